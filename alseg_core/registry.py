@@ -1,0 +1,100 @@
+"""Components by name.
+
+A component is a frozen dataclass whose fields are its hyper-parameters; :func:`component` makes one. Each room keeps a
+:class:`Registry`, a plain dict from name to class, and builds components from ``{"name": ..., <field>: <value>}``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import pydantic
+import pydantic.dataclasses
+from pydantic import ConfigDict, ValidationError
+from typing_extensions import dataclass_transform
+
+from alseg_core.errors import ConfigError, unknown_name
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
+def component(cls: C) -> C:
+    """Make ``cls`` a validated, frozen, keyword-only dataclass; unknown fields are errors."""
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    return typing.cast(C, pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=config)(cls))
+
+
+class Registry(dict[str, type], Generic[T]):
+    """Name -> component class of one kind. The class learns its name, so that a component can tell it."""
+
+    def __init__(self, kind: str, classes: Mapping[str, type]) -> None:
+        super().__init__()
+        self.kind = kind
+        for name, cls in classes.items():
+            self.add(name, cls)
+
+    def add(self, name: str, cls: type) -> None:
+        """Enter ``cls`` under ``name``; a name is given once."""
+        if name in self:
+            raise ConfigError(f"{self.kind} {name!r} is already registered as {self[name].__qualname__}.")
+        cls.name = name  # type: ignore[attr-defined]
+        self[name] = cls
+
+    def build(self, spec: Any) -> T:
+        """Component from its name, from ``{"name": ..., **fields}``, or as it is when it is one already.
+
+        Raises ConfigError: unknown name (with the nearest), unknown field, value out of range.
+        """
+        if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
+            return typing.cast(T, spec)
+        if isinstance(spec, str):
+            spec = {"name": spec}
+        if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
+            raise ConfigError(
+                f"a {self.kind} is a name or a mapping with 'name', got {spec!r}. Known: {', '.join(self)}."
+            )
+        name, fields = spec["name"], {k: v for k, v in spec.items() if k != "name"}
+        if name not in self:
+            raise ConfigError(unknown_name(self.kind, name, self))
+        return typing.cast(T, construct(self[name], fields, f"{self.kind} {name!r}"))
+
+
+def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:
+    """Build ``cls`` from ``fields``; a ConfigError names every wrong field, with its value and the known fields."""
+    try:
+        return cls(**fields)
+    except ValidationError as error:
+        known = [field.name for field in dataclasses.fields(cls)]
+        lines = []
+        for problem in error.errors():
+            path = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "unexpected_keyword_argument":
+                lines.append(unknown_name("field", path, known))
+            elif problem["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+                lines.append(f"field {path!r} is missing.")
+            else:
+                lines.append(f"{path}: {problem['msg']} (got {problem['input']!r}).")
+        raise ConfigError(f"{what}: " + " ".join(lines)) from None
+
+
+def describe(value: Any) -> Any:
+    """Plain data (dicts, lists, numbers, strings) that :meth:`Registry.build` turns back into an equal component."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        name = getattr(type(value), "name", None)
+        return {"name": name, **fields} if isinstance(name, str) and "name" not in fields else fields
+    if isinstance(value, Mapping):
+        return {str(k): describe(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [describe(v) for v in value]
+    return value
+
+
+def summary(cls: type) -> str:
+    """First line of a component's docstring."""
+    return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""

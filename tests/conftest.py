@@ -1,0 +1,36 @@
+"""A phantom small enough that whole experiments run in seconds."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+TINY: dict[str, Any] = {
+    "dataset": {
+        "name": "tiny",
+        "reader": {"name": "phantom", "patients": 6, "size": 48},
+        "classes": ["background", "wall", "cavity", "nodule"],
+        "prepare": {"size": 16},
+        "split": {"name": "stratified", "train": 0.5, "val": 0.25, "test": 0.25},
+    },
+    "recipe": {"name": "random", "strategy": "random"},
+    "annotation": "scribble",
+    "budgets": [3, 6, 8],
+    "train": {
+        "network": {"name": "unet_dual", "widths": [4, 8], "dropouts": [0.1, 0.2]},
+        "loss": "dmpls",
+        "iterations_full": 60,
+        "validate_every": 5,
+    },
+}
+
+
+@pytest.fixture
+def tiny() -> dict[str, Any]:
+    """Plain settings of a run that takes about a second."""
+    return copy.deepcopy(TINY)
