@@ -1,0 +1,80 @@
+"""NIfTI files as arrays in (z, y, x) order: the only door to nibabel."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alseg_core.errors import DataError, MissingPackageError
+from alseg_core.vocabulary import LabelArray
+
+Spacing = tuple[float, float, float]
+
+
+def read_image(path: Path) -> tuple[NDArray[np.float32], Spacing]:
+    """Scan as (D, H, W) float32 with its spacing (z, y, x) in mm.
+
+    Raises DataError naming the file: missing, unreadable or truncated, not 3D, NaN or infinite values.
+    """
+    stored, spacing = _read(path)
+    image = stored.astype(np.float32)
+    if not np.isfinite(image).all():
+        bad = int((~np.isfinite(image)).sum())
+        raise DataError(f"{path}: the image holds {bad} NaN or infinite values; every voxel must be a finite number.")
+    return image, spacing
+
+
+def read_labels(path: Path, known: Collection[int]) -> tuple[LabelArray, Spacing]:
+    """Labels as (D, H, W) uint8 with their spacing (z, y, x) in mm; every value must be in ``known`` (0..255).
+
+    Raises DataError naming the file: missing, unreadable or truncated, not 3D, values that are not whole
+    numbers or not known.
+    """
+    stored, spacing = _read(path)
+    values = np.unique(stored)
+    if not np.isin(values, list(known)).all():
+        unknown = values[~np.isin(values, list(known))]
+        if not (np.isfinite(unknown).all() and (unknown == np.round(unknown)).all()):
+            raise DataError(f"{path}: labels must be whole numbers, found {_some(unknown)}.")
+        raise DataError(f"{path}: unknown label value {_some(unknown)}; known: {', '.join(map(str, sorted(known)))}.")
+    return stored.astype(np.uint8), spacing
+
+
+def _some(values: NDArray[Any]) -> str:
+    shown = ", ".join(f"{value:g}" for value in values[:5])
+    return shown + (f" and {len(values) - 5} more" if len(values) > 5 else "")
+
+
+def _read(path: Path) -> tuple[NDArray[Any], Spacing]:
+    """Voxels in (z, y, x) order, in their stored or scaled type, and the spacing in the same order."""
+    if not path.is_file():
+        raise DataError(f"{path}: file not found.")
+    try:
+        import nibabel
+    except ModuleNotFoundError:
+        raise MissingPackageError("reading NIfTI files needs nibabel: pip install nibabel.") from None
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)  # to the end, so that its checksum is compared
+        second = content[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # header size 540: NIfTI-2
+        file: Any = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(content)
+        zooms = tuple(float(step) for step in file.header.get_zooms())
+        voxels = np.asanyarray(file.dataobj)
+    except Exception as error:  # a damaged file can fail anywhere: gzip, zlib, the header, the byte count
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: not a readable NIfTI file, perhaps truncated or damaged ({reason}).") from error
+    if voxels.ndim != 3:
+        raise DataError(f"{path}: expected a 3D volume, got {voxels.ndim}D with shape {voxels.shape}.")
+    if 0 in voxels.shape:
+        raise DataError(f"{path}: the volume is empty, shape {voxels.shape}.")
+    if voxels.dtype.kind not in "iuf":
+        raise DataError(f"{path}: expected one real number a voxel, got {voxels.dtype}.")
+    if not all(np.isfinite(step) and step > 0 for step in zooms):
+        raise DataError(f"{path}: voxel spacing must be positive, got {zooms} mm.")
+    return voxels.transpose(2, 1, 0), (zooms[2], zooms[1], zooms[0])

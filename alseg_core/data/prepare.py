@@ -1,0 +1,247 @@
+"""From native scans to one grid of network slices on disk."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from pydantic import AfterValidator, Field
+
+from alseg_core.data.readers.reader import CaseRef, Reader, complaint
+from alseg_core.errors import DataError
+from alseg_core.registry import component, describe
+from alseg_core.store import Store
+from alseg_core.vocabulary import IGNORE, FloatArray, LabelArray, Volume
+
+FORMAT = 1
+"""Version of what :func:`prepare` writes; raised whenever the same input would give other files."""
+
+Progress = Callable[[int, int, str], None]
+"""Called as (cases done, cases in all, id of the case just done)."""
+
+
+@dataclass(frozen=True)
+class InPlane:
+    """Where the network's grid lies in the slices of a volume; slices are never mixed.
+
+    Network pixel (i, j) lies at native row centre_y + (i - (size-1)/2) step_y and column centre_x + (j - (size-1)/2)
+    step_x; all in native pixels, pixel centres at whole numbers.
+    """
+
+    centre_y: float
+    centre_x: float
+    step_y: float
+    step_x: float
+    size: int
+
+    def forward(self, volume: NDArray[Any], order: int, fill: float) -> NDArray[Any]:
+        """Native (D, h, w, ...) to (D, size, size, ...) in the same type.
+
+        order: 0 nearest, 1 linear (float arrays only). fill: value outside the native slice.
+        """
+        offset = np.arange(self.size) - (self.size - 1) / 2
+        volume = _resample(volume, 1, self.centre_y + offset * self.step_y, order, fill)
+        return _resample(volume, 2, self.centre_x + offset * self.step_x, order, fill)
+
+    def backward(self, labels: LabelArray, shape: tuple[int, int]) -> LabelArray:
+        """Labels (D, size, size) to native (D, h, w) by nearest neighbour; background outside the network's grid."""
+        middle = (self.size - 1) / 2
+        rows = (np.arange(shape[0]) - self.centre_y) / self.step_y + middle
+        columns = (np.arange(shape[1]) - self.centre_x) / self.step_x + middle
+        # halfway between two pixels forward takes the upper one, so backward takes the lower: nothing moves
+        labels = _resample(labels, 1, np.ceil(rows - 0.5), 0, 0)
+        return _resample(labels, 2, np.ceil(columns - 0.5), 0, 0)
+
+
+def _resample(array: NDArray[Any], axis: int, at: FloatArray, order: int, fill: float) -> NDArray[Any]:
+    """Values of ``array`` along one axis at the coordinates ``at``; a pixel reaches half a step beyond its centre."""
+    length = array.shape[axis]
+    outside = (at < -0.5) | (at >= length - 0.5)
+    if order == 0:
+        out: NDArray[Any] = np.take(array, np.clip(np.floor(at + 0.5), 0, length - 1).astype(np.intp), axis)
+    else:
+        at = np.clip(at, 0, length - 1)
+        low = np.floor(at).astype(np.intp)
+        weight = (at - low).astype(array.dtype).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
+        high = np.minimum(low + 1, length - 1)
+        out = np.take(array, low, axis) * (1 - weight) + np.take(array, high, axis) * weight
+    out[(slice(None),) * axis + (outside,)] = fill
+    return out
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= pair[0] < pair[1] <= 100:
+        raise ValueError("expected two ascending percentiles in 0..100")
+    return pair
+
+
+@component
+class Prepare:
+    """How native scans become network slices.
+
+    clip_percentile: intensities of the whole volume are clipped at these percentiles (0..100). normalise: "minmax" to
+    [0, 1] or "zscore", over the whole volume. spacing_mm: in-plane distance of network pixels; None: the central
+    ``crop_fraction`` of each side of the slice fills the grid. size: rows and columns of the grid. order: interpolation
+    of images, 0 nearest or 1 linear; labels are always nearest.
+    """
+
+    clip_percentile: Annotated[tuple[float, float], AfterValidator(_ascending)] = (0.0, 99.0)
+    normalise: Literal["minmax", "zscore"] = "minmax"
+    spacing_mm: Annotated[float, Field(gt=0)] | None = None
+    crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    size: Annotated[int, Field(ge=8)] = 256
+    order: Literal[0, 1] = 1
+
+    def geometry(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> InPlane:
+        """Grid for native slices of ``shape`` (h, w) with in-plane spacing (y, x) in mm; centred on the slice."""
+        if self.spacing_mm is None:
+            steps = [self.crop_fraction * length / self.size for length in shape]
+        else:
+            steps = [self.spacing_mm / step for step in spacing_mm]
+        return InPlane((shape[0] - 1) / 2, (shape[1] - 1) / 2, steps[0], steps[1], self.size)
+
+    def intensities(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Clipped and normalised copy of a whole volume, float32; a constant volume becomes 0."""
+        low, high = np.percentile(image, self.clip_percentile).astype(np.float32)
+        clipped = np.clip(image, low, high)
+        shift, scale = (low, high - low) if self.normalise == "minmax" else (clipped.mean(), clipped.std())
+        scaled: NDArray[np.float32] = ((clipped - shift) / (scale if scale > 0 else 1)).astype(np.float32)
+        return scaled
+
+
+def prepare(
+    reader: Reader, root: Path | None, settings: Prepare, store: Store, progress: Progress | None = None
+) -> Path:
+    """Folder of the prepared slices of every case below ``root``; made once for the same files and settings.
+
+    images.npy (M, C, H, W) float32; labels/masks.npy and labels/scribbles.npy (M, H, W) uint8, ``IGNORE`` throughout
+    for cases without; labels/native.npy flat uint8, the native masks one after another; index.json. Raises one
+    DataError with the problems of all cases.
+    """
+    refs = reader.scan(root)
+    twice = [case for case, count in Counter(ref.case for ref in refs).items() if count > 1]
+    if twice:
+        raise DataError(complaint([f"case {case!r} is there twice." for case in twice], f"the data at {root}"))
+    key = {
+        "format": FORMAT,
+        "reader": describe(reader),
+        "settings": describe(settings),
+        "cases": [[ref.case, [_stamp(part, path) for part, path in sorted(ref.files.items())]] for ref in refs],
+    }
+    return store.fetch("prepared", key, lambda folder: _write(reader, refs, settings, folder, progress))
+
+
+def _stamp(part: str, path: Path) -> list[str | int]:
+    status = path.stat()
+    return [part, path.name, status.st_size, status.st_mtime_ns]
+
+
+def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: Path, progress: Progress | None) -> None:
+    (folder / "labels").mkdir()
+    files: dict[str, _GrowingArray] = {}
+    cases: list[dict[str, object]] = []
+    problems: list[str] = []
+    offset = 0
+    for done, ref in enumerate(refs, start=1):
+        try:
+            volume = reader.load(ref)
+            _check(volume, ref, reader.labels)
+        except DataError as error:
+            problems.append(str(error))
+        else:
+            if not problems:
+                parts, facts = _prepared(volume, settings)
+                for name, array in parts.items():
+                    if name not in files:
+                        files[name] = _GrowingArray(folder / name, array.shape[1:], array.dtype)
+                    files[name].append(array)
+                cases.append({**facts, "native_offset": offset if volume.mask is not None else None})
+                offset += parts["labels/native.npy"].size
+        if progress is not None:
+            progress(done, len(refs), ref.case)
+    for file in files.values():
+        file.close()
+    if problems:
+        raise DataError(complaint(problems, "the data"))
+    (folder / "index.json").write_text(json.dumps({"labels": list(reader.labels), "cases": cases}, indent=1))
+
+
+def _check(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
+    """Raise a DataError naming the file when the parts of a case do not fit together."""
+
+    def name(part: str) -> str:
+        return str(ref.files.get(part, f"{part} of case {ref.case!r}"))
+
+    if not np.isfinite(volume.image).all():
+        raise DataError(f"{name('image')}: the image holds NaN or infinite values.")
+    for part, array, known in (("mask", volume.mask, labels), ("scribble", volume.scribble, [*labels, IGNORE])):
+        if array is None:
+            continue
+        if array.shape != volume.image.shape[:3]:
+            raise DataError(
+                f"{name(part)}: shape {array.shape} (z, y, x) differs from {volume.image.shape[:3]} of {name('image')}."
+            )
+        unknown = sorted(set(np.flatnonzero(np.bincount(array.ravel(), minlength=256)).tolist()) - set(known))
+        if unknown:
+            raise DataError(f"{name(part)}: unknown label value {unknown}; known: {sorted(known)}.")
+
+
+def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:
+    """The arrays of one case by file name, and its entry in the index."""
+    depth, height, width = volume.image.shape[:3]
+    grid = settings.geometry((height, width), volume.spacing_mm[1:])
+    image = settings.intensities(volume.image)
+    image = grid.forward(image, settings.order, float(image.min()))
+    image = image[:, None] if image.ndim == 3 else np.moveaxis(image, 3, 1)
+    blank = np.full((depth, settings.size, settings.size), IGNORE, np.uint8)
+    parts = {
+        "images.npy": image,
+        "labels/masks.npy": blank if volume.mask is None else grid.forward(volume.mask, 0, 0),
+        "labels/scribbles.npy": blank if volume.scribble is None else grid.forward(volume.scribble, 0, IGNORE),
+        "labels/native.npy": np.zeros(0, np.uint8) if volume.mask is None else volume.mask.ravel(),
+    }
+    facts: dict[str, object] = {
+        "case": volume.case,
+        "patient": volume.patient,
+        "group": volume.group,
+        "attributes": volume.attributes,
+        "depth": depth,
+        "native_shape": [height, width],
+        "spacing_mm": list(volume.spacing_mm),
+        "geometry": asdict(grid),
+        "has_mask": volume.mask is not None,
+        "has_scribble": volume.scribble is not None,
+    }
+    return parts, facts
+
+
+class _GrowingArray:
+    """An ``.npy`` file whose first axis grows, so that a dataset never has to fit into memory."""
+
+    def __init__(self, path: Path, row: tuple[int, ...], dtype: DTypeLike) -> None:
+        self._file = path.open("wb")
+        self._row, self._dtype, self._count = row, np.dtype(dtype), 0
+        self._header()
+
+    def append(self, rows: NDArray[Any]) -> None:
+        if rows.shape[1:] != self._row or rows.dtype != self._dtype:
+            raise DataError(f"slices of shape {rows.shape[1:]} do not fit those of the earlier cases, {self._row}.")
+        self._file.write(np.ascontiguousarray(rows).data)
+        self._count += len(rows)
+
+    def close(self) -> None:
+        # numpy pads the header for a growing first axis, so the final one takes the place of the first
+        self._file.seek(0)
+        self._header()
+        self._file.close()
+
+    def _header(self) -> None:
+        shape = (self._count, *self._row)
+        facts = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, facts)

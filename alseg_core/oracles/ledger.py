@@ -1,0 +1,29 @@
+"""Who read which labels, and what they would have cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+What = Literal["training labels", "validation masks", "test masks", "ground truth for reference"]
+
+
+@dataclass
+class Ledger:
+    """Account of every label that was read."""
+
+    _open: dict[tuple[str, What], list[float]] = field(default_factory=dict)
+
+    def record(self, who: str, what: What, slices: int, cost: float) -> None:
+        """Enter that ``who`` read the labels of ``slices`` slices, worth ``cost`` full-slice equivalents."""
+        entry = self._open.setdefault((who, what), [0, 0.0])
+        entry[0] += slices
+        entry[1] += cost
+
+    def drain(self) -> list[dict[str, object]]:
+        """Entries since the last call, one a (who, what): {"who", "what", "slices": int, "cost": float}."""
+        entries, self._open = self._open, {}
+        return [
+            {"who": who, "what": what, "slices": int(slices), "cost": cost}
+            for (who, what), (slices, cost) in entries.items()
+        ]

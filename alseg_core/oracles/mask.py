@@ -1,0 +1,18 @@
+"""Full masks of the slices that are asked for."""
+
+from __future__ import annotations
+
+from alseg_core.data.slices import Slices
+from alseg_core.oracles.vault import Vault
+from alseg_core.registry import component
+from alseg_core.vocabulary import Annotation, IntArray
+
+
+@component
+class Mask:
+    """Full annotation: every pixel of the slice gets its class; one slice costs 1."""
+
+    def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
+        """Masks of ``positions``; the seed plays no part."""
+        labels = vault.masks(slices.rows[positions], "oracle", "training labels")
+        return Annotation(positions, labels, float(len(positions)))

@@ -1,0 +1,47 @@
+"""Scribbles of the slices that are asked for, given with the data or simulated."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from alseg_core.data.slices import Slices
+from alseg_core.oracles.simulate import simulate
+from alseg_core.oracles.vault import Vault
+from alseg_core.registry import component
+from alseg_core.seeding import stream
+from alseg_core.vocabulary import Annotation, IntArray
+
+
+@component
+class Scribble:
+    """Weak annotation: a few strokes a class, the other pixels stay unmarked.
+
+    source: "given" with the data, "simulated" from the masks, or "auto": given where the case has them, else simulated.
+    cost: of one slice in full-slice equivalents. length: share of a region's centre line that a simulated stroke
+    follows. thickness: width of a simulated stroke in network pixels.
+    """
+
+    source: Literal["auto", "given", "simulated"] = "auto"
+    cost: Annotated[float, Field(ge=0, le=1)] = 1 / 15
+    length: Annotated[float, Field(gt=0, le=1)] = 0.5
+    thickness: Annotated[int, Field(gt=0)] = 1
+
+    def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
+        """Scribbles of ``positions``; a simulated one depends only on (seed, case, z) and on the fields."""
+        rows = slices.rows[positions]
+        labels = np.empty((len(rows), *slices.size), np.uint8)
+        given = np.full(len(rows), self.source == "given")
+        if self.source == "auto":
+            has = np.array([case.has_scribble for case in vault.prepared.cases])
+            given = has[vault.prepared.table.volume[rows]]
+        if given.any():
+            labels[given] = vault.scribbles(rows[given], "oracle", "training labels", self.cost)
+        if not given.all():
+            masks = vault.masks(rows[~given], "oracle", "training labels", self.cost)
+            for i, mask in zip(np.flatnonzero(~given), masks, strict=True):
+                rng = stream(seed, "scribble", *slices.table.locate(int(positions[i])))
+                labels[i] = simulate(mask, vault.classes, rng, self.length, self.thickness)
+        return Annotation(positions, labels, len(rows) * self.cost)

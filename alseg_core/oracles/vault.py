@@ -1,0 +1,73 @@
+"""The only object that opens labels; whatever it hands out is entered in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from alseg_core.data.arrays import map_array
+from alseg_core.data.prepared import CaseInfo, Prepared
+from alseg_core.errors import DataError
+from alseg_core.oracles.ledger import Ledger, What
+from alseg_core.vocabulary import IntArray, LabelArray
+
+
+@dataclass(frozen=True, eq=False)
+class Vault:
+    """Labels of a prepared dataset.
+
+    folder: of the prepared dataset. Rows are rows of ``prepared.base``: ``slices.rows[positions]``. ``cost_each`` is
+    the price of one slice in full-slice equivalents; a full mask costs 1, whatever it is read for.
+    """
+
+    folder: Path
+    prepared: Prepared
+    ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.prepared.labels)
+
+    def masks(self, rows: IntArray, who: str, what: What, cost_each: float = 1.0) -> LabelArray:
+        """(B, H, W) uint8 full masks on the network's grid. Raises DataError: a case without mask."""
+        lacking = [case.case for case in self._cases(rows) if not case.has_mask]
+        if lacking:
+            raise DataError(f"no mask in {', '.join(lacking[:5])}; {what} need cases with masks.")
+        self.ledger.record(who, what, len(rows), len(rows) * cost_each)
+        return self._masks[rows]
+
+    def scribbles(self, rows: IntArray, who: str, what: What, cost_each: float = 1 / 15) -> LabelArray:
+        """(B, H, W) uint8 given scribbles on the network's grid. Raises DataError: a case without scribble."""
+        lacking = [case.case for case in self._cases(rows) if not case.has_scribble]
+        if lacking:
+            raise DataError(f"no scribble in {', '.join(lacking[:5])}; scribbles can be simulated from masks instead.")
+        self.ledger.record(who, what, len(rows), len(rows) * cost_each)
+        return self._scribbles[rows]
+
+    def native_mask(self, case: str, who: str, what: What, cost_each: float = 1.0) -> LabelArray:
+        """(D, h, w) uint8 mask of a case on its native grid. Raises DataError: unknown case, case without mask."""
+        info = self.prepared.info(case)
+        if info.native_offset is None:
+            raise DataError(f"no mask in {case}; {what} need cases with masks.")
+        self.ledger.record(who, what, info.depth, info.depth * cost_each)
+        shape = (info.depth, *info.native_shape)
+        return self._native[info.native_offset : info.native_offset + int(np.prod(shape))].reshape(shape)
+
+    def _cases(self, rows: IntArray) -> list[CaseInfo]:
+        return [self.prepared.cases[i] for i in np.unique(self.prepared.table.volume[rows])]
+
+    @cached_property
+    def _masks(self) -> LabelArray:
+        return map_array(self.folder / "labels" / "masks.npy").astype(np.uint8, copy=False)
+
+    @cached_property
+    def _scribbles(self) -> LabelArray:
+        return map_array(self.folder / "labels" / "scribbles.npy").astype(np.uint8, copy=False)
+
+    @cached_property
+    def _native(self) -> LabelArray:
+        return map_array(self.folder / "labels" / "native.npy").astype(np.uint8, copy=False)
