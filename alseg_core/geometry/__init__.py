@@ -1,0 +1,1 @@
+"""Distances and coverings of points: arrays in, arrays out."""

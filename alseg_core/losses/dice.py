@@ -1,0 +1,39 @@
+"""Soft Dice loss with squared denominators (Milletari et al., 3DV 2016)."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional
+
+from alseg_core.losses.cross_entropy import partial_cross_entropy
+from alseg_core.registry import component
+from alseg_core.vocabulary import IGNORE
+
+SMOOTH = 1e-5
+"""Added to numerator and denominator, so that an absent class that is not predicted costs nothing."""
+
+
+def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """1 - mean_c (2 sum p_c t_c + s) / (sum p_c^2 + sum t_c^2 + s), sums over batch and pixels, all classes.
+
+    probabilities: (B, K, H, W). labels: (B, H, W) int64; IGNORE pixels are left out of the sums.
+    """
+    classes = probabilities.shape[1]
+    marked = (labels != IGNORE).unsqueeze(1)
+    target = functional.one_hot(labels.where(marked[:, 0], labels.new_zeros(())), classes).movedim(-1, 1) * marked
+    p = probabilities * marked
+    over = (0, 2, 3)
+    overlap = (p * target).sum(over)
+    score = (2 * overlap + SMOOTH) / (p.square().sum(over) + target.sum(over) + SMOOTH)
+    return 1 - score.mean()
+
+
+@component
+class CrossEntropyDice:
+    """Half cross-entropy, half Dice on full masks: (CE + Dice) / 2."""
+
+    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, rng: np.random.Generator) -> Tensor:
+        """Scalar loss; see :class:`alseg_core.losses.Loss`."""
+        logits = outputs[0]
+        return 0.5 * (partial_cross_entropy(logits, labels) + dice_loss(logits.softmax(dim=1), labels))

@@ -1,0 +1,1 @@
+"""Scores of predictions and uncertainties of probabilities: arrays in, numbers out."""

@@ -1,0 +1,143 @@
+"""ResNet-18 image encoder, its projection head, and public ImageNet weights for it.
+
+Parameter names are those of torchvision's ``resnet18``, so that published weight files load.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from alseg_core.errors import ConfigError
+
+IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
+FEATURES = 512
+"""Length of the feature vector h."""
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut (He et al., CVPR 2016, Fig. 2)."""
+
+    def __init__(self, inp: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inp, out, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or inp != out:
+            self.downsample = nn.Sequential(nn.Conv2d(inp, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inp, H, W) -> (B, out, ceil(H/stride), ceil(W/stride))."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = self.relu(self.bn1(self.conv1(x)))
+        out: Tensor = self.relu(self.bn2(self.conv2(y)) + shortcut)
+        return out
+
+
+def _stage(inp: int, out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(BasicBlock(inp, out, stride), BasicBlock(out, out, 1))
+
+
+class ResNetEncoder(nn.Module):
+    """ResNet-18 without its classifier: images (B, channels, H, W) float -> h (B, 512) after global average pooling."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = _stage(64, 64, 1)
+        self.layer2 = _stage(64, 128, 2)
+        self.layer3 = _stage(128, 256, 2)
+        self.layer4 = _stage(256, FEATURES, 2)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, channels, H, W) -> h (B, 512)."""
+        x: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return x.mean(dim=(2, 3))
+
+
+class ProjectionHead(nn.Sequential):
+    """Linear, ReLU, Linear without biases: h (B, dim) -> z (B, out), where the contrastive losses compare."""
+
+    def __init__(self, dim: int = FEATURES, out: int = 64) -> None:
+        super().__init__(nn.Linear(dim, dim, bias=False), nn.ReLU(inplace=True), nn.Linear(dim, out, bias=False))
+
+
+def load_imagenet(encoder: ResNetEncoder, source: str, if_missing: Literal["error", "random"]) -> str:
+    """Start ``encoder`` from public weights and say what was really used.
+
+    source: "random" leaves it as it is, "imagenet" takes the usual download (kept in torch's hub folder), anything else
+    is the path of a ``.pth`` file with a ResNet-18 state_dict. The classifier (``fc.*``) is dropped; where the first
+    convolution has another number of channels than the encoder, the encoder keeps its fresh one.
+    if_missing: what to do when the weights cannot be had: "error" raises ConfigError, "random" goes on from scratch.
+    Returns for example "random", "imagenet (resnet18-f37072fd.pth), fresh 1-channel conv1", "file (mine.pth)" or
+    "random (imagenet not reachable: ...)".
+    """
+    if source == "random":
+        return "random"
+    public = source == "imagenet"
+    wanted, failure = ("imagenet", "not reachable") if public else (f"file {Path(source).name}", "not usable")
+    weights_file = IMAGENET_URL.rsplit("/", 1)[1]
+    try:
+        fitting = _fitting(_read(source), encoder)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if if_missing == "random":
+            return f"random ({wanted} {failure}: {reason})"
+        where = IMAGENET_URL if public else source
+        raise ConfigError(
+            f"ResNet-18 weights wanted from {where}, {failure}: {reason}. Try init: <path of a local "
+            f"{weights_file}>, init: random, or if_missing: random to go on without them."
+        ) from error
+    encoder.load_state_dict(fitting, strict=False)
+    used = f"imagenet ({weights_file})" if public else f"file ({Path(source).name})"
+    return used if "conv1.weight" in fitting else f"{used}, fresh {encoder.conv1.in_channels}-channel conv1"
+
+
+def _read(source: str) -> Mapping[str, Tensor]:
+    if source == "imagenet":
+        state = torch.hub.load_state_dict_from_url(
+            IMAGENET_URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    else:
+        state = torch.load(Path(source).expanduser(), map_location="cpu", weights_only=True)
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError("it holds no state_dict (parameter name -> tensor)")
+    return state
+
+
+def _fitting(state: Mapping[str, Tensor], encoder: ResNetEncoder) -> dict[str, Tensor]:
+    """The entries of ``state`` that the encoder takes; ValueError when it is not a ResNet-18."""
+    own = encoder.state_dict()
+    found = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    optional = {name for name in own if name.endswith("num_batches_tracked")}  # files older than torch 0.4.1 have none
+    first = found.get("conv1.weight")
+    if first is not None and first.shape[1:2] != own["conv1.weight"].shape[1:2]:
+        del found["conv1.weight"]
+        optional.add("conv1.weight")
+    wrong = [f"{name} is missing" for name in own if name not in found and name not in optional]
+    wrong += [f"{name} is unknown" for name in found if name not in own]
+    wrong += [
+        f"{name} has shape {tuple(value.shape)}, not {tuple(own[name].shape)}"
+        for name, value in found.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ValueError(f"it is no ResNet-18 state_dict: {'; '.join(wrong[:3])}{more}")
+    return found

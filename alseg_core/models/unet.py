@@ -1,0 +1,142 @@
+"""The 2D U-Net of the paper's protocol, with one decoder (full masks) or two (scribbles)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from alseg_core.registry import component
+
+Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
+Dropouts = tuple[Annotated[float, Field(ge=0, lt=1)], ...]
+
+
+def _block(inside: int, outside: int, dropout: float) -> nn.Sequential:
+    """conv3x3-BN-LeakyReLU-dropout-conv3x3-BN-LeakyReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, 3, padding=1),
+        nn.BatchNorm2d(outside),
+        nn.LeakyReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Conv2d(outside, outside, 3, padding=1),
+        nn.BatchNorm2d(outside),
+        nn.LeakyReLU(inplace=True),
+    )
+
+
+class Encoder(nn.Module):
+    """Blocks with 2x2 max pooling between them; gives the features of every level, finest first."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...], dropouts: tuple[float, ...]) -> None:
+        super().__init__()
+        inside = (channels, *widths[:-1])
+        self.blocks = nn.ModuleList(_block(i, o, p) for i, o, p in zip(inside, widths, dropouts, strict=True))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Features (B, widths[l], H / 2^l, W / 2^l) of each level l."""
+        levels: list[Tensor] = []
+        for block in self.blocks:
+            levels.append(block(functional.max_pool2d(levels[-1], 2) if levels else images))
+        return levels
+
+
+class Decoder(nn.Module):
+    """Transposed convolutions up, skip connections by concatenation, logits at full size."""
+
+    def __init__(self, widths: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        pairs = list(zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True))
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for coarse, fine in pairs)
+        self.blocks = nn.ModuleList(_block(2 * fine, fine, 0.0) for _, fine in pairs)
+        self.out = nn.Conv2d(widths[0], classes, 3, padding=1)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """Logits (B, K, H, W)."""
+        x = levels[-1]
+        for up, block, skip in zip(self.ups, self.blocks, reversed(levels[:-1]), strict=True):
+            x = block(torch.cat([skip, up(x)], dim=1))
+        logits: Tensor = self.out(x)
+        return logits
+
+
+class UNetModule(nn.Module):
+    """U-Net with a main decoder and, when ``dual``, an auxiliary one that sees the features under 2D dropout.
+
+    ``forward`` gives the main logits alone, so that inference never pays for the auxiliary decoder.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        widths: tuple[int, ...],
+        dropouts: tuple[float, ...],
+        dual: bool,
+        aux_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(channels, widths, dropouts)
+        self.decoder = Decoder(widths, classes)
+        self.aux_decoder = Decoder(widths, classes) if dual else None
+        self.aux_dropout = aux_dropout
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Main logits (B, K, H, W) of images (B, C, H, W); H and W are multiples of 2^(levels-1)."""
+        logits: Tensor = self.decoder(self.encoder(images))
+        return logits
+
+    def placed(self, device: str | torch.device) -> UNetModule:
+        """This network on the device, in the memory layout that its convolutions run fastest in."""
+        return self.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def heads(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Logits of every head for training, the main one first."""
+        levels = self.encoder(images)
+        main = self.decoder(levels)
+        if self.aux_decoder is None:
+            return (main,)
+        dropped = [functional.dropout2d(level, self.aux_dropout, training=self.training) for level in levels]
+        return main, self.aux_decoder(dropped)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Bottleneck features (B, widths[-1]) after global average pooling."""
+        pooled: Tensor = self.encoder(images)[-1].mean(dim=(2, 3))
+        return pooled
+
+
+@component
+class UNet:
+    """U-Net with one decoder, for full masks.
+
+    widths: channels of each level. dropouts: dropout inside each encoder block.
+    """
+
+    heads: ClassVar[int] = 1
+    widths: Widths = (16, 32, 64, 128, 256)
+    dropouts: Dropouts = (0.05, 0.1, 0.2, 0.3, 0.5)
+
+    def build(self, channels: int, classes: int) -> UNetModule:
+        """Network with freshly drawn weights."""
+        return UNetModule(channels, classes, self.widths, self.dropouts, dual=False, aux_dropout=0.0)
+
+
+@component
+class UNetDual:
+    """U-Net with one encoder and two decoders, for scribbles.
+
+    widths, dropouts: as in :class:`UNet`. aux_dropout: 2D dropout on the features that the auxiliary decoder sees.
+    """
+
+    paper: ClassVar[str] = "Luo et al., MICCAI 2022"
+    heads: ClassVar[int] = 2
+    widths: Widths = (16, 32, 64, 128, 256)
+    dropouts: Dropouts = (0.05, 0.1, 0.2, 0.3, 0.5)
+    aux_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    def build(self, channels: int, classes: int) -> UNetModule:
+        """Network with freshly drawn weights."""
+        return UNetModule(channels, classes, self.widths, self.dropouts, dual=True, aux_dropout=self.aux_dropout)

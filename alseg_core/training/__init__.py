@@ -1,0 +1,1 @@
+"""Training of segmentation networks, and what trained ones predict."""

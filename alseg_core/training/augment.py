@@ -1,0 +1,57 @@
+"""Batched augmentation of images and labels on their device, in distribution the published one."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from alseg_core.registry import component
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+@component
+class Augment:
+    """With probability ``rotate_flip`` turn by k x 90 degrees and flip; else with ``rotate`` turn by up to ``degrees``.
+
+    Sampling is nearest neighbour, so labels stay labels; pixels from outside become 0 in images and ``fill`` in labels.
+    """
+
+    rotate_flip: Probability = 0.5
+    rotate: Probability = 0.5
+    degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
+
+    def matrices(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count, 2, 2) float32 maps from centred output (y, x) to centred input (y, x)."""
+        quarter = rng.integers(0, 4, count) * (math.pi / 2)
+        flip_rows = rng.random(count) < 0.5
+        tilt = np.deg2rad(rng.uniform(-self.degrees, self.degrees, count))
+        squared = rng.random(count) < self.rotate_flip
+        tilted = ~squared & (rng.random(count) < self.rotate)
+        angle = np.where(squared, quarter, np.where(tilted, tilt, 0.0))
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+        sign = np.ones((count, 2))
+        sign[squared & flip_rows, 0] = -1.0
+        sign[squared & ~flip_rows, 1] = -1.0
+        return (turn * sign[:, :, None]).astype(np.float32)
+
+    def __call__(self, images: Tensor, labels: Tensor, fill: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Augmented images (B, C, S, S) and labels (B, S, S); one map a slice, the same for image and label."""
+        batch, channels, rows, columns = images.shape
+        maps = torch.from_numpy(self.matrices(batch, rng)).to(images.device, non_blocking=True)
+        y = torch.arange(rows, device=images.device) - (rows - 1) / 2
+        x = torch.arange(columns, device=images.device) - (columns - 1) / 2
+        grid = torch.stack(torch.meshgrid(y, x, indexing="ij")).reshape(2, -1)
+        centre = grid.new_tensor([[(rows - 1) / 2], [(columns - 1) / 2]])
+        source = (maps @ grid + centre).round_().long()
+        inside = ((source >= 0) & (source < source.new_tensor([[rows], [columns]]))).all(dim=1)
+        flat = (source[:, 0] * columns + source[:, 1]).clamp_(0, rows * columns - 1)
+        moved = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, channels, -1)) * inside.unsqueeze(1)
+        marked = labels.flatten(1).gather(1, flat).where(inside, labels.new_tensor(fill))
+        return moved.view(batch, channels, rows, columns), marked.view(batch, rows, columns)

@@ -1,0 +1,88 @@
+"""What trained networks say of slices: labels, probabilities of members and dropout passes, features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from alseg_core import seeding
+from alseg_core.models import Network, UNetModule
+from alseg_core.training.trainer import Member
+from alseg_core.vocabulary import LabelArray
+
+CHUNK = 16
+"""Slices a forward pass takes at once."""
+
+
+@torch.inference_mode()
+def predict_labels(network: UNetModule, images: Tensor) -> LabelArray:
+    """Most probable class (B, H, W) uint8 of images (B, C, H, W), in the network's present mode."""
+    parts = [
+        network(chunk.contiguous(memory_format=torch.channels_last)).argmax(dim=1) for chunk in images.split(CHUNK)
+    ]
+    return torch.cat(parts).to(torch.uint8).cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """The networks of one round; ``best`` is the one with the highest validation Dice."""
+
+    members: Sequence[Member]
+    device: str
+
+    @property
+    def best(self) -> int:
+        """Index of the member that is evaluated; the first on ties."""
+        return int(np.argmax([m.validation_dice for m in self.members]))
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> Iterator[Tensor]:
+        """Class probabilities (B, K, H, W) of images (B, C, H, W), one member after another."""
+        images = images.to(self.device, memory_format=torch.channels_last)
+        for member in self.members:
+            yield member.network.eval()(images).softmax(dim=1)
+
+    @torch.inference_mode()
+    def dropout_probabilities(self, images: Tensor, passes: int, seed: int) -> Iterator[Tensor]:
+        """Class probabilities of the best member under ``passes`` dropout masks, batch norm in evaluation mode."""
+        network = self.members[self.best].network.eval()
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.train()
+        images = images.to(self.device, memory_format=torch.channels_last)
+        try:
+            with seeding.torch_seeded(seed):
+                for _ in range(passes):
+                    yield network(images).softmax(dim=1)
+        finally:
+            network.eval()
+
+    @torch.inference_mode()
+    def features(self, images: Tensor) -> Tensor:
+        """Bottleneck features (B, D) of the best member."""
+        images = images.to(self.device, memory_format=torch.channels_last)
+        return self.members[self.best].network.eval().features(images)
+
+    def state(self) -> dict[str, Any]:
+        """Plain data and tensors that :meth:`restore` turns back into the ensemble."""
+        return {
+            "members": [
+                {"weights": m.network.state_dict(), "validation_dice": m.validation_dice, "iterations": m.iterations}
+                for m in self.members
+            ]
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], network: Network, channels: int, classes: int, device: str) -> Ensemble:
+        """The ensemble that gave ``state``."""
+        members = []
+        for kept in state["members"]:
+            module = network.build(channels, classes).placed(device)
+            module.load_state_dict(kept["weights"])
+            members.append(Member(module.eval(), kept["validation_dice"], kept["iterations"]))
+        return cls(members, device)

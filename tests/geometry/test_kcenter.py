@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from alseg_core.geometry.distances import cover_radius, distances_to, nearest_centre
+from alseg_core.geometry.kcenter import k_center_greedy, medoid
+
+NONE = np.zeros(0, dtype=np.int64)
+
+
+def slow_radius(features: np.ndarray, centres: tuple[int, ...]) -> float:
+    return max(min(float(np.linalg.norm(x - features[c])) for c in centres) for x in features)
+
+
+def test_distances_against_norm() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    expected = [np.linalg.norm(row - x[3]) for row in x]
+    np.testing.assert_allclose(distances_to(x, x[3]), expected, rtol=1e-6)
+
+
+def test_equal_points_have_distance_zero_even_far_from_the_origin() -> None:
+    x = np.full((4, 3), 1e4, dtype=np.float32)
+    assert distances_to(x, x[0]).tolist() == [0, 0, 0, 0]
+
+
+def test_cover_radius_against_loops() -> None:
+    x = np.random.default_rng(1).normal(size=(30, 3))
+    assert cover_radius(x, np.array([4, 9])) == pytest.approx(slow_radius(x, (4, 9)))
+    assert np.isinf(nearest_centre(x, NONE)).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_within_factor_two_of_the_best_cover(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(10, 2)) * rng.choice([1, 8], size=(10, 1))
+    labelled = rng.permutation(10)[:2]  # a shuffled, non-contiguous pool
+    picks, _ = k_center_greedy(x, labelled, 3)
+    ours = slow_radius(x, (*labelled, *picks))
+    rest = [i for i in range(10) if i not in labelled]
+    best = min(slow_radius(x, (*labelled, *c)) for c in itertools.combinations(rest, 3))
+    assert best <= ours <= 2 * best + 1e-9
+
+
+def test_farthest_first_against_a_plain_loop() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(40, 5))
+    centres = [17, 3]
+    picks, gaps = k_center_greedy(x, np.array(centres), 6)
+    for pick, gap in zip(picks, gaps, strict=True):
+        nearest = [-1 if i in centres else min(np.linalg.norm(x[i] - x[c]) for c in centres) for i in range(40)]
+        assert pick == int(np.argmax(nearest))
+        assert gap == pytest.approx(max(nearest))
+        centres.append(int(pick))
+
+
+def test_ties_go_to_the_lowest_position_and_no_point_is_picked_twice() -> None:
+    x = np.zeros((5, 2))
+    picks, _ = k_center_greedy(x, np.array([1]), 4)
+    assert picks.tolist() == [0, 2, 3, 4]
+
+
+def test_cold_start_begins_with_the_given_point() -> None:
+    x = np.arange(6.0)[:, None]
+    picks, gaps = k_center_greedy(x, NONE, 3, first=2)
+    assert picks.tolist() == [2, 5, 0]
+    assert gaps.tolist() == [np.inf, 3, 2]
+
+
+def test_medoid_is_the_middle_point() -> None:
+    assert medoid(np.array([[0.0], [1], [2], [3], [4]])) == 2

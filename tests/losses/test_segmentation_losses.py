@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from alseg_core.losses import LOSSES
+from alseg_core.losses.cross_entropy import partial_cross_entropy
+from alseg_core.losses.dice import SMOOTH, dice_loss
+from alseg_core.vocabulary import IGNORE
+
+
+def case(marked: float = 0.3, classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, classes, 5, 6, generator=generator, dtype=torch.float64)
+    labels = torch.randint(0, classes, (2, 5, 6), generator=generator)
+    labels[torch.rand(2, 5, 6, generator=generator) > marked] = IGNORE
+    return logits, labels
+
+
+def slow_ce(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    terms = []
+    for b, y, x in np.ndindex(*labels.shape):
+        if labels[b, y, x] != IGNORE:
+            row = logits[b, :, y, x].tolist()
+            terms.append(math.log(sum(math.exp(v) for v in row)) - row[int(labels[b, y, x])])
+    return sum(terms) / len(terms)
+
+
+def slow_dice(p: torch.Tensor, labels: torch.Tensor) -> float:
+    scores = []
+    for c in range(p.shape[1]):
+        overlap = predicted = true = 0.0
+        for b, y, x in np.ndindex(*labels.shape):
+            if labels[b, y, x] == IGNORE:
+                continue
+            t, v = float(labels[b, y, x] == c), float(p[b, c, y, x])
+            overlap, predicted, true = overlap + v * t, predicted + v * v, true + t
+        scores.append((2 * overlap + SMOOTH) / (predicted + true + SMOOTH))
+    return 1 - sum(scores) / len(scores)
+
+
+def test_partial_cross_entropy_against_a_loop() -> None:
+    logits, labels = case()
+    assert partial_cross_entropy(logits, labels).item() == pytest.approx(slow_ce(logits, labels))
+
+
+def test_nothing_marked_is_zero_with_zero_gradient() -> None:
+    logits, labels = case(marked=0)
+    logits.requires_grad_()
+    loss = partial_cross_entropy(logits, labels)
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None and logits.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("marked", [0.3, 1.0])
+def test_dice_against_a_loop(marked: float) -> None:
+    logits, labels = case(marked)
+    p = logits.softmax(1)
+    assert dice_loss(p, labels).item() == pytest.approx(slow_dice(p, labels))
+
+
+def test_dice_of_a_perfect_prediction_is_zero() -> None:
+    _, labels = case(marked=1.0)
+    perfect = torch.nn.functional.one_hot(labels, 4).movedim(-1, 1).double()
+    assert dice_loss(perfect, labels).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_ce_dice_is_the_mean_of_both() -> None:
+    logits, labels = case(marked=1.0)
+    loss = LOSSES.build("ce_dice")((logits,), labels, np.random.default_rng(0))
+    assert loss.item() == pytest.approx(0.5 * (slow_ce(logits, labels) + slow_dice(logits.softmax(1), labels)))
+
+
+def test_dmpls_against_its_formula() -> None:
+    main, labels = case()
+    aux = torch.randn(main.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    beta = float(np.random.default_rng(4).random())
+    mixed = beta * main.softmax(1) + (1 - beta) * aux.softmax(1)
+    pseudo = torch.empty(labels.shape, dtype=torch.long)
+    for b, y, x in np.ndindex(*labels.shape):
+        pseudo[b, y, x] = max(range(4), key=lambda c, b=b, y=y, x=x: float(mixed[b, c, y, x]))
+    expected = 0.5 * (slow_ce(main, labels) + slow_ce(aux, labels)) + 0.5 * 0.5 * (
+        slow_dice(main.softmax(1), pseudo) + slow_dice(aux.softmax(1), pseudo)
+    )
+    loss = LOSSES.build("dmpls")((main, aux), labels, np.random.default_rng(4))
+    assert loss.item() == pytest.approx(expected)
+
+
+def test_dmpls_draws_a_new_mix_each_step() -> None:
+    main, labels = case()
+    rng = np.random.default_rng(0)
+    values = {round(LOSSES.build("dmpls")((main, -main), labels, rng).item(), 9) for _ in range(12)}
+    assert len(values) > 1

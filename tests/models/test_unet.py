@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from alseg_core.models import NETWORKS
+
+
+def conv(inside: int, outside: int, kernel: int) -> int:
+    return inside * outside * kernel * kernel + outside
+
+
+def expected_parameters(channels: int, classes: int, decoders: int) -> int:
+    """Counted from the published description: conv-BN blocks, transposed convolutions, 3x3 output."""
+
+    def block(i: int, o: int) -> int:
+        return conv(i, o, 3) + 2 * o + conv(o, o, 3) + 2 * o
+
+    widths = [16, 32, 64, 128, 256]
+    encoder = sum(block(i, o) for i, o in zip([channels, *widths], widths, strict=False))
+    steps = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
+    decoder = sum(conv(coarse, fine, 2) + block(2 * fine, fine) for coarse, fine in steps) + conv(16, classes, 3)
+    return encoder + decoders * decoder
+
+
+@pytest.mark.parametrize(("name", "decoders"), [("unet", 1), ("unet_dual", 2)])
+def test_size_is_the_published_one(name: str, decoders: int) -> None:
+    network = NETWORKS.build(name).build(1, 4)
+    assert sum(p.numel() for p in network.parameters()) == expected_parameters(1, 4, decoders)
+
+
+def test_heads_and_shapes() -> None:
+    network = NETWORKS.build("unet_dual").build(3, 2).eval()
+    images = torch.rand(2, 3, 32, 48)
+    main, aux = network.heads(images)
+    assert main.shape == aux.shape == (2, 2, 32, 48)
+    assert torch.equal(network(images), main)
+    assert network.features(images).shape == (2, 256)
+    assert len(NETWORKS.build("unet").build(3, 2).heads(images)) == 1
+
+
+def test_auxiliary_decoder_sees_dropped_features_only_while_training() -> None:
+    torch.manual_seed(0)
+    network = NETWORKS.build({"name": "unet_dual", "dropouts": [0, 0, 0, 0, 0]}).build(1, 2)
+    images = torch.rand(2, 1, 32, 32)
+    network.train()
+    first, second = network.heads(images), network.heads(images)
+    assert torch.allclose(first[0], second[0])
+    assert not torch.allclose(first[1], second[1])
+    network.eval()
+    assert torch.equal(network.heads(images)[1], network.heads(images)[1])
