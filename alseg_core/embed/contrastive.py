@@ -1,0 +1,55 @@
+"""Features of the contrastive encoder, trained once for a pool, a seed and its settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from alseg_core import seeding
+from alseg_core.embed.embedder import EmbedContext, Embedding
+from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder, encode
+from alseg_core.registry import component, describe
+from alseg_core.store import digest
+
+
+@component
+class Contrastive(ContrastiveTraining):
+    """Features of a ResNet-18 trained without labels by group-based contrastive learning.
+
+    The fields are those of :class:`ContrastiveTraining`. With w_patient = w_volume = w_slice = 0 it is SimCLR.
+    """
+
+    needs_model: ClassVar[bool] = False
+    paper: ClassVar[str] = "Vepa et al., NeurIPS 2024, arXiv 2411.15763"
+
+    def embed(self, context: EmbedContext) -> Embedding:
+        """Features h, (N, 512). With a store, one process trains and all others read what it left.
+
+        facts: those of :class:`FittedEncoder` without the time it took. An entry made with if_missing "random" stays
+        what it was when the weights can be had later, so that a run that continues keeps its encoder; its facts say
+        what was used.
+        """
+        if context.store is None:
+            return self._train(context)[1]
+        table = context.slices.table
+        rows = [table.cases, table.patients, table.volume.tolist(), table.z.tolist()]
+        key = {"data": context.data_key, "table": digest(rows), "seed": context.seed, "settings": describe(self)}
+        entry = context.store.fetch("encoder", key, lambda folder: self._save(context, folder))
+        facts = json.loads((entry / "facts.json").read_text())
+        return Embedding(np.load(entry / "features.npy"), facts)
+
+    def _train(self, context: EmbedContext) -> tuple[FittedEncoder, Embedding]:
+        rng = seeding.stream(context.seed, "encoder")
+        fitted = self.fit(context.slices, rng, context.device, context.progress)
+        features = encode(fitted.encoder(), context.slices, self.image_size, context.device)
+        return fitted, Embedding(features, {name: fact for name, fact in fitted.facts.items() if name != "seconds"})
+
+    def _save(self, context: EmbedContext, folder: Path) -> None:
+        fitted, embedding = self._train(context)
+        torch.save(fitted.state, folder / "encoder.pt")
+        np.save(folder / "features.npy", embedding.features)
+        (folder / "facts.json").write_text(json.dumps(embedding.facts))

@@ -1,0 +1,181 @@
+"""Training of the slice encoder by group-based contrastive learning, once, before active learning starts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from alseg_core import seeding
+from alseg_core.data.slices import Slices
+from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.metric_learning.groups import relate
+from alseg_core.metric_learning.losses import Weights, total_loss
+from alseg_core.metric_learning.sampler import epoch_batches
+from alseg_core.metric_learning.views import TwoViews
+from alseg_core.models.resnet import FEATURES, ProjectionHead, ResNetEncoder, load_imagenet
+from alseg_core.registry import component
+from alseg_core.vocabulary import IntArray
+
+Weight = Annotated[float, Field(ge=0)]
+
+CHUNK = 64
+"""Slices that are read and resized at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEncoder:
+    """A trained encoder: ``state`` is the state_dict (CPU tensors) of :class:`ResNetEncoder` for ``channels`` channels.
+
+    facts: init (what the weights really started from), epochs (run), best_epoch (1-based), stopped_early, losses
+    (mean of each epoch), seconds.
+    """
+
+    state: dict[str, Tensor]
+    channels: int
+    facts: dict[str, Any]
+
+    def encoder(self) -> ResNetEncoder:
+        """The encoder with these weights, on the CPU, in evaluation mode."""
+        encoder = ResNetEncoder(self.channels)
+        encoder.load_state_dict(self.state)
+        return encoder.eval()
+
+
+@component
+class ContrastiveTraining:
+    """Settings of Eq. 5 and its optimisation (Vepa et al., NeurIPS 2024); the defaults are the paper's for ACDC.
+
+    w_ntxent, w_patient, w_volume, w_slice: weights of the losses, at least one above 0. temperature: of every loss.
+    batch: slices a step, rounded to whole groups (8 becomes 9 with two group losses). epochs: at most.
+    lr, weight_decay: Adam. image_size: pixels a side that slices are resized to. projection: length of z. init:
+    "imagenet", "random" or the path of a ResNet-18 ``.pth``; if_missing: "error" or "random" when those weights
+    cannot be had.
+    patience: epochs without an improvement of the mean training loss by min_delta after which training stops.
+    """
+
+    w_ntxent: Weight = 1.0
+    w_patient: Weight = 0.05
+    w_volume: Weight = 0.35
+    w_slice: Weight = 0.0
+    temperature: Annotated[float, Field(gt=0)] = 0.5
+    batch: Annotated[int, Field(gt=0)] = 8
+    epochs: Annotated[int, Field(gt=0)] = 100
+    lr: Annotated[float, Field(gt=0)] = 3e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-6
+    image_size: Annotated[int, Field(ge=16)] = 256
+    projection: Annotated[int, Field(gt=0)] = 64
+    init: str = "imagenet"
+    if_missing: Literal["error", "random"] = "error"
+    patience: Annotated[int, Field(gt=0)] = 10
+    min_delta: Annotated[float, Field(ge=0)] = 1e-3
+    views: TwoViews = TwoViews()
+
+    def __post_init__(self) -> None:
+        if not self.w_ntxent + self.w_patient + self.w_volume + self.w_slice > 0:
+            raise ConfigError("contrastive training: one of w_ntxent, w_patient, w_volume, w_slice must be above 0.")
+
+    @property
+    def weights(self) -> Weights:
+        """The weights of Eq. 5."""
+        return Weights(self.w_ntxent, self.w_patient, self.w_volume, self.w_slice)
+
+    def fit(
+        self,
+        slices: Slices,
+        rng: np.random.Generator,
+        device: str | torch.device = "cpu",
+        progress: Callable[[float], None] | None = None,
+    ) -> FittedEncoder:
+        """Train on all ``slices`` without labels; the encoder is that of the epoch with the lowest mean training loss.
+
+        progress: called with the share that is done, in (0, 1], after every epoch.
+        Raises ConfigError when the wanted initial weights cannot be had, AlsegError when the loss is no longer finite.
+        """
+        started = time.perf_counter()
+        with seeding.torch_seeded(seeding.child(rng)):
+            encoder, head = ResNetEncoder(slices.channels), ProjectionHead(FEATURES, self.projection)
+        used = load_imagenet(encoder, self.init, self.if_missing)
+        encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+        head.to(device)
+        optimizer = torch.optim.Adam(
+            [*encoder.parameters(), *head.parameters()], lr=self.lr, weight_decay=self.weight_decay, fused=True
+        )
+        draws = seeding.torch_generator(rng)
+        images = resized(slices, self.image_size, device)
+
+        losses: list[float] = []
+        state: dict[str, Tensor] = {}
+        mark, stale = math.inf, 0
+        while len(losses) < self.epochs and stale < self.patience:
+            encoder.train()
+            total, seen = torch.zeros((), device=device), 0
+            for positions in epoch_batches(slices.table, self.weights.groups, self.batch, rng):
+                views = self.views(images[torch.from_numpy(positions).to(device)], draws)
+                z = head(encoder(views.contiguous(memory_format=torch.channels_last)))
+                loss = self._loss(z, slices, positions)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                total += loss.detach() * len(positions)
+                seen += len(positions)
+            mean = float(total) / seen
+            if not math.isfinite(mean):
+                raise AlsegError(f"contrastive training: loss {mean} in epoch {len(losses) + 1}. Try a lower lr.")
+            if mean < min(losses, default=math.inf):
+                state = {name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()}
+            losses.append(mean)
+            mark, stale = (mean, 0) if mean < mark - self.min_delta else (mark, stale + 1)
+            if progress is not None:
+                progress(1.0 if stale == self.patience else len(losses) / self.epochs)
+        facts = {
+            "init": used,
+            "epochs": len(losses),
+            "best_epoch": int(np.argmin(losses)) + 1,
+            "stopped_early": len(losses) < self.epochs,
+            "losses": [round(value, 4) for value in losses],
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+        return FittedEncoder(state, slices.channels, facts)
+
+    def _loss(self, z: Tensor, slices: Slices, positions: IntArray) -> Tensor:
+        groups = relate(slices.table, positions)
+        related = {name: torch.from_numpy(getattr(groups, name)).to(z.device) for name in self.weights.groups}
+        patient = torch.from_numpy(slices.table.patient[positions]).to(z.device)
+        return total_loss(z, related, patient, self.weights, self.temperature)
+
+
+def resized(slices: Slices, image_size: int, device: str | torch.device) -> Tensor:
+    """All slices as one tensor (N, C, image_size, image_size) float32, bilinear, smoothed where shrunk."""
+    out = torch.empty((len(slices), slices.channels, image_size, image_size), device=device)
+    for start in range(0, len(slices), CHUNK):
+        out[start : start + CHUNK] = _resize(slices, start, image_size, device)
+    return out
+
+
+def _resize(slices: Slices, start: int, image_size: int, device: str | torch.device) -> Tensor:
+    positions = np.arange(start, min(start + CHUNK, len(slices)))
+    images = torch.from_numpy(slices.images(positions)).to(device)
+    if images.shape[2:] == (image_size, image_size):
+        return images
+    return F.interpolate(images, size=(image_size, image_size), mode="bilinear", align_corners=False, antialias=True)
+
+
+@torch.no_grad()
+def encode(
+    encoder: ResNetEncoder, slices: Slices, image_size: int, device: str | torch.device = "cpu", batch: int = CHUNK
+) -> NDArray[np.float32]:
+    """Features h of every slice, (N, 512) float32: evaluation mode, before the projection head, not normalised."""
+    encoder.to(device).eval()
+    images = resized(slices, image_size, device)
+    h = torch.cat([encoder(part) for part in images.split(batch)])
+    return h.float().cpu().numpy()

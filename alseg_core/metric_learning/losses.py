@@ -1,0 +1,82 @@
+"""Contrastive losses over two views of a batch (Vepa et al., NeurIPS 2024, Eq. 4 and 5).
+
+Everywhere z is (2B, d): rows 0..B-1 are the first views of the B slices, rows B..2B-1 their second views.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from alseg_core.metric_learning.sampler import GroupName
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of Eq. 5, each >= 0: NT-Xent and the group losses of patient, volume and slice."""
+
+    ntxent: float
+    patient: float
+    volume: float
+    slice: float
+
+    @property
+    def groups(self) -> tuple[GroupName, ...]:
+        """Names of the group losses that are on."""
+        names: tuple[GroupName, ...] = ("slice", "volume", "patient")
+        return tuple(name for name in names if getattr(self, name) > 0)
+
+
+def _similarities(z: Tensor, temperature: float) -> Tensor:
+    """(2B, 2B) cosine similarities over the temperature, in at least float32 also under autocast."""
+    with torch.autocast(z.device.type, enabled=False):
+        unit = F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
+        return unit @ unit.T / temperature
+
+
+def nt_xent(z: Tensor, temperature: float) -> Tensor:
+    """NT-Xent (Chen et al., ICML 2020, Eq. 1): z (2B, d) -> scalar, mean over all 2B anchors.
+
+    The positive of a sample is its other view; the denominator holds every other sample.
+    """
+    n = len(z)
+    s = _similarities(z, temperature)
+    s = s.masked_fill(torch.eye(n, dtype=torch.bool, device=z.device), -torch.inf)
+    return F.cross_entropy(s, torch.arange(n, device=z.device).roll(n // 2))
+
+
+def group_loss(z: Tensor, related: Tensor, patient: Tensor, temperature: float) -> Tensor:
+    """Group contrastive loss, Eq. 4 with every sample as an anchor: z (2B, d) -> scalar.
+
+    related: (B, B) bool, which slices share a group. patient: (B,) integer ids. Positives of a sample are all other
+    samples, of both views, of related slices; its own other view is always one. The denominator holds the positives
+    and the samples of other patients; samples of the same patient outside the group are left out, so that group losses
+    can be added. Per anchor the mean over its positives, then the mean over anchors. For equal group sizes this is
+    Eq. 4 averaged over first and second views.
+    """
+    b = len(related)
+    s = _similarities(z, temperature)
+    own = torch.eye(b, dtype=torch.bool, device=z.device)
+    same_group = (related | own).repeat(2, 2)
+    other_patient = (patient[:, None] != patient[None]).repeat(2, 2)
+    other_sample = ~torch.eye(2 * b, dtype=torch.bool, device=z.device)
+    positive = same_group & other_sample
+    compared = (same_group | other_patient) & other_sample
+    log_sum = s.masked_fill(~compared, -torch.inf).logsumexp(dim=1)  # never empty: the own other view is in it
+    mean_positive = s.masked_fill(~positive, 0).sum(dim=1) / positive.sum(dim=1)
+    return (log_sum - mean_positive).mean()
+
+
+def total_loss(
+    z: Tensor, related: dict[GroupName, Tensor], patient: Tensor, weights: Weights, temperature: float
+) -> Tensor:
+    """Eq. 5: weighted sum of NT-Xent and the group losses -> scalar. Terms of weight zero are not computed.
+
+    related: (B, B) bool for each group loss that is on.
+    """
+    terms = [weights.ntxent * nt_xent(z, temperature)] if weights.ntxent > 0 else []
+    terms += [getattr(weights, n) * group_loss(z, related[n], patient, temperature) for n in weights.groups]
+    return torch.stack(terms).sum()

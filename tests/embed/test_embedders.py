@@ -1,0 +1,117 @@
+"""Embedders: vectors in the order of positions, trained once, the same from the store and without one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from alseg_core.data.slices import Slices, SliceTable
+from alseg_core.embed import EMBEDDERS, EmbedContext
+from alseg_core.errors import ConfigError
+from alseg_core.metric_learning.fit import ContrastiveTraining, encode
+from alseg_core.models.resnet import ResNetEncoder
+from alseg_core.registry import describe, summary
+from alseg_core.store import Store
+
+torch.set_num_threads(1)
+
+QUICK = {"name": "contrastive", "epochs": 1, "image_size": 32, "init": "random"}
+
+
+def pool(n: int = 6, size: int = 32) -> Slices:
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(n + 5, 1, size, size)).astype(np.float32)
+    names = ("a", "b")
+    table = SliceTable(names, ("p", "q"), np.arange(n) % 2, np.arange(n) // 2)
+    return Slices(table, base, rng.permutation(n + 5)[:n])
+
+
+def context(slices: Slices, store: Store | None = None, **changes: object) -> EmbedContext:
+    fields = {"data_key": "toy", "seed": 3, "device": "cpu", "model": None, **changes}
+    return EmbedContext(slices=slices, store=store, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(EMBEDDERS))
+def test_every_embedder_introduces_itself(name: str) -> None:
+    cls = EMBEDDERS[name]
+    assert len(summary(cls)) > 20 and summary(cls).endswith(".") and isinstance(cls.needs_model, bool) and cls.paper
+    built = EMBEDDERS.build(name)
+    assert EMBEDDERS.build(json.loads(json.dumps(describe(built)))) == built
+
+
+def test_pixels() -> None:
+    slices = pool()
+    features = EMBEDDERS.build("pixels").embed(context(slices)).features
+    assert features.shape == (6, 1024) and features.dtype == np.float32
+    assert np.array_equal(features[4], slices.base[slices.rows[4]].ravel())
+    small = EMBEDDERS.build({"name": "pixels", "size": 8}).embed(context(slices)).features
+    image = slices.base[slices.rows[2], 0]
+    means = [image[i : i + 4, j : j + 4].mean() for i in range(0, 32, 4) for j in range(0, 32, 4)]
+    np.testing.assert_allclose(small[2], means, atol=1e-5)
+
+
+class Means:
+    """A network whose features of a slice are its mean and its first pixel; it counts what passes through."""
+
+    def __init__(self) -> None:
+        self.chunks: list[int] = []
+
+    def features(self, images: Tensor) -> Tensor:
+        self.chunks.append(len(images))
+        return torch.stack([images.mean(dim=(1, 2, 3)), images[:, 0, 0, 0]], dim=1)
+
+
+def test_task_net() -> None:
+    slices, model = pool(70), Means()
+    features = EMBEDDERS.build("task_net").embed(context(slices, model=model)).features
+    images = slices.images()
+    truth = np.stack([images.mean(axis=(1, 2, 3)), images[:, 0, 0, 0]], axis=1)
+    np.testing.assert_allclose(features, truth, atol=1e-6)
+    assert len(model.chunks) > 1 and sum(model.chunks) == 70
+    for nothing in (None, object()):
+        with pytest.raises(ConfigError, match="trained network"):
+            EMBEDDERS.build("task_net").embed(context(slices, model=nothing))
+
+
+def test_contrastive_is_flat_and_has_the_fields_of_the_training() -> None:
+    built = EMBEDDERS.build({"name": "contrastive", "w_volume": 0.7, "epochs": 3})
+    assert isinstance(built, ContrastiveTraining) and built.w_volume == 0.7 and built.temperature == 0.5
+    with pytest.raises(ConfigError, match="'epochs'"):
+        EMBEDDERS.build({"name": "contrastive", "epoch": 3})
+
+
+def test_contrastive_trains_once_and_gives_the_same_from_the_store(tmp_path: Path) -> None:
+    slices, embedder, calls = pool(4), EMBEDDERS.build(QUICK), []
+    store = Store(tmp_path)
+    direct = embedder.embed(context(slices))
+    fresh = embedder.embed(context(slices, store, progress=calls.append))
+    stored = embedder.embed(context(slices, store, progress=calls.append))
+    assert calls == [1.0]  # the second time nothing was trained
+    for other in (fresh, stored):
+        assert np.array_equal(direct.features, other.features) and other.features.dtype == np.float32
+        assert json.dumps(direct.facts) == json.dumps(other.facts)
+    assert set(direct.facts) == {"init", "epochs", "best_epoch", "stopped_early", "losses"}
+    (entry,) = (path for path in (tmp_path / "encoder").iterdir() if path.is_dir())
+    encoder = ResNetEncoder(1)
+    encoder.load_state_dict(torch.load(entry / "encoder.pt", weights_only=True))
+    np.testing.assert_allclose(encode(encoder, slices, 32), direct.features, atol=1e-5)
+
+
+def test_contrastive_is_trained_anew_for_anything_that_matters(tmp_path: Path) -> None:
+    slices, store = pool(2), Store(tmp_path)
+    renamed = Slices(SliceTable(("a", "c"), ("p", "q"), slices.table.volume, slices.table.z), slices.base, slices.rows)
+    for settings, where in [
+        (QUICK, context(slices, store)),
+        (QUICK, context(slices, store, seed=4)),
+        (QUICK, context(slices, store, data_key="other")),
+        (QUICK, context(renamed, store)),
+        ({**QUICK, "w_volume": 0.5}, context(slices, store)),
+        ({**QUICK, "views": {"flip": 0}}, context(slices, store)),
+    ]:
+        EMBEDDERS.build(settings).embed(where)
+    assert len([path for path in (tmp_path / "encoder").iterdir() if path.is_dir()]) == 6

@@ -1,0 +1,169 @@
+"""Contrastive losses against plain loops written from the formulas."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from alseg_core.metric_learning.losses import Weights, group_loss, nt_xent, total_loss
+
+torch.set_num_threads(1)
+
+# (group id, patient id) of each slice
+LAYOUTS = {
+    "two equal groups of two patients": ([0, 0, 1, 1], [0, 0, 1, 1]),
+    "unequal groups": ([0, 0, 0, 1, 2, 2], [0, 0, 0, 1, 2, 2]),
+    "two groups of one patient": ([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]),
+    "single-slice groups": ([0, 1, 2, 3], [0, 0, 1, 2]),
+    "one patient, one group": ([0, 0, 0], [0, 0, 0]),
+    "one patient, several groups": ([0, 0, 1, 2], [5, 5, 5, 5]),
+    "one slice": ([0], [0]),
+}
+
+
+def samples(n: int, seed: int = 0) -> Tensor:
+    return torch.randn(2 * n, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum() / ((a * a).sum().sqrt() * (b * b).sum().sqrt())
+
+
+def related(groups: list[int]) -> Tensor:
+    return torch.tensor([[a == b for b in groups] for a in groups])
+
+
+def loop_loss(z: Tensor, relation: Tensor, patients: list[int], temperature: float) -> Tensor:
+    """Eq. 4 with every one of the 2N samples as an anchor; the sample i shows the slice i mod N."""
+    n = len(patients)
+    anchors = []
+    for i in range(2 * n):
+        positives, compared = [], []
+        for k in range(2 * n):
+            if k == i:
+                continue
+            in_group = bool(relation[i % n, k % n])
+            if in_group:
+                positives.append(k)
+            if in_group or patients[i % n] != patients[k % n]:
+                compared.append(k)
+        denominator = sum(torch.exp(cosine(z[i], z[k]) / temperature) for k in compared)
+        terms = [-torch.log(torch.exp(cosine(z[i], z[j]) / temperature) / denominator) for j in positives]
+        anchors.append(torch.stack(terms).mean())
+    return torch.stack(anchors).mean()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("temperature", [0.5, 0.07])
+def test_value_and_gradient_equal_the_loop(name: str, temperature: float) -> None:
+    groups, patients = LAYOUTS[name]
+    fast, slow = (samples(len(groups)).requires_grad_() for _ in range(2))
+    loss = group_loss(fast, related(groups), torch.tensor(patients), temperature)
+    truth = loop_loss(slow, related(groups), patients, temperature)
+    torch.testing.assert_close(loss, truth)
+    loss.backward()
+    truth.backward()
+    assert torch.isfinite(fast.grad).all()
+    torch.testing.assert_close(fast.grad, slow.grad)
+
+
+def test_neighbour_relation_that_is_not_transitive() -> None:
+    relation = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]], dtype=torch.bool)
+    patients = [0, 0, 0, 1]
+    z = samples(4, seed=3)
+    torch.testing.assert_close(
+        group_loss(z, relation, torch.tensor(patients), 0.5), loop_loss(z, relation, patients, 0.5)
+    )
+
+
+def test_equal_groups_give_equation_4_averaged_over_the_views() -> None:
+    """-1/(N G) sum over i of the N anchors and j of the group, G positives an anchor; either view as the anchors."""
+    groups, patients, t = [0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1], 0.5
+    n, z = len(groups), samples(6, seed=1)
+    views = []
+    for anchors in (range(n), range(n, 2 * n)):
+        total, g = 0.0, 3  # a group of two slices is four samples: three besides the anchor
+        for i in anchors:
+            others = [k for k in range(2 * n) if k != i]
+            allowed = [k for k in others if groups[k % n] == groups[i % n] or patients[k % n] != patients[i % n]]
+            below = sum(math.exp(cosine(z[i], z[k]).item() / t) for k in allowed)
+            total += sum(
+                math.log(math.exp(cosine(z[i], z[j]).item() / t) / below)
+                for j in others
+                if groups[j % n] == groups[i % n]
+            )
+        views.append(-total / (n * g))
+    loss = group_loss(z, related(groups), torch.tensor(patients), t)
+    assert loss.item() == pytest.approx(sum(views) / 2, abs=1e-10)
+
+
+def test_own_other_view_is_a_positive_whatever_the_relation_says() -> None:
+    nothing, patients = torch.zeros(3, 3, dtype=torch.bool), [0, 0, 1]
+    z = samples(3, seed=2)
+    truth = loop_loss(z, torch.eye(3, dtype=torch.bool), patients, 0.5)
+    torch.testing.assert_close(group_loss(z, nothing, torch.tensor(patients), 0.5), truth)
+
+
+def test_slices_of_one_patient_in_different_groups_do_not_push_each_other() -> None:
+    """Neither is in the other's denominator: with one patient and single-slice groups nothing is left to push."""
+    alone, strangers = (samples(2, seed=4).requires_grad_() for _ in range(2))
+    group_loss(alone, torch.eye(2, dtype=torch.bool), torch.tensor([0, 0]), 0.5).backward()
+    torch.testing.assert_close(alone.grad, torch.zeros_like(alone))
+    group_loss(strangers, torch.eye(2, dtype=torch.bool), torch.tensor([0, 1]), 0.5).backward()
+    assert strangers.grad.abs().max() > 0.01
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("temperature", [0.5, 0.1])
+def test_nt_xent_equals_the_loop(n: int, temperature: float) -> None:
+    fast, slow = (samples(n).requires_grad_() for _ in range(2))
+    terms = []
+    for i in range(2 * n):
+        other = (i + n) % (2 * n)
+        below = sum(torch.exp(cosine(slow[i], slow[k]) / temperature) for k in range(2 * n) if k != i)
+        terms.append(-torch.log(torch.exp(cosine(slow[i], slow[other]) / temperature) / below))
+    truth = torch.stack(terms).mean()
+    loss = nt_xent(fast, temperature)
+    torch.testing.assert_close(loss, truth)
+    loss.backward()
+    truth.backward()
+    torch.testing.assert_close(fast.grad, slow.grad)
+
+
+def test_total_is_equation_5_and_skips_what_is_off() -> None:
+    patients = [0, 0, 0, 1, 1]
+    relation = {"patient": related(patients), "volume": related([0, 0, 1, 2, 2]), "slice": related([0, 1, 2, 3, 3])}
+    z, t = samples(5), 0.5
+    parts = {name: loop_loss(z, r, patients, t) for name, r in relation.items()}
+    total = total_loss(z, relation, torch.tensor(patients), Weights(1.0, 0.05, 0.35, 0.2), t)
+    wanted = nt_xent(z, t) + 0.05 * parts["patient"] + 0.35 * parts["volume"] + 0.2 * parts["slice"]
+    torch.testing.assert_close(total, wanted)
+    only = {"volume": relation["volume"]}  # the relations of losses that are off are not asked for
+    total = total_loss(z, only, torch.tensor(patients), Weights(0.0, 0.0, 2.0, 0.0), t)
+    torch.testing.assert_close(total, 2 * parts["volume"])
+
+
+def test_similarities_keep_float32_under_autocast_and_small_temperatures() -> None:
+    z = samples(4).float()
+    patients = torch.tensor([0, 0, 1, 1])
+    exact = group_loss(z, related([0, 0, 1, 1]), patients, 0.01)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert group_loss(z, related([0, 0, 1, 1]), patients, 0.01).dtype == torch.float32
+        torch.testing.assert_close(group_loss(z, related([0, 0, 1, 1]), patients, 0.01), exact)
+        torch.testing.assert_close(nt_xent(z, 0.01), nt_xent(z.double(), 0.01).float())
+    half = z.bfloat16().requires_grad_()
+    group_loss(half, related([0, 0, 1, 1]), patients, 0.001).backward()
+    assert torch.isfinite(half.grad).all()
+
+
+def test_tight_groups_cost_less_than_scattered_ones() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(2, 8))
+    tight = torch.from_numpy(np.tile(centres[[0, 0, 1, 1]], (2, 1)) + 0.01 * rng.normal(size=(8, 8)))
+    mixed = tight[[0, 2, 1, 3, 4, 6, 5, 7]]
+    groups, patients = related([0, 0, 1, 1]), torch.tensor([0, 0, 1, 1])
+    assert group_loss(tight, groups, patients, 0.5) + 0.5 < group_loss(mixed, groups, patients, 0.5)
