@@ -1,0 +1,136 @@
+"""From a trained network to scores of whole volumes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from alseg_core.data.prepared import Prepared
+from alseg_core.metrics.overlap import dice_scores
+from alseg_core.metrics.surface import surface_scores
+from alseg_core.models import UNetModule
+from alseg_core.oracles import Vault
+from alseg_core.registry import component
+from alseg_core.training.inference import predict_labels
+
+METRICS = ("dice", "hd95_mm", "assd_mm", "nsd")
+"""Scores of a test volume and class, as they are named in run folders."""
+
+
+@component
+class Evaluation:
+    """How test volumes are scored, in their native geometry and in millimetres.
+
+    surface: compute HD95, ASSD and NSD too. nsd_tolerance_mm: distance up to which two surfaces agree.
+    """
+
+    surface: bool = True
+    nsd_tolerance_mm: Annotated[float, Field(gt=0)] = 2.0
+
+    def volumes(
+        self,
+        network: UNetModule,
+        prepared: Prepared,
+        cases: Sequence[str],
+        vault: Vault,
+        classes: Sequence[str],
+        device: str,
+        progress: Callable[[float], None],
+    ) -> list[dict[str, object]]:
+        """One row a volume and foreground class: {"case", "class", <metrics>, "empty"}; undefined scores are None.
+
+        empty: the structure is there and nothing was predicted.
+        """
+        rows: list[dict[str, object]] = []
+        for number, case in enumerate(cases):
+            info = prepared.info(case)
+            images = torch.from_numpy(prepared.slices([case]).images()).to(device)
+            prediction = info.to_native(predict_labels(network, images))
+            truth = vault.native_mask(case, "evaluation", "test masks")
+            dice = dice_scores(prediction, truth, len(classes))
+            for label, name in list(enumerate(classes))[1:]:
+                ours, theirs = prediction == label, truth == label
+                row: dict[str, object] = {"case": case, "class": name, "dice": _number(dice[label - 1])}
+                if self.surface:
+                    scores = surface_scores(ours, theirs, info.spacing_mm, self.nsd_tolerance_mm)
+                    row |= {m: _number(getattr(scores, m)) for m in METRICS[1:]}
+                rows.append(row | {"empty": bool(theirs.any() and not ours.any())})
+            progress((number + 1) / len(cases))
+        return rows
+
+
+def summarise(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[str, float | None]:
+    """Mean over a volume's classes, then over volumes (as in the paper); per-class Dice; number of empty predictions.
+
+    Undefined scores are left out of the means; a mean of nothing is None.
+    """
+    cases = list(dict.fromkeys(row["case"] for row in rows))
+    out: dict[str, float | None] = {}
+    for metric in METRICS:
+        per_case = [_mean([r.get(metric) for r in rows if r["case"] == case]) for case in cases]
+        out[metric] = _mean(per_case)
+    for name in classes[1:]:
+        out[f"dice_{name}"] = _mean([row["dice"] for row in rows if row["class"] == name])
+    out["empty_predictions"] = float(sum(bool(row["empty"]) for row in rows))
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Mean Dice of the validation volumes on the network's grid: mean over a volume's classes, then over volumes."""
+
+    images: Tensor
+    volume: np.ndarray
+    masks: np.ndarray
+    classes: int
+
+    @classmethod
+    def load(cls, prepared: Prepared, cases: Sequence[str], vault: Vault, classes: int, device: str) -> Validation:
+        """Bring the validation volumes to the device; their masks are billed in the ledger."""
+        slices = prepared.slices(cases)
+        masks = vault.masks(slices.rows, "validation", "validation masks")
+        return cls(torch.from_numpy(slices.images()).to(device), slices.table.volume, masks, classes)
+
+    def __call__(self, network: UNetModule) -> float:
+        """Mean Dice in 0..1 of a network in evaluation mode; 0 when no volume holds any foreground."""
+        prediction = predict_labels(network, self.images)
+        scores = []
+        for volume in range(int(self.volume.max()) + 1):
+            inside = self.volume == volume
+            scores.append(
+                _mean([_number(d) for d in dice_scores(prediction[inside], self.masks[inside], self.classes)])
+            )
+        return _mean(scores) or 0.0
+
+
+def examples(
+    network: UNetModule, prepared: Prepared, cases: Sequence[str], vault: Vault, device: str, count: int
+) -> dict[str, np.ndarray]:
+    """Middle slices of the first volumes of ``count`` patients: image, truth and prediction on the network's grid."""
+    first: dict[str, str] = {}
+    for case in cases:
+        first.setdefault(prepared.info(case).patient, case)
+    chosen = list(first.values())[:count]
+    slices = prepared.slices(chosen)
+    middle = np.array([p[len(p) // 2] for p in map(slices.table.of_volume, range(len(chosen)))])
+    images = slices.images(middle)
+    truth = vault.masks(slices.rows[middle], "pictures", "test masks")
+    prediction = predict_labels(network, torch.from_numpy(images).to(device))
+    return {"image": images[:, 0], "truth": truth, "prediction": prediction,
+            "case": np.array(chosen), "z": slices.table.z[middle]}  # fmt: skip
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    defined = [v for v in values if v is not None]
+    return float(np.mean(defined)) if defined else None

@@ -1,0 +1,308 @@
+"""The active-learning loop: rounds of select -> annotate -> train -> evaluate. The only place where the rooms meet."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from alseg_core import seeding
+from alseg_core.config import RunConfig
+from alseg_core.data.prepare import Progress as PrepareProgress
+from alseg_core.data.prepare import prepare
+from alseg_core.data.prepared import Prepared
+from alseg_core.data.slices import Slices
+from alseg_core.data.splits import Split
+from alseg_core.embed import EmbedContext
+from alseg_core.errors import DataError
+from alseg_core.evaluate import Validation, examples, summarise
+from alseg_core.events import Event, Listener, Progress, RoundFinished, RunStarted
+from alseg_core.geometry.distances import cover_radius
+from alseg_core.oracles import Ledger, Vault
+from alseg_core.pool import Pool
+from alseg_core.results import RunFolder
+from alseg_core.signals import ReferenceSignals, Signals
+from alseg_core.store import Store
+from alseg_core.strategies.random import Random
+from alseg_core.training.inference import Ensemble
+from alseg_core.vocabulary import IGNORE, IntArray, RoundRecord, Selection
+
+EXAMPLES = 4
+"""Test slices whose prediction is kept for pictures."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: known before any training.
+
+    pool, val_slices, test_slices: slices of each part. budgets: cumulative labelled slices of each round. iterations:
+    training steps of one network in each round. channels, size: of the network's input.
+    """
+
+    pool: int
+    budgets: tuple[int, ...]
+    iterations: tuple[int, ...]
+    val_slices: int
+    test_slices: int
+    test_volumes: int
+    channels: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The prepared data of a run, divided."""
+
+    folder: Path
+    prepared: Prepared
+    split: Split
+    slices: Slices
+    counts: tuple[int, ...]
+
+
+def open_material(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Material:
+    """Prepare the data (once, through the store) and check split, annotation and budgets against them.
+
+    Raises DataError and ConfigError: every complaint about data and settings, before any training.
+    """
+    root = Path(config.dataset.root) if config.dataset.root else None
+    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress)
+    prepared = Prepared.open(folder)
+    split = config.dataset.split.assign(prepared.cases)
+    for part in ("val", "test"):
+        lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
+        if lacking:
+            raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
+    slices = prepared.slices(split.train)
+    return Material(folder, prepared, split, slices, config.counts(len(slices)))
+
+
+def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Plan:
+    """What :func:`run` will do. Raises what :func:`open_material` raises."""
+    material = open_material(config, store, progress)
+    pool = len(material.slices)
+    return Plan(
+        pool=pool,
+        budgets=material.counts,
+        iterations=tuple(config.train.iterations(count / pool) for count in material.counts),
+        val_slices=len(material.prepared.slices(material.split.val)),
+        test_slices=len(material.prepared.slices(material.split.test)),
+        test_volumes=len(material.split.test),
+        channels=material.slices.channels,
+        size=material.slices.size[0],
+    )
+
+
+def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Listener] = ()) -> list[RoundRecord]:
+    """Run the experiment, or go on with it at its last finished round; a finished one returns at once.
+
+    A run stopped at any instant, by any means, and started again ends with the same selections as an undisturbed one.
+    """
+    device = config.resolve_device()
+    torch.set_num_threads(config.threads)
+    material = open_material(config, store)
+    results = RunFolder(folder)
+    with results.session(config.describe(), config.fingerprint, material.prepared.key):
+        experiment = _Experiment(config, material, store, device, results, listeners)
+        return experiment.run()
+
+
+class _Announcer:
+    """Tells the listeners how far the run is. It holds no data, so that handing it to a view opens no way to labels."""
+
+    def __init__(self, listeners: Sequence[Listener], steps: Sequence[int]) -> None:
+        self.listeners = tuple(listeners)
+        self.steps = tuple(steps)
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on to every listener."""
+        for listener in self.listeners:
+            listener(event)
+
+    def progress(self, number: int, phase: str, done: float = 0.0) -> None:
+        """done: share of the round's training."""
+        share = (sum(self.steps[:number]) + done * self.steps[number]) / sum(self.steps)
+        self.emit(Progress(number, phase, share))
+
+
+class _Experiment:
+    """One run in progress."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        material: Material,
+        store: Store,
+        device: str,
+        results: RunFolder,
+        listeners: Sequence[Listener],
+    ) -> None:
+        self.config, self.material, self.device, self.results = config, material, device, results
+        self.store = store
+        self.classes = config.dataset.classes
+        self.pool = Pool(len(material.slices))
+        self.ensemble: Ensemble | None = None
+        steps = [config.train.iterations(count / len(self.pool)) for count in material.counts]
+        self.announcer = _Announcer(listeners, steps)
+
+    def run(self) -> list[RoundRecord]:
+        """All rounds that are not finished yet."""
+        records = self.results.records()
+        self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
+        if len(records) < len(self.material.counts):
+            self.results.save_environment(self.device, self.config.threads)
+            self._replay(records)
+            for number in range(len(records), len(self.material.counts)):
+                records.append(self._round(number))
+                self.announcer.emit(RoundFinished(records[-1]))
+        self.results.drop_states()
+        return records
+
+    def _replay(self, records: Sequence[RoundRecord]) -> None:
+        """Bring pool and networks to where the last finished round left them; bought labels are not billed again."""
+        table = self.material.slices.table
+        position = {table.locate(i): i for i in range(len(table))}
+        vault = self._vault()
+        for record in records:
+            picks = np.array([position[str(s["case"]), int(str(s["z"]))] for s in record.selected], dtype=np.int64)
+            self._annotate(picks, record.round, vault)
+        if records:
+            state = self.results.load_state(records[-1].round)
+            channels = self.material.slices.channels
+            network = self.config.train.network
+            self.ensemble = Ensemble.restore(state, network, channels, len(self.classes), self.device)
+
+    def _round(self, number: int) -> RoundRecord:
+        """Select, annotate, train, evaluate; the record is on disk when this returns."""
+        vault = self._vault()
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "select"):
+            selection, facts = self._select(number, vault)
+        with _timed(seconds, "annotate"):
+            self._annotate(selection.positions, number, vault)
+        with _timed(seconds, "train"):
+            ensemble = self._train(number, vault)
+        with _timed(seconds, "evaluate"):
+            best = ensemble.members[ensemble.best].network
+            split, prepared = self.material.split, self.material.prepared
+            rows = self.config.evaluate.volumes(
+                best, prepared, split.test, vault, self.classes, self.device,
+                lambda share: self.announcer.progress(number, f"evaluate {share:.0%}", done=1.0),
+            )  # fmt: skip
+        with _timed(seconds, "cover"):
+            radius, cover_facts = self._cover()
+        record = RoundRecord(
+            round=number,
+            labelled=len(self.pool.labelled),
+            fraction=len(self.pool.labelled) / len(self.pool),
+            cost=self.pool.cost,
+            cover_radius=radius,
+            selected=self._selected(selection),
+            members=[{"validation_dice": m.validation_dice, "iterations": m.iterations} for m in ensemble.members],
+            best=ensemble.best,
+            volumes=rows,
+            summary={
+                **summarise(rows, self.classes),
+                "validation_dice": ensemble.members[ensemble.best].validation_dice,
+            },
+            seconds={part: round(value, 3) for part, value in seconds.items()},
+            ledger=vault.ledger.drain(),
+            signals={**cover_facts, **facts},
+        )
+        if number + 1 == len(self.material.counts):
+            pictures = examples(best, prepared, split.test, self._vault(), self.device, EXAMPLES)
+            np.savez_compressed(self.results.path / "examples.npz", allow_pickle=False, **pictures)
+        self.results.save_state(number, ensemble.state())
+        self.results.append(record)
+        self.results.drop_states(keep=number)
+        self.ensemble = ensemble
+        return record
+
+    def _select(self, number: int, vault: Vault) -> tuple[Selection, dict[str, object]]:
+        """Ask the strategy for the round's slices, through a view without labels."""
+        recipe, material, announcer = self.config.recipe, self.material, self.announcer
+        budget = material.counts[number] - len(self.pool.labelled)
+        needs_model = recipe.strategy.needs_model or (recipe.embed is not None and recipe.embed.needs_model)
+        # a strategy that needs a network starts with the very slices that the random baseline starts with
+        strategy = Random() if needs_model and self.ensemble is None else recipe.strategy
+        common = (
+            material.slices,
+            self.pool.labelled,
+            self.pool.unlabelled,
+            self.ensemble,
+            recipe.embed,
+            self._embed_context(lambda share: announcer.progress(number, f"embed {share:.0%}")),
+        )
+        if strategy.reads_ground_truth:
+            rows = material.slices.rows
+            view: Signals = ReferenceSignals(
+                *common, read_masks=lambda: vault.masks(rows, recipe.name, "ground truth for reference")
+            )
+        else:
+            view = Signals(*common)
+        self.announcer.progress(number, "select")
+        selection = strategy.select(view, budget, seeding.stream(self.config.seed, "strategy", number))
+        self.pool.check(selection, budget)
+        return selection, view.facts
+
+    def _annotate(self, positions: IntArray, number: int, vault: Vault) -> None:
+        annotation = self.config.annotation.annotate(vault, self.material.slices, positions, self.config.seed)
+        self.pool.add(annotation, number)
+
+    def _train(self, number: int, vault: Vault) -> Ensemble:
+        """The round's networks, each from scratch on everything labelled so far."""
+        positions, labels = self.pool.labels()
+        classes = len(self.classes)
+        validation = Validation.load(self.material.prepared, self.material.split.val, vault, classes, self.device)
+        images = torch.from_numpy(self.material.slices.images(positions)).to(self.device)
+        targets = torch.from_numpy(labels).to(self.device)
+        fill = 0 if self.config.annotation_name == "mask" else IGNORE
+        each, count = self.announcer.steps[number], self.config.members
+        members = []
+        for member in range(count):
+            members.append(
+                self.config.train.fit(
+                    images, targets, classes, len(positions) / len(self.pool), fill, validation,
+                    seeding.stream(self.config.seed, "train", number, member),
+                    lambda step, m=member: self.announcer.progress(  # type: ignore[misc]
+                        number, "train", done=(m + step / each) / count
+                    ),
+                )
+            )  # fmt: skip
+        return Ensemble(members, self.device)
+
+    def _cover(self) -> tuple[float, dict[str, object]]:
+        """Cover radius (Eq. 2) of what is labelled, in the reference embedding that all recipes share."""
+        embedding = self.config.cover.embed(self._embed_context(None))
+        return cover_radius(embedding.features, self.pool.labelled), dict(embedding.facts)
+
+    def _embed_context(self, progress: Callable[[float], None] | None) -> EmbedContext:
+        return EmbedContext(
+            slices=self.material.slices, data_key=self.material.prepared.key, seed=self.config.seed, device=self.device,
+            store=self.store, model=self.ensemble, progress=progress,
+        )  # fmt: skip
+
+    def _vault(self) -> Vault:
+        return Vault(self.material.folder, self.material.prepared, Ledger())
+
+    def _selected(self, selection: Selection) -> list[dict[str, object]]:
+        table = self.material.slices.table
+        scores = selection.scores if selection.scores is not None else np.full(len(selection.positions), math.nan)
+        out: list[dict[str, object]] = []
+        for position, score in zip(selection.positions, scores, strict=True):
+            case, z = table.locate(int(position))
+            out.append({"case": case, "z": z, "score": float(score) if math.isfinite(score) else None})
+        return out
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[part] = time.perf_counter() - start

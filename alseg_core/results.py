@@ -1,0 +1,159 @@
+"""The run folder: everything one experiment leaves behind, small enough to travel.
+
+``config.json``      the validated configuration and the key of the prepared data
+``environment.json`` versions, machine, device, threads
+``rounds.jsonl``     one line a finished round (:class:`alseg_core.vocabulary.RoundRecord`)
+``examples.npz``     a few test slices with truth and prediction of the last round
+``state_<round>.pt`` networks of the last finished round; there only while the run is unfinished
+``failure.json``     reason of the last failure; gone once the run goes on
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from alseg_core.errors import ResultsError
+from alseg_core.vocabulary import RoundRecord
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a power cut, sees the old or the new content and never half of it."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """One run on disk. Reading needs nothing but the folder; writing goes through :meth:`session`."""
+
+    path: Path
+
+    @contextmanager
+    def session(self, config: Mapping[str, Any], fingerprint: str, data_key: str) -> Iterator[None]:
+        """Hold the folder for one process and check that it belongs to this configuration and these data.
+
+        Raises ResultsError: not writable, used by another process, made by another configuration or from other data.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(str(self.path / "lock"), timeout=30)
+            lock.acquire()
+        except Timeout:
+            raise ResultsError(
+                f"run folder {self.path} is in use by another process; wait for it or stop it."
+            ) from None
+        except OSError as error:
+            raise ResultsError(f"run folder {self.path} cannot be written ({error}); choose another OUT.") from None
+        try:
+            known = self.identity()
+            ours = {"fingerprint": fingerprint, "data_key": data_key}
+            if known is not None and known != ours:
+                what = "other data" if known["fingerprint"] == fingerprint else "another configuration"
+                raise ResultsError(
+                    f"run folder {self.path} was made with {what} ({known}, now {ours}); "
+                    f"move or delete it to run afresh, or choose another OUT."
+                )
+            if known is None:
+                write_atomic(self.path / "config.json", json.dumps({**ours, "config": config}, indent=1))
+            (self.path / "failure.json").unlink(missing_ok=True)
+            yield
+        finally:
+            lock.release()
+
+    def identity(self) -> dict[str, str] | None:
+        """Fingerprint and data key the folder was made with, or None for a folder without a run."""
+        if not (self.path / "config.json").exists():
+            return None
+        content = json.loads((self.path / "config.json").read_text())
+        return {"fingerprint": content["fingerprint"], "data_key": content["data_key"]}
+
+    def config(self) -> dict[str, Any]:
+        """The run's configuration as plain data. Raises ResultsError when there is no run."""
+        if not (self.path / "config.json").exists():
+            raise ResultsError(f"{self.path} is no run folder: config.json is missing.")
+        config: dict[str, Any] = json.loads((self.path / "config.json").read_text())["config"]
+        return config
+
+    def records(self) -> list[RoundRecord]:
+        """The finished rounds in order. A last line cut off by a kill is not a finished round and is left out."""
+        path = self.path / "rounds.jsonl"
+        records: list[RoundRecord] = []
+        for number, line in enumerate(path.read_text().split("\n")[:-1] if path.exists() else []):
+            try:
+                record = RoundRecord(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise ResultsError(
+                    f"{path}, line {number + 1} is damaged ({error}); delete the run folder to redo it."
+                ) from None
+            if record.round != number:
+                raise ResultsError(f"{path}, line {number + 1} holds round {record.round}, wanted {number}.")
+            records.append(record)
+        return records
+
+    def save_environment(self, device: str, threads: int) -> None:
+        """Versions and machine, for the record."""
+        packages = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "nibabel", "monai", "faiss-cpu")
+        installed = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in packages}
+        gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
+        facts = {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": installed,
+            "device": device,
+            "gpu": gpu,
+            "threads": threads,
+        }
+        write_atomic(self.path / "environment.json", json.dumps(facts, indent=1))
+
+    def append(self, record: RoundRecord) -> None:
+        """Add a finished round. The line counts once its newline is on disk."""
+        path = self.path / "rounds.jsonl"
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        line = json.dumps(dataclasses.asdict(record), separators=(",", ":"), allow_nan=False) + "\n"
+        write_atomic(path, whole.decode() + line)
+
+    def save_state(self, number: int, state: Mapping[str, Any]) -> None:
+        """Keep the networks of round ``number`` until the next round is finished. Call before :meth:`append`."""
+        temporary = self.path / "state.tmp"
+        torch.save(dict(state), temporary)
+        os.replace(temporary, self.path / f"state_{number}.pt")
+
+    def load_state(self, number: int) -> dict[str, Any]:
+        """Networks of round ``number``, on the CPU. Raises ResultsError when they are not there."""
+        path = self.path / f"state_{number}.pt"
+        if not path.exists():
+            raise ResultsError(f"{path} is missing, so the run cannot go on; delete the run folder to redo it.")
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+
+    def drop_states(self, keep: int | None = None) -> None:
+        """Delete the networks of all rounds but ``keep``."""
+        for path in self.path.glob("state_*.pt"):
+            if path.name != f"state_{keep}.pt":
+                path.unlink()
+
+    def fail(self, reason: str, trace: str) -> None:
+        """Leave word of a failure for the report."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path / "failure.json", json.dumps({"reason": reason, "trace": trace}, indent=1))
+
+    def failure(self) -> str | None:
+        """Reason of the failure that ended the run, or None."""
+        path = self.path / "failure.json"
+        return str(json.loads(path.read_text())["reason"]) if path.exists() else None

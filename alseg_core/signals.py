@@ -1,0 +1,88 @@
+"""The body of the View that strategies get: lazy embeddings and streamed predictions, pixels, and no labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alseg_core import seeding
+from alseg_core.data.slices import Slices, SliceTable
+from alseg_core.embed import EmbedContext, Embedder, Embedding
+from alseg_core.errors import ConfigError
+from alseg_core.training.inference import CHUNK, Ensemble
+from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
+
+
+@dataclass(eq=False)
+class Signals:
+    """Implements :class:`alseg_core.strategies.View`; see there. It holds no reference that leads to a label."""
+
+    slices: Slices
+    labelled: IntArray
+    unlabelled: IntArray
+    ensemble: Ensemble | None
+    embedder: Embedder | None
+    context: EmbedContext
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def table(self) -> SliceTable:
+        """Patient, volume and z of every slice."""
+        return self.slices.table
+
+    def images(self, positions: IntArray) -> np.ndarray:
+        """(B, C, H, W) float32 network input of the given slices."""
+        return self.slices.images(positions)
+
+    def embedding(self) -> FloatArray:
+        """(N, D) float32 feature vector of every slice."""
+        return self._embedding.features
+
+    @cached_property
+    def _embedding(self) -> Embedding:
+        if self.embedder is None:
+            raise ConfigError("the recipe names no embedding; add embed to it.")
+        embedding = self.embedder.embed(self.context)
+        self.facts.update(embedding.facts)
+        return embedding
+
+    def member_probabilities(self, positions: IntArray) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
+        """Chunks of positions, each with the class probabilities of every member."""
+        for chunk, images in self._chunks(positions):
+            yield chunk, self._networks().probabilities(images)
+
+    def dropout_probabilities(
+        self, positions: IntArray, passes: int, rng: np.random.Generator
+    ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
+        """Chunks of positions, each with the class probabilities of every dropout pass of the best member."""
+        for chunk, images in self._chunks(positions):
+            yield chunk, self._networks().dropout_probabilities(images, passes, seeding.child(rng))
+
+    def _chunks(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor]]:
+        for start in range(0, len(positions), CHUNK):
+            chunk = positions[start : start + CHUNK]
+            yield chunk, torch.from_numpy(self.slices.images(chunk))
+
+    def _networks(self) -> Ensemble:
+        if self.ensemble is None:
+            raise ConfigError("there is no trained network yet; a strategy that needs one says needs_model = True.")
+        return self.ensemble
+
+
+@dataclass(eq=False)
+class ReferenceSignals(Signals):
+    """The view of an ``oracle_*`` reference: with a door to ground truth that bills every read."""
+
+    read_masks: Callable[[], LabelArray] | None = None
+
+    def ground_truth(self) -> LabelArray:
+        """(N, H, W) uint8 masks of all slices."""
+        if self.read_masks is None:
+            raise ConfigError("a reference needs ground truth, and this run has none.")
+        return self.read_masks()

@@ -1,0 +1,38 @@
+"""Foreground-aware random: a reference that reads ground truth."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, cast
+
+import numpy as np
+from pydantic import Field
+
+from alseg_core.registry import component
+from alseg_core.strategies.view import ReferenceView, Strategy, View
+from alseg_core.vocabulary import IGNORE, Selection
+
+
+@component
+class OracleForeground(Strategy):
+    """Reference: with probability rho a random slice that holds a randomly drawn class, else any random slice."""
+
+    reads_ground_truth: ClassVar[bool] = True
+    paper: ClassVar[str] = "Lueth et al., nnActive (foreground-aware random)"
+    rho: Annotated[float, Field(ge=0, le=1)] = 0.66
+
+    def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        """See :class:`Strategy`. The view is a :class:`ReferenceView`."""
+        masks = cast(ReferenceView, view).ground_truth()
+        classes = [int(c) for c in np.unique(masks) if c not in (0, IGNORE)]
+        holds = {c: (masks == c).any(axis=(1, 2)) for c in classes}
+        left = view.unlabelled
+        picks: list[int] = []
+        for _ in range(budget):
+            candidates = left
+            there = [c for c in classes if holds[c][left].any()]
+            if there and rng.random() < self.rho:
+                candidates = left[holds[int(rng.choice(there))][left]]
+            pick = int(rng.choice(candidates))
+            picks.append(pick)
+            left = left[left != pick]
+        return Selection(np.array(picks, dtype=np.int64))

@@ -1,0 +1,18 @@
+"""Random slices: the baseline of every comparison."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alseg_core.registry import component
+from alseg_core.strategies.view import Strategy, View
+from alseg_core.vocabulary import Selection
+
+
+@component
+class Random(Strategy):
+    """Slices drawn uniformly without replacement."""
+
+    def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        """See :class:`Strategy`."""
+        return Selection(rng.choice(view.unlabelled, budget, replace=False))

@@ -1,0 +1,38 @@
+"""Evenly spaced slices of every volume: what a careful annotator does without a model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alseg_core.registry import component
+from alseg_core.strategies.view import Strategy, View
+from alseg_core.vocabulary import Selection
+
+
+@component
+class Strided(Strategy):
+    """Evenly spaced slices, shared out over the volumes with the fewest annotated ones first.
+
+    A volume that gets k slices gives those nearest to the relative positions (j + u) / k, j = 0..k-1, u ~ U(0, 1).
+    """
+
+    def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        """See :class:`Strategy`."""
+        table = view.table
+        volumes = len(table.cases)
+        free = np.bincount(table.volume[view.unlabelled], minlength=volumes)
+        filled = np.bincount(table.volume[view.labelled], minlength=volumes)
+        quota = np.zeros(volumes, dtype=np.int64)
+        turn = rng.permutation(volumes)
+        for _ in range(budget):
+            open_ = turn[free[turn] > quota[turn]]
+            quota[open_[np.argmin((filled + quota)[open_])]] += 1
+        picks: list[int] = []
+        for volume in turn[quota[turn] > 0]:
+            left = view.unlabelled[table.volume[view.unlabelled] == volume]
+            targets = (np.arange(quota[volume]) + rng.random()) / quota[volume]
+            for target in targets:
+                nearest = int(np.argmin(np.abs(table.relative_z[left] - target)))
+                picks.append(int(left[nearest]))
+                left = np.delete(left, nearest)
+        return Selection(np.array(picks, dtype=np.int64))

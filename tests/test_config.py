@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from alseg_core.config import RunConfig
+from alseg_core.errors import ConfigError
+
+
+def put(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(settings)
+    *parents, last = path.split(".")
+    at = changed
+    for parent in parents:
+        at = at[parent]
+    at[last] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("recipe.strategy", "coreest", "Did you mean 'coreset'"),
+        ("recipe.strategy", "coreset", "works on an embedding; add embed"),
+        ("recipe.embed", "pixels", "uses no embedding; remove embed"),
+        ("recipe.strategy", "oracle_foreground", "'oracle_' are for strategies that read ground truth"),
+        ("annotation", "mask_", "Did you mean 'mask'"),
+        ("budgets", [], "budgets"),
+        ("budgets", [0.0, 0.1], r"share in \(0, 1\] or a number of slices"),
+        ("budgets", [1.5], r"share in \(0, 1\]"),
+        ("seed", -1, "seed"),
+        ("members", 0, "members"),
+        ("threads", 0, "threads"),
+        ("cover", "task_net", "must not depend on a trained network"),
+        ("train.batch", 0, "batch"),
+        ("train.bach", 3, "Did you mean 'batch'"),
+        ("train.augment", {"degres": 3}, "Did you mean 'degrees'"),
+        ("dataset.prepare.size", "big", "size"),
+        ("dataset.reader", "acd", "Did you mean 'acdc'"),
+        ("evaluate", {"nsd_tolerance_mm": 0}, "nsd_tolerance_mm"),
+    ],
+)
+def test_every_mistake_is_one_clear_error(tiny: dict[str, Any], path: str, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        RunConfig.load(put(tiny, path, value))
+
+
+def test_plain_data_and_back(tiny: dict[str, Any]) -> None:
+    tiny["recipe"] = {"name": "gcl_coreset", "strategy": "coreset", "embed": {"name": "contrastive", "init": "random"}}
+    config = RunConfig.load(tiny)
+    again = RunConfig.load(config.describe())
+    assert again == config
+    assert again.fingerprint == config.fingerprint
+    assert again.key == f"tiny-gcl_coreset-scribble-default-s0-{config.fingerprint[:8]}"
+
+
+def test_fingerprint_is_what_is_run_not_where(tiny: dict[str, Any]) -> None:
+    base = RunConfig.load(tiny).fingerprint
+    assert RunConfig.load({**tiny, "device": "cpu"}).fingerprint == base
+    assert RunConfig.load({**tiny, "dataset": {**tiny["dataset"], "root": "/elsewhere"}}).fingerprint == base
+    assert RunConfig.load({**tiny, "seed": 1}).fingerprint != base
+    assert RunConfig.load(put(tiny, "train.lr", 0.02)).fingerprint != base
+
+
+def test_budgets_in_shares_and_slices(tiny: dict[str, Any]) -> None:
+    config = RunConfig.load({**tiny, "budgets": [0.02, 0.05, 100, 1.0]})
+    assert config.counts(1454) == (29, 72, 100, 1454)
+    with pytest.raises(ConfigError, match="budget 100 is 100 slices, more than the 80 training slices"):
+        config.counts(80)
+    with pytest.raises(ConfigError, match="budgets must grow"):
+        config.counts(20)  # 2 % of 20 slices is none

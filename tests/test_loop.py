@@ -1,0 +1,143 @@
+"""Whole experiments on a tiny phantom: what is recorded, and that a run can be cut off anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from alseg_core import loop
+from alseg_core.config import RunConfig
+from alseg_core.errors import ConfigError
+from alseg_core.events import Event, Progress, RoundFinished, RunStarted
+from alseg_core.store import Store
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "random": {"strategy": "random"},
+    "entropy": {"strategy": "entropy"},
+    "bald": {"strategy": {"name": "bald", "passes": 3}},
+    "coreset_task": {"strategy": "coreset", "embed": "task_net"},
+    "gcl_coreset": {
+        "strategy": "coreset",
+        "embed": {"name": "contrastive", "init": "random", "epochs": 1, "image_size": 16},
+    },
+}
+
+
+class Stop(Exception):
+    """Raised by a listener to cut a run off."""
+
+
+def same(first: list[Any], second: list[Any]) -> None:
+    """Equal in everything but the time it took."""
+    for a, b in zip(first, second, strict=True):
+        for name in ("selected", "labelled", "cost", "cover_radius", "members", "best", "volumes", "summary", "ledger"):
+            assert getattr(a, name) == getattr(b, name), name
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_cut_off_at_any_event_and_continued(recipe: str, tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["recipe"] = {"name": recipe, **RECIPES[recipe]}
+    config = RunConfig.load(tiny)
+    events: list[Event] = []
+    whole = loop.run(config, tmp_path / "whole", Store(tmp_path / "store"), [events.append])
+    assert isinstance(events[0], RunStarted)
+    assert [e.record for e in events if isinstance(e, RoundFinished)] == whole
+    rng = np.random.default_rng(0)
+    for cut in rng.integers(1, len(events), 2):
+        count = 0
+
+        def stop(event: Event, cut: int = cut) -> None:
+            nonlocal count
+            count += 1
+            if count > cut:
+                raise Stop
+
+        folder = tmp_path / f"cut{cut}"
+        with pytest.raises(Stop):
+            loop.run(config, folder, Store(tmp_path / "store"), [stop])
+        finished = len((folder / "rounds.jsonl").read_text().splitlines()) if (folder / "rounds.jsonl").exists() else 0
+        again: list[Event] = []
+        same(loop.run(config, folder, Store(tmp_path / "store"), [again.append]), whole)
+        assert sum(isinstance(e, RoundFinished) for e in again) == len(whole) - finished  # none is done twice
+    assert not list((tmp_path / "whole").glob("state_*"))
+
+
+def test_a_killed_process_continues_with_the_same_picks(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["recipe"] = {"name": "entropy", "strategy": "entropy"}
+    tiny["train"]["iterations_full"] = 200
+    config = RunConfig.load(tiny)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(config.describe()))))
+    whole = loop.run(config, tmp_path / "whole", Store(tmp_path / "store"))
+    command = [sys.executable, "-m", "alseg_core", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "killed")]
+    rounds = tmp_path / "killed" / config.key / "rounds.jsonl"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not rounds.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 1 <= len(rounds.read_text().splitlines()) < len(whole)
+    same(loop.run(config, rounds.parent, Store(tmp_path / "killed" / "store")), whole)
+
+
+def test_the_record_tells_the_round(tiny: dict[str, Any], tmp_path: Path) -> None:
+    config = RunConfig.load({**tiny, "members": 2})
+    progress: list[float] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress):
+            progress.append(event.run_fraction)
+
+    records = loop.run(config, tmp_path / "run", Store(tmp_path / "store"), [listen])
+    plan = loop.plan(config, Store(tmp_path / "store"))
+    assert [r.labelled for r in records] == list(plan.budgets) == [3, 6, 8]
+    assert progress == sorted(progress) and progress[-1] == 1
+    picked = [(s["case"], s["z"]) for r in records for s in r.selected]
+    assert len(set(picked)) == len(picked) == 8
+    for before, record in zip([None, *records], records, strict=False):
+        assert record.cost == pytest.approx(record.labelled / 15)
+        assert len(record.members) == 2
+        assert record.summary["validation_dice"] == max(m["validation_dice"] for m in record.members)
+        assert len(record.volumes) == plan.test_volumes * 3
+        bought = {e["what"]: (e["slices"], e["cost"]) for e in record.ledger}
+        new = record.labelled - (before.labelled if before else 0)
+        assert bought["training labels"] == (new, pytest.approx(new / 15))
+        assert bought["validation masks"][0] == plan.val_slices
+        assert bought["test masks"][0] == plan.test_slices
+    assert records[0].cover_radius >= records[-1].cover_radius > 0
+    pictures = np.load(tmp_path / "run" / "examples.npz", allow_pickle=False)
+    assert pictures["image"].shape == pictures["truth"].shape == pictures["prediction"].shape
+
+
+def test_uncertainty_starts_where_random_starts(tiny: dict[str, Any], tmp_path: Path) -> None:
+    first = []
+    for recipe in ("random", "entropy"):
+        tiny["recipe"] = {"name": recipe, **RECIPES[recipe]}
+        config = RunConfig.load({**tiny, "budgets": [3]})
+        first.append(loop.run(config, tmp_path / recipe, Store(tmp_path / "store")))
+    assert first[0][0].selected == first[1][0].selected
+    assert first[0][0].summary == first[1][0].summary
+
+
+def test_full_masks_train_the_plain_unet(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["annotation"] = "mask"
+    tiny["train"] |= {"network": {"name": "unet", "widths": [4, 8], "dropouts": [0, 0]}, "loss": "ce_dice"}
+    records = loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"))
+    assert [r.cost for r in records] == [3, 6, 8]
+
+
+def test_budget_larger_than_the_pool_stops_before_training(tiny: dict[str, Any], tmp_path: Path) -> None:
+    config = RunConfig.load({**tiny, "budgets": [3, 4000]})
+    with pytest.raises(ConfigError, match="4000 slices, more than the"):
+        loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
+    assert not (tmp_path / "run").exists()
