@@ -42,7 +42,7 @@ class Plan:
     """What a run will do: known before any training.
 
     pool, val_slices, test_slices: slices of each part. budgets: cumulative labelled slices of each round. iterations:
-    training steps of one network in each round. channels, size: of the network's input.
+    training steps of one network in each round. channels, size: of the network's input. data_key: of the prepared data.
     """
 
     pool: int
@@ -53,6 +53,7 @@ class Plan:
     test_volumes: int
     channels: int
     size: int
+    data_key: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,7 @@ def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = Non
         test_volumes=len(material.split.test),
         channels=material.slices.channels,
         size=material.slices.size[0],
+        data_key=material.prepared.key,
     )
 
 

@@ -45,6 +45,8 @@ class Thief(Strategy):
     """Takes whatever the view leads to."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        if not len(view.labelled):  # the second round has networks and bought labels to look for
+            return Selection(view.unlabelled[:budget])
         found = reachable(view)
         CAUGHT["vaults"] = [o for o in found if isinstance(o, Vault)]
         CAUGHT["labels"] = [o for o in found if isinstance(o, np.ndarray) and o.dtype == np.uint8 and o.ndim > 1]
@@ -59,7 +61,7 @@ class Thief(Strategy):
 def test_a_strategy_cannot_reach_labels(tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(strategies.STRATEGIES, "thief", Thief)
     monkeypatch.setattr(Thief, "name", "thief", raising=False)
-    tiny["recipe"] = {"name": "thief", "strategy": "thief"}
+    tiny |= {"recipe": {"name": "thief", "strategy": "thief"}, "budgets": [3, 6]}
     loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"))
     assert CAUGHT["images"]  # the search does look around
     assert CAUGHT["vaults"] == [] and CAUGHT["labels"] == [] and CAUGHT["files"] == [] and CAUGHT["paths"] == []

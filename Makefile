@@ -1,0 +1,58 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test test-all lint ui report clean
+
+PYTHON ?= python3
+DATASET ?= phantom
+DATA ?=
+PRESET ?= quick
+RECIPES ?=
+SEEDS ?=
+ANNOTATION ?=
+OUT ?= runs
+STUDY ?=
+LOCAL ?=
+SET ?=
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+# A study of another dataset gets a folder of its own.
+NAME := $(PRESET)$(if $(filter-out phantom,$(DATASET)),-$(DATASET))
+FOLDER ?= $(OUT)/$(if $(STUDY),$(basename $(notdir $(STUDY))),$(NAME))
+
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  options of bench: DATASET=phantom|acdc DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\" SEEDS=2"
+	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<file>; SET=\"key=value ...\" for anything else"
+
+setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): about 2 to 5 minutes, several GB with the CUDA build of torch; log in $(VENV)/install.log"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install -q -c constraints.txt -e ".[dev]" >$(VENV)/install.log 2>&1 \
+		|| { tail -n 20 $(VENV)/install.log; exit 1; }
+	@touch $@
+
+bench: $(STAMP) ## run a study: the main job
+	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)",$(PRESET) --set name=$(NAME) --set datasets=$(DATASET)) --out "$(OUT)" \
+		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds=$(SEEDS)) \
+		$(if $(ANNOTATION),--set annotations=$(ANNOTATION)) $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local)
+
+test: $(STAMP) ## run the tests
+	@$(VENV)/bin/python -m pytest -q -m "not slow"
+
+test-all: $(STAMP) ## run the tests, the slow ones too
+	@$(VENV)/bin/python -m pytest -q
+
+lint: $(STAMP) ## ruff, mypy, import-linter
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
+
+ui: $(STAMP) ## MLflow UI on 127.0.0.1 over the store in OUT
+	@$(VENV)/bin/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(OUT)/mlflow.db}"
+
+report: $(STAMP) ## write the report of a study's folder again (FOLDER=runs/quick)
+	@$(VENV)/bin/alseg report "$(FOLDER)"
+
+clean: ## delete build products and caches; never results
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print | xargs rm -rf

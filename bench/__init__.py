@@ -1,0 +1,1 @@
+"""Studies over :mod:`alseg_core`: many runs on Ray or in one process, tracked, compared and reported."""

@@ -1,0 +1,347 @@
+"""The console command ``alseg``. Heavy imports wait until a command needs them, so that help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alseg_core.errors import AlsegError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from alseg_core.config import RunConfig
+    from alseg_core.loop import Plan
+    from bench.display import Display
+    from bench.study import Study
+    from bench.worker import Job
+
+TRACKING_WAIT_S = 60.0
+"""Seconds that the end of a study waits for its tracking."""
+
+
+class _Group(click.Group):
+    """Shows errors raised on purpose as one message, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AlsegError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on from the last finished rounds", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="alseg")
+def main() -> None:
+    """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
+
+
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder for results and prepared data.",
+)
+
+
+@main.command("bench")
+@click.argument("study", default="quick")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the study; dots go deeper."
+)
+@click.option("--local", is_flag=True, help="Run in this process, without Ray.")
+@OUT
+def bench_command(study: str, settings: tuple[str, ...], local: bool, out: Path) -> None:
+    """Run STUDY, a name (quick, paper) or a YAML file, or go on with it; then write and show its report."""
+    from rich.console import Console
+
+    from bench.display import Display
+    from bench.study import Study
+
+    with Display(Console()) as display:
+        failed = _bench(Study.find(study, settings), out.expanduser().absolute(), local, display)
+    click.get_current_context().exit(1 if failed else 0)
+
+
+def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
+    """The main job. Returns whether runs failed."""
+    from bench import report
+    from bench.report.tables import terminal
+    from bench.tracking import Background, Tracker, tracking_uri
+    from bench.worker import Job, RunEnded, StudyEvent
+
+    configs = study.runs()
+    folder = out / study.name
+    _check_writable(folder)
+    _check_machine(study, configs, local)
+    plans = _plans(configs, out / "store", display)
+    jobs = [Job.of(config, folder) for config in configs]
+    _check_data(jobs, plans)
+    todo = [job for job in jobs if not job.finished()]
+    _write_index(folder, study.name, configs)
+    _announce(study, configs, plans, todo, local, display)
+
+    tracking = Background(Tracker(study.name, out), jobs)
+    display.start(todo, finished=len(jobs) - len(todo))
+
+    def tell(key: str, event: StudyEvent) -> None:
+        from alseg_core.events import Progress
+
+        display(key, event)
+        if not isinstance(event, Progress):
+            tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
+
+    _execute(todo, study, out, local, tell)
+    results = report.write(folder)
+    untracked = tracking.finish(folder / "report", TRACKING_WAIT_S)
+    display.stop()
+    display.console.print(terminal(results))
+    if results.failed:
+        display.say(f"{len(results.failed)} of {len(jobs)} runs failed; the same command tries them again")
+    display.say(f"report: {_shown(folder / 'report')}")
+    if untracked:
+        display.say(f"warning: {untracked}; the same command makes up for it")
+    else:
+        display.say(f"MLflow: mlflow ui --backend-store-uri {tracking_uri(out)} (or make ui)")
+    return bool(results.failed)
+
+
+def _execute(todo: list[Job], study: Study, out: Path, local: bool, tell: Any) -> None:
+    if local:
+        from bench.local import execute
+
+        execute(todo, out / "store", study.retries, tell)
+    else:
+        from bench import ray_tune
+
+        ray_tune.execute(
+            todo, out / "store", study.retries, tell, out / study.name / "ray",
+            study.resources.cpus, study.resources.gpus, study.concurrency,
+        )  # fmt: skip
+
+
+def _check_writable(folder: Path) -> None:
+    import tempfile
+
+    from alseg_core.errors import ResultsError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResultsError(
+            f"{folder} cannot be written ({error.strerror}); choose another with --out (OUT=)."
+        ) from None
+
+
+def _check_data(jobs: list[Job], plans: Mapping[str, Plan]) -> None:
+    """Runs that were made from other data are not mixed with new ones."""
+    from alseg_core.errors import ResultsError
+    from alseg_core.results import RunFolder
+
+    for job in jobs:
+        identity = RunFolder(job.folder).identity()
+        if identity is not None and identity["data_key"] != plans[job.key].data_key:
+            raise ResultsError(
+                f"run folder {job.folder} was made from other data (the scans or their preparation changed since); "
+                "move or delete it to run afresh, or choose another OUT."
+            )
+
+
+def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
+    """What is asked of this machine must be there, or Ray would wait for it for ever; a cluster is asked later."""
+    import os
+
+    import torch
+
+    from alseg_core.errors import ConfigError
+    from bench.estimate import cores
+
+    if os.environ.get("RAY_ADDRESS") and not local:
+        return
+    for config in configs:
+        config.resolve_device()
+    wanted, there = study.resources, torch.cuda.device_count()
+    if not local and (wanted.gpus > there or wanted.cpus > cores()):
+        raise ConfigError(
+            f"resources: a run wants {wanted.cpus} CPUs and {wanted.gpus:g} GPUs, "
+            f"this machine has {cores()} and {there}; "
+            f"join a cluster with RAY_ADDRESS, or lower them: "
+            f"--set resources.gpus={min(wanted.gpus, there):g} --set resources.cpus={min(wanted.cpus, cores())}"
+        )
+
+
+def _plans(configs: list[RunConfig], store: Path, display: Display) -> Mapping[str, Plan]:
+    """Prepare the data of every run and check them; runs that differ in recipe and seed alone share a plan."""
+    from alseg_core.loop import plan
+    from alseg_core.store import Store, digest
+
+    shared: dict[str, Plan] = {}
+    plans: dict[str, Plan] = {}
+    for config in configs:
+        same = {key: value for key, value in config.describe().items() if key not in ("recipe", "seed")}
+        kind = digest(same)
+        if kind not in shared:
+            name = config.dataset.name
+            shared[kind] = plan(config, Store(store), lambda *at, name=name: display.preparing(name, *at[:2]))
+        plans[config.key] = shared[kind]
+    return plans
+
+
+def _write_index(folder: Path, name: str, configs: list[RunConfig]) -> None:
+    import json
+
+    from alseg_core.results import write_atomic
+
+    runs = [
+        {"key": c.key, "dataset": c.dataset.name, "annotation": c.annotation_name, "schedule": c.schedule,
+         "recipe": c.recipe.name, "seed": c.seed, "budgets": list(c.budgets)}
+        for c in configs
+    ]  # fmt: skip
+    write_atomic(folder / "study.json", json.dumps({"name": name, "runs": runs}, indent=1))
+
+
+def _announce(
+    study: Study, configs: list[RunConfig], plans: Mapping[str, Plan], todo: list[Job], local: bool, display: Display
+) -> None:
+    """Say what will run and about how long it takes."""
+    import torch
+
+    from bench.display import duration
+    from bench.estimate import at_once, cores, estimate
+
+    if not todo:
+        display.say(f"study {study.name}: all {len(configs)} runs are finished")
+        return
+    keys = {job.key for job in todo}
+    left = [config for config in configs if config.key in keys]
+    once = 1 if local else at_once(
+        left, study.resources.cpus, study.resources.gpus, study.concurrency, cores(), torch.cuda.device_count()
+    )  # fmt: skip
+    work = estimate(left, plans, once)
+    done = f" ({len(configs) - len(todo)} of {len(configs)} are finished)" if len(todo) < len(configs) else ""
+    display.say(
+        f"study {study.name}: {work.runs} runs{done}, {work.rounds} rounds, {work.trainings} trainings, "
+        f"{work.steps} training steps, {once} at once: about {duration(work.seconds)}"
+    )
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@OUT
+def run(config: Path, out: Path) -> None:
+    """Run one experiment from a YAML file with all its settings, without Ray and MLflow."""
+    from rich.console import Console
+
+    from alseg_core.config import RunConfig
+    from bench.display import Display
+    from bench.local import execute
+    from bench.worker import Job, RunEnded, StudyEvent
+
+    loaded = RunConfig.read(config)
+    loaded.resolve_device()
+    _check_writable(out)
+    ends: list[str | None] = []
+    with Display(Console()) as display:
+        _plans([loaded], out / "store", display)
+        job = Job(loaded.key, loaded.describe(), out / loaded.key, len(loaded.budgets))
+        display.start([job], finished=0)
+
+        def tell(key: str, event: StudyEvent) -> None:
+            display(key, event)
+            if isinstance(event, RunEnded):
+                ends.append(event.failure)
+
+        execute([job], out / "store", 0, tell)
+    click.echo(f"results: {job.folder}" if ends[-1] is None else f"failed: {ends[-1]}")
+    click.get_current_context().exit(1 if ends[-1] else 0)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Write the report of a study's FOLDER again and show its table."""
+    from rich.console import Console
+
+    from bench import report as reports
+    from bench.report.tables import terminal
+
+    results = reports.write(folder)
+    Console().print(terminal(results))
+    click.echo(f"report: {_shown((folder / 'report').absolute())}")
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["strategies", "recipes", "datasets", "studies"]))
+def list_command(what: str) -> None:
+    """Names that a study can use, with one line each and where they come from."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "what it is", "source", show_edge=False)
+    for row in _strategies() if what == "strategies" else _entries(what):
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _strategies() -> list[tuple[str, str, str]]:
+    from alseg_core.registry import summary
+    from alseg_core.strategies import STRATEGIES
+
+    return [(name, summary(cls), str(getattr(cls, "paper", ""))) for name, cls in STRATEGIES.items()]
+
+
+def _entries(what: str) -> list[tuple[str, str, str]]:
+    from bench.study import catalogue, read_yaml
+
+    if what == "studies":
+        return [(name, _comment(path), "") for name, path in catalogue("study").items()]
+    files = {name: read_yaml(path) for name, path in catalogue(what[:-1]).items()}
+    return [
+        (name, str(c.get("title") or c.get("summary", "")), str(c.get("paper") or c.get("citation", "")))
+        for name, c in files.items()
+    ]
+
+
+def _comment(path: Path) -> str:
+    lines = (line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
+    return " ".join(lines)
+
+
+@main.group()
+def data() -> None:
+    """Raw scans."""
+
+
+@data.command("check")
+@click.argument("dataset")
+@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
+def check(dataset: str, folder: str | None) -> None:
+    """Read every scan of DATASET and say what is there and what is wrong."""
+    from rich.console import Console
+
+    from bench.check import check as check_dataset
+
+    lines, problems = check_dataset(dataset, folder)
+    console = Console()
+    for line in [*lines, *(f"problem: {problem}" for problem in problems)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    click.get_current_context().exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""What a study will do and about how long that takes on this machine, from a few real training steps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
+    from alseg_core.loop import Plan
+    from alseg_core.metric_learning.fit import ContrastiveTraining
+
+STEPS = 4
+"""Training steps of a calibration; the first one warms up and does not count."""
+PASSES = 0.35
+"""Time of a slice in a forward pass, as a share of its time in a training step."""
+SURFACE_S = 0.05
+"""Seconds that surface distances of one test volume and class take."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is going to run. steps: training steps of all networks."""
+
+    runs: int
+    rounds: int
+    trainings: int
+    steps: int
+    seconds: float
+
+
+def estimate(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrency: int) -> Work:
+    """Work of the runs, ``plans`` by key; ``concurrency`` of them at once. Takes seconds for one kind of network."""
+    import torch
+
+    rounds = sum(len(plans[c.key].budgets) for c in configs)
+    trainings = sum(len(plans[c.key].budgets) * c.members for c in configs)
+    steps = sum(sum(plans[c.key].iterations) * c.members for c in configs)
+    before = torch.get_num_threads()
+    step_times: dict[str, float] = {}
+    encoder_times: dict[str, float] = {}
+    durations = []
+    try:
+        for config in configs:
+            torch.set_num_threads(config.threads)
+            plan = plans[config.key]
+            kind = f"{config.train!r}{plan.size}{plan.channels}{config.threads}"
+            if kind not in step_times:
+                step_times[kind] = _step_seconds(config, plan)
+            durations.append(_run_seconds(config, plan, step_times[kind]))
+            shared = config.recipe.embed
+            encoder = f"{shared!r}{config.dataset.name}{config.seed}"
+            if _contrastive(config) is not None and encoder not in encoder_times:
+                encoder_times[encoder] = _encoder_seconds(config, plan)
+                durations[-1] += encoder_times[encoder]
+    finally:
+        torch.set_num_threads(before)
+    wall = max(sum(durations) / concurrency, max(durations, default=0.0))
+    return Work(len(configs), rounds, trainings, steps, wall)
+
+
+def at_once(configs: Sequence[RunConfig], cpus: int, gpus: float, limit: int | None, cores: int, devices: int) -> int:
+    """Runs that fit on ``cores`` and ``devices`` at the same time, at least 1."""
+    fitting = cores // cpus
+    if gpus > 0:
+        fitting = min(fitting, int(devices / gpus))
+    return max(1, min(fitting, limit or fitting, len(configs)))
+
+
+def cores() -> int:
+    """CPU cores of this process."""
+    return os.cpu_count() or 1
+
+
+def _step_seconds(config: RunConfig, plan: Plan) -> float:
+    """Seconds of one training step of the study's own trainer at its own size."""
+    import torch
+
+    device = config.resolve_device()
+    rng = np.random.default_rng(0)
+    classes = len(config.dataset.classes)
+    images = torch.from_numpy(rng.random((config.train.batch, plan.channels, plan.size, plan.size), dtype=np.float32))
+    labels = torch.from_numpy(rng.integers(0, classes, (config.train.batch, plan.size, plan.size)).astype(np.uint8))
+    trainer = dataclasses.replace(config.train, iterations_full=STEPS, validate_every=STEPS)
+    marks: list[float] = []
+
+    def mark(step: int) -> None:
+        if device != "cpu":
+            torch.cuda.synchronize()
+        marks.append(time.perf_counter())
+
+    trainer.fit(images.to(device), labels.to(device), classes, 1.0, 0, lambda network: 0.0, rng, mark)
+    return statistics.median(np.diff(marks[:-1]).tolist())
+
+
+def _run_seconds(config: RunConfig, plan: Plan, step: float) -> float:
+    """Training, validation, evaluation and, where a strategy looks at predictions, one look at the pool a round."""
+    forward = PASSES * step / config.train.batch
+    validations = sum(math.ceil(n / config.train.validate_every) for n in plan.iterations) * config.members
+    seconds = sum(plan.iterations) * config.members * step + validations * plan.val_slices * forward
+    seconds += len(plan.budgets) * plan.test_slices * forward
+    if config.evaluate.surface:
+        seconds += len(plan.budgets) * plan.test_volumes * (len(config.dataset.classes) - 1) * SURFACE_S
+    if config.recipe.strategy.needs_model:
+        passes = getattr(config.recipe.strategy, "passes", config.members)
+        seconds += (len(plan.budgets) - 1) * plan.pool * passes * forward
+    return seconds
+
+
+def _contrastive(config: RunConfig) -> ContrastiveTraining | None:
+    from alseg_core.metric_learning.fit import ContrastiveTraining
+
+    embed = config.recipe.embed
+    return embed if isinstance(embed, ContrastiveTraining) else None
+
+
+def _encoder_seconds(config: RunConfig, plan: Plan) -> float:
+    """Seconds that the encoder takes, from one epoch on two batches of random slices."""
+    from alseg_core.data.slices import Slices, SliceTable
+
+    training = _contrastive(config)
+    assert training is not None
+    count = 3 * training.batch
+    names = tuple(str(i) for i in range(count))
+    table = SliceTable(names, names, np.arange(count), np.zeros(count, dtype=np.int64))
+    base = np.random.default_rng(0).random((count, plan.channels, plan.size, plan.size), dtype=np.float32)
+    slices = Slices(table, base, np.arange(count))
+    short = dataclasses.replace(training, epochs=1, init="random")
+    start = time.perf_counter()
+    short.fit(slices, np.random.default_rng(0), config.resolve_device())
+    return (time.perf_counter() - start) / count * plan.pool * training.epochs

@@ -1,0 +1,26 @@
+"""Reports of a study, made from its run folders alone: collect > tables > plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.report.collect import Results, collect
+
+__all__ = ["Results", "collect", "write"]
+
+
+def write(study: Path) -> Results:
+    """Write ``study``/report: comparison.md, .csv, .tex and curves.png. Returns what they were made from."""
+    from bench.report.plots import curves
+    from bench.report.tables import comparison, markdown, tex
+
+    results = collect(study)
+    folder = study / "report"
+    folder.mkdir(exist_ok=True)
+    table = comparison(results)
+    table.to_csv(folder / "comparison.csv", index=False)
+    (folder / "comparison.md").write_text(markdown(results, table))
+    (folder / "comparison.tex").write_text(tex(table))
+    if len(table):
+        curves(results, folder / "curves.png")
+    return results

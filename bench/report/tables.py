@@ -1,0 +1,168 @@
+"""Comparison tables: long for files, recipes x budgets for reading."""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bench.report.collect import SETTING, Results
+
+METRICS = ("dice", "hd95_mm", "assd_mm", "nsd")
+AUBC = "aubc_dice"
+COLUMNS = [*SETTING, "recipe", "budget", "labelled", "metric", "mean", "sd", "seeds"]
+NOTHING = "—"
+
+
+def aubc(budgets: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the budget curve: trapezoid of ``scores`` over true ``budgets`` / (b_T - b_0); NaN for one budget."""
+    b, s = np.asarray(budgets, dtype=float), np.asarray(scores, dtype=float)
+    return float(np.trapezoid(s, b) / (b[-1] - b[0])) if len(b) > 1 else math.nan
+
+
+def _spread(values: pd.Series) -> dict[str, float]:
+    return {"mean": float(values.mean()), "sd": float(values.std(ddof=1)), "seeds": int(values.count())}
+
+
+def comparison(results: Results) -> pd.DataFrame:
+    """One row a setting, recipe, budget and metric, columns :data:`COLUMNS`; sd over seeds, ddof 1, NaN for one seed.
+
+    AUBC of Dice is a metric over all budgets; it counts only the runs that have them all.
+    """
+    scores = results.scores[results.scores["metric"].isin(METRICS)]
+    rows: list[dict[str, Any]] = []
+    for group, part in scores.groupby([*SETTING, "recipe", "round", "metric"], sort=False):
+        names = dict(zip([*SETTING, "recipe", "round", "metric"], typing.cast(tuple[Any, ...], group), strict=True))
+        number = names.pop("round")
+        rows.append(
+            names
+            | {"budget": part["budget"].iloc[0], "labelled": round(part["labelled"].mean())}
+            | {"_round": number, **_spread(part["value"])}
+        )
+    dice = scores[scores["metric"] == "dice"].sort_values("round")
+    for setting, part in dice.groupby(SETTING, sort=False):
+        rounds = part["round"].nunique()
+        for recipe, runs in part.groupby("recipe", sort=False):
+            whole = [run for _, run in runs.groupby("key", sort=False) if len(run) == rounds]
+            areas = pd.Series([aubc(run["labelled"], run["value"]) for run in whole], dtype=float).dropna()
+            if len(areas):
+                last = whole[0]
+                span = f"{last['budget'].iloc[0]} to {last['budget'].iloc[-1]}"
+                rows.append(
+                    dict(zip(SETTING, setting, strict=True))
+                    | {"recipe": recipe, "budget": span, "labelled": int(last["labelled"].iloc[-1])}
+                    | {"metric": AUBC, "_round": rounds, **_spread(areas)}
+                )
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "_round"])
+    rank = {name: i for i, name in enumerate([*METRICS, AUBC])}
+    order = {recipe: i for i, recipe in enumerate(results.recipes)}
+    table["_metric"], table["_recipe"] = table["metric"].map(rank), table["recipe"].map(order)
+    return table.sort_values([*SETTING, "_metric", "_round", "_recipe"], ignore_index=True)[COLUMNS]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Dice of one setting. budgets: column heads; rows: (recipe, one cell a budget, AUBC, seeds), best first."""
+
+    title: str
+    budgets: list[str]
+    rows: list[tuple[str, list[str], str, str]]
+
+
+def panels(table: pd.DataFrame) -> Iterator[Panel]:
+    """Recipes x budgets for every setting of a :func:`comparison`: best AUBC first, then best last Dice."""
+    for setting, part in table.groupby(SETTING, sort=False):
+        dataset, annotation, schedule = setting
+        dice = part[part["metric"] == "dice"]
+        areas = part[part["metric"] == AUBC].set_index("recipe")
+        heads = dice[["budget", "labelled"]].drop_duplicates("budget")
+        budgets = [str(b) for b in heads["budget"]]
+        ranked: list[tuple[tuple[float, float], tuple[str, list[str], str, str]]] = []
+        for recipe, own in dice.groupby("recipe", sort=False):
+            by_budget = {str(b): (m, s) for b, m, s in zip(own["budget"], own["mean"], own["sd"], strict=True)}
+            cells = [_cell(*by_budget[b]) if b in by_budget else NOTHING for b in budgets]
+            area = (float(areas["mean"][recipe]), float(areas["sd"][recipe])) if recipe in areas.index else None
+            seeds = sorted({int(n) for n in own["seeds"]})
+            name = f"{recipe} (reads ground truth)" if str(recipe).startswith("oracle_") else str(recipe)
+            last = float(own["mean"].iloc[-1])
+            count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
+            whole = NOTHING if area is None else _cell(*area)
+            ranked.append(((-1.0 if area is None else area[0], last), (name, cells, whole, count)))
+        ranked.sort(key=lambda entry: entry[0], reverse=True)
+        title = f"{dataset}, {annotation}" + ("" if schedule == "default" else f", budgets {schedule}")
+        columns = [f"{b} ({n} slices)" for b, n in zip(budgets, heads["labelled"], strict=True)]
+        yield Panel(title, columns, [row for _, row in ranked])
+
+
+def _cell(mean: float, sd: float) -> str:
+    return f"{mean:.3f} ± {NOTHING if math.isnan(sd) else f'{sd:.3f}'}"
+
+
+def terminal(results: Results) -> Group:
+    """The panels, the failed runs and the unfinished ones, for a rich console."""
+    parts: list[Any] = []
+    for panel in panels(comparison(results)):
+        table = Table(title=f"Test Dice, mean ± sd over seeds: {panel.title}", title_justify="left")
+        table.add_column("recipe")
+        for head in [*panel.budgets, "AUBC", "seeds"]:
+            table.add_column(head.replace(" (", "\n("), justify="right")
+        for recipe, cells, area, seeds in panel.rows:
+            table.add_row(recipe, *cells, area, seeds)
+        parts.append(table)
+    parts += [Text(line) for line in _missing(results)]
+    return Group(*parts)
+
+
+def _missing(results: Results) -> list[str]:
+    lines = [f"failed: {key}: {reason}" for key, reason in results.failed.items()]
+    if results.unfinished:
+        lines.append(f"not finished: {', '.join(results.unfinished)}")
+    return lines
+
+
+def markdown(results: Results, table: pd.DataFrame) -> str:
+    """The panels, what is missing, and the long table."""
+    lines = [f"# {results.name}", ""]
+    for panel in panels(table):
+        lines += [f"## {panel.title}", "", "Test Dice, mean ± sd over seeds; AUBC: area under the budget curve.", ""]
+        body = [[name, *cells, area, seeds] for name, cells, area, seeds in panel.rows]
+        lines += [*_pipes(["recipe", *panel.budgets, "AUBC", "seeds"], body), ""]
+    missing = _missing(results)
+    if missing:
+        lines += ["## Missing runs", "", *(f"- {line}" for line in missing), ""]
+    lines += ["## All metrics", "", *_pipes(COLUMNS, _texts(table)), ""]
+    return "\n".join(lines)
+
+
+def _texts(table: pd.DataFrame) -> list[list[str]]:
+    def text(value: Any) -> str:
+        if isinstance(value, float):
+            return NOTHING if math.isnan(value) else f"{value:.4f}"
+        return str(value)
+
+    return [[text(value) for value in row] for row in table.astype(object).itertuples(index=False)]
+
+
+def _pipes(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    rows = [head, ["---"] * len(head), *body]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def tex(table: pd.DataFrame) -> str:
+    """The long table as a booktabs tabular."""
+
+    def escaped(cells: Sequence[str]) -> str:
+        marks = {"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", NOTHING: "--"}
+        return " & ".join("".join(marks.get(sign, sign) for sign in cell) for cell in cells) + r" \\"
+
+    head = [r"\begin{tabular}{" + "l" * 5 + "rlrrr}", r"\toprule", escaped(COLUMNS), r"\midrule"]
+    return "\n".join([*head, *map(escaped, _texts(table)), r"\bottomrule", r"\end{tabular}", ""])

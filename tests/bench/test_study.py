@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from alseg_core.errors import ConfigError
+from bench.study import Study, catalogue, overlay, parse_setting
+
+QUICK = {"name": "q", "datasets": ["phantom"], "recipes": ["random"]}
+
+
+def load(*settings: str, **fields: Any) -> Study:
+    return Study.load({**QUICK, **fields}, settings)
+
+
+def test_grid_is_the_product_in_every_part() -> None:
+    study = load("recipes=random entropy gcl_coreset", "annotations=scribble,mask", "seeds=2",
+                 schedules={"low": [0.02, 0.05], "counts": [5, 10, 20]})  # fmt: skip
+    runs = study.runs()
+    assert len(runs) == 3 * 2 * 2 * 2
+    assert len({run.key for run in runs}) == len(runs)
+    assert {(r.schedule, r.budgets) for r in runs} == {("low", (0.02, 0.05)), ("counts", (5, 10, 20))}
+    assert [(r.recipe.name, r.seed) for r in runs[:4]] == [
+        ("random", 0),
+        ("entropy", 0),
+        ("gcl_coreset", 0),
+        ("random", 1),
+    ]
+
+
+def test_each_annotation_is_trained_as_published() -> None:
+    scribble, mask = load("annotations=scribble mask").runs()
+    assert type(scribble.train.network).__name__ == "UNetDual" and type(scribble.train.loss).__name__ == "Dmpls"
+    assert mask.train.network.name == "unet" and mask.train.loss.name == "ce_dice"  # type: ignore[attr-defined]
+    assert scribble.train.batch == 6 and scribble.train.lr == 0.01
+
+
+def test_study_goes_before_preset_and_set_before_study(tmp_path: Path) -> None:
+    content = yaml.safe_load(catalogue("dataset")["phantom"].read_text())
+    content["presets"]["quick"]["train"] = {"iterations_full": 111, "batch": 2, "mask": {"lr": 0.5}}
+    content["presets"]["quick"]["components"] = {"contrastive": {"epochs": 7, "w_volume": 0.2}}
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump(content))
+    study = load("train.scribble.lr=0.25", datasets=[str(tmp_path / "d.yaml")], recipes=["gcl_coreset"],
+                 train={"scribble": {"batch": 3, "lr": 0.125}}, components={"contrastive": {"epochs": 9}})  # fmt: skip
+    (run,) = study.runs()
+    assert (run.train.iterations_full, run.train.batch, run.train.lr) == (111, 3, 0.25)
+    described = run.describe()["recipe"]["embed"]
+    assert (described["epochs"], described["w_volume"], described["w_patient"]) == (9, 0.2, 0.05)
+
+
+def test_component_settings_leave_other_recipes_alone() -> None:
+    entropy, bald = load("recipes=entropy bald", components={"bald": {"passes": 3}}).runs()
+    assert bald.describe()["recipe"]["strategy"]["passes"] == 3
+    assert "passes" not in entropy.describe()["recipe"]["strategy"]
+
+
+@pytest.mark.parametrize("name", sorted(catalogue("recipe")))
+def test_every_recipe_of_the_catalogue_makes_a_run(name: str) -> None:
+    (run,) = load(recipes=[name]).runs()
+    assert run.recipe.name == name
+
+
+def test_studies_of_the_catalogue(tmp_path: Path) -> None:
+    quick = Study.find("quick").runs()
+    assert {r.recipe.name for r in quick} == {"random", "strided", "entropy", "coreset", "gcl_coreset"}
+    assert {r.seed for r in quick} == {0, 1} and {r.members for r in quick} == {1}
+    paper = Study.find("paper", [f"data={tmp_path}"]).runs()
+    assert {r.members for r in paper} == {5} and len({r.seed for r in paper}) == 5
+    assert paper[0].train.iterations_full == 60000 and paper[0].budgets[:2] == (0.01, 0.02)
+    assert {r.dataset.root for r in paper} == {str(tmp_path)}
+
+
+def test_ablation_has_no_group_losses() -> None:
+    (run,) = load(recipes=["ntxent_coreset"]).runs()
+    weights = run.describe()["recipe"]["embed"]
+    assert [weights[f"w_{k}"] for k in ("ntxent", "patient", "volume", "slice")] == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["recipes=gcl_corset"], "unknown recipe 'gcl_corset'. Did you mean 'gcl_coreset'?"),
+        (["datasets=phantm"], "unknown dataset 'phantm'. Did you mean 'phantom'?"),
+        (["annotations=scribbles"], "unknown annotation 'scribbles'. Did you mean 'scribble'?"),
+        (["preset=qick"], "Did you mean 'quick'?"),
+        (["seeds=0"], "seeds: .*at least one"),
+        (["seeds=[1, 1]"], "1 is there twice"),
+        (["recipes=random random"], "'random' is there twice"),
+        (["seeds=-1"], "seeds"),
+        (["colour=red"], "unknown field 'colour'"),
+        (["components.contrastiv.epochs=2"], "Did you mean 'contrastive'?"),
+        (["components.bald.passes=0", "recipes=bald"], "passes"),
+        (["train.scribble.bach=2"], "Did you mean 'batch'?"),
+        (["train.scrible.batch=2"], "Did you mean 'scribble'?"),
+        (["schedules={a: [0.5, 1.5]}"], "1.5"),
+        (["resources.cpus=0"], "cpus"),
+        (["name=../x"], "name"),
+        (["seeds"], "key=value"),
+        (["seeds=[1"], "no valid YAML"),
+    ],
+)  # fmt: skip
+def test_errors_name_what_is_wrong(settings: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(*settings).runs()
+
+
+def test_missing_data_says_layout_source_and_command() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(datasets=["acdc"]).runs()
+    for part in ("Info.cfg", "humanheart-project", "--set data=FOLDER", "make bench DATASET=acdc DATA=FOLDER"):
+        assert part in str(caught.value)
+
+
+def test_data_folder_for_one_of_several_datasets(tmp_path: Path) -> None:
+    runs = load(datasets=["phantom", "acdc"], data={"acdc": str(tmp_path)}).runs()
+    assert {r.dataset.name: r.dataset.root for r in runs} == {"phantom": None, "acdc": str(tmp_path)}
+    with pytest.raises(ConfigError, match="unknown dataset in data 'adcd'"):
+        load(datasets=["phantom"], data={"adcd": "x"}).runs()
+
+
+def test_settings() -> None:
+    assert parse_setting("a.b=[1, x]") == {"a": {"b": [1, "x"]}}
+    assert parse_setting("a=b=c") == {"a": "b=c"}
+    assert overlay({"name": "unet", "widths": [1]}, {"name": "unet_dual"}) == {"name": "unet_dual"}
+    assert overlay({"name": "unet"}, {"widths": [1]}) == {"name": "unet", "widths": [1]}
+    assert overlay("unet", {"widths": [1]}) == {"name": "unet", "widths": [1]}
