@@ -169,6 +169,13 @@ class RunConfig:
                 )
         return counts
 
+    def check(self) -> None:
+        """Raise ConfigError for what this machine lacks: the device, or weights to start an encoder from."""
+        self.resolve_device()
+        self.cover.check()
+        if self.recipe.embed is not None:
+            self.recipe.embed.check()
+
     def resolve_device(self) -> str:
         """The device that "auto" stands for. Raises ConfigError when CUDA is asked for and not there."""
         if self.device == "auto":

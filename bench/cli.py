@@ -168,8 +168,8 @@ def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
 
     if os.environ.get("RAY_ADDRESS") and not local:
         return
-    for config in configs:
-        config.resolve_device()
+    for config in {(config.device, config.cover, config.recipe.embed): config for config in configs}.values():
+        config.check()
     wanted, there = study.resources, torch.cuda.device_count()
     if not local and (wanted.gpus > there or wanted.cpus > cores()):
         raise ConfigError(
@@ -253,7 +253,7 @@ def run(config: Path, out: Path) -> None:
     from bench.worker import Job, RunEnded, StudyEvent
 
     loaded = RunConfig.read(config)
-    loaded.resolve_device()
+    loaded.check()
     _check_writable(out)
     ends: list[str | None] = []
     with Display(Console()) as display:

@@ -24,6 +24,19 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
+def labels(jobs: Sequence[Job]) -> dict[str, str]:
+    """Short name of each run by key: recipe and seed, and before them what is not the same for all of them."""
+    facts = {job.key: (job.raw["dataset"]["name"], job.raw["annotation"]["name"], job.raw["schedule"]) for job in jobs}
+    differ = [len(set(values)) > 1 for values in zip(*facts.values(), strict=True)]
+    return {
+        job.key: " ".join(
+            [*(fact for fact, told in zip(facts[job.key], differ, strict=True) if told), job.raw["recipe"]["name"]]
+        )
+        + f", seed {job.raw['seed']}"
+        for job in jobs
+    }
+
+
 class Display:
     """Overall progress with the time left, and the runs that are going on with round and phase."""
 
@@ -32,7 +45,7 @@ class Display:
         self.live = console.is_terminal
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
@@ -43,6 +56,7 @@ class Display:
         self._share: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {}
         self._dice: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
         self._overall: TaskID | None = None
         self._started = time.monotonic()
         self._before: dict[str, float] = {}
@@ -79,6 +93,7 @@ class Display:
     def start(self, jobs: Sequence[Job], finished: int) -> None:
         """``jobs`` are going to run; ``finished`` further ones are done already."""
         self._rounds = {job.key: job.rounds for job in jobs}
+        self._labels = labels(jobs)
         self._share = dict.fromkeys(self._rounds, 0.0)
         self._ended = 0
         self._started = time.monotonic()
@@ -99,14 +114,14 @@ class Display:
             self._show(key, event.record.round, "finished", self._share[key])
         elif isinstance(event, RunRetried):
             self._show(key, 0, "again", 0.0)
-            self.say(f"trying again: {key}: {event.reason}")
+            self.say(f"trying again: {self._labels[key]}: {event.reason}")
         elif isinstance(event, RunEnded):
             self._end(key, event.failure)
 
     def _show(self, key: str, number: int, phase: str, share: float) -> None:
         self._share[key] = share
         if key not in self._tasks:
-            self._tasks[key] = self._progress.add_task(f"  {key}", total=1, note="")
+            self._tasks[key] = self._progress.add_task(f"  {self._labels[key]}", total=1, note="")
         note = f"round {min(number + 1, self._rounds[key])} of {self._rounds[key]}, {phase}"
         self._progress.update(self._tasks[key], completed=share, note=note)
         self._total()
@@ -119,7 +134,7 @@ class Display:
             self._progress.remove_task(self._tasks.pop(key))
         if not self.live:
             how = f"finished{self._dice.get(key, '')}" if failure is None else f"failed: {failure}"
-            self.say(f"[{self._ended}/{len(self._rounds)}] {key}: {how}")
+            self.say(f"[{self._ended}/{len(self._rounds)}] {self._labels[key]}: {how}")
         self._total()
 
     def _total(self) -> None:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from alseg_core.loop import Plan
     from alseg_core.metric_learning.fit import ContrastiveTraining
 
-STEPS = 4
+STEPS = 5
 """Training steps of a calibration; the first one warms up and does not count."""
 PASSES = 0.35
 """Time of a slice in a forward pass, as a share of its time in a training step."""
+PATIENTS = 4
+"""Patients of the encoder's calibration."""
 SURFACE_S = 0.05
 """Seconds that surface distances of one test volume and class take."""
 
@@ -123,17 +125,21 @@ def _contrastive(config: RunConfig) -> ContrastiveTraining | None:
 
 
 def _encoder_seconds(config: RunConfig, plan: Plan) -> float:
-    """Seconds that the encoder takes, from one epoch on two batches of random slices."""
+    """Seconds that the encoder takes, from the second of two epochs on a few patients with two volumes of two slices."""
     from alseg_core.data.slices import Slices, SliceTable
 
     training = _contrastive(config)
     assert training is not None
-    count = 3 * training.batch
-    names = tuple(str(i) for i in range(count))
-    table = SliceTable(names, names, np.arange(count), np.zeros(count, dtype=np.int64))
-    base = np.random.default_rng(0).random((count, plan.channels, plan.size, plan.size), dtype=np.float32)
-    slices = Slices(table, base, np.arange(count))
-    short = dataclasses.replace(training, epochs=1, init="random")
-    start = time.perf_counter()
-    short.fit(slices, np.random.default_rng(0), config.resolve_device())
-    return (time.perf_counter() - start) / count * plan.pool * training.epochs
+    patients = [str(i) for i in range(PATIENTS) for _ in range(2)]
+    table = SliceTable(
+        cases=tuple(f"{patient}.{i}" for i, patient in enumerate(patients)),
+        patients=tuple(patients),
+        volume=np.repeat(np.arange(len(patients)), 2),
+        z=np.tile(np.arange(2), len(patients)),
+    )
+    base = np.random.default_rng(0).random((len(table), plan.channels, plan.size, plan.size), dtype=np.float32)
+    slices = Slices(table, base, np.arange(len(table)))
+    short = dataclasses.replace(training, epochs=2, init="random", lr=1e-6)  # whatever the run's rate does
+    marks: list[float] = []
+    short.fit(slices, np.random.default_rng(0), config.resolve_device(), lambda _: marks.append(time.perf_counter()))
+    return (marks[1] - marks[0]) / len(table) * plan.pool * training.epochs

@@ -12,6 +12,7 @@ import torch
 from alseg_core import seeding
 from alseg_core.embed.embedder import EmbedContext, Embedding
 from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder, encode
+from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.registry import component, describe
 from alseg_core.store import digest
 
@@ -25,6 +26,10 @@ class Contrastive(ContrastiveTraining):
 
     needs_model: ClassVar[bool] = False
     paper: ClassVar[str] = "Vepa et al., NeurIPS 2024, arXiv 2411.15763"
+
+    def check(self) -> None:
+        """The initial weights can be had; the usual download is made here, once for all runs of a machine."""
+        load_imagenet(ResNetEncoder(channels=3), self.init, self.if_missing)
 
     def embed(self, context: EmbedContext) -> Embedding:
         """Features h, (N, 512). With a store, one process trains and all others read what it left.

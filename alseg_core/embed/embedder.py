@@ -45,5 +45,8 @@ class Embedder(Protocol):
     needs_model: ClassVar[bool]
     paper: ClassVar[str]
 
+    def check(self) -> None:
+        """Raise ConfigError now for what :meth:`embed` needs from outside and could not have later."""
+
     def embed(self, context: EmbedContext) -> Embedding:
         """Vectors of all slices of ``context.slices``."""

@@ -24,6 +24,9 @@ class Pixels:
 
     size: Annotated[int, Field(gt=0)] | None = None
 
+    def check(self) -> None:
+        """Nothing from outside is needed."""
+
     def embed(self, context: EmbedContext) -> Embedding:
         """(N, C * H * W), or (N, C * size * size): each pixel the mean of the area it covers."""
         images = context.slices.images()

@@ -31,6 +31,9 @@ class TaskNet:
     needs_model: ClassVar[bool] = True
     paper: ClassVar[str] = "Sener & Savarese, ICLR 2018"
 
+    def check(self) -> None:
+        """Nothing from outside is needed."""
+
     @torch.no_grad()
     def embed(self, context: EmbedContext) -> Embedding:
         """(N, D), D as the network gives it. Raises ConfigError when there is no network with features."""

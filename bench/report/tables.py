@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -111,12 +112,15 @@ def terminal(results: Results) -> Group:
     """The panels, the failed runs and the unfinished ones, for a rich console."""
     parts: list[Any] = []
     for panel in panels(comparison(results)):
-        table = Table(title=f"Test Dice, mean ± sd over seeds: {panel.title}", title_justify="left")
+        counts = {seeds for *_, seeds in panel.rows}
+        same = len(counts) == 1  # then the title tells, and the table fits 80 columns
+        title = f"Test Dice, mean ± sd over {f'{counts.pop()} seed(s)' if same else 'seeds'}: {panel.title}"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("recipe")
-        for head in [*panel.budgets, "AUBC", "seeds"]:
-            table.add_column(head.replace(" (", "\n("), justify="right")
+        for head in [*panel.budgets, "AUBC", *([] if same else ["seeds"])]:
+            table.add_column(head.replace(" (", "\n("), justify="right", no_wrap=True)
         for recipe, cells, area, seeds in panel.rows:
-            table.add_row(recipe, *cells, area, seeds)
+            table.add_row(recipe, *cells, area, *([] if same else [seeds]))
         parts.append(table)
     parts += [Text(line) for line in _missing(results)]
     return Group(*parts)

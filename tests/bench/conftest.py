@@ -8,6 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+BROKEN: dict[str, Any] = {
+    "name": "broken",
+    "strategy": {"name": "coreset", "start": "random"},
+    "embed": {"name": "contrastive", "init": "random", "image_size": 16, "epochs": 1, "lr": 1e30},
+}
+"""A recipe that is valid and fails once it runs: its loss is soon no number."""
+
 
 @pytest.fixture
 def study_file(tmp_path: Path, tiny: dict[str, Any]) -> Path:

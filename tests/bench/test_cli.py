@@ -26,6 +26,10 @@ def alseg(*arguments: str) -> Result:
         (["bench", "quick", "--set", "schedules.a=[100000]"], "more than the"),
         (["bench", "quick", "--set", "device=cuda:99", "--local"], "cuda"),
         (["bench", "quick", "--set", "resources.gpus=99"], "--set resources.gpus="),
+        (
+            ["bench", "quick", "--set", "recipes=gcl_coreset", "--set", "components.contrastive.init=/nowhere/r18.pth"],
+            "/nowhere/r18.pth",
+        ),
         (["report", "/nowhere"], "study.json is missing"),
         (["run", "nowhere.yaml"], "nowhere.yaml cannot be read"),
         (["data", "check", "phantm"], "Did you mean 'phantom'?"),

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import yaml
 from click.testing import CliRunner
 
 from alseg_core.events import RoundFinished
@@ -12,12 +13,7 @@ from bench.cli import main
 from bench.local import execute
 from bench.study import Study
 from bench.worker import Job, RunEnded, RunRetried, StudyEvent
-
-BROKEN = {
-    "name": "broken",
-    "strategy": {"name": "coreset", "start": "random"},
-    "embed": {"name": "contrastive", "init": "/nowhere/weights.pth", "image_size": 16},
-}
+from tests.bench.conftest import BROKEN
 
 
 def jobs_of(study_file: Path, out: Path) -> list[Job]:
@@ -33,7 +29,7 @@ def test_failure_is_retried_then_recorded_and_the_others_run(study_file: Path, t
     execute([broken, strided], tmp_path / "out" / "store", 1, lambda key, event: told.append((key, event)))
     reasons = [event.reason for key, event in told if key == "broken" and isinstance(event, RunRetried)]
     ends = {key: event.failure for key, event in told if isinstance(event, RunEnded)}
-    assert len(reasons) == 1 and "/nowhere/weights.pth" in reasons[0]
+    assert len(reasons) == 1 and "Try a lower lr" in reasons[0]
     assert ends["broken"] == reasons[0] and ends[strided.key] is None
     assert RunFolder(broken.folder).failure() == reasons[0]
     assert [e.record.round for k, e in told if k == strided.key and isinstance(e, RoundFinished)] == [0, 1, 2]
@@ -41,12 +37,12 @@ def test_failure_is_retried_then_recorded_and_the_others_run(study_file: Path, t
 
 
 def test_command_with_a_failed_run_shows_its_reason_and_ends_with_1(study_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "broken.yaml").write_text(json.dumps(BROKEN))
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(BROKEN))
     settings = ["--set", f"recipes=random {tmp_path / 'broken.yaml'}", "--set", "retries=0"]
     command = ["bench", str(study_file), "--local", "--out", str(tmp_path / "out"), *settings]
     result = CliRunner().invoke(main, command, catch_exceptions=False)
     assert result.exit_code == 1
-    assert "1 of 2 runs failed" in result.output and "/nowhere/weights.pth" in result.output
+    assert "1 of 2 runs failed" in result.output and "Try a lower lr" in result.output
     assert "Traceback" not in result.output and "random" in result.output
 
 

@@ -13,12 +13,7 @@ from alseg_core.results import RunFolder
 from bench import local, ray_tune
 from bench.study import Study
 from bench.worker import Job, RunEnded, RunRetried, StudyEvent
-
-BROKEN = {
-    "name": "broken",
-    "strategy": {"name": "coreset", "start": "random"},
-    "embed": {"name": "contrastive", "init": "/nowhere/weights.pth", "image_size": 16},
-}
+from tests.bench.conftest import BROKEN
 
 
 def holder(path: Path) -> int:
@@ -63,7 +58,7 @@ def test_trials_that_fail_or_die_do_not_hurt_the_others(
     retried = {key: event.reason for key, event in told if isinstance(event, RunRetried)}
     assert ends.keys() == {"broken", random.key, strided.key}
     assert ends[random.key] is None and ends[strided.key] is None
-    assert ends["broken"] is not None and "/nowhere/weights.pth" in ends["broken"] and "Traceback" not in ends["broken"]
+    assert ends["broken"] is not None and "Try a lower lr" in ends["broken"] and "Traceback" not in ends["broken"]
     assert retried["broken"] == ends["broken"] and retried[random.key] == ray_tune.DIED
     assert RunFolder(broken.folder).failure() == ends["broken"] and RunFolder(random.folder).failure() is None
     assert not scratch.exists()
