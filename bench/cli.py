@@ -343,5 +343,19 @@ def check(dataset: str, folder: str | None) -> None:
     click.get_current_context().exit(1 if problems else 0)
 
 
+@data.command("groups")
+@click.argument("dataset")
+@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
+@click.option("--preset", default="paper", show_default=True, help="Whose training patients and preparation to use.")
+@OUT
+def groups(dataset: str, folder: str | None, preset: str, out: Path) -> None:
+    """How alike slices of one patient, volume and neighbourhood are: mean absolute pairwise deviation of pixels."""
+    from bench.groups import statistic
+
+    _check_writable(out)
+    count, values = statistic(dataset, folder, preset, out / "store")
+    click.echo(f"{dataset}, {count} slices: " + ", ".join(f"{name} {value:.3f}" for name, value in values.items()))
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -125,7 +125,7 @@ def _contrastive(config: RunConfig) -> ContrastiveTraining | None:
 
 
 def _encoder_seconds(config: RunConfig, plan: Plan) -> float:
-    """Seconds that the encoder takes, from the second of two epochs on a few patients with two volumes of two slices."""
+    """Seconds that the encoder takes, from the second of two epochs on a few patients of two small volumes."""
     from alseg_core.data.slices import Slices, SliceTable
 
     training = _contrastive(config)
