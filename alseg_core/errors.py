@@ -18,6 +18,10 @@ class DataError(AlsegError):
     """Scans, labels or their layout on disk are not what the reader expects."""
 
 
+class SplitError(DataError):
+    """The patients at hand cannot be divided as the split says."""
+
+
 class PoolError(AlsegError):
     """A selection does not fit the pool: re-labelling, over budget, unknown position."""
 

@@ -97,4 +97,4 @@ def describe(value: Any) -> Any:
 
 def summary(cls: type) -> str:
     """First line of a component's docstring."""
-    return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+    return cls.__doc__.strip().splitlines()[0].replace("``", "") if cls.__doc__ else ""

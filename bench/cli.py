@@ -182,6 +182,7 @@ def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
 
 def _plans(configs: list[RunConfig], store: Path, display: Display) -> Mapping[str, Plan]:
     """Prepare the data of every run and check them; runs that differ in recipe and seed alone share a plan."""
+    from alseg_core.errors import SplitError
     from alseg_core.loop import plan
     from alseg_core.store import Store, digest
 
@@ -192,9 +193,21 @@ def _plans(configs: list[RunConfig], store: Path, display: Display) -> Mapping[s
         kind = digest(same)
         if kind not in shared:
             name = config.dataset.name
-            shared[kind] = plan(config, Store(store), lambda *at, name=name: display.preparing(name, *at[:2]))
+            try:
+                shared[kind] = plan(config, Store(store), lambda *at, name=name: display.preparing(name, *at[:2]))
+            except SplitError as error:
+                raise SplitError(f"{name}: {error}{_other_splits(name)}") from None
         plans[config.key] = shared[kind]
     return plans
+
+
+def _other_splits(dataset: str) -> str:
+    """Hint at the splits of a dataset of the catalogue."""
+    from bench.study import catalogue, read_yaml
+
+    known = catalogue("dataset")
+    names = list(read_yaml(known[dataset]).get("splits") or {}) if dataset in known else []
+    return f" Splits of {dataset}: {', '.join(names)} (--set split=NAME)." if names else ""
 
 
 def _write_index(folder: Path, name: str, configs: list[RunConfig]) -> None:

@@ -123,6 +123,7 @@ class Study:
 
     preset: which of the datasets' presets to use: "quick" or "paper". datasets, recipes: names of the catalogue or
     paths of YAML files. data: folder of the raw scans, one for the only dataset that needs one, or dataset -> folder.
+    split, prepare: names of one of the datasets' splits and preparations, in place of the preset's.
     annotations: kinds of labels with their settings. schedules: name -> cumulative budgets; None = the preset's, called
     "default". seeds: n for 0..n-1, or a list. members: networks a round. train: annotation -> settings of the trainer.
     components: component -> settings, laid over every recipe that uses it. cover: embedding of the logged cover radius.
@@ -135,6 +136,8 @@ class Study:
     recipes: Names
     preset: str = "quick"
     data: str | dict[str, str] | None = None
+    split: str | None = None
+    prepare: str | None = None
     annotations: Annotated[
         tuple[dict[str, Any], ...],
         BeforeValidator(lambda value: _named(_listed(value))),
@@ -174,7 +177,8 @@ class Study:
         from alseg_core.config import RunConfig
 
         self._check_names()
-        datasets = [DatasetFile(name, find("dataset", name), self.preset) for name in self.datasets]
+        chosen = {field: name for field, name in (("split", self.split), ("prepare", self.prepare)) if name}
+        datasets = [DatasetFile(name, find("dataset", name), self.preset, chosen) for name in self.datasets]
         recipes = [find("recipe", name) for name in self.recipes]
         runs = [
             RunConfig.load(self._run(dataset, recipe, annotation, schedule, budgets, seed))
@@ -250,12 +254,15 @@ class DatasetFile:
 
     FIELDS = ("split", "prepare", "budgets", "train", "components", "evaluate")
 
-    def __init__(self, entry: str, content: dict[str, Any], preset: str | None = None) -> None:
+    def __init__(
+        self, entry: str, content: dict[str, Any], preset: str | None = None, chosen: Mapping[str, str] | None = None
+    ) -> None:
         self.content = content
         self.name = str(content.get("name", Path(entry).stem))
         self.preset: dict[str, Any] = {}
         if preset is not None:
             self._choose(preset)
+        self.preset = {**self.preset, **(chosen or {})}
         self.components: Settings = self.preset.get("components") or {}
 
     def _choose(self, preset: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from alseg_core.data.prepared import CaseInfo
-from alseg_core.errors import DataError
+from alseg_core.errors import SplitError
 from alseg_core.registry import Registry, component
 from alseg_core.seeding import stream
 
@@ -32,7 +32,7 @@ class Splitter(Protocol):
     """Divides a dataset by patient."""
 
     def assign(self, cases: Sequence[CaseInfo]) -> Split:
-        """Split of the cases. Raises DataError when the data cannot be divided this way."""
+        """Split of the cases. Raises SplitError when the data cannot be divided this way."""
         ...
 
 
@@ -75,7 +75,7 @@ class ByPatient:
         return self
 
     def assign(self, cases: Sequence[CaseInfo]) -> Split:
-        """Split of the cases; a DataError names the listed patients that the data lack."""
+        """Split of the cases; a SplitError names the listed patients that the data lack."""
         present = {case.patient for case in cases}
         parts = {part: getattr(self, part) for part in PARTS}
         missing = {part: [p for p in ids if p not in present] for part, ids in parts.items()}
@@ -85,7 +85,7 @@ class ByPatient:
             if ids
         ]
         if lacking:
-            raise DataError(
+            raise SplitError(
                 f"the data hold {len(present)} patients ({_some(sorted(present))}), not all that this split lists: "
                 f"{'; '.join(lacking)}. Is a folder of the dataset missing, such as the one with the test patients?"
             )
@@ -113,7 +113,7 @@ class Stratified:
         return self
 
     def assign(self, cases: Sequence[CaseInfo]) -> Split:
-        """Split of the cases; DataError for fewer than three patients or a patient without the attribute."""
+        """Split of the cases; SplitError for fewer than three patients or a patient without the attribute."""
         strata: dict[str, list[str]] = defaultdict(list)
         for patient, value in sorted(self._values(cases).items()):
             strata[value].append(patient)
@@ -136,12 +136,12 @@ class Stratified:
         wrong = [patient for patient, found in values.items() if len(found) > 1 or None in found]
         if wrong:
             known = sorted({name for case in cases for name in case.attributes})
-            raise DataError(
+            raise SplitError(
                 f"a split stratified by {self.by!r} needs one such attribute a patient; none or several in "
                 f"{_some(wrong)}. Attributes in the data: {', '.join(known) or 'none'}."
             )
         if len(values) < len(PARTS):
-            raise DataError(f"train, val and test need at least 3 patients, the data hold {len(values)}.")
+            raise SplitError(f"train, val and test need at least 3 patients, the data hold {len(values)}.")
         return {patient: str(next(iter(found))) for patient, found in values.items()}
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # strategies are listed without waiting for torch
+    from torch import Tensor
 
 
 def entropy(probabilities: Tensor) -> Tensor:
     """Entropy -sum_c p log p in nats, (B, H, W), of probabilities (B, C, H, W); p = 0 contributes 0."""
-    return -torch.xlogy(probabilities, probabilities).sum(dim=1)
+    return -probabilities.xlogy(probabilities).sum(dim=1)
 
 
 def mean_entropies(members: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from alseg_core.vocabulary import IntArray, Selection
+
+if TYPE_CHECKING:  # strategies are listed without waiting for torch
+    from torch import Tensor
 
 Aggregate = Literal["mean", "sum", "top", "foreground"]
 """How a slice's pixel scores become one score: mean; sum; mean of the highest 10 %; mean over the predicted foreground
@@ -29,6 +30,8 @@ def slice_scores(pixels: Tensor, aggregate: Aggregate, foreground: Tensor) -> ND
     elif aggregate == "top":
         score = flat.topk(max(1, int(flat.shape[1] * TOP_SHARE)), dim=1).values.mean(dim=1)
     else:
+        from torch.nn import functional
+
         wide = (
             functional.max_pool2d(foreground.float(), 2 * DILATION + 1, stride=1, padding=DILATION).flatten(1).double()
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
 
 from alseg_core.data.slices import SliceTable
 from alseg_core.vocabulary import FloatArray, IntArray, LabelArray, Selection
+
+if TYPE_CHECKING:  # strategies are listed without waiting for torch
+    from torch import Tensor
 
 
 class View(Protocol):

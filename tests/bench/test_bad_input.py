@@ -1,0 +1,67 @@
+"""Broken scans end the command with one clear message, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+from tests.data.conftest import edit, write_acdc
+
+__all__ = ["edit", "write_acdc"]  # fixtures
+
+SCAN = "database/training/patient002/patient002_frame01"
+
+
+def bench(root: Path, out: Path, *settings: str) -> str:
+    pairs = ["datasets=acdc", f"data={root}", "recipes=random", *settings]
+    command = ["bench", "quick", "--local", "--out", str(out), *(word for pair in pairs for word in ("--set", pair))]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 2 and result.stderr.startswith("error: ") and "Traceback" not in result.output
+    assert not list(out.rglob("rounds.jsonl")) and not list(out.rglob("config.json"))
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("suffix", "change", "message"),
+    [
+        ("", lambda image: np.where(image == image.max(), np.nan, image.astype(np.float32)), "NaN"),
+        ("_gt", lambda labels: labels[:, :-1], "shape"),
+        ("_gt", lambda labels: np.where(labels == 3, np.uint8(9), labels), "unknown label value 9"),
+    ],
+)
+def test_a_bad_scan_is_named(
+    suffix: str,
+    change: Callable[[np.ndarray], np.ndarray],
+    message: str,
+    tmp_path: Path,
+    write_acdc: Callable[..., Path],  # noqa: F811
+    edit: Callable[..., None],  # noqa: F811
+) -> None:
+    root = write_acdc(tmp_path / "data", patients=10)
+    edit(root / f"{SCAN}{suffix}.nii.gz", change)
+    said = bench(root, tmp_path / "out")
+    assert f"{SCAN}{suffix}.nii.gz" in said and message in said
+
+
+def test_a_truncated_scan_is_named(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:  # noqa: F811
+    root = write_acdc(tmp_path / "data", patients=10)
+    path = root / f"{SCAN}.nii.gz"
+    path.write_bytes(path.read_bytes()[:1500])
+    assert f"{SCAN}.nii.gz" in bench(root, tmp_path / "out")
+
+
+def test_the_paper_split_without_the_testing_folder(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:  # noqa: F811
+    root = write_acdc(tmp_path / "data", patients=10)
+    said = bench(root, tmp_path / "out", "preset=paper")
+    assert "patient101" in said and "Splits of acdc: paper, stratified (--set split=NAME)" in said
+
+
+def test_a_budget_larger_than_the_pool(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:  # noqa: F811
+    root = write_acdc(tmp_path / "data", patients=10)
+    said = bench(root, tmp_path / "out", "schedules.much=[5, 5000]")
+    assert "5000 slices, more than the" in said
