@@ -32,10 +32,12 @@ def test_grid_is_the_product_in_every_part() -> None:
 
 
 def test_each_annotation_is_trained_as_published() -> None:
-    scribble, mask = load("annotations=scribble mask").runs()
+    scribble, mask = load("annotations=scribble mask", "preset=paper").runs()
     assert type(scribble.train.network).__name__ == "UNetDual" and type(scribble.train.loss).__name__ == "Dmpls"
     assert mask.train.network.name == "unet" and mask.train.loss.name == "ce_dice"  # type: ignore[attr-defined]
-    assert scribble.train.batch == 6 and scribble.train.lr == 0.01
+    for train in (scribble.train, mask.train):
+        assert (train.batch, train.lr, train.momentum, train.weight_decay, train.power) == (6, 0.01, 0.9, 1e-4, 0.9)
+        assert (train.iterations_full, train.validate_every) == (60000, 200)
 
 
 def test_study_goes_before_preset_and_set_before_study(tmp_path: Path) -> None:
