@@ -34,9 +34,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 bench: $(STAMP) ## run a study: the main job
-	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)",$(PRESET) --set name=$(NAME) --set datasets=$(DATASET)) --out "$(OUT)" \
-		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds=$(SEEDS)) \
-		$(if $(ANNOTATION),--set annotations=$(ANNOTATION)) $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local)
+	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)","$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
+		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds="$(SEEDS)") \
+		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local)
 
 test: $(STAMP) ## run the tests
 	@$(VENV)/bin/python -m pytest -q -m "not slow"

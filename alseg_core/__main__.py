@@ -34,6 +34,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         config = RunConfig.read(arguments.config)
+        config.resolve_device()
         config.check()
         run(config, arguments.out / config.key, Store(arguments.out / "store"), [_say])
     except AlsegError as error:

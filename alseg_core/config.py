@@ -22,6 +22,9 @@ from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
 from alseg_core.training.trainer import Trainer
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
+"""Part of the name of a run folder."""
+
 
 def _part(cls: type, what: str) -> BeforeValidator:
     """Validator that builds ``cls`` from a mapping and passes on what is built already."""
@@ -35,19 +38,26 @@ class Dataset:
     root: folder of the raw data, None for generated data. classes: names in order of their number, background first.
     """
 
-    name: str
+    name: Name
     reader: Annotated[Reader, PlainValidator(READERS.build)]
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=200)]
     prepare: Annotated[Prepare, _part(Prepare, "prepare")]
     split: Annotated[Splitter, PlainValidator(SPLITS.build)]
     root: str | None = None
 
+    def __post_init__(self) -> None:
+        if len(self.classes) != len(self.reader.labels):
+            raise ConfigError(
+                f"dataset {self.name!r}: its reader gives {len(self.reader.labels)} labels, "
+                f"classes names {len(self.classes)}: {', '.join(self.classes)}."
+            )
+
 
 @component
 class Recipe:
     """A published method as a recipe of parts: a strategy and, where it works on vectors, the embedding it sees."""
 
-    name: str
+    name: Name
     strategy: Annotated[Strategy, PlainValidator(STRATEGIES.build)]
     embed: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] | None = None
 
@@ -85,18 +95,21 @@ class RunConfig:
     annotation: Annotated[Oracle, PlainValidator(ORACLES.build)]
     budgets: Annotated[tuple[int | float, ...], Field(min_length=1)]
     train: Annotated[Trainer, _part(Trainer, "train")]
-    schedule: str = "default"
+    schedule: Name = "default"
     seed: Annotated[int, Field(ge=0)] = 0
     members: Annotated[int, Field(ge=1)] = 1
     evaluate: Annotated[Evaluation, _part(Evaluation, "evaluate")] = Evaluation()
     cover: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] = Pixels()
-    device: str = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1)] = 1
 
     def __post_init__(self) -> None:
         for budget in self.budgets:
             if (isinstance(budget, float) and not 0 < budget <= 1) or budget <= 0:
                 raise ConfigError(f"budgets: a share in (0, 1] or a number of slices >= 1 was wanted, got {budget!r}.")
+        step, size = self.train.network.divisor, self.dataset.prepare.size
+        if size % step:
+            raise ConfigError(f"prepare.size {size} must be a multiple of {step} for a network of this many levels.")
         if self.cover.needs_model:
             raise ConfigError(
                 "cover: the reference embedding must not depend on a trained network; use pixels or contrastive."
@@ -170,8 +183,7 @@ class RunConfig:
         return counts
 
     def check(self) -> None:
-        """Raise ConfigError for what this machine lacks: the device, or weights to start an encoder from."""
-        self.resolve_device()
+        """Raise ConfigError for what cannot be had: weights to start an encoder from."""
         self.cover.check()
         if self.recipe.embed is not None:
             self.recipe.embed.check()
@@ -180,6 +192,7 @@ class RunConfig:
         """The device that "auto" stands for. Raises ConfigError when CUDA is asked for and not there."""
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigError(f"device {self.device!r} was asked for and no CUDA device is available; use auto or cpu.")
+        there = torch.cuda.device_count()
+        if self.device.startswith("cuda") and int(self.device.partition(":")[2] or 0) >= there:
+            raise ConfigError(f"device {self.device!r} was asked for, {there} CUDA devices are there; use auto or cpu.")
         return self.device

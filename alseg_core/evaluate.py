@@ -24,6 +24,10 @@ METRICS = ("dice", "hd95_mm", "assd_mm", "nsd")
 """Scores of a test volume and class, as they are named in run folders."""
 
 
+EMPTY = {(True, True): "", (False, True): "prediction", (True, False): "truth", (False, False): "both"}
+"""Name of the case by (something predicted, something there)."""
+
+
 @component
 class Evaluation:
     """How test volumes are scored, in their native geometry and in millimetres.
@@ -46,7 +50,7 @@ class Evaluation:
     ) -> list[dict[str, object]]:
         """One row a volume and foreground class: {"case", "class", <metrics>, "empty"}; undefined scores are None.
 
-        empty: the structure is there and nothing was predicted.
+        empty: what holds none of the structure: "prediction", "truth", "both", or "" (neither).
         """
         rows: list[dict[str, object]] = []
         for number, case in enumerate(cases):
@@ -61,14 +65,16 @@ class Evaluation:
                 if self.surface:
                     scores = surface_scores(ours, theirs, info.spacing_mm, self.nsd_tolerance_mm)
                     row |= {m: _number(getattr(scores, m)) for m in METRICS[1:]}
-                rows.append(row | {"empty": bool(theirs.any() and not ours.any())})
+                rows.append(row | {"empty": EMPTY[bool(ours.any()), bool(theirs.any())]})
             progress((number + 1) / len(cases))
         return rows
 
 
 def summarise(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[str, float | None]:
-    """Mean over a volume's classes, then over volumes (as in the paper); per-class Dice; number of empty predictions.
+    """Mean over a volume's classes, then over volumes (as in the paper); per-class Dice; numbers of empty cases.
 
+    empty_predictions: structures of which nothing was predicted; empty_truths: predicted ones that are not there. Both
+    have Dice 0, NSD 0 and distances equal to the volume's diagonal. empty_both: structures that are left out.
     Undefined scores are left out of the means; a mean of nothing is None.
     """
     cases = list(dict.fromkeys(row["case"] for row in rows))
@@ -78,7 +84,8 @@ def summarise(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[st
         out[metric] = _mean(per_case)
     for name in classes[1:]:
         out[f"dice_{name}"] = _mean([row["dice"] for row in rows if row["class"] == name])
-    out["empty_predictions"] = float(sum(bool(row["empty"]) for row in rows))
+    for kind, name in (("prediction", "empty_predictions"), ("truth", "empty_truths"), ("both", "empty_both")):
+        out[name] = float(sum(row["empty"] == kind for row in rows))
     return out
 
 
@@ -92,10 +99,12 @@ class Validation:
     classes: int
 
     @classmethod
-    def load(cls, prepared: Prepared, cases: Sequence[str], vault: Vault, classes: int, device: str) -> Validation:
-        """Bring the validation volumes to the device; their masks are billed in the ledger."""
+    def load(
+        cls, prepared: Prepared, cases: Sequence[str], vault: Vault, classes: int, device: str, cost_each: float
+    ) -> Validation:
+        """Bring the validation volumes to the device; their masks are billed in the ledger at ``cost_each`` a slice."""
         slices = prepared.slices(cases)
-        masks = vault.masks(slices.rows, "validation", "validation masks")
+        masks = vault.masks(slices.rows, "validation", "validation masks", cost_each)
         return cls(torch.from_numpy(slices.images()).to(device), slices.table.volume, masks, classes)
 
     def __call__(self, network: UNetModule) -> float:

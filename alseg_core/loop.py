@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from alseg_core.data.prepare import prepare
 from alseg_core.data.prepared import Prepared
 from alseg_core.data.slices import Slices
 from alseg_core.data.splits import Split
-from alseg_core.embed import EmbedContext
+from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.errors import DataError
 from alseg_core.evaluate import Validation, examples, summarise
 from alseg_core.events import Event, Listener, Progress, RoundFinished, RunStarted
@@ -80,6 +80,7 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
         lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
         if lacking:
             raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
+    config.annotation.check([prepared.info(case) for case in split.train])
     slices = prepared.slices(split.train)
     return Material(folder, prepared, split, slices, config.counts(len(slices)))
 
@@ -116,7 +117,7 @@ def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Liste
 
 
 class _Announcer:
-    """Tells the listeners how far the run is. It holds no data, so that handing it to a view opens no way to labels."""
+    """Tells the listeners how far the run is. steps: training steps of one network in each round."""
 
     def __init__(self, listeners: Sequence[Listener], steps: Sequence[int]) -> None:
         self.listeners = tuple(listeners)
@@ -198,7 +199,10 @@ class _Experiment:
                 lambda share: self.announcer.progress(number, f"evaluate {share:.0%}", done=1.0),
             )  # fmt: skip
         with _timed(seconds, "cover"):
-            radius, cover_facts = self._cover()
+            radius, cover_facts = self._cover(number)
+        if number + 1 == len(self.material.counts):
+            pictures = examples(best, prepared, split.test, vault, self.device, EXAMPLES)
+            np.savez_compressed(self.results.path / "examples.npz", allow_pickle=False, **pictures)
         record = RoundRecord(
             round=number,
             labelled=len(self.pool.labelled),
@@ -217,9 +221,6 @@ class _Experiment:
             ledger=vault.ledger.drain(),
             signals={**cover_facts, **facts},
         )
-        if number + 1 == len(self.material.counts):
-            pictures = examples(best, prepared, split.test, self._vault(), self.device, EXAMPLES)
-            np.savez_compressed(self.results.path / "examples.npz", allow_pickle=False, **pictures)
         self.results.save_state(number, ensemble.state())
         self.results.append(record)
         self.results.drop_states(keep=number)
@@ -228,30 +229,24 @@ class _Experiment:
 
     def _select(self, number: int, vault: Vault) -> tuple[Selection, dict[str, object]]:
         """Ask the strategy for the round's slices, through a view without labels."""
-        recipe, material, announcer = self.config.recipe, self.material, self.announcer
-        budget = material.counts[number] - len(self.pool.labelled)
+        recipe, slices = self.config.recipe, self.material.slices
+        budget = self.material.counts[number] - len(self.pool.labelled)
         needs_model = recipe.strategy.needs_model or (recipe.embed is not None and recipe.embed.needs_model)
         # a strategy that needs a network starts with the very slices that the random baseline starts with
         strategy = Random() if needs_model and self.ensemble is None else recipe.strategy
-        common = (
-            material.slices,
-            self.pool.labelled,
-            self.pool.unlabelled,
-            self.ensemble,
-            recipe.embed,
-            self._embed_context(lambda share: announcer.progress(number, f"embed {share:.0%}")),
-        )
+        # computed here and not when the view is asked: what computes it leads to files, and a view must not
+        embedding = self._embed(recipe.embed, number) if recipe.embed and strategy.needs_embedding else None
+        features = None if embedding is None else embedding.features
+        seen = (slices, self.pool.labelled, self.pool.unlabelled, self.ensemble, features)
+        view = Signals(*seen)
         if strategy.reads_ground_truth:
-            rows = material.slices.rows
-            view: Signals = ReferenceSignals(
-                *common, read_masks=lambda: vault.masks(rows, recipe.name, "ground truth for reference")
+            view = ReferenceSignals(
+                *seen, read_masks=lambda: vault.masks(slices.rows, recipe.name, "ground truth for reference")
             )
-        else:
-            view = Signals(*common)
         self.announcer.progress(number, "select")
         selection = strategy.select(view, budget, seeding.stream(self.config.seed, "strategy", number))
         self.pool.check(selection, budget)
-        return selection, view.facts
+        return selection, {} if embedding is None else embedding.facts
 
     def _annotate(self, positions: IntArray, number: int, vault: Vault) -> None:
         annotation = self.config.annotation.annotate(vault, self.material.slices, positions, self.config.seed)
@@ -261,7 +256,9 @@ class _Experiment:
         """The round's networks, each from scratch on everything labelled so far."""
         positions, labels = self.pool.labels()
         classes = len(self.classes)
-        validation = Validation.load(self.material.prepared, self.material.split.val, vault, classes, self.device)
+        # validation masks are read every round and bought once
+        cost = 1.0 if number == 0 else 0.0
+        validation = Validation.load(self.material.prepared, self.material.split.val, vault, classes, self.device, cost)
         images = torch.from_numpy(self.material.slices.images(positions)).to(self.device)
         targets = torch.from_numpy(labels).to(self.device)
         fill = 0 if self.config.annotation_name == "mask" else IGNORE
@@ -279,16 +276,18 @@ class _Experiment:
             )  # fmt: skip
         return Ensemble(members, self.device)
 
-    def _cover(self) -> tuple[float, dict[str, object]]:
+    def _cover(self, number: int) -> tuple[float, dict[str, object]]:
         """Cover radius (Eq. 2) of what is labelled, in the reference embedding that all recipes share."""
-        embedding = self.config.cover.embed(self._embed_context(None))
-        return cover_radius(embedding.features, self.pool.labelled), dict(embedding.facts)
+        embedding = self._embed(self.config.cover, number)
+        return cover_radius(embedding.features, self.pool.labelled), embedding.facts
 
-    def _embed_context(self, progress: Callable[[float], None] | None) -> EmbedContext:
-        return EmbedContext(
+    def _embed(self, embedder: Embedder, number: int) -> Embedding:
+        context = EmbedContext(
             slices=self.material.slices, data_key=self.material.prepared.key, seed=self.config.seed, device=self.device,
-            store=self.store, model=self.ensemble, progress=progress,
+            store=self.store, model=self.ensemble,
+            progress=lambda share: self.announcer.progress(number, f"embed {share:.0%}"),
         )  # fmt: skip
+        return embedder.embed(context)
 
     def _vault(self) -> Vault:
         return Vault(self.material.folder, self.material.prepared, Ledger())

@@ -1,11 +1,9 @@
-"""The body of the View that strategies get: lazy embeddings and streamed predictions, pixels, and no labels."""
+"""The body of the View that strategies get: pixels, an embedding, streamed predictions, and no labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +11,6 @@ from torch import Tensor
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices, SliceTable
-from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.errors import ConfigError
 from alseg_core.training.inference import CHUNK, Ensemble
 from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
@@ -21,15 +18,16 @@ from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
 
 @dataclass(eq=False)
 class Signals:
-    """Implements :class:`alseg_core.strategies.View`; see there. It holds no reference that leads to a label."""
+    """Implements :class:`alseg_core.strategies.View`; see there. It holds no reference that leads to a label.
+
+    features: (N, D) embedding of the recipe, None for a strategy that uses none.
+    """
 
     slices: Slices
     labelled: IntArray
     unlabelled: IntArray
     ensemble: Ensemble | None
-    embedder: Embedder | None
-    context: EmbedContext
-    facts: dict[str, Any] = field(default_factory=dict)
+    features: FloatArray | None
 
     @property
     def table(self) -> SliceTable:
@@ -42,15 +40,9 @@ class Signals:
 
     def embedding(self) -> FloatArray:
         """(N, D) float32 feature vector of every slice."""
-        return self._embedding.features
-
-    @cached_property
-    def _embedding(self) -> Embedding:
-        if self.embedder is None:
-            raise ConfigError("the recipe names no embedding; add embed to it.")
-        embedding = self.embedder.embed(self.context)
-        self.facts.update(embedding.facts)
-        return embedding
+        if self.features is None:
+            raise ConfigError("a strategy that works on an embedding says needs_embedding = True.")
+        return self.features
 
     def member_probabilities(self, positions: IntArray) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
         """Chunks of positions, each with the class probabilities of every member."""

@@ -16,6 +16,7 @@ def check(dataset: str, folder: str | None) -> tuple[list[str], list[str]]:
 
     Raises DataError when the folder does not hold the layout that the dataset's reader expects.
     """
+    from alseg_core.data.prepare import verify
     from alseg_core.data.readers import READERS
 
     file = DatasetFile(dataset, find("dataset", dataset))
@@ -24,11 +25,12 @@ def check(dataset: str, folder: str | None) -> tuple[list[str], list[str]]:
     refs = reader.scan(Path(root) if root else None)
     facts: list[tuple[int, tuple[float, ...], tuple[int, ...]]] = []
     labels: Counter[int] = Counter()
-    problems: list[str] = []
+    problems = [f"case {case!r} is there twice" for case, n in Counter(ref.case for ref in refs).items() if n > 1]
     scribbles = masks = 0
     for ref in refs:
         try:
             volume = reader.load(ref)
+            verify(volume, ref, reader.labels)
         except DataError as error:
             problems.append(str(error))
             continue

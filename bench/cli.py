@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +68,10 @@ def bench_command(study: str, settings: tuple[str, ...], local: bool, out: Path)
     from bench.display import Display
     from bench.study import Study
 
-    with Display(Console()) as display:
-        failed = _bench(Study.find(study, settings), out.expanduser().absolute(), local, display)
+    found, out = Study.find(study, settings), out.expanduser().absolute()
+    _check_writable(out / found.name)
+    with _alone(out / found.name), Display(Console()) as display:
+        failed = _bench(found, out, local, display)
     click.get_current_context().exit(1 if failed else 0)
 
 
@@ -80,13 +84,15 @@ def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
 
     configs = study.runs()
     folder = out / study.name
-    _check_writable(folder)
     _check_machine(study, configs, local)
     plans = _plans(configs, out / "store", display)
     jobs = [Job.of(config, folder) for config in configs]
     _check_data(jobs, plans)
     todo = [job for job in jobs if not job.finished()]
-    _write_index(folder, study.name, configs)
+    others = _write_index(folder, study.name, configs)
+    if others:
+        note = "have other settings or were not asked for now; they stay, outside this report"
+        display.say(f"{others} runs of earlier launches in {_shown(folder)} {note}")
     _announce(study, configs, plans, todo, local, display)
 
     tracking = Background(Tracker(study.name, out), jobs)
@@ -128,6 +134,20 @@ def _execute(todo: list[Job], study: Study, out: Path, local: bool, tell: Any) -
         )  # fmt: skip
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a study's folder for this process. Raises ResultsError when another one is running the study."""
+    from filelock import FileLock, Timeout
+
+    from alseg_core.errors import ResultsError
+
+    try:
+        with FileLock(str(folder / "lock"), timeout=0):
+            yield
+    except Timeout:
+        raise ResultsError(f"the study in {folder} is being run by another process; wait for it or stop it.") from None
+
+
 def _check_writable(folder: Path) -> None:
     import tempfile
 
@@ -159,17 +179,16 @@ def _check_data(jobs: list[Job], plans: Mapping[str, Plan]) -> None:
 
 def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
     """What is asked of this machine must be there, or Ray would wait for it for ever; a cluster is asked later."""
-    import os
-
     import torch
 
     from alseg_core.errors import ConfigError
-    from bench.estimate import cores
+    from bench.estimate import cores, shared
 
-    if os.environ.get("RAY_ADDRESS") and not local:
-        return
-    for config in {(config.device, config.cover, config.recipe.embed): config for config in configs}.values():
+    for config in {(config.cover, config.recipe.embed): config for config in configs}.values():
         config.check()
+    if shared(local):
+        return
+    configs[0].resolve_device()
     wanted, there = study.resources, torch.cuda.device_count()
     if not local and (wanted.gpus > there or wanted.cpus > cores()):
         raise ConfigError(
@@ -210,7 +229,8 @@ def _other_splits(dataset: str) -> str:
     return f" Splits of {dataset}: {', '.join(names)} (--set split=NAME)." if names else ""
 
 
-def _write_index(folder: Path, name: str, configs: list[RunConfig]) -> None:
+def _write_index(folder: Path, name: str, configs: list[RunConfig]) -> int:
+    """Say in study.json which runs the report is about; returns how many others there are in the folder."""
     import json
 
     from alseg_core.results import write_atomic
@@ -221,6 +241,7 @@ def _write_index(folder: Path, name: str, configs: list[RunConfig]) -> None:
         for c in configs
     ]  # fmt: skip
     write_atomic(folder / "study.json", json.dumps({"name": name, "runs": runs}, indent=1))
+    return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})
 
 
 def _announce(
@@ -230,22 +251,27 @@ def _announce(
     import torch
 
     from bench.display import duration
-    from bench.estimate import at_once, cores, estimate
+    from bench.estimate import at_once, cores, count, seconds, shared
 
     if not todo:
         display.say(f"study {study.name}: all {len(configs)} runs are finished")
         return
     keys = {job.key for job in todo}
     left = [config for config in configs if config.key in keys]
-    once = 1 if local else at_once(
-        left, study.resources.cpus, study.resources.gpus, study.concurrency, cores(), torch.cuda.device_count()
-    )  # fmt: skip
-    work = estimate(left, plans, once)
+    work = count(left, plans)
     done = f" ({len(configs) - len(todo)} of {len(configs)} are finished)" if len(todo) < len(configs) else ""
-    display.say(
+    what = (
         f"study {study.name}: {work.runs} runs{done}, {work.rounds} rounds, {work.trainings} trainings, "
-        f"{work.steps} training steps, {once} at once: about {duration(work.seconds)}"
+        f"{work.steps} training steps"
     )
+    if shared(local):  # what a step takes there is not known here
+        display.say(f"{what}, on the cluster at RAY_ADDRESS")
+        return
+    resources = study.resources
+    once = 1 if local else at_once(
+        left, resources.cpus, resources.gpus, study.concurrency, cores(), torch.cuda.device_count()
+    )  # fmt: skip
+    display.say(f"{what}, {once} at once: about {duration(seconds(left, plans, once))}")
 
 
 def _shown(path: Path) -> str:
@@ -266,6 +292,7 @@ def run(config: Path, out: Path) -> None:
     from bench.worker import Job, RunEnded, StudyEvent
 
     loaded = RunConfig.read(config)
+    loaded.resolve_device()
     loaded.check()
     _check_writable(out)
     ends: list[str | None] = []

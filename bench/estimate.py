@@ -36,16 +36,27 @@ class Work:
     rounds: int
     trainings: int
     steps: int
-    seconds: float
 
 
-def estimate(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrency: int) -> Work:
-    """Work of the runs, ``plans`` by key; ``concurrency`` of them at once. Takes seconds for one kind of network."""
+def shared(local: bool) -> bool:
+    """The study runs on a cluster, of which this machine may know nothing."""
+    return bool(os.environ.get("RAY_ADDRESS")) and not local
+
+
+def count(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> Work:
+    """Work of the runs, ``plans`` by key."""
+    return Work(
+        runs=len(configs),
+        rounds=sum(len(plans[c.key].budgets) for c in configs),
+        trainings=sum(len(plans[c.key].budgets) * c.members for c in configs),
+        steps=sum(sum(plans[c.key].iterations) * c.members for c in configs),
+    )
+
+
+def seconds(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrency: int) -> float:
+    """Wall time of the runs, ``concurrency`` at once, from a calibration that takes seconds for one kind of network."""
     import torch
 
-    rounds = sum(len(plans[c.key].budgets) for c in configs)
-    trainings = sum(len(plans[c.key].budgets) * c.members for c in configs)
-    steps = sum(sum(plans[c.key].iterations) * c.members for c in configs)
     before = torch.get_num_threads()
     step_times: dict[str, float] = {}
     encoder_times: dict[str, float] = {}
@@ -65,8 +76,7 @@ def estimate(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrenc
                 durations[-1] += encoder_times[encoder]
     finally:
         torch.set_num_threads(before)
-    wall = max(sum(durations) / concurrency, max(durations, default=0.0))
-    return Work(len(configs), rounds, trainings, steps, wall)
+    return max(sum(durations) / concurrency, max(durations, default=0.0))
 
 
 def at_once(configs: Sequence[RunConfig], cpus: int, gpus: float, limit: int | None, cores: int, devices: int) -> int:

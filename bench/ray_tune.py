@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alseg_core.errors import ConfigError
+from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.events import Event, Progress
 from alseg_core.results import RunFolder
 from bench.worker import Job, RunEnded, RunRetried, StudyListener, run_one
@@ -99,7 +99,13 @@ def _ray() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     shared = bool(os.environ.get("RAY_ADDRESS"))
     own = {} if shared else {"num_cpus": os.cpu_count(), "include_dashboard": False}
-    ray.init(log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=True, **own)
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=True, **own)
+    except (OSError, RuntimeError, ValueError) as error:
+        wanted = f"the cluster at RAY_ADDRESS={os.environ['RAY_ADDRESS']} cannot be joined" if shared else "no Ray here"
+        raise AlsegError(
+            f"{wanted}: {next(iter(str(error).splitlines()), '')} Try --local to run without Ray."
+        ) from None
     # Ray prints word of dead workers past every public setting; the run's failure says it in our display
     ray._private.worker._worker_logs_enabled = False
     try:

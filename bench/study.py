@@ -100,8 +100,12 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _path(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) else value  # a folder named 2024 is a number in YAML
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
-Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
+Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]  # as alseg_core.config.Name, without torch
 Settings = dict[str, dict[str, Any]]
 
 
@@ -135,7 +139,7 @@ class Study:
     datasets: Names
     recipes: Names
     preset: str = "quick"
-    data: str | dict[str, str] | None = None
+    data: Annotated[str | dict[str, str] | None, BeforeValidator(_path)] = None
     split: str | None = None
     prepare: str | None = None
     annotations: Annotated[
@@ -160,7 +164,8 @@ class Study:
         """From plain data with ``key=value`` settings laid over it. Raises ConfigError naming every wrong field."""
         merged: Any = dict(raw)
         for setting in settings:
-            merged = overlay(merged, parse_setting(setting))
+            for key, value in parse_setting(setting).items():  # a study's own name is no component's
+                merged[key] = overlay(merged.get(key), value)
         study: Study = construct(cls, merged, "study")
         return study
 
@@ -244,7 +249,8 @@ class Study:
             "train": train,
             "evaluate": overlay(dataset.preset.get("evaluate", {}), self.evaluate),
             "cover": settle(self.cover),
-            "device": self.device,
+            # a run without a share of a GPU leaves it to those that have one
+            "device": "cpu" if self.device == "auto" and self.resources.gpus == 0 else self.device,
             "threads": self.resources.cpus,
         }
 

@@ -114,8 +114,8 @@ class Tracker:
             run = self._create(client, _run_name(job), {**_tags(job), STUDY: self.name, PARENT: self._parent})
             self._runs[job.key] = run
         info = client.get_run(run)
-        if not info.data.params:
-            _log_params(client, run, flatten(job.raw))
+        settings = {key: text for key, text in flatten(job.raw).items() if key not in info.data.params}
+        _log_params(client, run, settings)
         there = {metric.step for metric in client.get_metric_history(run, LAST)}
         clock = info.info.start_time
         for record in records:

@@ -39,6 +39,12 @@ def put(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("train.augment", {"degres": 3}, "Did you mean 'degrees'"),
         ("dataset.prepare.size", "big", "size"),
         ("dataset.reader", "acd", "Did you mean 'acdc'"),
+        ("dataset.classes", ["background", "wall", "cavity"], "gives 4 labels, classes names 3"),
+        ("dataset.name", "a/b", "name"),
+        ("dataset.prepare.size", 17, "must be a multiple of 2"),
+        ("recipe.name", "../up", "name"),
+        ("train.network.dropouts", [0.1], "2 widths need as many dropouts, got 1"),
+        ("device", "gpu", "device"),
         ("evaluate", {"nsd_tolerance_mm": 0}, "nsd_tolerance_mm"),
     ],
 )

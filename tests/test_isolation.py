@@ -10,12 +10,17 @@ from typing import Any
 import yaml
 
 BLOCKED = """
-import importlib.abc, runpy, sys
-class Block(importlib.abc.MetaPathFinder):
+import runpy, sys
+class Without:  # a finder for which some packages are not installed
+    def __init__(self, finder):
+        self.finder = finder
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {"ray", "mlflow", "optuna", "pandas", "matplotlib", "bench", "rich", "click"}:
-            raise ModuleNotFoundError(f"{name} is blocked", name=name)
-sys.meta_path.insert(0, Block())
+            return None
+        return self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 try:
     import pandas
 except ModuleNotFoundError:

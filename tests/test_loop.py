@@ -17,7 +17,7 @@ import yaml
 
 from alseg_core import loop
 from alseg_core.config import RunConfig
-from alseg_core.errors import ConfigError
+from alseg_core.errors import ConfigError, DataError
 from alseg_core.events import Event, Progress, RoundFinished, RunStarted
 from alseg_core.store import Store
 
@@ -81,7 +81,7 @@ def test_a_killed_process_continues_with_the_same_picks(tiny: dict[str, Any], tm
     command = [sys.executable, "-m", "alseg_core", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "killed")]
     rounds = tmp_path / "killed" / config.key / "rounds.jsonl"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not rounds.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
@@ -112,8 +112,9 @@ def test_the_record_tells_the_round(tiny: dict[str, Any], tmp_path: Path) -> Non
         bought = {e["what"]: (e["slices"], e["cost"]) for e in record.ledger}
         new = record.labelled - (before.labelled if before else 0)
         assert bought["training labels"] == (new, pytest.approx(new / 15))
-        assert bought["validation masks"][0] == plan.val_slices
-        assert bought["test masks"][0] == plan.test_slices
+        assert bought["validation masks"] == (plan.val_slices, 0 if before else plan.val_slices)  # bought once
+        pictures = 1 if record is records[-1] else 0  # of the one test patient
+        assert sum(e["slices"] for e in record.ledger if e["what"] == "test masks") == plan.test_slices + pictures
     assert records[0].cover_radius >= records[-1].cover_radius > 0
     pictures = np.load(tmp_path / "run" / "examples.npz", allow_pickle=False)
     assert pictures["image"].shape == pictures["truth"].shape == pictures["prediction"].shape
@@ -134,6 +135,13 @@ def test_full_masks_train_the_plain_unet(tiny: dict[str, Any], tmp_path: Path) -
     tiny["train"] |= {"network": {"name": "unet", "widths": [4, 8], "dropouts": [0, 0]}, "loss": "ce_dice"}
     records = loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"))
     assert [r.cost for r in records] == [3, 6, 8]
+
+
+def test_annotation_that_the_data_cannot_give_stops_before_training(tiny: dict[str, Any], tmp_path: Path) -> None:
+    config = RunConfig.load({**tiny, "annotation": {"name": "scribble", "source": "given"}})
+    with pytest.raises(DataError, match="'given' needs training cases with scribbles; none for phantom"):
+        loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_budget_larger_than_the_pool_stops_before_training(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -37,12 +37,21 @@ def reachable(root: object) -> list[Any]:
     return found
 
 
+class Ear:
+    """A listener; those of a benchmark know the folders of the data."""
+
+    def __call__(self, event: object) -> None:
+        pass
+
+
 CAUGHT: dict[str, Any] = {}
 
 
 @component
 class Thief(Strategy):
     """Takes whatever the view leads to."""
+
+    needs_embedding: ClassVar[bool] = True
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         if not len(view.labelled):  # the second round has networks and bought labels to look for
@@ -52,20 +61,26 @@ class Thief(Strategy):
         CAUGHT["labels"] = [o for o in found if isinstance(o, np.ndarray) and o.dtype == np.uint8 and o.ndim > 1]
         CAUGHT["files"] = [o for o in found if isinstance(o, np.memmap) or getattr(o, "filename", None)]
         CAUGHT["images"] = [o for o in found if isinstance(o, np.ndarray) and o.dtype == np.float32 and o.ndim == 4]
-        CAUGHT["paths"] = [o for o in found if isinstance(o, Path) and "prepared" in o.parts]
+        CAUGHT["paths"] = [o for o in found if isinstance(o, Path)]
+        CAUGHT["listeners"] = [o for o in found if isinstance(o, Ear)]
         doors = ("labels", "masks", "ground_truth", "vault", "oracle", "annotation")
         CAUGHT["public"] = [name for name in doors if hasattr(view, name)]
         return Selection(view.unlabelled[:budget])
 
 
-def test_a_strategy_cannot_reach_labels(tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "embed", ["task_net", {"name": "contrastive", "init": "random", "epochs": 1, "image_size": 16}]
+)
+def test_a_strategy_cannot_reach_labels(
+    embed: Any, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(strategies.STRATEGIES, "thief", Thief)
     monkeypatch.setattr(Thief, "name", "thief", raising=False)
-    tiny |= {"recipe": {"name": "thief", "strategy": "thief"}, "budgets": [3, 6]}
-    loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"))
+    tiny |= {"recipe": {"name": "thief", "strategy": "thief", "embed": embed}, "budgets": [3, 6]}
+    loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"), [Ear()])
     assert CAUGHT["images"]  # the search does look around
     assert CAUGHT["vaults"] == [] and CAUGHT["labels"] == [] and CAUGHT["files"] == [] and CAUGHT["paths"] == []
-    assert CAUGHT["public"] == []
+    assert CAUGHT["public"] == [] and CAUGHT["listeners"] == []
 
 
 def test_a_reference_is_billed(tiny: dict[str, Any], tmp_path: Path) -> None:

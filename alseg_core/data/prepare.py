@@ -132,7 +132,16 @@ def prepare(
         "format": FORMAT,
         "reader": describe(reader),
         "settings": describe(settings),
-        "cases": [[ref.case, [_stamp(part, path) for part, path in sorted(ref.files.items())]] for ref in refs],
+        "cases": [
+            [
+                ref.case,
+                ref.patient,
+                ref.group,
+                ref.attributes,
+                [_stamp(part, path) for part, path in sorted(ref.files.items())],
+            ]
+            for ref in refs
+        ],
     }
     return store.fetch("prepared", key, lambda folder: _write(reader, refs, settings, folder, progress))
 
@@ -151,7 +160,7 @@ def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: P
     for done, ref in enumerate(refs, start=1):
         try:
             volume = reader.load(ref)
-            _check(volume, ref, reader.labels)
+            verify(volume, ref, reader.labels)
         except DataError as error:
             problems.append(str(error))
         else:
@@ -172,7 +181,7 @@ def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: P
     (folder / "index.json").write_text(json.dumps({"labels": list(reader.labels), "cases": cases}, indent=1))
 
 
-def _check(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
+def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
     """Raise a DataError naming the file when the parts of a case do not fit together."""
 
     def name(part: str) -> str:

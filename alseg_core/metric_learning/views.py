@@ -65,7 +65,10 @@ class TwoViews:
         return self._erase(self._blur(self._warp(both, u[:, :10]), u[:, 10]), u[:, 11:])
 
     def _warp(self, images: Tensor, u: Tensor) -> Tensor:
-        """Crop, flip and affine map as one resampling; what falls outside the image is 0."""
+        """Crop, flip and affine map as one resampling; what falls outside the image is 0.
+
+        Where the affine map looks beyond the crop it sees the image there, not the 0 that two resamplings would give.
+        """
         aspect = images.shape[3] / images.shape[2]
         width, height, x, y = _box(u[:, :4], self.crop_scale, self.crop_ratio)
         flip, turn, right, down, zoom, slant = u[:, 4:].unbind(1)

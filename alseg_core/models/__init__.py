@@ -14,6 +14,11 @@ class Network(Protocol):
 
     heads: ClassVar[int]
 
+    @property
+    def divisor(self) -> int:
+        """Rows and columns of an image are multiples of this."""
+        ...
+
     def build(self, channels: int, classes: int) -> UNetModule:
         """Network with freshly drawn weights for images of so many channels and so many classes."""
         ...

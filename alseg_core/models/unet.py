@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from alseg_core.errors import ConfigError
 from alseg_core.registry import component
 
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
@@ -112,12 +113,21 @@ class UNetModule(nn.Module):
 class UNet:
     """U-Net with one decoder, for full masks.
 
-    widths: channels of each level. dropouts: dropout inside each encoder block.
+    widths: channels of each level. dropouts: dropout inside each encoder block, one a level.
     """
 
     heads: ClassVar[int] = 1
     widths: Widths = (16, 32, 64, 128, 256)
     dropouts: Dropouts = (0.05, 0.1, 0.2, 0.3, 0.5)
+
+    def __post_init__(self) -> None:
+        if len(self.dropouts) != len(self.widths):
+            raise ConfigError(f"network: {len(self.widths)} widths need as many dropouts, got {len(self.dropouts)}.")
+
+    @property
+    def divisor(self) -> int:
+        """Rows and columns of an image are multiples of this: 2 for every pooling."""
+        return int(2 ** (len(self.widths) - 1))
 
     def build(self, channels: int, classes: int) -> UNetModule:
         """Network with freshly drawn weights."""
@@ -125,16 +135,14 @@ class UNet:
 
 
 @component
-class UNetDual:
+class UNetDual(UNet):
     """U-Net with one encoder and two decoders, for scribbles.
 
-    widths, dropouts: as in :class:`UNet`. aux_dropout: 2D dropout on the features that the auxiliary decoder sees.
+    aux_dropout: 2D dropout on the features that the auxiliary decoder sees.
     """
 
     paper: ClassVar[str] = "Luo et al., MICCAI 2022"
     heads: ClassVar[int] = 2
-    widths: Widths = (16, 32, 64, 128, 256)
-    dropouts: Dropouts = (0.05, 0.1, 0.2, 0.3, 0.5)
     aux_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
     def build(self, channels: int, classes: int) -> UNetModule:

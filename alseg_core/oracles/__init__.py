@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
 from alseg_core.oracles.ledger import Ledger
 from alseg_core.oracles.mask import Mask
@@ -15,6 +17,10 @@ from alseg_core.vocabulary import Annotation, IntArray
 
 class Oracle(Protocol):
     """Annotates slices; the only way training labels leave the vault."""
+
+    def check(self, cases: Sequence[CaseInfo]) -> None:
+        """Raise DataError when slices of one of the cases could not be annotated."""
+        ...
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Labels (B, H, W) uint8 of ``positions`` (B,) of ``slices`` and their cost; entered in the vault's ledger."""

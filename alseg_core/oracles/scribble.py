@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
+from alseg_core.errors import DataError
 from alseg_core.oracles.simulate import simulate
 from alseg_core.oracles.vault import Vault
 from alseg_core.registry import component
@@ -28,6 +31,21 @@ class Scribble:
     cost: Annotated[float, Field(ge=0, le=1)] = 1 / 15
     length: Annotated[float, Field(gt=0, le=1)] = 0.5
     thickness: Annotated[int, Field(gt=0)] = 1
+
+    def check(self, cases: Sequence[CaseInfo]) -> None:
+        """Every case has what the source asks for: a scribble, a mask to simulate from, or one of them."""
+        usable = {
+            "given": lambda case: case.has_scribble,
+            "simulated": lambda case: case.has_mask,
+            "auto": lambda case: case.has_scribble or case.has_mask,
+        }[self.source]
+        lacking = [case.case for case in cases if not usable(case)]
+        if lacking:
+            wanted = {"given": "scribbles", "simulated": "masks", "auto": "scribbles or masks"}[self.source]
+            raise DataError(
+                f"annotation 'scribble' with source {self.source!r} needs training cases with {wanted}; "
+                f"none for {', '.join(lacking[:5])}."
+            )
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Scribbles of ``positions``; a simulated one depends only on (seed, case, z) and on the fields."""

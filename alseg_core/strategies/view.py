@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
 class View(Protocol):
     """The pool as a strategy sees it: geometry, pixels and signals, no labels.
 
-    Signals are computed when they are first asked for. Positions are those of ``table``.
+    Predictions are computed when they are asked for. Positions are those of ``table``.
     """
 
     @property

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 from torch import Tensor
 
 from alseg_core import seeding
-from alseg_core.errors import ConfigError
+from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.losses import LOSSES, Dmpls, Loss
 from alseg_core.models import NETWORKS, Network, UNetModule
 from alseg_core.registry import component, construct
@@ -79,7 +79,8 @@ class Trainer:
         """Train on images (n, C, H, W) float32 and labels (n, H, W) uint8, both on the device that trains.
 
         fraction: share of the pool that is labelled. fill: label of pixels that rotation brings in. validate: mean
-        validation Dice of a network in evaluation mode. progress: told the steps done.
+        validation Dice of a network in evaluation mode. progress: told the steps done. Raises AlsegError when the loss
+        is no longer finite.
         """
         steps = self.iterations(fraction)
         with seeding.torch_seeded(seeding.child(rng)):
@@ -102,6 +103,8 @@ class Trainer:
                 optimiser.step()
                 done = step + 1
                 if done % self.validate_every == 0 or done == steps:
+                    if not math.isfinite(value := loss.item()):
+                        raise AlsegError(f"training: loss {value} at step {done} of {steps}. Try a lower lr.")
                     network.eval()
                     score = validate(network)
                     network.train()

@@ -18,10 +18,15 @@ from rich.text import Text
 
 from bench.report.collect import SETTING, Results
 
-METRICS = ("dice", "hd95_mm", "assd_mm", "nsd")
+METRICS = ("dice", "hd95_mm", "assd_mm", "nsd", "empty_predictions", "empty_truths")
 AUBC = "aubc_dice"
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "metric", "mean", "sd", "seeds"]
 NOTHING = "—"
+LEGEND = (
+    "Means over test volumes of the mean over their classes; sd over seeds. empty_predictions: structures (volume x "
+    "class) that are there and of which nothing was predicted; empty_truths: predicted ones that are not there. Both "
+    "count with Dice 0, NSD 0 and distances equal to the volume's diagonal; where both are empty nothing counts."
+)
 
 
 def aubc(budgets: ArrayLike, scores: ArrayLike) -> float:
@@ -143,7 +148,7 @@ def markdown(results: Results, table: pd.DataFrame) -> str:
     missing = _missing(results)
     if missing:
         lines += ["## Missing runs", "", *(f"- {line}" for line in missing), ""]
-    lines += ["## All metrics", "", *_pipes(COLUMNS, _texts(table)), ""]
+    lines += ["## All metrics", "", LEGEND, "", *_pipes(COLUMNS, _texts(table)), ""]
     return "\n".join(lines)
 
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +55,41 @@ def test_study_goes_before_preset_and_set_before_study(tmp_path: Path) -> None:
     assert (run.train.iterations_full, run.train.batch, run.train.lr) == (111, 3, 0.25)
     described = run.describe()["recipe"]["embed"]
     assert (described["epochs"], described["w_volume"], described["w_patient"]) == (9, 0.2, 0.05)
+
+
+def test_a_name_of_its_own_changes_nothing_else() -> None:
+    for name in ("quick", "paper"):
+        plain, named = (Study.find(name, ["data=/d", *more]) for more in ([], ["name=other"]))
+        assert dataclasses.replace(named, name=name) == plain and named.name == "other"
+
+
+MAKE = [
+    ([], {"preset": "quick", "datasets": ("phantom",), "seeds": (0, 1), "name": "quick"}),
+    (["DATASET=acdc", "DATA=/my scans"], {"data": "/my scans", "members": 1, "name": "quick-acdc"}),
+    (["PRESET=paper", "DATASET=acdc", "DATA=2024"], {"members": 5, "seeds": (0, 1, 2, 3, 4), "data": "2024"}),
+    (["RECIPES=random gcl_coreset", "SEEDS=3"], {"recipes": ("random", "gcl_coreset"), "seeds": (0, 1, 2)}),
+    (["ANNOTATION=scribble mask"], {"annotations": ({"name": "scribble"}, {"name": "mask"})}),
+    (["SET=members=3 schedules.low=[10,20]"], {"members": 3, "schedules": {"low": (10, 20)}}),
+]
+
+
+@pytest.mark.parametrize(("options", "fields"), MAKE)
+def test_make_hands_its_options_on(options: list[str], fields: dict[str, Any]) -> None:
+    makefile = Path(__file__).parents[2] / "Makefile"
+    command = ["make", "-n", "-f", str(makefile), "-o", ".venv/.installed", "bench", *options]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=makefile.parent).stdout
+    line = printed.replace("\\\n", " ").strip().splitlines()[-1]
+    words = shlex.split(line)
+    study = words[words.index("bench") + 1]
+    found = Study.find(study, [word for before, word in itertools.pairwise(words) if before == "--set"])
+    for field, value in fields.items():
+        assert getattr(found, field) == value, line
+    assert found.components["contrastive"]["epochs"] == (100 if "PRESET=paper" in options else 6)
+
+
+def test_runs_without_a_gpu_share_stay_on_the_cpu() -> None:
+    assert {run.device for run in load().runs()} == {"cpu"}
+    assert {run.device for run in load("resources.gpus=0.5").runs()} == {"auto"}
 
 
 def test_component_settings_leave_other_recipes_alone() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from alseg_core.errors import ConfigError
+from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.models import UNetModule
 from alseg_core.registry import construct
 from alseg_core.training.inference import Ensemble, predict_labels
@@ -83,6 +83,11 @@ def test_every_slice_is_used_equally_often() -> None:
 def test_poly_schedule() -> None:
     assert poly(0, 100, 0.9) == 1
     assert poly(50, 100, 0.9) == pytest.approx(0.5**0.9)
+
+
+def test_a_loss_that_is_no_number_is_an_error() -> None:
+    with pytest.raises(AlsegError, match="loss nan at step .* Try a lower lr"):
+        train(lr=1e9)
 
 
 def test_dmpls_needs_two_heads() -> None:
