@@ -84,7 +84,7 @@ def test_make_hands_its_options_on(options: list[str], fields: dict[str, Any]) -
     found = Study.find(study, [word for before, word in itertools.pairwise(words) if before == "--set"])
     for field, value in fields.items():
         assert getattr(found, field) == value, line
-    assert found.components["contrastive"]["epochs"] == (100 if "PRESET=paper" in options else 6)
+    assert found.components["contrastive"]["init"] == ("imagenet" if "PRESET=paper" in options else "random")
 
 
 def test_runs_without_a_gpu_share_stay_on_the_cpu() -> None:
