@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 bench: $(STAMP) ## run a study: the main job
-	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)","$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
+	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)" $(if $(filter file,$(origin DATASET)),,--set datasets="$(DATASET)"),"$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
 		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds="$(SEEDS)") \
 		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local)
 

@@ -84,8 +84,8 @@ def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
 
     configs = study.runs()
     folder = out / study.name
-    _check_machine(study, configs, local)
     plans = _plans(configs, out / "store", display)
+    _check_machine(study, configs, local)
     jobs = [Job.of(config, folder) for config in configs]
     _check_data(jobs, plans)
     todo = [job for job in jobs if not job.finished()]

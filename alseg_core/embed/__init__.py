@@ -1,4 +1,4 @@
-"""Slices to vectors, in which a strategy measures distances: one file an embedder, one line here."""
+"""Slices to vectors, in which a strategy measures distances: one file an embedder, an import and one line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Query strategies: one paper, one file, one line here."""
+"""Query strategies: one paper, one file, an import and one line here."""
 
 from __future__ import annotations
 

@@ -68,6 +68,7 @@ MAKE = [
     (["DATASET=acdc", "DATA=/my scans"], {"data": "/my scans", "members": 1, "name": "quick-acdc"}),
     (["PRESET=paper", "DATASET=acdc", "DATA=2024"], {"members": 5, "seeds": (0, 1, 2, 3, 4), "data": "2024"}),
     (["RECIPES=random gcl_coreset", "SEEDS=3"], {"recipes": ("random", "gcl_coreset"), "seeds": (0, 1, 2)}),
+    (["STUDY=paper", "DATASET=phantom"], {"datasets": ("phantom",), "members": 5}),
     (["ANNOTATION=scribble mask"], {"annotations": ({"name": "scribble"}, {"name": "mask"})}),
     (["SET=members=3 schedules.low=[10,20]"], {"members": 3, "schedules": {"low": (10, 20)}}),
 ]
@@ -84,7 +85,9 @@ def test_make_hands_its_options_on(options: list[str], fields: dict[str, Any]) -
     found = Study.find(study, [word for before, word in itertools.pairwise(words) if before == "--set"])
     for field, value in fields.items():
         assert getattr(found, field) == value, line
-    assert found.components["contrastive"]["init"] == ("imagenet" if "PRESET=paper" in options else "random")
+    assert found.components["contrastive"]["init"] == (
+        "imagenet" if {"PRESET=paper", "STUDY=paper"} & {*options} else "random"
+    )
 
 
 def test_runs_without_a_gpu_share_stay_on_the_cpu() -> None:

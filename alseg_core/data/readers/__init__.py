@@ -1,4 +1,4 @@
-"""Datasets: one file a reader, one line here."""
+"""Datasets: one file a reader, an import and one line here."""
 
 from __future__ import annotations
 
