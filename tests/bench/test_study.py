@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -77,8 +78,9 @@ MAKE = [
 @pytest.mark.parametrize(("options", "fields"), MAKE)
 def test_make_hands_its_options_on(options: list[str], fields: dict[str, Any]) -> None:
     makefile = Path(__file__).parents[2] / "Makefile"
-    command = ["make", "-n", "-f", str(makefile), "-o", ".venv/.installed", "bench", *options]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=makefile.parent).stdout
+    command = ["make", "--no-print-directory", "-n", "-f", str(makefile), "-o", ".venv/.installed", "bench", *options]
+    env = {"PATH": os.environ["PATH"]}  # not what a make around this test handed down
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=makefile.parent, env=env).stdout
     line = printed.replace("\\\n", " ").strip().splitlines()[-1]
     words = shlex.split(line)
     study = words[words.index("bench") + 1]
