@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import torch
 import yaml
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import Field, PlainValidator
 
 from alseg_core.data.prepare import Prepare
 from alseg_core.data.readers import READERS, Reader
@@ -17,18 +17,13 @@ from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation
 from alseg_core.oracles import ORACLES, Oracle
-from alseg_core.registry import component, construct, describe
+from alseg_core.registry import component, construct, describe, nested
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
 from alseg_core.training.trainer import Trainer
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
 """Part of the name of a run folder."""
-
-
-def _part(cls: type, what: str) -> BeforeValidator:
-    """Validator that builds ``cls`` from a mapping and passes on what is built already."""
-    return BeforeValidator(lambda value: construct(cls, value, what) if isinstance(value, Mapping) else value)
 
 
 @component
@@ -41,7 +36,7 @@ class Dataset:
     name: Name
     reader: Annotated[Reader, PlainValidator(READERS.build)]
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=200)]
-    prepare: Annotated[Prepare, _part(Prepare, "prepare")]
+    prepare: Annotated[Prepare, nested(Prepare, "prepare")]
     split: Annotated[Splitter, PlainValidator(SPLITS.build)]
     root: str | None = None
 
@@ -90,15 +85,15 @@ class RunConfig:
     device: "auto", "cpu" or "cuda[:n]". threads: CPU threads of this run; it is part of what makes results repeatable.
     """
 
-    dataset: Annotated[Dataset, _part(Dataset, "dataset")]
-    recipe: Annotated[Recipe, _part(Recipe, "recipe")]
+    dataset: Annotated[Dataset, nested(Dataset, "dataset")]
+    recipe: Annotated[Recipe, nested(Recipe, "recipe")]
     annotation: Annotated[Oracle, PlainValidator(ORACLES.build)]
     budgets: Annotated[tuple[int | float, ...], Field(min_length=1)]
-    train: Annotated[Trainer, _part(Trainer, "train")]
+    train: Annotated[Trainer, nested(Trainer, "train")]
     schedule: Name = "default"
     seed: Annotated[int, Field(ge=0)] = 0
     members: Annotated[int, Field(ge=1)] = 1
-    evaluate: Annotated[Evaluation, _part(Evaluation, "evaluate")] = Evaluation()
+    evaluate: Annotated[Evaluation, nested(Evaluation, "evaluate")] = Evaluation()
     cover: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] = Pixels()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1)] = 1

@@ -237,7 +237,12 @@ class _Experiment:
         # computed here and not when the view is asked: what computes it leads to files, and a view must not
         embedding = self._embed(recipe.embed, number) if recipe.embed and strategy.needs_embedding else None
         features = None if embedding is None else embedding.features
-        seen = (slices, self.pool.labelled, self.pool.unlabelled, self.ensemble, features)
+        nothing = np.zeros(0, np.int64), np.zeros((0, *slices.size), np.uint8)
+        seen = (
+            slices, self.pool.labelled, self.pool.unlabelled, self.ensemble, features,
+            self.pool.labels() if len(self.pool.labelled) else nothing,
+            len(self.classes), number, len(self.material.counts), self.device,
+        )  # fmt: skip
         view = Signals(*seen)
         if strategy.reads_ground_truth:
             view = ReferenceSignals(

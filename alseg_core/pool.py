@@ -30,11 +30,6 @@ class Pool:
         return np.flatnonzero(self._since < 0).astype(np.int64)
 
     @property
-    def since(self) -> IntArray:
-        """(N,) round in which each slice was labelled, -1 = not yet."""
-        return self._since.copy()
-
-    @property
     def cost(self) -> float:
         """Annotation cost so far, in full-slice equivalents."""
         return sum(a.cost for a in self._bought)
@@ -64,7 +59,7 @@ class Pool:
         self._bought.append(annotation)
 
     def labels(self) -> tuple[IntArray, LabelArray]:
-        """Positions (L,) in the order they were bought and their labels (L, H, W)."""
+        """Positions (L,) in the order they were bought and their labels (L, H, W). Raises PoolError: nothing bought."""
         if not self._bought:
             raise PoolError("nothing is labelled yet.")
         return np.concatenate([a.positions for a in self._bought]), np.concatenate([a.labels for a in self._bought])

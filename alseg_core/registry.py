@@ -82,6 +82,11 @@ def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:
         raise ConfigError(f"{what}: " + " ".join(lines)) from None
 
 
+def nested(cls: type, what: str) -> pydantic.BeforeValidator:
+    """Validator of a field that is a fixed component: builds ``cls`` from a mapping; one that is built passes."""
+    return pydantic.BeforeValidator(lambda value: construct(cls, value, what) if isinstance(value, Mapping) else value)
+
+
 def describe(value: Any) -> Any:
     """Plain data (dicts, lists, numbers, strings) that :meth:`Registry.build` turns back into an equal component."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -18,9 +18,10 @@ from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
 
 @dataclass(eq=False)
 class Signals:
-    """Implements :class:`alseg_core.strategies.View`; see there. It holds no reference that leads to a label.
+    """Implements :class:`alseg_core.strategies.View`; see there. It leads to no label that was not bought.
 
-    features: (N, D) embedding of the recipe, None for a strategy that uses none.
+    features: (N, D) embedding of the recipe, None for a strategy that uses none. purchases: positions and labels bought
+    so far.
     """
 
     slices: Slices
@@ -28,6 +29,11 @@ class Signals:
     unlabelled: IntArray
     ensemble: Ensemble | None
     features: FloatArray | None
+    purchases: tuple[IntArray, LabelArray]
+    classes: int
+    round: int
+    rounds: int
+    device: str
 
     @property
     def table(self) -> SliceTable:
@@ -44,6 +50,10 @@ class Signals:
             raise ConfigError("a strategy that works on an embedding says needs_embedding = True.")
         return self.features
 
+    def bought(self) -> tuple[IntArray, LabelArray]:
+        """Positions (L,) and their labels (L, H, W) uint8, 255 = unmarked."""
+        return self.purchases
+
     def member_probabilities(self, positions: IntArray) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
         """Chunks of positions, each with the class probabilities of every member."""
         for chunk, images in self._chunks(positions):
@@ -55,6 +65,11 @@ class Signals:
         """Chunks of positions, each with the class probabilities of every dropout pass of the best member."""
         for chunk, images in self._chunks(positions):
             yield chunk, self._networks().dropout_probabilities(images, passes, seeding.child(rng))
+
+    def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
+        """Chunks of positions with the best member's probabilities and the features its last layer sees."""
+        for chunk, images in self._chunks(positions):
+            yield chunk, *self._networks().pixel_features(images)
 
     def _chunks(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor]]:
         for start in range(0, len(positions), CHUNK):

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 import bench
 from alseg_core.errors import ConfigError, DataError, unknown_name
-from alseg_core.registry import component, construct
+from alseg_core.registry import component, construct, nested
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -117,10 +117,6 @@ class Resources:
     gpus: Annotated[float, Field(ge=0)] = 0
 
 
-def _resources(value: Any) -> Any:
-    return construct(Resources, value, "resources") if isinstance(value, Mapping) else value
-
-
 @component
 class Study:
     """Everything a study file says.
@@ -155,7 +151,7 @@ class Study:
     cover: str | dict[str, Any] = "pixels"
     evaluate: dict[str, Any] = Field(default_factory=dict)
     device: str = "auto"
-    resources: Annotated[Resources, BeforeValidator(_resources)] = Resources()
+    resources: Annotated[Resources, nested(Resources, "resources")] = Resources()
     concurrency: Annotated[int, Field(ge=1)] | None = None
     retries: Annotated[int, Field(ge=0)] = 1
 

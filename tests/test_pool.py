@@ -22,7 +22,6 @@ def test_labels_come_back_with_their_positions() -> None:
     assert labels[:, 0, 0].tolist() == [7, 2, 5]
     assert pool.labelled.tolist() == [2, 5, 7]
     assert pool.unlabelled.tolist() == [0, 1, 3, 4, 6, 8, 9]
-    assert pool.since[[7, 5, 0]].tolist() == [0, 1, -1]
     assert pool.cost == 3
 
 

@@ -58,7 +58,11 @@ class Thief(Strategy):
             return Selection(view.unlabelled[:budget])
         found = reachable(view)
         CAUGHT["vaults"] = [o for o in found if isinstance(o, Vault)]
-        CAUGHT["labels"] = [o for o in found if isinstance(o, np.ndarray) and o.dtype == np.uint8 and o.ndim > 1]
+        bought = view.bought()[1]
+        CAUGHT["bought"] = len(bought) == len(view.labelled) > 0
+        CAUGHT["labels"] = [
+            o for o in found if isinstance(o, np.ndarray) and o.dtype == np.uint8 and o.ndim > 1 and o is not bought
+        ]
         CAUGHT["files"] = [o for o in found if isinstance(o, np.memmap) or getattr(o, "filename", None)]
         CAUGHT["images"] = [o for o in found if isinstance(o, np.ndarray) and o.dtype == np.float32 and o.ndim == 4]
         CAUGHT["paths"] = [o for o in found if isinstance(o, Path)]
@@ -78,7 +82,7 @@ def test_a_strategy_cannot_reach_labels(
     monkeypatch.setattr(Thief, "name", "thief", raising=False)
     tiny |= {"recipe": {"name": "thief", "strategy": "thief", "embed": embed}, "budgets": [3, 6]}
     loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"), [Ear()])
-    assert CAUGHT["images"]  # the search does look around
+    assert CAUGHT["images"] and CAUGHT["bought"]  # the search does look around
     assert CAUGHT["vaults"] == [] and CAUGHT["labels"] == [] and CAUGHT["files"] == [] and CAUGHT["paths"] == []
     assert CAUGHT["public"] == [] and CAUGHT["listeners"] == []
 

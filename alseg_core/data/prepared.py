@@ -91,10 +91,6 @@ class Prepared:
         table, rows = self.table.subset(cases)
         return Slices(table, self.base, rows)
 
-    def has_scribbles(self, cases: Sequence[str]) -> bool:
-        """Whether every one of the cases came with scribbles."""
-        return all(self.info(case).has_scribble for case in cases)
-
 
 def _case(entry: dict[str, Any]) -> CaseInfo:
     tuples = {name: tuple(entry[name]) for name in ("native_shape", "spacing_mm")}

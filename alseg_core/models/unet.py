@@ -57,11 +57,15 @@ class Decoder(nn.Module):
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Logits (B, K, H, W)."""
+        logits: Tensor = self.out(self.features(levels))
+        return logits
+
+    def features(self, levels: list[Tensor]) -> Tensor:
+        """Features (B, widths[0], H, W) that the last layer turns into logits."""
         x = levels[-1]
         for up, block, skip in zip(self.ups, self.blocks, reversed(levels[:-1]), strict=True):
             x = block(torch.cat([skip, up(x)], dim=1))
-        logits: Tensor = self.out(x)
-        return logits
+        return x
 
 
 class UNetModule(nn.Module):
@@ -102,6 +106,11 @@ class UNetModule(nn.Module):
             return (main,)
         dropped = [functional.dropout2d(level, self.aux_dropout, training=self.training) for level in levels]
         return main, self.aux_decoder(dropped)
+
+    def pixel_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Main logits (B, K, H, W) and the features (B, widths[0], H, W) before the last layer."""
+        features = self.decoder.features(self.encoder(images))
+        return self.decoder.out(features), features
 
     def features(self, images: Tensor) -> Tensor:
         """Bottleneck features (B, widths[-1]) after global average pooling."""

@@ -15,10 +15,17 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
 
 
 class View(Protocol):
-    """The pool as a strategy sees it: geometry, pixels and signals, no labels.
+    """The pool as a strategy sees it: geometry, pixels, signals and the labels that were bought; no other labels.
 
-    Predictions are computed when they are asked for. Positions are those of ``table``.
+    Predictions are computed when they are asked for. Positions are those of ``table``; ``labelled`` and ``unlabelled``
+    list them by volume and z, whatever their numbers, so that draws and ties do not depend on the numbering.
+    classes: number of classes, background included. round: 0-based, of ``rounds``. device: where networks run.
     """
+
+    classes: int
+    round: int
+    rounds: int
+    device: str
 
     @property
     def table(self) -> SliceTable:
@@ -27,12 +34,12 @@ class View(Protocol):
 
     @property
     def labelled(self) -> IntArray:
-        """(L,) positions annotated so far, ascending."""
+        """(L,) positions annotated so far, by volume and z."""
         ...
 
     @property
     def unlabelled(self) -> IntArray:
-        """(U,) positions not annotated yet, ascending."""
+        """(U,) positions not annotated yet, by volume and z."""
         ...
 
     def images(self, positions: IntArray) -> np.ndarray:
@@ -43,6 +50,10 @@ class View(Protocol):
         """(N, D) float32 feature vector of every slice, from the recipe's embedder."""
         ...
 
+    def bought(self) -> tuple[IntArray, LabelArray]:
+        """Positions (L,) and their labels (L, H, W) uint8 as the oracle gave them, 255 = unmarked."""
+        ...
+
     def member_probabilities(self, positions: IntArray) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
         """Chunks of positions, each with the class probabilities (B, K, H, W) of every member of the ensemble."""
         ...
@@ -51,6 +62,13 @@ class View(Protocol):
         self, positions: IntArray, passes: int, rng: np.random.Generator
     ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
         """Chunks of positions, each with the probabilities (B, K, H, W) of every dropout pass of the best member."""
+        ...
+
+    def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
+        """Chunks of positions with the best member's probabilities (B, K, H, W) and pixel features (B, D, H, W).
+
+        Pixel features are what the network's last layer sees.
+        """
         ...
 
 

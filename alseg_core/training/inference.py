@@ -68,6 +68,13 @@ class Ensemble:
         images = images.to(self.device, memory_format=torch.channels_last)
         return self.members[self.best].network.eval().features(images)
 
+    @torch.inference_mode()
+    def pixel_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (B, K, H, W) of the best member and the features (B, D, H, W) before its last layer."""
+        images = images.to(self.device, memory_format=torch.channels_last)
+        logits, features = self.members[self.best].network.eval().pixel_features(images)
+        return logits.softmax(dim=1), features
+
     def state(self) -> dict[str, Any]:
         """Plain data and tensors that :meth:`restore` turns back into the ensemble."""
         return {

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import Field, PlainValidator
 from torch import Tensor
 
 from alseg_core import seeding
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.losses import LOSSES, Dmpls, Loss
 from alseg_core.models import NETWORKS, Network, UNetModule
-from alseg_core.registry import component, construct
+from alseg_core.registry import component, nested
 from alseg_core.training.augment import Augment
 from alseg_core.training.schedule import poly
 
@@ -31,10 +31,6 @@ class Member:
     network: UNetModule
     validation_dice: float
     iterations: int
-
-
-def _augment(value: object) -> object:
-    return construct(Augment, value, "augment") if isinstance(value, dict) else value
 
 
 @component
@@ -55,7 +51,7 @@ class Trainer:
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     power: Annotated[float, Field(ge=0)] = 0.9
     validate_every: Annotated[int, Field(ge=1)] = 200
-    augment: Annotated[Augment, BeforeValidator(_augment)] = Augment()
+    augment: Annotated[Augment, nested(Augment, "augment")] = Augment()
 
     def __post_init__(self) -> None:
         if isinstance(self.loss, Dmpls) and self.network.heads != 2:

@@ -153,8 +153,7 @@ def test_files_on_disk(tmp_path, write_acdc):
         np.testing.assert_array_equal(native[info.native_offset :][:2160].reshape(3, 30, 24), volume.mask)
         expected = truth_forward(plan.intensities(volume.image), grid, 1, 0)
         np.testing.assert_allclose(images[rows, 0], expected, atol=1e-5)
-    assert prepared.has_scribbles(["patient001_ED"])
-    assert not prepared.has_scribbles(["patient001_ED", "patient002_ES"])
+    assert [prepared.info(case).has_scribble for case in ("patient001_ED", "patient002_ES")] == [True, False]
 
 
 def test_a_second_call_reads_no_voxels(tmp_path, write_acdc, monkeypatch):

@@ -24,6 +24,10 @@ class PlainView:
     members: np.ndarray  # (M, N, K, H, W)
     masks: np.ndarray
     pixels: np.ndarray
+    classes: int = 3
+    round: int = 1
+    rounds: int = 3
+    device: str = "cpu"
 
     @property
     def unlabelled(self) -> IntArray:
