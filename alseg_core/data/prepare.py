@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import ArgsKwargs
 
 from alseg_core.data.readers.reader import CaseRef, Reader, complaint
 from alseg_core.errors import DataError
@@ -76,42 +78,83 @@ def _resample(array: NDArray[Any], axis: int, at: FloatArray, order: int, fill: 
 
 
 def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
-    if not 0 <= pair[0] < pair[1] <= 100:
-        raise ValueError("expected two ascending percentiles in 0..100")
+    if not pair[0] < pair[1]:
+        raise ValueError("expected two ascending numbers")
     return pair
+
+
+Percentile = Annotated[float, Field(ge=0, le=100)]
+Intensity = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @component
 class Prepare:
     """How native scans become network slices.
 
-    clip_percentile: intensities of the whole volume are clipped at these percentiles (0..100). normalise: "minmax" to
-    [0, 1] or "zscore", over the whole volume. spacing_mm: in-plane distance of network pixels; None: the central
-    ``crop_fraction`` of each side of the slice fills the grid. size: rows and columns of the grid. order: interpolation
-    of images, 0 nearest or 1 linear; labels are always nearest.
+    clip_percentile: intensities are clipped at these percentiles (0..100) of the whole volume; None: not at all.
+    window_hu: they are clipped at these values instead, the same for all volumes: Hounsfield units for CT, else what
+    the scan is in. normalise: over the whole volume, "minmax" takes the two ends of the clipping (without one, those of
+    the volume) to 0 and 1, "zscore" gives mean 0 and deviation 1. spacing_mm: in-plane distance of network pixels;
+    None: the central ``crop_fraction`` of each side of the slice fills the grid. crop: slices are first brought to this
+    many rows and columns of ``spacing_mm``, cut or padded around the middle, and then to the grid, which covers the
+    same field. size: rows and columns of the grid. order: interpolation of images, 0 nearest or 1 linear; labels are
+    always nearest. Outside the slice images take the volume's least value and masks background.
     """
 
-    clip_percentile: Annotated[tuple[float, float], AfterValidator(_ascending)] = (0.0, 99.0)
+    clip_percentile: Annotated[tuple[Percentile, Percentile], AfterValidator(_ascending)] | None = (0.0, 99.0)
+    window_hu: Annotated[tuple[Intensity, Intensity], AfterValidator(_ascending)] | None = None
     normalise: Literal["minmax", "zscore"] = "minmax"
     spacing_mm: Annotated[float, Field(gt=0)] | None = None
     crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    crop: Annotated[int, Field(ge=8)] | None = None
     size: Annotated[int, Field(ge=8)] = 256
     order: Literal[0, 1] = 1
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_clip(cls, given: ArgsKwargs) -> ArgsKwargs:
+        """A window takes the place of the default percentiles."""
+        fields = dict(given.kwargs or {})
+        if fields.get("window_hu") is not None and fields.setdefault("clip_percentile", None) is not None:
+            raise ValueError("clip_percentile and window_hu exclude each other; give one of them")
+        return ArgsKwargs(given.args, fields)
+
+    @model_validator(mode="after")
+    def _pixels_have_a_size(self) -> Self:
+        if self.crop is not None and self.spacing_mm is None:
+            raise ValueError("crop counts pixels of spacing_mm; give spacing_mm too")
+        return self
+
     def geometry(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> InPlane:
         """Grid for native slices of ``shape`` (h, w) with in-plane spacing (y, x) in mm; centred on the slice."""
+        zoom = 1 if self.crop is None else self.crop / self.size
         if self.spacing_mm is None:
             steps = [self.crop_fraction * length / self.size for length in shape]
         else:
-            steps = [self.spacing_mm / step for step in spacing_mm]
+            steps = [zoom * self.spacing_mm / step for step in spacing_mm]
         return InPlane((shape[0] - 1) / 2, (shape[1] - 1) / 2, steps[0], steps[1], self.size)
+
+    def stages(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> tuple[InPlane, ...]:
+        """Grids to resample to, each in pixels of the one before; together they are :meth:`geometry`."""
+        if self.crop is None:
+            return (self.geometry(shape, spacing_mm),)
+        field = dataclasses.replace(self, crop=None, size=self.crop).geometry(shape, spacing_mm)
+        middle, step = (self.crop - 1) / 2, self.crop / self.size
+        return field, InPlane(middle, middle, step, step, self.size)
 
     def intensities(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Clipped and normalised copy of a whole volume, float32; a constant volume becomes 0."""
-        low, high = np.percentile(image, self.clip_percentile).astype(np.float32)
-        clipped = np.clip(image, low, high)
-        shift, scale = (low, high - low) if self.normalise == "minmax" else (clipped.mean(), clipped.std())
-        scaled: NDArray[np.float32] = ((clipped - shift) / (scale if scale > 0 else 1)).astype(np.float32)
+        if self.window_hu is not None:
+            low, high = np.array(self.window_hu, np.float32)
+        elif self.clip_percentile is not None:
+            low, high = np.percentile(image, self.clip_percentile).astype(np.float32)
+        else:
+            low, high = image.min(), image.max()
+        scaled: NDArray[np.float32] = np.clip(image, low, high).astype(np.float32, copy=False)
+        shift, scale = (low, high - low) if self.normalise == "minmax" else (scaled.mean(), scaled.std())
+        # in place: a video of full resolution is half a gigabyte
+        scaled -= shift
+        scaled /= scale if scale > 0 else 1
         return scaled
 
 
@@ -185,7 +228,9 @@ def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
     """Raise a DataError naming the file when the parts of a case do not fit together."""
 
     def name(part: str) -> str:
-        return str(ref.files.get(part, f"{part} of case {ref.case!r}"))
+        """The part's file, the folder of its files where it has one a slice, or its description without files."""
+        slices = [path.parent for entry, path in sorted(ref.files.items()) if entry.startswith(f"{part}/")]
+        return str(ref.files.get(part, slices[0] if slices else f"{part} of case {ref.case!r}"))
 
     if not np.isfinite(volume.image).all():
         raise DataError(f"{name('image')}: the image holds NaN or infinite values.")
@@ -204,15 +249,22 @@ def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
 def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:
     """The arrays of one case by file name, and its entry in the index."""
     depth, height, width = volume.image.shape[:3]
-    grid = settings.geometry((height, width), volume.spacing_mm[1:])
+    native = (height, width), volume.spacing_mm[1:]
+    stages = settings.stages(*native)
+
+    def resample(array: NDArray[Any], order: int, fill: float) -> NDArray[Any]:
+        for grid in stages:
+            array = grid.forward(array, order, fill)
+        return array
+
     image = settings.intensities(volume.image)
-    image = grid.forward(image, settings.order, float(image.min()))
+    image = resample(image, settings.order, float(image.min()))
     image = image[:, None] if image.ndim == 3 else np.moveaxis(image, 3, 1)
     blank = np.full((depth, settings.size, settings.size), IGNORE, np.uint8)
     parts = {
         "images.npy": image,
-        "labels/masks.npy": blank if volume.mask is None else grid.forward(volume.mask, 0, 0),
-        "labels/scribbles.npy": blank if volume.scribble is None else grid.forward(volume.scribble, 0, IGNORE),
+        "labels/masks.npy": blank if volume.mask is None else resample(volume.mask, 0, 0),
+        "labels/scribbles.npy": blank if volume.scribble is None else resample(volume.scribble, 0, IGNORE),
         "labels/native.npy": np.zeros(0, np.uint8) if volume.mask is None else volume.mask.ravel(),
     }
     facts: dict[str, object] = {
@@ -223,7 +275,7 @@ def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]
         "depth": depth,
         "native_shape": [height, width],
         "spacing_mm": list(volume.spacing_mm),
-        "geometry": asdict(grid),
+        "geometry": asdict(settings.geometry(*native)),
         "has_mask": volume.mask is not None,
         "has_scribble": volume.scribble is not None,
     }

@@ -96,11 +96,11 @@ class ByPatient:
 class Stratified:
     """Whole patients drawn at random, with the same shares of every stratum in each part.
 
-    by: attribute whose values are the strata. train, val, test: shares, sum 1; within a stratum the numbers follow the
-    largest remainder. seed: of the draw.
+    by: attribute whose values are the strata; null: all patients are one stratum, a plain random split. train, val,
+    test: shares, sum 1; within a stratum the numbers follow the largest remainder. seed: of the draw.
     """
 
-    by: str = "pathology"
+    by: str | None = "pathology"
     train: Annotated[float, Field(gt=0, lt=1)] = 0.65
     val: Annotated[float, Field(gt=0, lt=1)] = 0.1
     test: Annotated[float, Field(gt=0, lt=1)] = 0.25
@@ -129,10 +129,10 @@ class Stratified:
         return _divide(cases, {patient: part for part, patients in members.items() for patient in patients})
 
     def _values(self, cases: Sequence[CaseInfo]) -> dict[str, str]:
-        """Stratum of each patient."""
+        """Stratum of each patient, the empty one for all of them without an attribute to go by."""
         values: dict[str, set[str | None]] = defaultdict(set)
         for case in cases:
-            values[case.patient].add(case.attributes.get(self.by))
+            values[case.patient].add("" if self.by is None else case.attributes.get(self.by))
         wrong = [patient for patient, found in values.items() if len(found) > 1 or None in found]
         if wrong:
             known = sorted({name for case in cases for name in case.attributes})

@@ -33,6 +33,26 @@ def fails(tmp_path, write_acdc):
     return run
 
 
+@pytest.mark.parametrize("reader", [name for name in READERS if name != "phantom"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_every_reader_says_which_layout_it_expects(tmp_path, reader, exists):
+    where = tmp_path / "nothing"
+    if exists:
+        where.mkdir()
+    for root in (where, None):
+        with pytest.raises(DataError) as caught:
+            READERS.build(reader).scan(root)
+        assert READERS[reader].layout in str(caught.value)
+        assert (str(where) if root else "no folder was given") in str(caught.value)
+
+
+@pytest.mark.parametrize("reader", list(READERS))
+def test_every_reader_tells_its_terms(reader):
+    built = READERS.build(reader)
+    assert built.labels == tuple(range(len(built.labels))) and len(built.labels) >= 2
+    assert all((built.paper, built.licence, built.source, built.layout))
+
+
 @pytest.fixture
 def root(tmp_path, write_acdc):
     return write_acdc(tmp_path / "acdc", patients=3)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import os
 import types
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,13 +16,32 @@ from hypothesis import strategies as st
 
 from alseg_core.data.prepare import InPlane, Prepare, prepare
 from alseg_core.data.prepared import Prepared
-from alseg_core.data.readers import READERS
+from alseg_core.data.readers import READERS, CaseRef
 from alseg_core.data.splits import SPLITS
 from alseg_core.errors import ConfigError, DataError
-from alseg_core.registry import construct
+from alseg_core.registry import construct, describe
 from alseg_core.store import Store
+from alseg_core.vocabulary import Volume
 
 DATASETS = Path(__file__).parents[2] / "experiments" / "datasets"
+
+
+@dataclasses.dataclass
+class Scans:
+    """A reader of volumes that are there already."""
+
+    volumes: dict[str, Volume]
+    labels: ClassVar[tuple[int, ...]] = (0, 1)
+
+    def __post_init__(self):
+        self.scans = self.volumes
+        self.volumes = sorted(self.volumes)  # what describes the reader
+
+    def scan(self, root):
+        return [CaseRef(case, case) for case in self.volumes]
+
+    def load(self, ref):
+        return self.scans[ref.case]
 
 
 def dice(a, b):
@@ -112,12 +133,147 @@ def test_intensities():
     assert not Prepare().intensities(np.full((2, 9, 9), 7, np.float32)).any()
 
 
+def test_without_clipping_outliers_stay():
+    image = np.random.default_rng(0).normal(50, 9, (3, 20, 20)).astype(np.float32)
+    image[0, 0, 0] = 1e4
+    kept = image.copy()
+    out = Prepare(clip_percentile=None).intensities(image)
+    np.testing.assert_allclose(out, (image - image.min()) / (image.max() - image.min()), rtol=1e-5)
+    scored = Prepare(clip_percentile=None, normalise="zscore").intensities(image)
+    np.testing.assert_allclose(scored, (image - image.mean()) / image.std(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(image, kept)  # the scan itself is left alone
+
+
+def test_a_window_is_the_same_for_all_volumes():
+    """Each value has one image, whatever else is in its volume; percentiles and extremes differ between the two."""
+    plan = Prepare(window_hu=(-60, 140))
+    assert plan.clip_percentile is None
+    for low, high in ((-1000, 400), (0, 90)):
+        image = np.linspace(low, high, 2 * 16 * 16, dtype=np.float32).reshape(2, 16, 16)
+        expected = np.clip((image + 60) / 200, 0, 1)
+        np.testing.assert_allclose(plan.intensities(image), expected, atol=1e-6)
+    scored = Prepare(window_hu=(-60, 140), normalise="zscore").intensities(image - 500)
+    assert not scored.any()  # all below the window: constant
+
+
+def test_settings_survive_being_described():
+    for plan in (Prepare(), Prepare(window_hu=(-60, 140)), Prepare(clip_percentile=None, spacing_mm=1.5, crop=64)):
+        assert construct(Prepare, describe(plan), "prepare") == plan
+
+
 @pytest.mark.parametrize(
-    "fields", [{"clip_percentile": (99, 1)}, {"order": 2}, {"spacing_mm": 0}, {"crop_fraction": 1.1}]
+    ("fields", "words"),
+    [
+        ({"clip_percentile": (99, 1)}, "clip_percentile"),
+        ({"clip_percentile": (0, 101)}, "clip_percentile"),
+        ({"window_hu": (140, -60)}, "window_hu.*ascending"),
+        ({"window_hu": (-60, float("inf"))}, "window_hu"),
+        ({"window_hu": (-60, 140), "clip_percentile": (0, 99)}, "exclude each other"),
+        ({"crop": 64}, "give spacing_mm"),
+        ({"crop": 0, "spacing_mm": 1}, "crop"),
+        ({"order": 2}, "order"),
+        ({"spacing_mm": 0}, "spacing_mm"),
+        ({"crop_fraction": 1.1}, "crop_fraction"),
+    ],
 )
-def test_bad_settings(fields):
-    with pytest.raises(ConfigError, match=next(iter(fields))):
+def test_bad_settings(fields, words):
+    with pytest.raises(ConfigError, match=words):
         construct(Prepare, fields, "prepare")
+
+
+@pytest.mark.parametrize(("crop", "size"), [(12, 32), (40, 24), (20, 20)])
+@pytest.mark.parametrize("shape", [(21, 26), (16, 13)])
+def test_crop_is_two_steps_and_one_geometry(crop, size, shape):
+    """The first grid is ``crop`` pixels of ``spacing_mm`` around the middle, the second the whole of the first."""
+    plan, spacing = Prepare(spacing_mm=1.5, crop=crop, size=size, order=1), (1.1, 0.9)
+    first, second = plan.stages(shape, spacing)
+    middle = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    assert first == InPlane(*middle, pytest.approx(1.5 / 1.1), pytest.approx(1.5 / 0.9), crop)
+    assert second == InPlane((crop - 1) / 2, (crop - 1) / 2, crop / size, crop / size, size)
+    grid = plan.geometry(shape, spacing)
+    for i in (0, 3, size - 1):  # one network pixel through both steps, and at once
+        at = second.centre_y + (i - (size - 1) / 2) * second.step_y
+        twice = first.centre_y + (at - (crop - 1) / 2) * first.step_y
+        assert twice == pytest.approx(grid.centre_y + (i - (size - 1) / 2) * grid.step_y)
+    assert grid.size == size
+    assert len(Prepare(spacing_mm=1.5, size=size).stages(shape, spacing)) == 1
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_crop_resamples_image_and_mask_alike(tmp_path, order):
+    """Against both steps done pixel by pixel; the native slice is narrower than the field, so both are padded."""
+    plan = Prepare(window_hu=(-60, 140), spacing_mm=1.5, crop=20, size=32, order=order)
+    rng = np.random.default_rng(1)
+    mask = np.zeros((2, 22, 24), np.uint8)
+    mask[:, 6:15, 9:20] = 1
+    image = np.where(mask == 1, 120, rng.uniform(-900, 50, mask.shape)).astype(np.float32)
+    reader = Scans({"a": Volume(image, mask, np.where(mask == 1, 255, 0).astype(np.uint8), (3, 1.2, 0.8), "a", "a")})
+    folder = prepare(reader, None, plan, Store(tmp_path))
+    prepared = Prepared.open(folder)
+    first, second = plan.stages((22, 24), (1.2, 0.8))
+
+    def truth(array, order, fill):
+        return truth_forward(truth_forward(array, first, order, fill), second, order, fill)
+
+    np.testing.assert_allclose(prepared.base[:, 0], truth(np.clip((image + 60) / 200, 0, 1), order, 0), atol=1e-5)
+    stored, scribbles = (np.load(folder / "labels" / name) for name in ("masks.npy", "scribbles.npy"))
+    np.testing.assert_array_equal(stored, truth(mask, 0, 0))
+    np.testing.assert_array_equal(scribbles, truth(np.where(mask == 1, 255, 0), 0, 255))
+    outside = slice(None), slice(None), slice(0, 3)  # 24 x .8 mm are less than 20 x 1.5 mm
+    assert (prepared.base[:, 0][outside] == 0).all()
+    assert (stored[outside] == 0).all()
+    assert (scribbles[outside] == 255).all()
+    if order == 0:
+        np.testing.assert_allclose(prepared.base[:, 0][stored == 1], 0.9, atol=1e-6)  # 120 HU
+        assert (prepared.base[:, 0][stored == 0] < 0.6).all()
+    assert prepared.cases[0].geometry == plan.geometry((22, 24), (1.2, 0.8))
+    back = prepared.cases[0].to_native(stored)
+    assert dice(back == 1, mask == 1) > 0.85
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"spacing_mm": 1.89, "crop": 189, "size": 256},  # published, CHAOS
+        {"spacing_mm": 1.367, "crop": 212, "size": 256},  # published, MS-CMR
+        {"spacing_mm": 2.5, "crop": 120, "size": 96},
+    ],
+)
+def test_round_trip_with_crop(how):
+    shape, spacing = (300, 280), (1.0, 1.1)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    blob = np.hypot((y - 158) * spacing[0], (x - 146) * spacing[1]) < 60
+    plan, labels = Prepare(**how), blob[None].astype(np.uint8)
+    first, second = plan.stages(shape, spacing)
+    network = second.forward(first.forward(labels, 0, 0), 0, 0)
+    assert dice(plan.geometry(shape, spacing).backward(network, shape)[0] == 1, blob) > 0.97
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("how", [{"crop_fraction": 0.8}, {"spacing_mm": 1.5}, {"spacing_mm": 1.5, "crop": 14}])
+def test_colour_images_are_channels(tmp_path, order, how):
+    """Each channel is resampled as a grey image would be."""
+    colour = np.random.default_rng(2).uniform(0, 255, (3, 17, 21, 3)).astype(np.float32)
+    mask = (colour[..., 0] > 128).astype(np.uint8)
+    plan = Prepare(window_hu=(0, 255), size=16, order=order, **how)
+    folder = prepare(Scans({"v": Volume(colour, mask, None, (1, 1, 1), "v", "v")}), None, plan, Store(tmp_path))
+    base = Prepared.open(folder).base
+    assert base.shape == (3, 3, 16, 16)
+    assert base.dtype == np.float32
+    for channel in range(3):
+        expected = colour[..., channel] / 255
+        for grid in plan.stages((17, 21), (1, 1)):
+            expected = truth_forward(expected, grid, order, colour.min() / 255)
+        np.testing.assert_allclose(base[:, channel], expected, atol=1e-5)
+
+
+def test_grey_and_colour_do_not_mix(tmp_path):
+    volumes = [
+        Volume(np.zeros((2, 9, 9, *channels), np.float32), None, None, (1, 1, 1), name, name)
+        for name, channels in (("a", ()), ("b", (3,)))
+    ]
+    with pytest.raises(DataError, match="do not fit those of the earlier cases"):
+        prepare(Scans({v.case: v for v in volumes}), None, Prepare(size=8), Store(tmp_path))
 
 
 def test_files_on_disk(tmp_path, write_acdc):

@@ -125,3 +125,25 @@ def test_stratified_limits():
         SPLITS.build("stratified").assign(cohort("ab"))
     with pytest.raises(ConfigError, match="must be 1"):
         SPLITS.build({"name": "stratified", "train": 0.8})
+
+
+def test_without_an_attribute_patients_are_drawn_at_random_and_whole():
+    cases = [case(f"p{i:03d}", phase) for i in range(40) for phase in ("ED", "ES")]  # no attributes at all
+    split = SPLITS.build({"name": "stratified", "by": None}).assign(cases)
+    parts = [patients(getattr(split, part)) for part in PARTS]
+    assert [len(set(part)) for part in parts] == [26, 4, 10]
+    assert all(part.count(patient) == 2 for part in parts for patient in part)
+    assert not set(parts[0]) & set(parts[1]) and not set(parts[1]) & set(parts[2]) and not set(parts[0]) & set(parts[2])
+    draws = {SPLITS.build({"name": "stratified", "by": None, "seed": seed}).assign(cases).test for seed in range(5)}
+    assert len(draws) == 5
+    with pytest.raises(DataError, match="at least 3"):
+        SPLITS.build({"name": "stratified", "by": None}).assign(cases[:4])
+
+
+@pytest.mark.parametrize(("one", "other"), [("train", "val"), ("train", "test"), ("val", "test")])
+def test_a_patient_in_two_parts_is_an_error(one, other):
+    lists = {"train": ["p001"], "val": ["p002"], "test": ["p003"]}
+    lists[one] = [*lists[one], "p010"]
+    lists[other] = [*lists[other], "p009..p011"]
+    with pytest.raises(ConfigError, match="listed twice: p010"):
+        SPLITS.build({"name": "patients", **lists})

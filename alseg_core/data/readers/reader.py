@@ -31,15 +31,19 @@ class CaseRef:
 class Reader(Protocol):
     """Finds and loads the scans of one dataset.
 
-    labels: class numbers a mask may hold, 0..K-1. paper: what to cite. licence: terms of the data. source: where to get
-    it. layout: folders and files that are expected.
+    labels: class numbers a mask may hold, 0..K-1: a constant of the class, or a field where only the user knows them.
+    paper: what to cite. licence: terms of the data. source: where to get it. layout: expected folders and files.
     """
 
-    labels: ClassVar[tuple[int, ...]]
     paper: ClassVar[str]
     licence: ClassVar[str]
     source: ClassVar[str]
     layout: ClassVar[str]
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Class numbers a mask may hold."""
+        ...
 
     def scan(self, root: Path | None) -> list[CaseRef]:
         """Cases below ``root``, sorted by id, without reading voxels. One DataError lists everything that is wrong."""

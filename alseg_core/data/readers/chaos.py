@@ -1,0 +1,158 @@
+"""CHAOS: abdominal CT with the liver, a DICOM series and a folder of 1-bit pictures a patient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from alseg_core.data.dicom import DicomSlice, read_slice
+from alseg_core.data.pictures import read_foreground
+from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.readers.series import files_of, numbered, read_each, slices_of
+from alseg_core.errors import DataError
+from alseg_core.registry import component
+from alseg_core.vocabulary import LabelArray, Volume
+
+GAP = 1.5
+"""A step along z from this many median steps on means that a slice is missing."""
+
+
+@component
+class Chaos:
+    """CHAOS abdominal CT: the liver in 20 healthy donors (Kavur et al., 2021).
+
+    The n-th mask belongs to the n-th DICOM file by name, and z usually descends with the names: volumes are returned
+    with z ascending, image and mask alike. Intensities are Hounsfield units. The distance of slices is the median step
+    of their positions, which is not the slice thickness.
+    """
+
+    labels: ClassVar[tuple[int, ...]] = (0, 1)
+    paper: ClassVar[str] = (
+        "Kavur et al., CHAOS Challenge - combined (CT-MR) healthy abdominal organ segmentation, Medical Image Analysis "
+        "69, 2021"
+    )
+    licence: ClassVar[str] = "CC BY-NC-SA 4.0"
+    source: ClassVar[str] = "https://zenodo.org/records/3431873 (CHAOS_Train_Sets.zip)"
+    layout: ClassVar[str] = (
+        "<folder>/[CHAOS_Train_Sets/][Train_Sets/][CT/]<number>/\n"
+        "    DICOM_anon/*.dcm                          one slice each\n"
+        "    Ground/liver_GT_NNN.png                   1-bit, in the order of the DICOM names: 0 background, 1 liver"
+    )
+
+    def scan(self, root: Path | None) -> list[CaseRef]:
+        """Cases 'ct_01', 'ct_02', ...; ``root`` is the folder of the patients or one of the folders above it."""
+        folders = [] if root is None else _patient_folders(root)
+        if not folders:
+            where = "no folder was given" if root is None else f"no patient folder was found at {root}"
+            raise DataError(f"chaos: {where}. Expected layout:\n{self.layout}\nGet the data from {self.source}.")
+        first: dict[str, Path] = {}
+        refs: list[CaseRef] = []
+        problems: list[str] = []
+        for folder in folders:
+            case = f"ct_{int(folder.name):02d}"
+            if case in first:
+                problems.append(f"case {case!r} is there twice: {first[case]} and {folder}.")
+            first.setdefault(case, folder)
+            images, masks = files_of(folder / "DICOM_anon", ".dcm"), files_of(folder / "Ground", ".png")
+            wrong = _wrong(folder, images, masks)
+            problems += wrong
+            if not wrong:
+                refs.append(CaseRef(case, case, "CT", numbered("image", images) | numbered("mask", masks)))
+        if problems:
+            raise DataError(complaint(problems, f"the CHAOS data at {root}"))
+        return sorted(refs, key=lambda ref: ref.case)
+
+    def load(self, ref: CaseRef) -> Volume:
+        """Image in Hounsfield units and liver mask, z ascending."""
+        paths, pictures = slices_of(ref, "image"), slices_of(ref, "mask")
+        slices, problems = read_each(paths, read_slice)
+        masks, wrong = read_each(pictures, read_foreground)
+        problems = problems + wrong or _misfits(paths, slices, pictures, masks) or _wrong_heights(paths, slices)
+        if problems:
+            raise DataError(complaint(problems, f"case {ref.case!r}"))
+        heights = np.array([entry.z_mm for entry in slices])
+        upwards = slice(None, None, 1 if heights[-1] > heights[0] else -1)
+        image = np.stack([entry.pixels for entry in slices[upwards]])
+        spacing = (float(np.median(np.abs(np.diff(heights)))), *slices[0].spacing_mm)
+        return Volume(image, np.stack(masks[upwards]), None, spacing, ref.case, ref.patient, ref.group, ref.attributes)
+
+
+def _patient_folders(root: Path) -> list[Path]:
+    """Folders with a number for a name, beside at least one that holds a case."""
+    folders: list[Path] = []
+    for above in ("", "CHAOS_Train_Sets", "Train_Sets", "CHAOS_Train_Sets/Train_Sets"):
+        for base in (root / above, root / above / "CT"):
+            if base.is_dir():
+                found = [folder for folder in base.iterdir() if folder.is_dir() and folder.name.isdecimal()]
+                if any((folder / part).is_dir() for folder in found for part in ("DICOM_anon", "Ground")):
+                    folders += found
+    return sorted(folders, key=lambda folder: (int(folder.name), folder))
+
+
+def _wrong(folder: Path, images: Sequence[Path], masks: Sequence[Path]) -> list[str]:
+    """What the file names of a patient tell."""
+    parts = ((folder / "DICOM_anon", images, ".dcm"), (folder / "Ground", masks, ".png"))
+    missing = [
+        f"{part}: {f'no {suffix} file in it' if part.is_dir() else 'folder not found'}."
+        for part, files, suffix in parts
+        if not files
+    ]
+    if missing or len(images) == len(masks):
+        return missing
+    return [f"{folder}: {len(images)} DICOM files and {len(masks)} masks; each slice needs one of both."]
+
+
+def _misfits(
+    paths: Sequence[Path], slices: Sequence[DicomSlice], pictures: Sequence[Path], masks: Sequence[LabelArray]
+) -> list[str]:
+    """Files that do not belong together."""
+    first, problems = slices[0], []
+    for path, entry, picture, mask in zip(paths, slices, pictures, masks, strict=True):
+        for what, ours, theirs in (
+            ("shape", entry.pixels.shape, first.pixels.shape),
+            ("pixel spacing", entry.spacing_mm, first.spacing_mm),
+        ):
+            if ours != theirs:
+                problems.append(f"{path}: {what} {ours} differs from {theirs} of {paths[0]}; one series is expected.")
+        if mask.shape != entry.pixels.shape:
+            problems.append(f"{picture}: shape {mask.shape} differs from {entry.pixels.shape} of {path}.")
+    series = Counter(entry.series for entry in slices)
+    # an anonymiser may give every file a series of its own; a few for many slices are different scans
+    if 1 < len(series) < len(slices):
+        most = series.most_common(1)[0][0]
+        odd = next(path for path, entry in zip(paths, slices, strict=True) if entry.series != most)
+        problems.append(f"{odd.parent}: {len(series)} series are mixed, one is expected; {odd.name} is of another one.")
+    return problems
+
+
+def _wrong_heights(paths: Sequence[Path], slices: Sequence[DicomSlice]) -> list[str]:
+    """What is wrong with the positions of the slices: repeated, not in the order of the names, with a gap."""
+    folder = paths[0].parent
+    if len(paths) == 1:
+        return [f"{folder}: a volume needs two slices or more, their positions tell its spacing."]
+    first: dict[float, Path] = {}
+    repeated = []
+    for path, entry in zip(paths, slices, strict=True):
+        if entry.z_mm in first:
+            repeated.append(f"{path}: at the same position, z = {entry.z_mm:g} mm, as {first[entry.z_mm]}.")
+        first.setdefault(entry.z_mm, path)
+    if repeated:
+        return repeated
+    steps = np.diff([entry.z_mm for entry in slices])
+    turns = np.flatnonzero(np.sign(steps) != np.sign(np.median(steps))).tolist()
+    if turns:
+        return [
+            f"{folder}: z runs against the order of the file names at {paths[i].name}, {paths[i + 1].name}; masks are "
+            "paired by name, so the names must follow the positions."
+            for i in turns
+        ]
+    median = float(np.median(np.abs(steps)))
+    return [
+        f"{folder}: {abs(steps[i]):g} mm between {paths[i].name} and {paths[i + 1].name}, {median:g} mm elsewhere; "
+        "slices are missing."
+        for i in np.flatnonzero(np.abs(steps) >= GAP * median).tolist()
+    ]

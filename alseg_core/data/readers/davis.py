@@ -1,0 +1,121 @@
+"""DAVIS 2016: colour videos with one moving object, in the layout of 2016 or of the 2017 release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from alseg_core.data.pictures import read_colour, read_foreground
+from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.readers.series import files_of, numbered, read_each, slices_of
+from alseg_core.errors import DataError
+from alseg_core.registry import component
+from alseg_core.vocabulary import LabelArray, Volume
+
+
+@component
+class Davis:
+    """DAVIS 2016 videos: the foreground object, with a sequence as volume and patient and frames as slices.
+
+    Sequences are those of the official 2016 lists, with attribute "official" = train or val; all that there are where
+    there is no list. Images are (D, H, W, 3); whatever is above 0 in a mask is foreground, so that masks with object
+    numbers (2017) serve too.
+    """
+
+    labels: ClassVar[tuple[int, ...]] = (0, 1)
+    paper: ClassVar[str] = (
+        "Perazzi et al., A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation, CVPR 2016"
+    )
+    licence: ClassVar[str] = "CC BY-NC 4.0, a few sequences under their own terms"
+    source: ClassVar[str] = "https://davischallenge.org/davis2016/code.html (DAVIS-data.zip)"
+    layout: ClassVar[str] = (
+        "<folder>/[DAVIS/]\n"
+        "    JPEGImages/480p/<sequence>/NNNNN.jpg\n"
+        "    Annotations/480p/<sequence>/NNNNN.png     above 0 = foreground\n"
+        "    ImageSets/{2016,480p}/{train,val}.txt     optional: sequences, or paths of their frames"
+    )
+
+    def scan(self, root: Path | None) -> list[CaseRef]:
+        """One case a sequence, named after it; ``root`` is the folder DAVIS or the one above it."""
+        base = next((b for b in _bases(root) if (b / "JPEGImages/480p").is_dir()), None)
+        official = {} if base is None else _official(base)
+        found = [] if base is None else sorted(path.name for path in _folders(base / "JPEGImages/480p"))
+        if base is None or not (official or found):
+            where = "no folder was given" if root is None else f"no sequence was found at {root}"
+            raise DataError(f"davis: {where}. Expected layout:\n{self.layout}\nGet the data from {self.source}.")
+        refs, problems = [], []
+        for name in sorted(official) or found:
+            frames = files_of(base / "JPEGImages/480p" / name, ".jpg")
+            masks = files_of(base / "Annotations/480p" / name, ".png")
+            problems += _wrong(base, name, frames, masks)
+            parts = official.get(name, [])
+            if len(parts) > 1:
+                problems.append(f"{base / 'ImageSets'}: sequence {name!r} is listed in {' and '.join(parts)}.")
+            facts = {"official": parts[0]} if parts else {}
+            refs.append(CaseRef(name, name, "video", numbered("image", frames) | numbered("mask", masks), facts))
+        if problems:
+            raise DataError(complaint(problems, f"the DAVIS data at {base}"))
+        return refs
+
+    def load(self, ref: CaseRef) -> Volume:
+        """Frames in their order with their masks; a pixel and a frame count as 1 mm."""
+        paths, pictures = slices_of(ref, "image"), slices_of(ref, "mask")
+        frames, problems = read_each(paths, read_colour)
+        masks, wrong = read_each(pictures, read_foreground)
+        problems = problems + wrong or _misfits(paths, frames, pictures, masks)
+        if problems:
+            raise DataError(complaint(problems, f"sequence {ref.case!r}"))
+        return Volume(
+            np.stack(frames), np.stack(masks), None, (1.0, 1.0, 1.0), ref.case, ref.patient, ref.group, ref.attributes
+        )
+
+
+def _bases(root: Path | None) -> list[Path]:
+    return [] if root is None else [root, root / "DAVIS"]
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [path for path in parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+
+def _official(base: Path) -> dict[str, list[str]]:
+    """Sequence -> the 2016 lists ("train", "val") it is in; empty where there is no list."""
+    for folder in (base / "ImageSets/2016", base / "ImageSets/480p"):
+        parts: dict[str, list[str]] = {}
+        for part in ("train", "val"):
+            path = folder / f"{part}.txt"
+            lines = path.read_text(errors="replace").split("\n") if path.is_file() else []
+            # a line is a name, or "/JPEGImages/480p/<sequence>/00000.jpg /Annotations/480p/<sequence>/00000.png "
+            first = [line.split()[0] for line in lines if line.strip()]
+            for name in dict.fromkeys(entry.split("/")[-2] if "/" in entry else entry for entry in first):
+                parts.setdefault(name, []).append(part)
+        if parts:
+            return parts
+    return {}
+
+
+def _wrong(base: Path, name: str, frames: Sequence[Path], masks: Sequence[Path]) -> list[str]:
+    """What the file names of a sequence tell."""
+    if not frames:
+        return [f"{base / 'JPEGImages/480p' / name}: no frame of sequence {name!r} found (NNNNN.jpg)."]
+    stems, drawn = {path.stem for path in frames}, {path.stem for path in masks}
+    missing = [
+        (path, base / "Annotations/480p" / name / f"{path.stem}.png") for path in frames if path.stem not in drawn
+    ]
+    missing += [
+        (path, base / "JPEGImages/480p" / name / f"{path.stem}.jpg") for path in masks if path.stem not in stems
+    ]
+    return [f"{wanted}: file not found; {path} needs it." for path, wanted in missing]
+
+
+def _misfits(
+    paths: Sequence[Path], frames: Sequence[np.ndarray], pictures: Sequence[Path], masks: Sequence[LabelArray]
+) -> list[str]:
+    """Files whose size is not that of the first frame."""
+    shape = frames[0].shape[:2]
+    shapes = [*zip(paths, (frame.shape[:2] for frame in frames), strict=True)]
+    shapes += zip(pictures, (mask.shape for mask in masks), strict=True)
+    return [f"{path}: shape {ours} differs from {shape} of {paths[0]}." for path, ours in shapes if ours != shape]

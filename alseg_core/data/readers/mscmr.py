@@ -1,0 +1,137 @@
+"""MS-CMR: late-enhancement cardiac MRI, in the CycleMix form or in the official raw form."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from alseg_core.data.nifti import read_image, read_labels
+from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.errors import DataError
+from alseg_core.registry import component
+from alseg_core.vocabulary import IGNORE, LabelArray, Volume
+
+UNMARKED = 4
+"""Value of an unmarked pixel in the published scribble files."""
+
+RAW = {0: 0, 600: 1, 200: 2, 500: 3}
+"""Class number of each value in the official files: 600 RV, 200 myocardium, 500 LV."""
+
+
+@component
+class Mscmr:
+    """MS-CMR late-enhancement cardiac MRI: RV, myocardium and LV (Zhuang, 2019).
+
+    Which form the folder has is seen from its files. In the CycleMix form the training subjects have scribbles and no
+    masks. Spacing comes from the image alone: a label file may carry a wrong one on the right grid.
+    """
+
+    labels: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+    paper: ClassVar[str] = (
+        "Zhuang, Multivariate Mixture Model for Myocardial Segmentation Combining Multi-Source Images, IEEE TPAMI "
+        "41(12), 2019; scribbles and split: Zhang and Zhuang, CycleMix, CVPR 2022"
+    )
+    licence: ClassVar[str] = "registration with the organisers, no redistribution"
+    source: ClassVar[str] = (
+        "https://zmiclab.github.io/zxh/0/mscmrseg19 (prepared form with scribbles: https://github.com/BWGZK/CycleMix)"
+    )
+    layout: ClassVar[str] = (
+        "<folder>/[MSCMR_dataset/]{train,val,TestSet}/\n"
+        "    images/subjectN_DE.nii.gz                 the scan\n"
+        "    labels/subjectN_DE_scribble.nii.gz        in train: labels 0..3, 4 = unmarked\n"
+        "    labels/subjectN_DE_manual.nii.gz          in val and TestSet: 0 background, 1 RV, 2 myocardium, 3 LV\n"
+        "or, as released by the organisers, anywhere below <folder>:\n"
+        "    patientN_LGE.nii.gz                       the scan\n"
+        "    patientN_LGE_manual.nii.gz                0 background, 200 myocardium, 500 LV, 600 RV"
+    )
+
+    def scan(self, root: Path | None) -> list[CaseRef]:
+        """Cases 'subjectN' in both forms; ``root`` holds MSCMR_dataset/, or train/, val/ and TestSet/, or raw files."""
+        refs: list[CaseRef] = []
+        problems: list[str] = []
+        if root is not None:
+            bases = (root, root / "MSCMR_dataset")
+            parts = [base / part for base in bases for part in ("train", "val", "TestSet") if (base / part).is_dir()]
+            refs, problems = _prepared_form(parts) if parts else _raw_form(root)
+        if problems:
+            raise DataError(complaint(problems, f"the MS-CMR data at {root}"))
+        if not refs:
+            where = "no folder was given" if root is None else f"no subject was found at {root}"
+            raise DataError(f"mscmr: {where}. Expected layout:\n{self.layout}\nGet the data from {self.source}.")
+        return sorted(refs, key=lambda ref: ref.case)
+
+    def load(self, ref: CaseRef) -> Volume:
+        """Image with the mask, the scribble or both."""
+        image, spacing = read_image(ref.files["image"])
+        mask = scribble = None
+        if "mask" in ref.files:
+            raw = ref.files["mask"].name.endswith("_LGE_manual.nii.gz")
+            mask = _raw_labels(ref.files["mask"]) if raw else read_labels(ref.files["mask"], self.labels)[0]
+        if "scribble" in ref.files:
+            scribble, _ = read_labels(ref.files["scribble"], (*self.labels, UNMARKED))
+            scribble[scribble == UNMARKED] = IGNORE
+        return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
+
+
+def _prepared_form(parts: list[Path]) -> tuple[list[CaseRef], list[str]]:
+    """Cases of the folders train, val and TestSet, and what is wrong with them."""
+    refs: dict[str, CaseRef] = {}
+    problems: list[str] = []
+    for part in parts:
+        subjects: dict[str, dict[str, Path]] = defaultdict(dict)
+        for folder, pattern in (("images", r"(subject\d+)_DE\.nii\.gz"), ("labels", r"(subject\d+)_DE_(\w+)\.nii\.gz")):
+            for path in sorted((part / folder).glob("*.nii.gz")):
+                if found := re.fullmatch(pattern, path.name):
+                    kind = "image" if folder == "images" else {"manual": "mask"}.get(found[2], found[2])
+                    subjects[found[1]][kind] = path
+        for name, files in subjects.items():
+            wanted = ("mask", "scribble") if part.name == "train" else ("mask",)
+            if "image" not in files:
+                problems.append(f"{part / 'images' / name}_DE.nii.gz: file not found; its labels are there.")
+            elif not any(kind in files for kind in wanted):
+                ending = "scribble" if part.name == "train" else "manual"
+                problems.append(f"{part / 'labels' / name}_DE_{ending}.nii.gz: file not found; its image is there.")
+            elif name in refs:
+                problems.append(f"case {name!r} is there twice: {refs[name].files['image']} and {files['image']}.")
+            else:
+                known = {kind: path for kind, path in files.items() if kind in ("image", "mask", "scribble")}
+                refs[name] = CaseRef(name, name, "LGE", known)
+    return list(refs.values()), problems
+
+
+def _raw_form(root: Path) -> tuple[list[CaseRef], list[str]]:
+    """Cases of the official files wherever they lie, and what is wrong with them."""
+    patients: dict[int, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for path in sorted(root.rglob("patient*_LGE*.nii.gz")):
+        if found := re.fullmatch(r"patient(\d+)_LGE(_manual)?\.nii\.gz", path.name):
+            patients[int(found[1])]["mask" if found[2] else "image"].append(path)
+    refs: list[CaseRef] = []
+    problems: list[str] = []
+    for number, found_files in patients.items():
+        for part, ending, other in (("image", "", "mask"), ("mask", "_manual", "image")):
+            paths = found_files[part]
+            if not paths:
+                name = f"patient{number}_LGE{ending}.nii.gz"
+                problems.append(f"{name}: not found below {root}; {found_files[other][0]} needs it.")
+            elif len(paths) > 1:
+                problems.append(f"case 'subject{number}' is there twice: {paths[0]} and {paths[1]}.")
+        files = {part: paths[0] for part, paths in found_files.items() if paths}
+        refs.append(CaseRef(f"subject{number}", f"subject{number}", "LGE", files))
+    return refs, problems
+
+
+def _raw_labels(path: Path) -> LabelArray:
+    """Class numbers 0..3 of an official label file; its values do not fit into eight bits."""
+    stored, _ = read_image(path)
+    unknown = sorted(set(np.unique(stored).tolist()) - set(RAW))
+    if unknown:
+        shown = ", ".join(f"{value:g}" for value in unknown[:5])
+        raise DataError(f"{path}: unknown label value {shown}; known: {', '.join(map(str, sorted(RAW)))}.")
+    labels = np.zeros(stored.shape, np.uint8)
+    for value, label in RAW.items():
+        labels[stored == value] = label
+    return labels

@@ -1,0 +1,250 @@
+"""A user's own scans: folders of NIfTI files, described by fields and read without code."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from alseg_core.data.nifti import Spacing, read_image
+from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.errors import DataError
+from alseg_core.registry import component
+from alseg_core.vocabulary import IGNORE, LabelArray, Volume
+
+SUFFIXES = (".nii.gz", ".nii")
+TOLERANCE = 0.01
+"""Relative difference between the spacings of an image and its labels that counts as rounding."""
+
+Value = Annotated[int, Field(ge=-(2**24), le=2**24)]  # whole numbers that float32 holds
+
+
+@component
+class NiftiFolder:
+    """Your own data: a folder of NIfTI images, one of labels, and one of scribbles where there are any.
+
+    Labels and scribbles have the name of their image, or that name without nnU-Net's channel ``_0000``. Every image has
+    a label or a scribble once there is a folder of them. A label belongs to the voxel of the image with the same index:
+    the spacing of both headers must agree to 1 %, except that a label file of spacing exactly 1, 1, 1 counts as written
+    without one.
+
+    labels: class numbers 0..K-1, 0 = background. values: stored label value of each class, in that order; None: the
+    class numbers themselves. unmarked: value of unmarked pixels in the scribbles. pattern: regular expression for the
+    whole name without its suffix; its group ``patient`` says the patient, ``group`` the phase or modality, and further
+    named groups become attributes to stratify by. csv: table, relative to the data folder, with the columns ``file``,
+    ``patient``, perhaps ``group``, and further ones as attributes; in place of the pattern. Without both, every scan is
+    a patient of its own: two scans of one person would then fall into different parts of a split.
+    """
+
+    paper: ClassVar[str] = "none: the user's own data"
+    licence: ClassVar[str] = "that of the data"
+    source: ClassVar[str] = "a folder of your own"
+    layout: ClassVar[str] = (
+        "<folder>/\n"
+        "    images/NAME.nii.gz       3D scans, .nii or .nii.gz\n"
+        "    labels/NAME.nii.gz       full labels of the same grid (or none)\n"
+        "    scribbles/NAME.nii.gz    optional: labels of some pixels, the others hold the value `unmarked`"
+    )
+
+    labels: Annotated[tuple[int, ...], Field(min_length=2, max_length=IGNORE)] = (0, 1)
+    values: tuple[Value, ...] | None = None
+    unmarked: Value = IGNORE
+    pattern: str | None = None
+    csv: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.labels != tuple(range(len(self.labels))):
+            raise ValueError(f"labels are the class numbers 0..K-1, for example [0, 1, 2], got {list(self.labels)}")
+        if self.values is not None and len(set(self.values)) != len(self.labels):
+            raise ValueError(
+                f"values must be {len(self.labels)} different numbers, one a class, got {list(self.values)}"
+            )
+        if self.unmarked in self._values:
+            raise ValueError(f"unmarked must not be the value of a class, got {self.unmarked}")
+        if self.pattern is not None:
+            if self.csv is not None:
+                raise ValueError("pattern and csv exclude each other; give one of them")
+            try:
+                groups = re.compile(self.pattern).groupindex
+            except re.error as error:
+                raise ValueError(f"pattern {self.pattern!r} is no regular expression: {error}") from None
+            if "patient" not in groups:
+                raise ValueError(r"pattern needs a group (?P<patient>...), such as (?P<patient>p\d+)_(?P<group>.+)")
+        return self
+
+    @property
+    def _values(self) -> tuple[int, ...]:
+        return self.labels if self.values is None else self.values
+
+    def scan(self, root: Path | None) -> list[CaseRef]:
+        """One case an image, with the name of its file; ``root`` holds images/."""
+        if root is None or not (root / "images").is_dir():
+            where = "no folder was given" if root is None else f"no folder images/ was found at {root}"
+            raise DataError(f"nifti_folder: {where}. Expected layout:\n{self.layout}")
+        problems: list[str] = []
+        images = _files(root / "images", problems)
+        if not images and not problems:
+            raise DataError(
+                f"nifti_folder: {root / 'images'} holds no .nii.gz or .nii file. Expected layout:\n{self.layout}"
+            )
+        parts = {"mask": _files(root / "labels", problems), "scribble": _files(root / "scribbles", problems)}
+        names = {image: _name(image, parts.values()) for image in images}
+        _check_pairs(images, parts, names, root, problems)
+        facts = self._facts(root, images, problems)
+        refs = []
+        for image, path in images.items():
+            case = names[image]
+            files = {"image": path, **{part: found[case] for part, found in parts.items() if case in found}}
+            told = facts.get(image, _Facts(""))
+            refs.append(CaseRef(case, told.patient or case, told.group, files, told.attributes))
+        for case, files_of in _repeated({image: names[image] for image in images}).items():
+            problems.append(f"case {case!r} is there twice: {' and '.join(str(images[image]) for image in files_of)}.")
+        if problems:
+            raise DataError(complaint(problems, f"the data at {root}"))
+        return sorted(refs, key=lambda ref: ref.case)
+
+    def load(self, ref: CaseRef) -> Volume:
+        """Image and what there is of mask and scribble; the spacing is that of the image."""
+        image, spacing = read_image(ref.files["image"])
+        mask = scribble = None
+        if "mask" in ref.files:
+            mask = _labels(ref, "mask", dict(zip(self._values, self.labels, strict=True)), spacing)
+        if "scribble" in ref.files:
+            known = {**dict(zip(self._values, self.labels, strict=True)), self.unmarked: IGNORE}
+            scribble = _labels(ref, "scribble", known, spacing)
+        return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
+
+    def _facts(self, root: Path, images: dict[str, Path], problems: list[str]) -> dict[str, _Facts]:
+        """Patient, group and attributes of each image by its name."""
+        if self.csv is not None:
+            return _table(root / self.csv, images, problems)
+        if self.pattern is None:
+            return {}
+        facts = {}
+        for image, path in images.items():
+            found = re.fullmatch(self.pattern, image)
+            named = {key: value for key, value in found.groupdict().items() if value} if found else {}
+            if "patient" not in named:
+                problems.append(f"{path}: its name {image!r} does not match the pattern {self.pattern!r}.")
+                continue
+            facts[image] = _Facts(named.pop("patient"), named.pop("group", ""), named)
+        return facts
+
+
+@dataclass(frozen=True)
+class _Facts:
+    patient: str
+    group: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def _files(folder: Path, problems: list[str]) -> dict[str, Path]:
+    """Name without suffix -> path of the NIfTI files in a folder; nothing where the folder is not there."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if suffix is None or path.name.startswith("."):
+            continue
+        name = path.name.removesuffix(suffix)
+        if name in found:
+            problems.append(f"{path} and {found[name].name} have the same name; keep one of them.")
+        found[name] = path
+    return found
+
+
+def _name(image: str, others: Iterable[Collection[str]]) -> str:
+    """Name of an image's case: its own, or without nnU-Net's channel where the labels have that name."""
+    base = image.removesuffix("_0000")
+    found = [name for names in others for name in (image, base) if name in names]
+    return image if image in found or not found else base
+
+
+def _check_pairs(
+    images: dict[str, Path], parts: dict[str, dict[str, Path]], names: dict[str, str], root: Path, problems: list[str]
+) -> None:
+    folders = {"mask": root / "labels", "scribble": root / "scribbles"}
+    there = [part for part, folder in folders.items() if folder.is_dir()]
+    for image, path in images.items():
+        if there and not any(names[image] in parts[part] for part in there):
+            told = " or ".join(f"{folders[part].name}/{names[image]}.nii.gz" for part in there)
+            problems.append(f"{path}: there is no {told} to go with it.")
+    for part in there:
+        for name in sorted(set(parts[part]) - set(names.values())):
+            problems.append(f"{parts[part][name]}: there is no images/{name}.nii.gz to go with it.")
+
+
+def _repeated(names: dict[str, str]) -> dict[str, list[str]]:
+    """Values that several keys have, with those keys."""
+    keys = defaultdict(list)
+    for key, name in names.items():
+        keys[name].append(key)
+    return {name: found for name, found in keys.items() if len(found) > 1}
+
+
+def _table(path: Path, images: dict[str, Path], problems: list[str]) -> dict[str, _Facts]:
+    """What the rows of a CSV file say of the images."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: the csv cannot be read ({getattr(error, 'strerror', None) or error}).")
+        return {}
+    rows = csv.DictReader(lines)
+    lacking = {"file", "patient"} - set(rows.fieldnames or ())
+    if lacking:
+        problems.append(
+            f"{path}: no column {', '.join(sorted(lacking))}; it has {', '.join(rows.fieldnames or ()) or 'none'}. "
+            "Expected: file, patient, perhaps group, and attributes."
+        )
+        return {}
+    facts: dict[str, _Facts] = {}
+    for row in rows:
+        where = f"{path}, line {rows.line_num}"
+        named = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+        file, patient = named.pop("file"), named.pop("patient")
+        name = next((file.removesuffix(suffix) for suffix in SUFFIXES if file.endswith(suffix)), file)
+        if None in row or not patient:
+            problems.append(f"{where}: {'more cells than columns' if None in row else 'the patient is empty'}.")
+        elif name not in images:
+            problems.append(f"{where}: there is no image {file!r} in {path.parent / 'images'}.")
+        elif name in facts:
+            problems.append(f"{where}: {file!r} is there twice.")
+        else:
+            facts[name] = _Facts(patient, named.pop("group", ""), {key: v for key, v in named.items() if v})
+            continue
+        facts.setdefault(name, _Facts(patient))
+    problems += [f"{image}: no row of {path} says whose it is." for name, image in images.items() if name not in facts]
+    return facts
+
+
+def _labels(ref: CaseRef, part: str, known: dict[int, int], spacing: Spacing) -> LabelArray:
+    """Class numbers (D, H, W) uint8 of stored values; ``known`` maps one to the other."""
+    path = ref.files[part]
+    stored, own = read_image(path)
+    if own != (1, 1, 1) and not np.allclose(own, spacing, rtol=TOLERANCE, atol=0):
+        raise DataError(
+            f"{path}: spacing {_mm(own)} (z, y, x) differs from {_mm(spacing)} of {ref.files['image']}; "
+            "images and labels must lie on one grid."
+        )
+    values = np.unique(stored)
+    unknown = values[~np.isin(values, list(known))]
+    if len(unknown):
+        told = ", ".join(f"{value:g}" for value in unknown[:5])
+        told += f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise DataError(
+            f"{path}: unknown label value {told}; known: {', '.join(map(str, sorted(known)))}. "
+            "The reader's fields labels, values and unmarked say which there are."
+        )
+    codes = np.array([known[int(value)] for value in values], np.uint8)
+    return codes[np.searchsorted(values, stored)]
+
+
+def _mm(spacing: Spacing) -> str:
+    return " x ".join(f"{step:.3g}" for step in spacing) + " mm"

@@ -1,0 +1,51 @@
+"""Volumes that lie on disk as one file a slice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from alseg_core.data.readers.reader import CaseRef
+from alseg_core.errors import DataError
+
+T = TypeVar("T")
+
+
+def files_of(folder: Path, suffix: str) -> list[Path]:
+    """Files of a folder with that suffix (any case), in the order of the numbers in their names; hidden ones left out.
+
+    Empty where the folder is not there.
+    """
+    if not folder.is_dir():
+        return []
+    files = [path for path in folder.iterdir() if path.suffix.lower() == suffix and not path.name.startswith(".")]
+    return sorted(files, key=_by_number)
+
+
+def _by_number(path: Path) -> tuple[list[str | int], str]:
+    """Text and numbers take turns, so that 9 comes before 10 whether or not names are padded."""
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+
+
+def numbered(part: str, paths: Sequence[Path]) -> dict[str, Path]:
+    """Entries "<part>/0000", "<part>/0001", ... of :attr:`CaseRef.files`, one a slice."""
+    return {f"{part}/{i:04d}": path for i, path in enumerate(paths)}
+
+
+def slices_of(ref: CaseRef, part: str) -> list[Path]:
+    """The files that :func:`numbered` entered, in their order."""
+    return [ref.files[name] for name in sorted(ref.files) if name.startswith(f"{part}/")]
+
+
+def read_each(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[list[T], list[str]]:
+    """What ``read`` makes of every file, and the messages of those that it refuses with a DataError."""
+    done, problems = [], []
+    for path in paths:
+        try:
+            done.append(read(path))
+        except DataError as error:
+            problems.append(str(error))
+    return done, problems

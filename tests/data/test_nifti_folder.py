@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alseg_core.data.prepare import Prepare, prepare
+from alseg_core.data.readers import READERS
+from alseg_core.errors import ConfigError, DataError
+from alseg_core.store import Store
+
+SHAPE = (3, 12, 10)
+SPACING = (8.0, 1.5, 1.25)
+LABELS = {"name": "nifti_folder", "labels": [0, 1, 2]}
+PATTERN = {**LABELS, "pattern": r"(?P<patient>p\d+)_(?P<group>.+)"}
+
+
+def mask_of(number: int) -> np.ndarray:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[:, 2:6, number % 3 : 5], mask[1:, 6:9, 2:8] = 1, 2
+    return mask
+
+
+@pytest.fixture
+def folder(tmp_path, write_volume):
+    """p1_ED, p1_ES, p2_ED, p2_ES, p3_ED with labels and scribbles; both suffixes."""
+    root = tmp_path / "mine"
+    for part in ("images", "labels", "scribbles"):
+        (root / part).mkdir(parents=True)
+    for number, name in enumerate(["p1_ED", "p1_ES", "p2_ED", "p2_ES", "p3_ED"]):
+        suffix = ".nii" if number == 4 else ".nii.gz"
+        image = np.random.default_rng(number).random(SHAPE, np.float32)
+        write_volume(root / "images" / f"{name}{suffix}", image, SPACING)
+        write_volume(root / "labels" / f"{name}.nii.gz", mask_of(number), SPACING)
+        scribble = np.where(np.arange(SHAPE[2]) == 4, mask_of(number), 255).astype(np.uint8)
+        write_volume(root / "scribbles" / f"{name}.nii.gz", scribble, SPACING)
+    (root / "images" / "notes.txt").write_text("not a scan")
+    (root / "images" / "._p1_ED.nii.gz").write_bytes(b"left by another system")
+    return root
+
+
+def fails(root, reader=LABELS) -> str:
+    with pytest.raises(DataError) as caught:
+        prepare(READERS.build(reader), root, Prepare(size=16), Store(root.parent / "store"))
+    return str(caught.value)
+
+
+def test_names_are_patients_without_a_pattern(folder):
+    reader = READERS.build(LABELS)
+    refs = reader.scan(folder)
+    assert [(ref.case, ref.patient, ref.group) for ref in refs[:2]] == [("p1_ED", "p1_ED", ""), ("p1_ES", "p1_ES", "")]
+    volume = reader.load(refs[3])
+    np.testing.assert_array_equal(volume.image, np.random.default_rng(3).random(SHAPE, np.float32))
+    np.testing.assert_array_equal(volume.mask, mask_of(3))
+    marked = volume.scribble != 255
+    np.testing.assert_array_equal(marked, np.broadcast_to(np.arange(SHAPE[2]) == 4, SHAPE))
+    np.testing.assert_array_equal(volume.scribble[marked], volume.mask[marked])
+    assert volume.spacing_mm == SPACING
+    assert prepare(reader, folder, Prepare(size=16), Store(folder.parent / "store")).is_dir()
+
+
+def test_pattern_gives_patient_group_and_attributes(folder):
+    refs = READERS.build(PATTERN).scan(folder)
+    assert [(r.patient, r.group) for r in refs[1:3]] == [("p1", "ES"), ("p2", "ED")]
+    more = {**LABELS, "pattern": r"(?P<patient>p(?P<number>\d))_(?P<group>.+)"}
+    assert READERS.build(more).scan(folder)[4].attributes == {"number": "3"}
+
+
+def test_csv_gives_patient_group_and_attributes(folder):
+    rows = ["file,patient,group,vendor", "p1_ED.nii.gz,a,rest,X", "p1_ES,a,stress,X", "p2_ED,b,rest,Y"]
+    (folder / "who.csv").write_text("\ufeff" + "\n".join([*rows, "p2_ES,b,stress,Y", '"p3_ED.nii",c,,']))
+    refs = READERS.build({**LABELS, "csv": "who.csv"}).scan(folder)
+    assert [(r.patient, r.group, r.attributes) for r in refs] == [
+        ("a", "rest", {"vendor": "X"}),
+        ("a", "stress", {"vendor": "X"}),
+        ("b", "rest", {"vendor": "Y"}),
+        ("b", "stress", {"vendor": "Y"}),
+        ("c", "", {}),
+    ]
+
+
+def test_values_and_unmarked_are_those_of_the_files(folder, edit):
+    stored = np.array([0, 200, 500], np.float32)
+    for part in ("labels", "scribbles"):
+        for path in (folder / part).iterdir():
+            edit(path, lambda a: np.where(a == 255, 4, stored[np.minimum(a, 2)]).astype(np.float32))
+    before = READERS.build(LABELS)
+    assert "unknown label value 200, 500" in fails(folder)
+    reader = READERS.build({**LABELS, "values": [0, 200, 500], "unmarked": 4})
+    volume = reader.load(reader.scan(folder)[1])
+    np.testing.assert_array_equal(volume.mask, mask_of(1))
+    assert volume.mask.dtype == volume.scribble.dtype == np.uint8
+    assert set(np.unique(volume.scribble)) == {0, 1, 2, 255}
+    assert before.labels == reader.labels == (0, 1, 2)
+
+
+def test_labels_are_optional(folder):
+    shutil.rmtree(folder / "labels")
+    reader = READERS.build(LABELS)
+    volume = reader.load(reader.scan(folder)[0])
+    assert volume.mask is None and volume.scribble is not None
+    shutil.rmtree(folder / "scribbles")
+    volume = reader.load(reader.scan(folder)[0])
+    assert volume.mask is None and volume.scribble is None
+
+
+def test_nnunet_channel_is_no_part_of_the_name(folder):
+    for path in list((folder / "images").glob("p*")):
+        path.rename(path.with_name(path.name.replace(".nii", "_0000.nii")))
+    refs = READERS.build(PATTERN | {"pattern": r"(?P<patient>p\d)_.*"}).scan(folder)
+    assert [ref.case for ref in refs] == ["p1_ED", "p1_ES", "p2_ED", "p2_ES", "p3_ED"]
+    assert refs[0].files["image"].name == "p1_ED_0000.nii.gz"
+    (folder / "labels/p1_ED.nii.gz").rename(folder / "labels/p1_ED_0000.nii.gz")
+    (folder / "scribbles/p1_ED.nii.gz").rename(folder / "scribbles/p1_ED_0000.nii.gz")
+    assert READERS.build(LABELS).scan(folder)[0].case == "p1_ED_0000"
+
+
+def test_all_files_that_do_not_pair_are_told_at_once(folder):
+    (folder / "labels/p1_ES.nii.gz").unlink()
+    (folder / "scribbles/p1_ES.nii.gz").unlink()
+    (folder / "images/p2_ED.nii.gz").unlink()
+    shutil.copy(folder / "images/p1_ED.nii.gz", folder / "images/p1_ED.nii")
+    message = fails(folder)
+    assert message.startswith("4 problems")
+    assert "images/p1_ES.nii.gz: there is no labels/p1_ES.nii.gz or scribbles/p1_ES.nii.gz to go with it" in message
+    assert "labels/p2_ED.nii.gz: there is no images/p2_ED.nii.gz" in message
+    assert "scribbles/p2_ED.nii.gz: there is no images/p2_ED.nii.gz" in message
+    assert "have the same name" in message
+
+
+def test_duplicate_case(folder):
+    shutil.copy(folder / "images/p1_ED.nii.gz", folder / "images/p1_ED_0000.nii.gz")
+    message = fails(folder)
+    assert "case 'p1_ED' is there twice" in message and "images/p1_ED_0000.nii.gz" in message
+
+
+def test_all_faults_of_the_content_are_told_at_once(folder, edit, write_volume):
+    edit(folder / "labels/p1_ED.nii.gz", lambda a: a[:, :-1])
+    write_volume(folder / "labels/p1_ES.nii.gz", mask_of(1), (8.0, 1.5, 1.3))
+    write_volume(folder / "images/p2_ED.nii.gz", np.zeros((*SHAPE, 2), np.float32), SPACING)
+    edit(folder / "labels/p2_ES.nii.gz", lambda a: np.where(a == 2, np.uint8(9), a))
+    (folder / "images/p3_ED.nii").write_bytes(b"no scan")
+    message = fails(folder)
+    assert message.startswith("5 problems")
+    assert "labels/p1_ED.nii.gz: shape (3, 11, 10) (z, y, x) differs from (3, 12, 10)" in message
+    assert "labels/p1_ES.nii.gz: spacing 8 x 1.5 x 1.3 mm (z, y, x) differs from 8 x 1.5 x 1.25 mm" in message
+    assert "images/p2_ED.nii.gz: expected a 3D volume, got 4D" in message
+    assert "labels/p2_ES.nii.gz: unknown label value 9; known: 0, 1, 2." in message
+    assert "images/p3_ED.nii: not a readable NIfTI" in message
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (8.0, 1.501, 1.2499)])
+def test_labels_without_a_spacing_and_rounded_ones_pass(folder, write_volume, spacing):
+    write_volume(folder / "labels/p1_ED.nii.gz", mask_of(0), spacing)
+    reader = READERS.build(LABELS)
+    assert reader.load(reader.scan(folder)[0]).spacing_mm == SPACING
+
+
+def test_names_that_do_not_match_the_pattern(folder):
+    message = fails(folder, {**LABELS, "pattern": r"(?P<patient>p[12])_E(?P<group>D)"})
+    assert message.startswith("3 problems")
+    assert "images/p3_ED.nii: its name 'p3_ED' does not match the pattern" in message
+
+
+def test_all_faults_of_a_csv(folder):
+    rows = ["file,patient", "p1_ED,a", "p1_ED,a", "p9_ED,b", "p1_ES,", "p2_ED,c,more"]
+    (folder / "who.csv").write_text("\n".join(rows))
+    message = fails(folder, {**LABELS, "csv": "who.csv"})
+    assert message.startswith("6 problems")
+    for words in (
+        "line 3: 'p1_ED' is there twice",
+        "line 4: there is no image 'p9_ED'",
+        "line 5: the patient is empty",
+        "line 6: more cells than columns",
+        "images/p2_ES.nii.gz: no row of",
+        "images/p3_ED.nii: no row of",
+    ):
+        assert words in message
+    (folder / "who.csv").write_text("name,patient\n")
+    assert "no column file; it has name, patient" in fails(folder, {**LABELS, "csv": "who.csv"})
+    assert "nobody.csv: the csv cannot be read" in fails(folder, {**LABELS, "csv": "nobody.csv"})
+
+
+def test_no_data(folder, tmp_path):
+    (tmp_path / "other").mkdir()
+    assert "no folder images/" in fails(tmp_path / "other")
+    for path in (folder / "images").glob("*p*"):
+        path.unlink()
+    message = fails(folder)
+    assert "holds no .nii.gz or .nii file" in message and "labels/NAME.nii.gz" in message
+    with pytest.raises(DataError, match="no folder was given"):
+        READERS.build(LABELS).scan(None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"labels": [0, 200]}, r"class numbers 0\.\.K-1"),
+        ({"labels": [0]}, "labels"),
+        ({"values": [0, 1]}, "3 different numbers"),
+        ({"values": [0, 1, 1]}, "3 different numbers"),
+        ({"unmarked": 2}, "unmarked must not be the value of a class"),
+        ({"pattern": r"p\d+"}, r"needs a group \(\?P<patient>"),
+        ({"pattern": r"(?P<patient"}, "no regular expression"),
+        ({"pattern": r"(?P<patient>p)", "csv": "a.csv"}, "exclude each other"),
+    ],
+)
+def test_bad_fields(fields, words):
+    with pytest.raises(ConfigError, match=words):
+        READERS.build({**LABELS, **fields})
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("ALSEG_ACDC" not in os.environ, reason="set ALSEG_ACDC to the folder of the ACDC data")
+def test_real_scans_laid_out_as_plain_folders_are_the_same(tmp_path):
+    acdc = READERS.build("acdc")
+    refs = [r for r in acdc.scan(Path(os.environ["ALSEG_ACDC"])) if r.patient in ("patient003", "patient090")]
+    assert len(refs) == 4
+    for ref in refs:
+        for part, folder in (("image", "images"), ("mask", "labels"), ("scribble", "scribbles")):
+            if part in ref.files:
+                (tmp_path / folder).mkdir(exist_ok=True)
+                shutil.copy(ref.files[part], tmp_path / folder / f"{ref.case}.nii.gz")
+    pattern = r"(?P<patient>patient\d+)_(?P<group>.+)"
+    spec = {"name": "nifti_folder", "labels": [0, 1, 2, 3], "unmarked": 4, "pattern": pattern}
+    reader = READERS.build(spec)
+    plain = reader.scan(tmp_path)
+    assert [(r.case, r.patient, r.group) for r in plain] == [(r.case, r.patient, r.group) for r in refs]
+    for ours, theirs in zip(map(reader.load, plain), map(acdc.load, refs), strict=True):
+        np.testing.assert_array_equal(ours.image, theirs.image)
+        np.testing.assert_array_equal(ours.mask, theirs.mask)
+        np.testing.assert_array_equal(ours.scribble, theirs.scribble)
+        assert ours.spacing_mm == theirs.spacing_mm
