@@ -23,14 +23,17 @@ class Scribble:
     """Weak annotation: a few strokes a class, the other pixels stay unmarked.
 
     source: "given" with the data, "simulated" from the masks, or "auto": given where the case has them, else simulated.
-    cost: of one slice in full-slice equivalents. length: share of a region's centre line that a simulated stroke
-    follows. thickness: width of a simulated stroke in network pixels.
+    cost: of one slice in full-slice equivalents. length, ring, background: share of the centre line that a simulated
+    stroke follows in a foreground region without a hole, in one with a hole, and in the background. thickness: width of
+    a simulated stroke in network pixels. The defaults match the published scribbles of ACDC at 256 x 256 pixels.
     """
 
     source: Literal["auto", "given", "simulated"] = "auto"
     cost: Annotated[float, Field(ge=0, le=1)] = 1 / 15
-    length: Annotated[float, Field(gt=0, le=1)] = 0.5
-    thickness: Annotated[int, Field(gt=0)] = 1
+    length: Annotated[float, Field(gt=0, le=1)] = 0.8
+    ring: Annotated[float, Field(gt=0, le=1)] = 0.5
+    background: Annotated[float, Field(gt=0, le=1)] = 0.35
+    thickness: Annotated[int, Field(gt=0)] = 2
 
     def check(self, cases: Sequence[CaseInfo]) -> None:
         """Every case has what the source asks for: a scribble, a mask to simulate from, or one of them."""
@@ -61,5 +64,5 @@ class Scribble:
             masks = vault.masks(rows[~given], "oracle", "training labels", self.cost)
             for i, mask in zip(np.flatnonzero(~given), masks, strict=True):
                 rng = stream(seed, "scribble", *slices.table.locate(int(positions[i])))
-                labels[i] = simulate(mask, vault.classes, rng, self.length, self.thickness)
+                labels[i] = simulate(mask, vault.classes, rng, self.length, self.ring, self.background, self.thickness)
         return Annotation(positions, labels, len(rows) * self.cost)

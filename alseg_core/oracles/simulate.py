@@ -14,38 +14,54 @@ _NEIGHBOURS = np.ones((3, 3), bool)
 
 
 def simulate(
-    mask: LabelArray, classes: int, rng: np.random.Generator, length: float = 0.5, thickness: int = 1
+    mask: LabelArray,
+    classes: int,
+    rng: np.random.Generator,
+    length: float = 0.8,
+    ring: float = 0.5,
+    background: float = 0.35,
+    thickness: int = 2,
 ) -> LabelArray:
     """Scribble of one slice: in every connected region of every class a contiguous share of its centre line.
 
     mask: (H, W) uint8. classes: number of classes, background included; each that is present gets at least one pixel.
-    length: share of the centre line that is kept, in (0, 1]. thickness: width of the stroke in pixels. Returns (H, W)
-    uint8, ``IGNORE`` where unmarked, elsewhere equal to the mask.
+    length, ring, background: share of the centre line that is kept, in (0, 1], in a region without a hole, in one with
+    a hole, and in class 0 whatever its shape. thickness: width of the stroke in pixels. Returns (H, W) uint8,
+    ``IGNORE`` where unmarked, elsewhere equal to the mask.
+
+    The defaults mark, on 256 x 256 slices of ACDC, as large a share of each class as its published scribbles (Valvano
+    et al., 2021) do: 0.7 % of the background, 10 % of the ventricles, 15 % of the ring of the myocardium. Those strokes
+    are 1.6 network pixels wide and follow half of a ring, and nearly all of the line through a ventricle.
     """
     out = np.full(mask.shape, IGNORE, np.uint8)
     for label in range(classes):
         region = mask == label
-        if not region.any():
-            continue
-        stroke = np.zeros(mask.shape, bool)
-        pieces, count = ndimage.label(_centre_lines(region), _NEIGHBOURS)
-        for piece in range(1, count + 1):
-            line = np.argwhere(pieces == piece)
-            stroke[tuple(_walk(line, math.ceil(length * len(line)), rng).T)] = True
+        parts, _ = ndimage.label(np.pad(region, 1))  # the image border is a rim too
+        stroke = np.zeros(parts.shape, bool)
+        for number, (y, x) in enumerate(ndimage.find_objects(parts), start=1):
+            box = slice(y.start - 1, y.stop + 1), slice(x.start - 1, x.stop + 1)
+            part = parts[box] == number
+            share = background if label == 0 else ring if _holed(part) else length
+            stroke[box] |= _stroke(_centre_line(part), share, rng)
+        stroke = stroke[1:-1, 1:-1]
         if thickness > 1:
             stroke = ndimage.binary_dilation(stroke, np.ones((thickness, thickness))) & region
         out[stroke] = label
     return out
 
 
-def _centre_lines(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(H, W) centre line of each 4-connected part of the region."""
-    padded = np.pad(region, 1)  # the image border is a rim too
-    lines = np.zeros_like(padded)
-    parts, count = ndimage.label(padded)
-    for part in range(1, count + 1):
-        lines |= _centre_line(parts == part)
-    return lines[1:-1, 1:-1]
+def _holed(part: NDArray[np.bool_]) -> bool:
+    return bool((ndimage.binary_fill_holes(part) != part).any())
+
+
+def _stroke(line: NDArray[np.bool_], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(H, W) contiguous ``share`` of each piece of a line."""
+    stroke = np.zeros_like(line)
+    pieces, count = ndimage.label(line, _NEIGHBOURS)
+    for piece in range(1, count + 1):
+        pixels = np.argwhere(pieces == piece)
+        stroke[tuple(_walk(pixels, math.ceil(share * len(pixels)), rng).T)] = True
+    return stroke
 
 
 def _centre_line(part: NDArray[np.bool_]) -> NDArray[np.bool_]:

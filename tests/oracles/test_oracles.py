@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -146,7 +148,12 @@ def test_ledger_merges_by_reader_and_purpose_and_drains():
     assert ledger.drain() == []
 
 
-@pytest.mark.parametrize("fields", [{"source": "guessed"}, {"cost": -1}, {"length": 0}, {"thickness": 0}, {"size": 1}])
+@pytest.mark.parametrize(
+    "fields", [
+        {"source": "guessed"}, {"cost": -1}, {"length": 0}, {"ring": 1.1}, {"background": 0}, {"thickness": 0},
+        {"size": 1},
+    ],
+)  # fmt: skip
 def test_bad_fields(fields):
     with pytest.raises(ConfigError, match=next(iter(fields))):
         ORACLES.build({"name": "scribble", **fields})
@@ -170,25 +177,34 @@ def test_scribble_is_sparse_right_and_contiguous():
     drawn = simulate(mask, 4, np.random.default_rng(0))
     marked = drawn != IGNORE
     assert (drawn[marked] == mask[marked]).all()
-    assert 0.003 < marked.mean() < 0.03
+    assert 0.01 < marked.mean() < 0.08
     assert set(np.unique(drawn[marked])) == {0, 1, 2, 3}
     for label in range(4):
         assert ndimage.label(drawn == label, np.ones((3, 3)))[1] == 1
-        assert (drawn == label).sum() < 0.2 * (mask == label).sum()
+        assert (drawn == label).sum() < 0.3 * (mask == label).sum()
     rim = (mask == 3) & ~ndimage.binary_erosion(mask == 3)
     assert not (marked & rim).any()
 
 
-def test_length_and_thickness_say_how_much_is_drawn():
+@pytest.mark.parametrize(("field", "labels"), [("length", [1, 3]), ("ring", [2]), ("background", [0])])
+def test_the_shares_say_how_much_of_which_region_is_drawn(field, labels):
     mask = organ()
-    size = {
-        (length, thick): (simulate(mask, 4, np.random.default_rng(0), length, thick) != IGNORE).sum()
-        for length in (0.2, 0.5, 1.0)
-        for thick in (1, 3)
-    }
-    assert size[0.2, 1] < size[0.5, 1] < size[1.0, 1]
-    assert 0.45 < size[0.5, 1] / size[1.0, 1] < 0.55
-    assert 2 < size[0.5, 3] / size[0.5, 1] < 4
+
+    def drawn(share):
+        return simulate(mask, 4, np.random.default_rng(0), thickness=1, **{field: share})
+
+    for label in labels:
+        size = {share: (drawn(share) == label).sum() for share in (0.2, 0.5, 1.0)}
+        assert size[0.2] < size[0.5] < size[1.0]
+        assert 0.45 < size[0.5] / size[1.0] < 0.55
+    for label in set(range(4)) - set(labels):
+        assert (drawn(0.2) == label).sum() == (drawn(1.0) == label).sum()
+
+
+def test_thickness_says_how_wide_a_stroke_is():
+    size = [(simulate(organ(), 4, np.random.default_rng(0), thickness=t) != IGNORE).sum() for t in (1, 2, 3)]
+    assert 1.7 < size[1] / size[0] < 2.5
+    assert 2.5 < size[2] / size[0] < 4
 
 
 def test_a_slice_of_background_gets_a_background_scribble():
@@ -215,7 +231,30 @@ def test_every_class_present_is_marked_and_marks_are_right(seed, smooth, length,
     noise = ndimage.gaussian_filter(rng.normal(size=(4, 24, 20)), (0, smooth, smooth))
     mask = noise.argmax(0).astype(np.uint8)
     mask[rng.integers(24), rng.integers(20)] = 4  # one pixel alone
-    drawn = simulate(mask, 5, rng, length, thickness)
+    drawn = simulate(mask, 5, rng, length, length, length, thickness)
     marked = drawn != IGNORE
     assert (drawn[marked] == mask[marked]).all()
     assert set(np.unique(drawn[marked])) == set(np.unique(mask))
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("ALSEG_ACDC" not in os.environ, reason="set ALSEG_ACDC to the folder of the ACDC data")
+def test_simulated_scribbles_mark_as_much_of_each_class_as_the_published_ones():
+    """Share of the pixels of each class, over every ninth volume of ACDC.
+
+    Measured over every third on 256 x 256: given 0.68, 9.8, 14.4, 9.9 %; simulated 1.05, 0.96, 1.05 and 1.09 times
+    that. On the quick grid of 96 x 96 strokes of the same width in pixels are too much for the foreground (1.24, 1.36
+    and 1.39 times; background 0.86), of half the width too little (about 0.55 times).
+    """
+    reader, paper = READERS.build("acdc"), Prepare(size=256, order=0)
+    marked, simulated, pixels = np.zeros((3, 4))
+    for ref in reader.scan(Path(os.environ["ALSEG_ACDC"]))[:200:9]:  # an odd step takes both phases
+        volume = reader.load(ref)
+        assert volume.scribble is not None, "this test needs the published scribbles beside the scans"
+        grid = paper.geometry(volume.mask.shape[1:], volume.spacing_mm[1:])
+        masks, given = grid.forward(volume.mask, 0, 0), grid.forward(volume.scribble, 0, IGNORE)
+        drawn = [simulate(mask, 4, np.random.default_rng([0, z])) for z, mask in enumerate(masks)]
+        for total, labels in ((marked, given), (simulated, np.array(drawn)), (pixels, masks)):
+            total += np.bincount(labels.ravel(), minlength=256)[:4]
+    np.testing.assert_allclose(marked / pixels, [0.007, 0.104, 0.147, 0.102], rtol=0.15)  # published scribbles
+    np.testing.assert_allclose(simulated / marked, 1, atol=0.2)
