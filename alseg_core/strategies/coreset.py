@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from alseg_core.geometry.kcenter import k_center_greedy, medoid
+from alseg_core.geometry.kcenter import densest, k_center_greedy, medoid
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import Selection
@@ -16,17 +16,22 @@ from alseg_core.vocabulary import Selection
 class Coreset(Strategy):
     """Farthest-first traversal of the embedding, starting from what is annotated.
 
-    start: the first centre when nothing is annotated yet, a random slice or the medoid. A slice's score is the distance
-    it had to the nearest centre when it was picked.
+    start: the first centre when nothing is annotated yet. "random": a random slice; the cover then depends on the seed,
+    and an outlier can be first. "medoid": the slice nearest to the mean of all. "densest": the slice with the least
+    mean distance to its 20 nearest, which lies inside a cluster also where the mean lies between clusters. A slice's
+    score is the distance it had to the nearest centre when it was picked.
     """
 
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Sener & Savarese, ICLR 2018; Vepa et al., NeurIPS 2024, Eq. 2-3"
-    start: Literal["random", "medoid"] = "random"
+    start: Literal["random", "medoid", "densest"] = "random"
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
-        features = view.embedding()
-        first = int(rng.choice(view.unlabelled)) if self.start == "random" else medoid(features)
-        picks, gaps = k_center_greedy(features, view.labelled, budget, first=first)
-        return Selection(picks, gaps)
+        features, first = view.embedding(), None
+        if len(view.labelled) == 0:
+            first = int(rng.choice(view.unlabelled))
+            if self.start != "random":
+                middle = {"medoid": medoid, "densest": densest}[self.start]
+                first = int(view.unlabelled[middle(features[view.unlabelled])])
+        return Selection(*k_center_greedy(features, view.labelled, view.unlabelled, budget, first=first))

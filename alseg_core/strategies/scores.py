@@ -1,13 +1,20 @@
-"""From pixel scores to slices: aggregation, and picking the best."""
+"""How uncertain the networks are of a slice: one score a slice, and the strategies that pick by it alone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
 
-from alseg_core.vocabulary import IntArray, Selection
+from alseg_core.errors import ConfigError
+from alseg_core.metrics.uncertainty import MEASURES, Measure
+from alseg_core.registry import component, nested
+from alseg_core.strategies.sampling import Sampling, pick
+from alseg_core.strategies.view import Strategy, View
+from alseg_core.vocabulary import Selection
 
 if TYPE_CHECKING:  # strategies are listed without waiting for torch
     from torch import Tensor
@@ -16,8 +23,12 @@ Aggregate = Literal["mean", "sum", "top", "foreground"]
 """How a slice's pixel scores become one score: mean; sum; mean of the highest 10 %; mean over the predicted foreground
 dilated by 3 pixels, 0 where none is predicted (a mean over a mostly empty slice hides small structures)."""
 
+Source = Literal["members", "dropout"]
+"""Whose predictions are averaged and compared: the members of the ensemble, or dropout passes of the best member."""
+
 TOP_SHARE = 0.1
 DILATION = 3
+OF_DISAGREEMENT = ("variance_ratio", "bald")
 
 
 def slice_scores(pixels: Tensor, aggregate: Aggregate, foreground: Tensor) -> NDArray[np.float64]:
@@ -39,7 +50,83 @@ def slice_scores(pixels: Tensor, aggregate: Aggregate, foreground: Tensor) -> ND
     return score.cpu().numpy()
 
 
-def best(positions: IntArray, scores: NDArray[np.float64], budget: int) -> Selection:
-    """The ``budget`` positions with the highest scores, highest first; ties go to the lowest position."""
-    order = np.lexsort((positions, -scores))[:budget]
-    return Selection(positions[order], scores[order])
+def predictions(view: View, source: Source, passes: int, rng: np.random.Generator) -> Iterator[Iterator[Tensor]]:
+    """Probabilities (B, K, H, W) of one member or pass after another, for chunks of the unlabelled slices in order."""
+    if source == "members":
+        chunks = view.member_probabilities(view.unlabelled)
+    else:
+        chunks = view.dropout_probabilities(view.unlabelled, passes, rng)
+    for _, members in chunks:
+        yield members
+
+
+@component
+class Score:
+    """A measure of uncertainty, made one score a slice.
+
+    source: "auto" is the members; for the measures of disagreement (variance_ratio, bald), which are 0 everywhere for
+    one network, it is dropout passes where there is one member only, and "members" is refused. passes: number of
+    dropout passes, where there are any.
+    """
+
+    name: Measure = "entropy"
+    source: Source | Literal["auto"] = "auto"
+    passes: Annotated[int, Field(ge=2)] = 40
+    aggregate: Aggregate = "mean"
+
+    def __post_init__(self) -> None:
+        if self.name in OF_DISAGREEMENT and self.source == "members":
+            raise ConfigError(
+                f"score {self.name!r} is the disagreement of several predictions, and 'members' may be a single "
+                "network; source is 'auto' (members where there are several, otherwise dropout) or 'dropout'."
+            )
+
+    def of(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Scores (U,) of the unlabelled slices in their order, higher = less certain, never negative."""
+        scores = []
+        for members in predictions(view, self._source(view), self.passes, rng):
+            pixels, mean = MEASURES[self.name](members)
+            scores.append(slice_scores(pixels, self.aggregate, mean.argmax(dim=1) > 0))
+        return np.concatenate(scores)
+
+    def _source(self, view: View) -> Source:
+        if self.source != "auto":
+            return self.source
+        if self.name not in OF_DISAGREEMENT:
+            return "members"
+        # a view does not say how many members there are: count those that answer for one slice
+        _, answers = next(iter(view.member_probabilities(view.unlabelled[:1])))
+        return "members" if sum(1 for _ in answers) > 1 else "dropout"
+
+
+NestedScore = Annotated[
+    Score, nested(Score, "score"), BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
+]
+"""A field that is a score, given as its name or as ``{"name": ..., **fields}``."""
+
+
+@component
+class ScoreStrategy(Strategy):
+    """Base of the strategies that pick by a score alone; each names its measure.
+
+    source, passes, aggregate: see :class:`Score`. sampling, beta: see :data:`alseg_core.strategies.sampling.Sampling`.
+    """
+
+    needs_model: ClassVar[bool] = True
+    measure: ClassVar[Measure]
+    source: Source | Literal["auto"] = "auto"
+    passes: Annotated[int, Field(ge=2)] = 40
+    aggregate: Aggregate = "mean"
+    sampling: Sampling = "top"
+    beta: Annotated[float, Field(gt=0)] = 1.0
+
+    def __post_init__(self) -> None:
+        self._score()
+
+    def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        """See :class:`Strategy`."""
+        scores = self._score().of(view, rng)
+        return pick(view.unlabelled, scores, budget, self.sampling, self.beta, rng)
+
+    def _score(self) -> Score:
+        return Score(name=self.measure, source=self.source, passes=self.passes, aggregate=self.aggregate)

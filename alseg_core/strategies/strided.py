@@ -6,7 +6,25 @@ import numpy as np
 
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
-from alseg_core.vocabulary import Selection
+from alseg_core.vocabulary import IntArray, Selection
+
+
+def share_out(view: View, budget: int, rng: np.random.Generator) -> list[tuple[IntArray, int]]:
+    """Divide the budget over the volumes, those with the fewest annotated slices first, at random between equal ones.
+
+    Returns, in random order, the unlabelled positions (by z) and the share of every volume that gets any.
+    """
+    table = view.table
+    volumes = len(table.cases)
+    free = np.bincount(table.volume[view.unlabelled], minlength=volumes)
+    filled = np.bincount(table.volume[view.labelled], minlength=volumes)
+    quota = np.zeros(volumes, dtype=np.int64)
+    turn = rng.permutation(volumes)
+    for _ in range(budget):
+        open_ = turn[free[turn] > quota[turn]]
+        quota[open_[np.argmin((filled + quota)[open_])]] += 1
+    volume = table.volume[view.unlabelled]
+    return [(view.unlabelled[volume == v], int(quota[v])) for v in turn if quota[v]]
 
 
 @component
@@ -18,21 +36,10 @@ class Strided(Strategy):
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
-        table = view.table
-        volumes = len(table.cases)
-        free = np.bincount(table.volume[view.unlabelled], minlength=volumes)
-        filled = np.bincount(table.volume[view.labelled], minlength=volumes)
-        quota = np.zeros(volumes, dtype=np.int64)
-        turn = rng.permutation(volumes)
-        for _ in range(budget):
-            open_ = turn[free[turn] > quota[turn]]
-            quota[open_[np.argmin((filled + quota)[open_])]] += 1
         picks: list[int] = []
-        for volume in turn[quota[turn] > 0]:
-            left = view.unlabelled[table.volume[view.unlabelled] == volume]
-            targets = (np.arange(quota[volume]) + rng.random()) / quota[volume]
-            for target in targets:
-                nearest = int(np.argmin(np.abs(table.relative_z[left] - target)))
+        for left, quota in share_out(view, budget, rng):
+            for target in (np.arange(quota) + rng.random()) / quota:
+                nearest = int(np.argmin(np.abs(view.table.relative_z[left] - target)))
                 picks.append(int(left[nearest]))
                 left = np.delete(left, nearest)
         return Selection(np.array(picks, dtype=np.int64))

@@ -85,8 +85,8 @@ class Strategy:
     """Base of all query strategies: picks exactly ``budget`` distinct unlabelled slices.
 
     needs_model: uses the networks of the round before; the first round, which has none, is random. needs_embedding:
-    works on the recipe's embedding. reads_ground_truth: a reference, named ``oracle_*``. Ties go to the lowest
-    position, and all randomness comes from ``rng``.
+    works on the recipe's embedding. reads_ground_truth: a reference, named ``oracle_*``. Ties go to the first in
+    ``view.unlabelled``, and all randomness comes from ``rng``.
     """
 
     needs_model: ClassVar[bool] = False

@@ -1,78 +1,63 @@
-"""What every registered strategy must do, whatever it is."""
+"""Every registered strategy passes the conformance suite."""
 
 from __future__ import annotations
 
-import dataclasses
-import pickle
+import inspect
+from typing import Any
 
 import numpy as np
 import pytest
 
-from alseg_core.pool import Pool
-from alseg_core.strategies import STRATEGIES
-from alseg_core.vocabulary import Annotation
-from tests.strategies.conftest import make_view
+from alseg_core.signals import ReferenceSignals, Signals
+from alseg_core.strategies import STRATEGIES, ReferenceView, Strategy, View
+from alseg_core.strategies.conformance import CHECKS, Check, SyntheticReferenceView, SyntheticView
 
-ALL = sorted(STRATEGIES)
+SMALL: dict[str, dict[str, Any]] = {"core_gcn": {"epochs": 3}, "vaal": {"epochs": 1, "size": 8}}
+"""Settings of the strategies that train networks, so that the suite takes seconds."""
 
-
-def pool_of(view) -> Pool:  # type: ignore[no-untyped-def]
-    pool = Pool(len(view.table))
-    if len(view.labelled):
-        pool.add(Annotation(view.labelled, np.zeros((len(view.labelled), 8, 8), dtype=np.uint8), 1.0), 0)
-    return pool
-
-
-@pytest.mark.parametrize("labelled", [0, 6, 20])
-@pytest.mark.parametrize("name", ALL)
-def test_exactly_the_budget_distinct_and_unlabelled(name: str, labelled: int) -> None:
-    view = make_view(labelled=labelled)
-    for budget in (1, 3):
-        selection = STRATEGIES.build(name).select(view, budget, np.random.default_rng(0))
-        assert selection.positions.dtype == np.int64
-        pool_of(view).check(selection, budget)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "entropy": {"aggregate": "foreground"},
+    "least_confidence": {"source": "dropout", "passes": 4},
+    "margin": {"sampling": "softmax", "beta": 30},
+    "variance_ratio": {"sampling": "softrank"},
+    "bald": {"sampling": "power", "source": "auto"},
+    "stochastic_batches": {"score": {"name": "bald", "passes": 4}},
+    "uncertain_coreset": {"score": "margin", "factor": 2},
+    "oracle_foreground": {"rho": 1},
+}
+"""Further settings, where a setting leads another way."""
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_down_to_the_last_slice(name: str) -> None:
-    view = make_view(labelled=22)
-    selection = STRATEGIES.build(name).select(view, 1, np.random.default_rng(0))
-    assert selection.positions.tolist() == view.unlabelled.tolist()
-    whole = make_view(labelled=0)
-    everything = STRATEGIES.build(name).select(whole, 23, np.random.default_rng(0))
-    assert sorted(everything.positions) == list(range(23))
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_conforms(name: str, check: Check) -> None:
+    check(STRATEGIES.build({"name": name, **SMALL.get(name, {})}))
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_one_slice_volumes_and_equal_features(name: str) -> None:
-    view = make_view(depths=(1,) * 9, labelled=2)
-    view.features[:] = 1
-    view.members[:] = 1 / 3
-    pool_of(view).check(STRATEGIES.build(name).select(view, 4, np.random.default_rng(0)), 4)
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_conforms_with_other_settings(name: str, check: Check) -> None:
+    check(STRATEGIES.build({"name": name, **VARIANTS[name]}))
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_same_seed_same_picks_and_survives_the_way_to_a_worker(name: str) -> None:
-    strategy = STRATEGIES.build(name)
-    picks = [
-        s.select(make_view(), 4, np.random.default_rng(7)).positions.tolist()
-        for s in (strategy, strategy, pickle.loads(pickle.dumps(strategy)))
-    ]
-    assert picks[0] == picks[1] == picks[2]
-
-
-@pytest.mark.parametrize("name", [n for n in ALL if not STRATEGIES[n].reads_ground_truth])
-def test_blind_to_ground_truth(name: str) -> None:
-    view, other = make_view(), make_view()
-    other.masks = np.random.default_rng(5).integers(0, 3, other.masks.shape).astype(np.uint8)
-    blind = dataclasses.replace(other)
-    del blind.masks
-    picks = [
-        STRATEGIES.build(name).select(v, 4, np.random.default_rng(1)).positions.tolist() for v in (view, other, blind)
-    ]
-    assert picks[0] == picks[1] == picks[2]
-
-
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_references_are_named_so(name: str) -> None:
     assert STRATEGIES[name].reads_ground_truth == name.startswith("oracle_")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "real", "synthetic"),
+    [(View, Signals, SyntheticView), (ReferenceView, ReferenceSignals, SyntheticReferenceView)],
+)
+def test_the_synthetic_view_offers_what_a_run_offers(protocol: type, real: type, synthetic: type) -> None:
+    methods = [name for name, member in inspect.getmembers(protocol, inspect.isfunction) if not name.startswith("_")]
+    assert {"images", "embedding", "bought", "member_probabilities"} <= set(methods)
+    for name in methods:
+        signatures = [list(inspect.signature(getattr(cls, name)).parameters) for cls in (protocol, real, synthetic)]
+        assert signatures[0] == signatures[1] == signatures[2], name
+    assert issubclass(synthetic, SyntheticView) and not hasattr(SyntheticView, "ground_truth")
+
+
+def test_an_undefined_select_says_so() -> None:
+    with pytest.raises(TypeError, match="does not define select"):
+        Strategy().select(SyntheticView.make(), 1, np.random.default_rng(0))

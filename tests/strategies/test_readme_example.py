@@ -1,24 +1,30 @@
-"""The strategy that README shows works as it stands."""
+"""The strategy that README shows works as it stands, and so does its test."""
 
 from __future__ import annotations
 
 import re
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from alseg_core.strategies.view import Strategy
+from alseg_core.strategies.conformance import CHECKS
 from tests.strategies.conftest import make_view
 
 
-def test_readme_strategy() -> None:
+def test_readme_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 1
-    namespace: dict[str, object] = {"__name__": "example"}
-    exec(compile(blocks[0], "README.md", "exec", dont_inherit=True), namespace)
-    middle = namespace["Middle"]
-    assert isinstance(middle, type) and issubclass(middle, Strategy)
+    assert len(blocks) == 2
+    module = types.ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)  # what is pickled is looked up there
+    namespace = vars(module)
+    for block in blocks:
+        exec(compile(block, "README.md", "exec", dont_inherit=True), namespace)
     view = make_view(depths=(9, 5), labelled=0)
-    picks = middle().select(view, 2, np.random.default_rng(0)).positions
+    picks = namespace["Middle"]().select(view, 2, np.random.default_rng(0)).positions
     assert sorted(zip(view.table.volume[picks], view.table.z[picks], strict=True)) == [(0, 4), (1, 2)]
+    for check in CHECKS:
+        namespace["test_middle"](check)

@@ -1,0 +1,141 @@
+"""k-means, its seeding, and the order in which clusters are visited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alseg_core.geometry.distances import distances_to
+from alseg_core.geometry.neighbours import lloyd, nearest
+from alseg_core.vocabulary import FloatArray, IntArray
+
+RESTARTS = 3
+"""Seedings of which the best result is kept."""
+
+STEPS = 30
+"""Lloyd's iterations from each seeding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """labels: (N,) int64 cluster of each point, 0..K-1, none empty. centroids: (K, D) float32 means (of length 1 when
+    spherical).
+    """
+
+    labels: IntArray
+    centroids: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.centroids)
+
+
+def unit_length(features: FloatArray) -> NDArray[np.float32]:
+    """Features (N, D) scaled to Euclidean length 1; zero vectors stay zero."""
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = (features / np.where(length > 0, length, 1)).astype(np.float32)
+    return scaled
+
+
+def plus_plus(
+    features: FloatArray, count: int, rng: np.random.Generator, weights: FloatArray | None = None
+) -> IntArray:
+    """``count`` different rows by k-means++ seeding (Arthur & Vassilvitskii, SODA 2007).
+
+    features: (N, D), count <= N. The first is drawn uniformly, each further one with probability proportional to its
+    squared distance to the nearest row drawn before, both times ``weights`` (N,). When no row is left at a distance,
+    the rest is drawn uniformly.
+    """
+    mass = np.ones(len(features)) if weights is None else np.array(weights, dtype=np.float64)
+    nearest_yet = np.ones(len(features))
+    free = np.ones(len(features), dtype=bool)
+    rows = np.empty(count, dtype=np.int64)
+    for i in range(count):
+        chance = np.where(free, mass * nearest_yet**2, 0)
+        if not chance.sum() > 0:
+            chance = free.astype(np.float64)
+        rows[i] = rng.choice(len(features), p=chance / chance.sum())
+        free[rows[i]] = False
+        distance = distances_to(features, features[rows[i]])
+        nearest_yet = distance if i == 0 else np.minimum(nearest_yet, distance)
+    return rows
+
+
+def k_means(features: FloatArray, k: int, rng: np.random.Generator, spherical: bool = False) -> Clusters:
+    """k-means of features (N, D): k-means++ seeding, Lloyd's iterations, the best of :data:`RESTARTS`.
+
+    Equal points share a cluster and no cluster is empty, so that there are min(k, number of different points) clusters.
+    spherical: distance is the angle; the points are scaled to length 1 first, and so are the centroids.
+    """
+    if k < 1:
+        raise ValueError(f"k_means: k >= 1 was wanted, got {k}")
+    points = unit_length(features) if spherical else np.ascontiguousarray(features, dtype=np.float32)
+    first, group, counts = _different(points)
+    points, weights = points[first], counts.astype(np.float32)
+    if k >= len(points):
+        return Clusters(group, points)
+    best: NDArray[np.float32] | None = None
+    least = np.inf
+    for _ in range(RESTARTS):
+        start = points[plus_plus(points, k, rng, weights)]
+        centroids = lloyd(points, weights, start, STEPS, spherical)
+        distances, _ = nearest(centroids, points, 1)
+        spread = float((weights * distances[:, 0] ** 2).sum())
+        if best is None or spread < least:
+            best, least = centroids, spread
+    assert best is not None
+    return _settled(points, weights, best, group, spherical)
+
+
+def visit(labels: IntArray, annotated: IntArray, candidates: IntArray, count: int) -> list[int]:
+    """The clusters to pick from, one a pick: those with the fewest annotated or picked points first, larger ones first.
+
+    labels: (N,) cluster of each point. annotated, candidates: rows of points; a cluster is visited only while it has
+    candidates left, of which there are ``count`` or more. Ties go to the lowest cluster.
+    """
+    number = int(labels.max()) + 1
+    size = np.bincount(labels, minlength=number)
+    taken = np.bincount(labels[annotated], minlength=number)
+    left = np.bincount(labels[candidates], minlength=number)
+    turns = []
+    for _ in range(count):
+        open_ = np.flatnonzero(left > 0)
+        turn = int(open_[np.lexsort((-size[open_], taken[open_]))[0]])
+        taken[turn] += 1
+        left[turn] -= 1
+        turns.append(turn)
+    return turns
+
+
+def _different(points: NDArray[np.float32]) -> tuple[IntArray, IntArray, IntArray]:
+    """Rows of the different points in order of first appearance, the number of each point among them, their counts."""
+    whole = np.ascontiguousarray(points + 0.0)  # -0.0 becomes 0.0: rows are compared by their bytes
+    keys = whole.view(np.dtype((np.void, whole.itemsize * whole.shape[1])))[:, 0]
+    _, first, group, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first)
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    return first[order].astype(np.int64), number[group], counts[order]
+
+
+def _settled(
+    points: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    centroids: NDArray[np.float32],
+    group: IntArray,
+    spherical: bool,
+) -> Clusters:
+    """Points to their nearest centroids; an empty cluster gets the point farthest from its own; then the means."""
+    k = len(centroids)
+    distances, rows = nearest(centroids, points, 1)
+    labels, far = rows[:, 0], distances[:, 0]
+    for empty in np.flatnonzero(np.bincount(labels, minlength=k) == 0):
+        shared = np.bincount(labels, minlength=k)[labels] > 1
+        moved = int(np.argmax(np.where(shared, far, -1.0)))
+        labels[moved], far[moved] = empty, 0.0
+    mass = np.bincount(labels, weights, minlength=k)
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(k))
+    means = np.add.reduceat(points[order].astype(np.float64) * weights[order, None], starts, axis=0) / mass[:, None]
+    return Clusters(labels[group], unit_length(means) if spherical else means.astype(np.float32))

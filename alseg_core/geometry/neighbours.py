@@ -1,0 +1,148 @@
+"""Nearest neighbours, neighbours within a radius, and Lloyd's iterations: the only door to faiss.
+
+Everything is exact search. faiss runs on as many threads as torch does, and what it finds is the same for the same
+number of threads. On a GPU (faiss with GPU support and a GPU at hand) run :func:`nearest` and :func:`lloyd`;
+range search runs on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alseg_core.errors import MissingPackageError
+from alseg_core.vocabulary import FloatArray, IntArray
+
+PAIRS = 1 << 22
+"""Pairs of points that are held at a time."""
+
+GPU_NEIGHBOURS = 1024
+"""Most neighbours that every GPU build of faiss finds."""
+
+
+@contextmanager
+def _faiss() -> Iterator[Any]:
+    """The module faiss, on as many threads as torch for the time of the block."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise MissingPackageError(
+            "nearest neighbours and k-means need the package faiss, which is not installed; "
+            "try pip install faiss-cpu (or faiss-gpu-cu12)."
+        ) from error
+    import torch
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    try:
+        yield faiss
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def nearest(features: FloatArray, queries: FloatArray, k: int) -> tuple[NDArray[np.float64], IntArray]:
+    """The ``k`` rows of features (N, D) nearest to each of queries (M, D), nearest first, ties by the lowest row.
+
+    Returns Euclidean distances (M, k) and row numbers (M, k); k is at most N. The rows are found by float32 products
+    and their distances computed anew from the differences in float64, so that equal points have distance 0 exactly.
+    Where more than k points are equally near within float32, which of them come is left to faiss.
+    """
+    points, wanted = _float32(features), _float32(queries)
+    if not 1 <= k <= len(points):
+        raise ValueError(f"nearest: 1 <= k <= {len(points)} points was wanted, got k = {k}")
+    with _faiss() as faiss:
+        if k <= GPU_NEIGHBOURS and _gpus(faiss):
+            _, rows = faiss.knn_gpu(faiss.StandardGpuResources(), wanted, points, k)
+        else:
+            _, rows = faiss.knn(wanted, points, k)
+    rows = np.sort(rows.astype(np.int64), axis=1)
+    distances = np.empty(rows.shape)
+    step = max(1, PAIRS // max(1, k * points.shape[1]))
+    for start in range(0, len(wanted), step):
+        part = slice(start, start + step)
+        distances[part] = _distances(np.repeat(wanted[part], k, axis=0), points[rows[part].ravel()]).reshape(-1, k)
+    order = np.argsort(distances, axis=1, kind="stable")
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+class Balls:
+    """Open balls of one radius around points: which points lie nearer than ``radius``, found in blocks when asked for.
+
+    features: (N, D). A point is in its own ball. The relation is symmetric: distances near the radius are computed in
+    float64, whatever block they fall into. Memory is linear in N.
+    """
+
+    def __init__(self, features: FloatArray, radius: float) -> None:
+        self._points = _float32(features)
+        self._radius = radius
+        # what float32 products can be wrong by: |x|^2 - 2xy + |y|^2 cancels
+        self._slack = 1e-5 * float(np.einsum("nd,nd->n", self._points, self._points).max(initial=0))
+        with _faiss() as faiss:
+            self._index = faiss.IndexFlatL2(self._points.shape[1])
+            self._index.add(self._points)
+
+    def around(self, rows: IntArray) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+        """Balls of the points ``rows``, block by block: (b,) rows, and pairs as (centre, member), each (p,).
+
+        centre counts within the block, 0..b-1 and ascending; member is a row of features.
+        """
+        step = max(1, PAIRS // max(1, len(self._points)))
+        for start in range(0, len(rows), step):
+            block = rows[start : start + step]
+            yield block, *self._pairs(block)
+
+    def _pairs(self, block: IntArray) -> tuple[IntArray, IntArray]:
+        limit = min(self._radius**2 + self._slack, float(np.finfo(np.float32).max))
+        with _faiss():
+            limits, squared, members = self._index.range_search(self._points[block], limit)
+        centre = np.repeat(np.arange(len(block)), np.diff(limits.astype(np.int64)))
+        member = members.astype(np.int64)
+        inside = squared < self._radius**2
+        doubtful = np.flatnonzero(np.abs(squared - self._radius**2) <= self._slack)
+        width = max(1, PAIRS // self._points.shape[1])
+        for start in range(0, len(doubtful), width):
+            pairs = doubtful[start : start + width]
+            inside[pairs] = _distances(self._points[block[centre[pairs]]], self._points[member[pairs]]) < self._radius
+        return centre[inside], member[inside]
+
+
+def lloyd(
+    features: NDArray[np.float32], weights: NDArray[np.float32], start: NDArray[np.float32], steps: int, spherical: bool
+) -> NDArray[np.float32]:
+    """Centroids (K, D) after ``steps`` of Lloyd's iterations from ``start`` (K, D).
+
+    features: (N, D), K <= N, each counting ``weights`` (N,) times. spherical: points go to the centroid with the
+    largest product, and centroids are scaled to length 1. A cluster that runs empty is given half of a large one.
+    """
+    with _faiss() as faiss:
+        kmeans = faiss.Kmeans(
+            features.shape[1],
+            len(start),
+            niter=steps,
+            spherical=spherical,
+            gpu=_gpus(faiss),
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(features),  # all points, no sample of them
+        )
+        kmeans.train(features, weights=weights, init_centroids=start)
+        centroids: NDArray[np.float32] = kmeans.centroids
+        return centroids
+
+
+def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Distances (p,) of the rows of a (p, D) to those of b, in float64: one pair has one distance everywhere here."""
+    difference = a.astype(np.float64) - b
+    length: NDArray[np.float64] = np.sqrt(np.einsum("pd,pd->p", difference, difference))
+    return length
+
+
+def _gpus(faiss: Any) -> int:
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
+
+
+def _float32(features: FloatArray) -> NDArray[np.float32]:
+    return np.ascontiguousarray(features, dtype=np.float32)

@@ -1,0 +1,76 @@
+"""ClaSP PE: class-stratified, scheduled power sampling of predictive entropy."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from alseg_core.metrics.uncertainty import predictive_entropy
+from alseg_core.registry import component
+from alseg_core.strategies.sampling import pick
+from alseg_core.strategies.scores import Source, predictions
+from alseg_core.strategies.view import Strategy, View
+from alseg_core.vocabulary import IntArray, Selection
+
+
+@component
+class ClaspPE(Strategy):
+    """Slices drawn by predictive entropy, a share of them for each foreground class, less random every round.
+
+    Slice scores are means over pixels v of U(v) = PE(v) and, for class c, U_c(v) = PE(v) mean_m p_m(v, c). Of Q picks
+    floor(share Q) are divided equally over the foreground classes, what does not divide going to random ones, and each
+    class draws by its U_c from what is left; the rest are drawn by U. All draws are power draws (s^beta). share: of the
+    budget. beta_first, beta_last: beta of the first and the last round with a network, geometric in between.
+    source, passes: see :class:`alseg_core.strategies.scores.Score`.
+    """
+
+    needs_model: ClassVar[bool] = True
+    paper: ClassVar[str] = "Lueth et al. 2026"
+    share: Annotated[float, Field(ge=0, le=1)] = 0.66
+    beta_first: Annotated[float, Field(gt=0)] = 1.0
+    beta_last: Annotated[float, Field(gt=0)] = 100.0
+    source: Source = "members"
+    passes: Annotated[int, Field(ge=2)] = 40
+
+    def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        """See :class:`Strategy`."""
+        scores = self._scores(view, rng)
+        beta = self.beta(view.round, view.rounds)
+        counts = self.counts(budget, scores.shape[1], rng)
+        rows: IntArray = np.arange(len(scores))
+        picks = []
+        for c in [*range(1, len(counts)), 0]:  # the classes first
+            drawn = pick(rows, scores[rows, c], int(counts[c]), "power", beta, rng).positions
+            picks.append(drawn)
+            rows = rows[~np.isin(rows, drawn)]
+        return Selection(view.unlabelled[np.concatenate(picks)])
+
+    def beta(self, round: int, rounds: int) -> float:
+        """b_0 (b_1 / b_0)^(t / (T - 1)) of the t-th of T queries; the first round of a run has no network to query."""
+        query, queries = max(round - 1, 0), rounds - 1
+        share = query / (queries - 1) if queries > 1 else 0.0
+        return float(self.beta_first * (self.beta_last / self.beta_first) ** share)
+
+    def counts(self, budget: int, classes: int, rng: np.random.Generator) -> IntArray:
+        """(K,) number of picks by each class; entry 0, the background's, is that of the class-free score."""
+        counts = np.zeros(classes, dtype=np.int64)
+        stratified = math.floor(self.share * budget + 1e-9)  # .66 x 50 is 33 whatever binary fractions say
+        each, left = divmod(stratified, classes - 1)
+        counts[1:] = each
+        counts[1 + rng.choice(classes - 1, left, replace=False)] += 1
+        counts[0] = budget - stratified
+        return counts
+
+    def _scores(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
+        """(U, K) scores: column 0 class-free, column c of foreground class c."""
+        parts = []
+        for members in predictions(view, self.source, self.passes, rng):
+            entropy, mean = predictive_entropy(members)
+            weighted = entropy.double().unsqueeze(1) * mean.double()
+            weighted[:, 0] = entropy
+            parts.append(weighted.mean(dim=(2, 3)).cpu().numpy())
+        return np.concatenate(parts)

@@ -1,0 +1,70 @@
+"""TypiClust: typical slices of clusters that have no label yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from alseg_core.geometry.clusters import k_means, unit_length, visit
+from alseg_core.geometry.neighbours import nearest
+from alseg_core.registry import component
+from alseg_core.strategies.view import Strategy, View
+from alseg_core.vocabulary import FloatArray, Selection
+
+
+@component
+class TypiClust(Strategy):
+    """The most typical slice of each cluster of the embedding, clusters with the fewest labels first, then large ones.
+
+    k-means of the features of length 1 with as many clusters as there will be labels, at most ``max_clusters``.
+    Clusters of ``small`` slices or fewer are passed over; where the others hold fewer candidates than the budget, the
+    limit is lowered as far as it takes. neighbours: the typicality of a slice is 1 over its mean distance to so many
+    nearest slices of the cluster, at most half the cluster.
+    """
+
+    needs_embedding: ClassVar[bool] = True
+    paper: ClassVar[str] = "Hacohen, Dekel, Weinshall, ICML 2022"
+    max_clusters: Annotated[int, Field(ge=1)] = 500
+    small: Annotated[int, Field(ge=0)] = 5
+    neighbours: Annotated[int, Field(ge=1)] = 20
+
+    def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        """See :class:`Strategy`."""
+        positions = np.concatenate([view.labelled, view.unlabelled])
+        annotated, candidates = np.split(np.arange(len(positions)), [len(view.labelled)])
+        features = unit_length(view.embedding()[positions])
+        labels = k_means(features, min(len(annotated) + budget, self.max_clusters), rng).labels
+
+        size = np.bincount(labels)[labels[candidates]]
+        for limit in range(self.small, -1, -1):
+            eligible = candidates[size > limit]
+            if len(eligible) >= budget:
+                break
+        typical: dict[int, Iterator[int]] = {}
+        picks = []
+        for cluster in visit(labels, annotated, eligible, budget):
+            if cluster not in typical:
+                members = np.flatnonzero(labels == cluster)
+                order = members[np.argsort(-typicality(features[members], self.neighbours), kind="stable")]
+                typical[cluster] = iter(order[order >= len(annotated)].tolist())
+            picks.append(next(typical[cluster]))
+        return Selection(positions[np.array(picks, dtype=np.int64)])
+
+
+def typicality(features: FloatArray, neighbours: int) -> NDArray[np.float64]:
+    """1 / mean distance of each of features (n, D) to its min(neighbours, n / 2) nearest others; infinite among equals.
+
+    A point that is alone has typicality 0.
+    """
+    k = min(neighbours, len(features) // 2)
+    if k == 0:
+        return np.zeros(len(features))
+    distances, _ = nearest(features, features, k + 1)  # the point itself is one of them, at distance 0
+    total = distances.sum(axis=1)
+    typical = np.full(len(features), np.inf)
+    typical[total > 0] = k / total[total > 0]
+    return typical

@@ -1,0 +1,37 @@
+"""Uncertainty x diversity: a coreset of the uncertain slices."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from alseg_core.geometry.kcenter import k_center_greedy
+from alseg_core.registry import component
+from alseg_core.strategies.sampling import best
+from alseg_core.strategies.scores import NestedScore, Score
+from alseg_core.strategies.view import Strategy, View
+from alseg_core.vocabulary import Selection
+
+
+@component
+class UncertainCoreset(Strategy):
+    """Farthest-first traversal of the embedding over the most uncertain slices, starting from what is annotated.
+
+    score, factor: factor x budget slices are preselected by their score. The selection's scores are the distances that
+    slices had to the nearest centre when they were picked. The most uncertain slice goes first among equally far ones,
+    and where nothing is annotated.
+    """
+
+    needs_model: ClassVar[bool] = True
+    needs_embedding: ClassVar[bool] = True
+    paper: ClassVar[str] = "after Yang et al., MICCAI 2017; k-centre: Sener & Savarese, ICLR 2018"
+    score: NestedScore = Score()
+    factor: Annotated[int, Field(ge=1)] = 5
+
+    def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
+        """See :class:`Strategy`."""
+        uncertain = best(view.unlabelled, self.score.of(view, rng), self.factor * budget).positions
+        picks, gaps = k_center_greedy(view.embedding(), view.labelled, uncertain, budget, first=int(uncertain[0]))
+        return Selection(picks, gaps)
