@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from alseg_core.embed.contrastive import Contrastive
 from alseg_core.embed.embedder import EmbedContext, Embedder, Embedding
+from alseg_core.embed.imagenet import ImageNet
 from alseg_core.embed.pixels import Pixels
 from alseg_core.embed.task_net import TaskNet
 from alseg_core.registry import Registry
 
 EMBEDDERS: Registry[Embedder] = Registry(
-    "embedder", {"pixels": Pixels, "contrastive": Contrastive, "task_net": TaskNet}
+    "embedder", {"pixels": Pixels, "contrastive": Contrastive, "imagenet": ImageNet, "task_net": TaskNet}
 )
 
 __all__ = ["EMBEDDERS", "EmbedContext", "Embedder", "Embedding", "Pixels"]

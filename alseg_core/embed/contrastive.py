@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from alseg_core import seeding
-from alseg_core.embed.embedder import EmbedContext, Embedding
+from alseg_core.embed.embedder import EmbedContext, Embedding, table_key
 from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder, encode
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.registry import component, describe
-from alseg_core.store import digest
 
 
 @component
@@ -40,9 +39,7 @@ class Contrastive(ContrastiveTraining):
         """
         if context.store is None:
             return self._train(context)[1]
-        table = context.slices.table
-        rows = [table.cases, table.patients, table.volume.tolist(), table.z.tolist()]
-        key = {"data": context.data_key, "table": digest(rows), "seed": context.seed, "settings": describe(self)}
+        key = {**table_key(context), "settings": describe(self)}
         entry = context.store.fetch("encoder", key, lambda folder: self._save(context, folder))
         facts = json.loads((entry / "facts.json").read_text())
         return Embedding(np.load(entry / "features.npy"), facts)

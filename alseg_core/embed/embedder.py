@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.data.slices import Slices
-from alseg_core.store import Store
+from alseg_core.store import Store, digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,13 @@ class EmbedContext:
     store: Store | None
     model: object | None
     progress: Callable[[float], None] | None = None
+
+
+def table_key(context: EmbedContext) -> dict[str, Any]:
+    """Identity of the pool and the seed, for the store: a stored entry is found by these and an embedder's settings."""
+    table = context.slices.table
+    rows = [table.cases, table.patients, table.volume.tolist(), table.z.tolist()]
+    return {"data": context.data_key, "table": digest(rows), "seed": context.seed}
 
 
 @dataclass(frozen=True, eq=False)

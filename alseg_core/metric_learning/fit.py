@@ -19,7 +19,7 @@ from alseg_core import seeding
 from alseg_core.data.slices import Slices
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.metric_learning.groups import relate
-from alseg_core.metric_learning.losses import Weights, total_loss
+from alseg_core.metric_learning.losses import LossVariant, Weights, total_loss
 from alseg_core.metric_learning.sampler import epoch_batches
 from alseg_core.metric_learning.views import TwoViews
 from alseg_core.models.resnet import FEATURES, ProjectionHead, ResNetEncoder, load_imagenet
@@ -56,6 +56,8 @@ class ContrastiveTraining:
     """Settings of Eq. 5 and its optimisation (Vepa et al., NeurIPS 2024); the defaults are the paper's for ACDC.
 
     w_ntxent, w_patient, w_volume, w_slice: weights of the losses, at least one above 0. temperature: of every loss.
+    loss: "paper", group losses of Eq. 4, or "as_released", those of the authors' code, in which every other sample is a
+    positive and the three group losses do not differ.
     batch: slices a step, rounded to whole groups (8 becomes 9 with two group losses). epochs: at most.
     lr, weight_decay: Adam. image_size: pixels a side that slices are resized to. projection: length of z. init:
     "imagenet", "random" or the path of a ResNet-18 ``.pth``; if_missing: "error" or "random" when those weights
@@ -67,6 +69,7 @@ class ContrastiveTraining:
     w_patient: Weight = 0.05
     w_volume: Weight = 0.35
     w_slice: Weight = 0.0
+    loss: LossVariant = "paper"
     temperature: Annotated[float, Field(gt=0)] = 0.5
     batch: Annotated[int, Field(gt=0)] = 8
     epochs: Annotated[int, Field(gt=0)] = 100
@@ -151,19 +154,20 @@ class ContrastiveTraining:
         groups = relate(slices.table, positions)
         related = {name: torch.from_numpy(getattr(groups, name)).to(z.device) for name in self.weights.groups}
         patient = torch.from_numpy(slices.table.patient[positions]).to(z.device)
-        return total_loss(z, related, patient, self.weights, self.temperature)
+        return total_loss(z, related, patient, self.weights, self.temperature, self.loss)
 
 
 def resized(slices: Slices, image_size: int, device: str | torch.device) -> Tensor:
-    """All slices as one tensor (N, C, image_size, image_size) float32, bilinear, smoothed where shrunk."""
+    """All slices as one tensor (N, C, image_size, image_size) float32."""
     out = torch.empty((len(slices), slices.channels, image_size, image_size), device=device)
     for start in range(0, len(slices), CHUNK):
-        out[start : start + CHUNK] = _resize(slices, start, image_size, device)
+        positions = np.arange(start, min(start + CHUNK, len(slices)))
+        out[start : start + CHUNK] = resize(slices, positions, image_size, device)
     return out
 
 
-def _resize(slices: Slices, start: int, image_size: int, device: str | torch.device) -> Tensor:
-    positions = np.arange(start, min(start + CHUNK, len(slices)))
+def resize(slices: Slices, positions: IntArray, image_size: int, device: str | torch.device) -> Tensor:
+    """The slices at ``positions`` (B,) as (B, C, image_size, image_size) float32, bilinear, smoothed where shrunk."""
     images = torch.from_numpy(slices.images(positions)).to(device)
     if images.shape[2:] == (image_size, image_size):
         return images

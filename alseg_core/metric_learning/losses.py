@@ -6,12 +6,16 @@ Everywhere z is (2B, d): rows 0..B-1 are the first views of the B slices, rows B
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from alseg_core.metric_learning.sampler import GroupName
+
+LossVariant = Literal["paper", "as_released"]
+"""Which group loss: :func:`group_loss`, Eq. 4, or :func:`released_group_loss`, what the authors' code computes."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,37 @@ def group_loss(z: Tensor, related: Tensor, patient: Tensor, temperature: float) 
     return (log_sum - mean_positive).mean()
 
 
+def released_group_loss(z: Tensor, patient: Tensor, temperature: float) -> Tensor:
+    """Group loss as the released code computes it, the same for patient, volume and slice: z (2B, d) -> scalar.
+
+    Its mask of positives starts from all ones, so that every other sample is a positive of every sample, whatever the
+    groups. A pair (i, j) is compared with j and the samples of other patients alone (one positive a denominator), and
+    the loss is the mean over all ordered pairs. patient: (B,) integer ids.
+    """
+    n = len(z)
+    s = _similarities(z, temperature)
+    stranger = (patient[:, None] != patient[None]).repeat(2, 2)
+    strangers = s.masked_fill(~stranger, -torch.inf).logsumexp(dim=1, keepdim=True)  # -inf where there is none
+    log_sum = torch.where(stranger, strangers, torch.logaddexp(strangers, s))
+    other_sample = ~torch.eye(n, dtype=torch.bool, device=z.device)
+    return (log_sum - s)[other_sample].mean()
+
+
 def total_loss(
-    z: Tensor, related: dict[GroupName, Tensor], patient: Tensor, weights: Weights, temperature: float
+    z: Tensor,
+    related: dict[GroupName, Tensor],
+    patient: Tensor,
+    weights: Weights,
+    temperature: float,
+    variant: LossVariant = "paper",
 ) -> Tensor:
     """Eq. 5: weighted sum of NT-Xent and the group losses -> scalar. Terms of weight zero are not computed.
 
-    related: (B, B) bool for each group loss that is on.
+    related: (B, B) bool for each group loss that is on. variant: of the group losses.
     """
     terms = [weights.ntxent * nt_xent(z, temperature)] if weights.ntxent > 0 else []
+    if variant == "as_released":
+        terms += [getattr(weights, n) * released_group_loss(z, patient, temperature) for n in weights.groups]
+        return torch.stack(terms).sum()
     terms += [getattr(weights, n) * group_loss(z, related[n], patient, temperature) for n in weights.groups]
     return torch.stack(terms).sum()

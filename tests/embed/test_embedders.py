@@ -14,7 +14,7 @@ from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.embed import EMBEDDERS, EmbedContext
 from alseg_core.errors import ConfigError
 from alseg_core.metric_learning.fit import ContrastiveTraining, encode
-from alseg_core.models.resnet import ResNetEncoder
+from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.registry import describe, summary
 from alseg_core.store import Store
 
@@ -115,3 +115,69 @@ def test_contrastive_is_trained_anew_for_anything_that_matters(tmp_path: Path) -
     ]:
         EMBEDDERS.build(settings).embed(where)
     assert len([path for path in (tmp_path / "encoder").iterdir() if path.is_dir()]) == 6
+
+
+def weights_file(folder: Path) -> str:
+    """A ResNet-18 file for three channels, as the published one."""
+    torch.manual_seed(7)
+    encoder = ResNetEncoder(3)
+    torch.save(encoder.state_dict(), folder / "mine.pth")
+    return str(folder / "mine.pth")
+
+
+def test_imagenet_is_the_encoder_on_grey_as_colour(tmp_path: Path) -> None:
+    path, slices = weights_file(tmp_path), pool(70)
+    embedded = EMBEDDERS.build({"name": "imagenet", "init": path, "image_size": 32}).embed(context(slices))
+    assert embedded.features.shape == (70, 512) and embedded.features.dtype == np.float32
+    assert embedded.facts == {"init": "file (mine.pth)"}  # the first convolution is the published one
+    images = slices.images()
+    encoder = ResNetEncoder(3)
+    load_imagenet(encoder, path, "error")
+    colour = torch.from_numpy(((images - images.mean()) / images.std()).repeat(3, axis=1))
+    with torch.no_grad():
+        truth = encoder.eval()(colour).numpy()
+    np.testing.assert_allclose(embedded.features, truth, rtol=1e-3, atol=1e-4)
+
+
+def test_imagenet_does_not_depend_on_the_scale_of_intensities(tmp_path: Path) -> None:
+    slices, embedder = pool(4), EMBEDDERS.build({"name": "imagenet", "init": weights_file(tmp_path), "image_size": 48})
+    scaled = Slices(slices.table, slices.base * 20 + 300, slices.rows)
+    constant = Slices(slices.table, np.ones_like(slices.base), slices.rows)
+    first, other, flat = (embedder.embed(context(s)).features for s in (slices, scaled, constant))
+    np.testing.assert_allclose(first, other, rtol=1e-2, atol=1e-2 * np.abs(first).max())
+    assert np.isfinite(flat).all()
+
+
+def test_imagenet_keeps_colours(tmp_path: Path) -> None:
+    embedder = EMBEDDERS.build({"name": "imagenet", "init": weights_file(tmp_path), "image_size": 32})
+    base = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    table = SliceTable(("a",), ("p",), np.zeros(2, dtype=np.int64), np.arange(2))
+    turned = Slices(table, base[:, [2, 0, 1]], np.arange(2))
+    features = [embedder.embed(context(s)).features for s in (Slices(table, base, np.arange(2)), turned)]
+    assert not np.allclose(*features, rtol=1e-3)
+
+
+def test_imagenet_says_what_it_used_and_keeps_it(tmp_path: Path) -> None:
+    slices, store, absent = pool(3), Store(tmp_path / "store"), str(tmp_path / "absent.pth")
+    with pytest.raises(ConfigError, match=r"absent\.pth"):
+        EMBEDDERS.build({"name": "imagenet", "init": absent}).check()
+    embedder = EMBEDDERS.build({"name": "imagenet", "init": absent, "if_missing": "random", "image_size": 32})
+    embedder.check()
+    calls: list[float] = []
+    fresh = embedder.embed(context(slices, store, progress=calls.append))
+    weights_file(tmp_path)
+    (tmp_path / "mine.pth").rename(absent)  # weights that appear later do not change what is stored
+    stored = embedder.embed(context(slices, store, progress=calls.append))
+    assert calls == [1.0] and fresh.facts["init"].startswith("random (file absent.pth not usable")
+    assert np.array_equal(fresh.features, stored.features) and fresh.facts == stored.facts
+    other = embedder.embed(context(slices, store, seed=4))
+    assert other.facts == {"init": "file (absent.pth)"} and not np.allclose(other.features, fresh.features)
+
+
+def test_imagenet_draws_from_the_seed_of_the_run() -> None:
+    slices, embedder = pool(3), EMBEDDERS.build({"name": "imagenet", "init": "random", "image_size": 32})
+    results = []
+    for noise, seed in ((1, 3), (2, 3), (1, 4)):
+        torch.manual_seed(noise)
+        results.append(embedder.embed(context(slices, seed=seed)).features)
+    assert np.array_equal(results[0], results[1]) and not np.allclose(results[0], results[2])

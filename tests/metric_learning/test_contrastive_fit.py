@@ -75,6 +75,15 @@ def test_same_seed_same_encoder_whatever_the_global_generator() -> None:
     assert not np.allclose(results[0][1], results[2][1])
 
 
+def test_the_released_losses_train_another_encoder() -> None:
+    slices = toy(patients=2, depth=3)
+    paper, released = (
+        ContrastiveTraining(**SMALL, epochs=1, loss=loss).fit(slices, np.random.default_rng(5)).facts["losses"]
+        for loss in ("paper", "as_released")
+    )
+    assert paper != released
+
+
 def test_early_stop_fires_and_the_best_epoch_is_kept() -> None:
     slices = toy(patients=2, depth=2)
     seen: list[float] = []

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from alseg_core.metric_learning.losses import Weights, group_loss, nt_xent, total_loss
+from alseg_core.metric_learning.losses import Weights, group_loss, nt_xent, released_group_loss, total_loss
 
 torch.set_num_threads(1)
 
@@ -145,6 +145,46 @@ def test_total_is_equation_5_and_skips_what_is_off() -> None:
     only = {"volume": relation["volume"]}  # the relations of losses that are off are not asked for
     total = total_loss(z, only, torch.tensor(patients), Weights(0.0, 0.0, 2.0, 0.0), t)
     torch.testing.assert_close(total, 2 * parts["volume"])
+
+
+def released_loop(z: Tensor, patients: list[int], temperature: float) -> Tensor:
+    """Every other sample is a positive; below the line stand the positive itself and the samples of other patients."""
+    n = len(patients)
+    terms = []
+    for i in range(2 * n):
+        for j in range(2 * n):
+            if j == i:
+                continue
+            below = {k for k in range(2 * n) if patients[k % n] != patients[i % n]} | {j}
+            denominator = sum(torch.exp(cosine(z[i], z[k]) / temperature) for k in sorted(below))
+            terms.append(-torch.log(torch.exp(cosine(z[i], z[j]) / temperature) / denominator))
+    return torch.stack(terms).mean()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("temperature", [0.5, 0.07])
+def test_released_loss_equals_the_loop(name: str, temperature: float) -> None:
+    _, patients = LAYOUTS[name]
+    fast, slow = (samples(len(patients)).requires_grad_() for _ in range(2))
+    loss = released_group_loss(fast, torch.tensor(patients), temperature)
+    truth = released_loop(slow, patients, temperature)
+    torch.testing.assert_close(loss, truth)
+    loss.backward()
+    truth.backward()
+    assert torch.isfinite(fast.grad).all()
+    torch.testing.assert_close(fast.grad, slow.grad)
+
+
+def test_released_total_does_not_know_the_groups() -> None:
+    patients, t, z = [0, 0, 0, 1, 1], 0.5, samples(5)
+    weights = Weights(1.0, 0.05, 0.35, 0.2)
+    totals = []
+    for groups in ([0, 1, 2, 3, 4], [0, 0, 0, 1, 1]):
+        relation = dict.fromkeys(("patient", "volume", "slice"), related(groups))
+        totals.append(total_loss(z, relation, torch.tensor(patients), weights, t, "as_released"))
+    torch.testing.assert_close(totals[0], nt_xent(z, t) + 0.6 * released_loop(z, patients, t))
+    assert torch.equal(totals[0], totals[1])
+    assert not torch.isclose(totals[1], total_loss(z, relation, torch.tensor(patients), weights, t))
 
 
 def test_similarities_keep_float32_under_autocast_and_small_temperatures() -> None:

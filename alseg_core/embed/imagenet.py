@@ -1,0 +1,86 @@
+"""Features of an encoder trained on photographs, with no training of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from alseg_core import seeding
+from alseg_core.data.slices import Slices
+from alseg_core.embed.embedder import EmbedContext, Embedding, table_key
+from alseg_core.metric_learning.fit import CHUNK, resize
+from alseg_core.models.resnet import ResNetEncoder, load_imagenet
+from alseg_core.registry import component, describe
+
+
+@component
+class ImageNet:
+    """Features of a ResNet-18 trained on ImageNet.
+
+    Grey slices are shown as red, green and blue alike. Intensities are brought to mean 0 and deviation 1 over the pool,
+    as the photographs were. init: "imagenet", "random" or the path of a ResNet-18 ``.pth``; if_missing: "error" or
+    "random" when those weights cannot be had. image_size: pixels a side that slices are resized to.
+    """
+
+    needs_model: ClassVar[bool] = False
+    paper: ClassVar[str] = "He et al., CVPR 2016; Deng et al., CVPR 2009"
+
+    init: str = "imagenet"
+    if_missing: Literal["error", "random"] = "error"
+    image_size: Annotated[int, Field(ge=32)] = 224
+
+    def check(self) -> None:
+        """The weights can be had; the usual download is made here, once for all runs of a machine."""
+        load_imagenet(ResNetEncoder(channels=3), self.init, self.if_missing)
+
+    def embed(self, context: EmbedContext) -> Embedding:
+        """Features h, (N, 512), from the store where there is one. facts: init, what the weights really are.
+
+        Weights that are drawn come from the seed of the run. An entry made with if_missing "random" stays what it was
+        when the weights can be had later.
+        """
+        if context.store is None:
+            return self._encode(context)
+        key = {**table_key(context), "settings": describe(self)}
+        entry = context.store.fetch("features", key, lambda folder: self._save(context, folder))
+        return Embedding(np.load(entry / "features.npy"), json.loads((entry / "facts.json").read_text()))
+
+    @torch.no_grad()
+    def _encode(self, context: EmbedContext) -> Embedding:
+        slices, device = context.slices, context.device
+        with seeding.torch_seeded(seeding.derive(context.seed, "encoder")):
+            encoder = ResNetEncoder(channels=3)
+        used = load_imagenet(encoder, self.init, self.if_missing)
+        encoder.to(device).eval()
+        mean, deviation = _intensities(slices)
+        parts = []
+        for start in range(0, len(slices), CHUNK):
+            positions = np.arange(start, min(start + CHUNK, len(slices)))
+            images = (resize(slices, positions, self.image_size, device) - mean) / deviation
+            # colour is kept, grey repeated; of other numbers of channels the mean is shown
+            colour = images if slices.channels == 3 else images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+            parts.append(encoder(colour).float().cpu())
+            if context.progress is not None:
+                context.progress((int(positions[-1]) + 1) / len(slices))
+        return Embedding(torch.cat(parts).numpy(), {"init": used})
+
+    def _save(self, context: EmbedContext, folder: Path) -> None:
+        embedding = self._encode(context)
+        np.save(folder / "features.npy", embedding.features)
+        (folder / "facts.json").write_text(json.dumps(embedding.facts))
+
+
+def _intensities(slices: Slices) -> tuple[float, float]:
+    """Mean and standard deviation over all pixels of the pool, read in chunks; deviation 1 where all are equal."""
+    total = squares = 0.0
+    for start in range(0, len(slices), CHUNK):
+        images = slices.images(np.arange(start, min(start + CHUNK, len(slices)))).astype(np.float64)
+        total, squares = total + images.sum(), squares + np.square(images).sum()
+    pixels = len(slices) * slices.channels * slices.size[0] * slices.size[1]
+    variance = squares / pixels - (total / pixels) ** 2
+    return total / pixels, float(np.sqrt(variance)) if variance > 1e-12 else 1.0
