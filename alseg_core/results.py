@@ -60,20 +60,25 @@ class RunFolder:
         except OSError as error:
             raise ResultsError(f"run folder {self.path} cannot be written ({error}); choose another OUT.") from None
         try:
-            known = self.identity()
-            ours = {"fingerprint": fingerprint, "data_key": data_key}
-            if known is not None and known != ours:
-                what = "other data" if known["fingerprint"] == fingerprint else "another configuration"
-                raise ResultsError(
-                    f"run folder {self.path} was made with {what} ({known}, now {ours}); "
-                    f"move or delete it to run afresh, or choose another OUT."
-                )
-            if known is None:
-                write_atomic(self.path / "config.json", json.dumps({**ours, "config": config}, indent=1))
+            self.check(fingerprint, data_key)
+            if self.identity() is None:
+                identity = {"fingerprint": fingerprint, "data_key": data_key}
+                write_atomic(self.path / "config.json", json.dumps({**identity, "config": config}, indent=1))
             (self.path / "failure.json").unlink(missing_ok=True)
             yield
         finally:
             lock.release()
+
+    def check(self, fingerprint: str, data_key: str) -> None:
+        """Raise ResultsError when the folder was made by another configuration or from other data."""
+        known, ours = self.identity(), {"fingerprint": fingerprint, "data_key": data_key}
+        if known is not None and known != ours:
+            same = known["fingerprint"] == fingerprint
+            what = "other data (the scans or their preparation changed since)" if same else "another configuration"
+            raise ResultsError(
+                f"run folder {self.path} was made with {what}: {known}, now {ours}; "
+                f"move or delete it to run afresh, or choose another OUT."
+            )
 
     def identity(self) -> dict[str, str] | None:
         """Fingerprint and data key the folder was made with, or None for a folder without a run."""

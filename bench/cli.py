@@ -77,6 +77,7 @@ def bench_command(study: str, settings: tuple[str, ...], local: bool, out: Path)
 
 def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
     """The main job. Returns whether runs failed."""
+    from alseg_core.results import RunFolder
     from bench import report
     from bench.report.tables import terminal
     from bench.tracking import Background, Tracker, tracking_uri
@@ -87,9 +88,10 @@ def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
     plans = _plans(configs, out / "store", display)
     _check_machine(study, configs, local)
     jobs = [Job.of(config, folder) for config in configs]
-    _check_data(jobs, plans)
+    for job, config in zip(jobs, configs, strict=True):
+        RunFolder(job.folder).check(config.fingerprint, plans[job.key].data_key)
     todo = [job for job in jobs if not job.finished()]
-    others = _write_index(folder, study.name, configs)
+    others = _write_index(folder, study.name, configs, study.sources())
     if others:
         note = "have other settings or were not asked for now; they stay, outside this report"
         display.say(f"{others} runs of earlier launches in {_shown(folder)} {note}")
@@ -163,20 +165,6 @@ def _check_writable(folder: Path) -> None:
         ) from None
 
 
-def _check_data(jobs: list[Job], plans: Mapping[str, Plan]) -> None:
-    """Runs that were made from other data are not mixed with new ones."""
-    from alseg_core.errors import ResultsError
-    from alseg_core.results import RunFolder
-
-    for job in jobs:
-        identity = RunFolder(job.folder).identity()
-        if identity is not None and identity["data_key"] != plans[job.key].data_key:
-            raise ResultsError(
-                f"run folder {job.folder} was made from other data (the scans or their preparation changed since); "
-                "move or delete it to run afresh, or choose another OUT."
-            )
-
-
 def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
     """What is asked of this machine must be there, or Ray would wait for it for ever; a cluster is asked later."""
     import torch
@@ -229,7 +217,7 @@ def _other_splits(dataset: str) -> str:
     return f" Splits of {dataset}: {', '.join(names)} (--set split=NAME)." if names else ""
 
 
-def _write_index(folder: Path, name: str, configs: list[RunConfig]) -> int:
+def _write_index(folder: Path, name: str, configs: list[RunConfig], sources: Mapping[str, str]) -> int:
     """Say in study.json which runs the report is about; returns how many others there are in the folder."""
     import json
 
@@ -240,7 +228,8 @@ def _write_index(folder: Path, name: str, configs: list[RunConfig]) -> int:
          "recipe": c.recipe.name, "seed": c.seed, "budgets": list(c.budgets)}
         for c in configs
     ]  # fmt: skip
-    write_atomic(folder / "study.json", json.dumps({"name": name, "runs": runs}, indent=1))
+    index = {"name": name, "runs": runs, "sources": sources}
+    write_atomic(folder / "study.json", json.dumps(index, indent=1))
     return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})
 
 
@@ -364,23 +353,55 @@ def _comment(path: Path) -> str:
 
 @main.group()
 def data() -> None:
-    """Raw scans."""
+    """Raw scans: what a dataset is, how to get it, what is in a folder."""
 
 
 @data.command("check")
 @click.argument("dataset")
 @click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
-def check(dataset: str, folder: str | None) -> None:
-    """Read every scan of DATASET and say what is there and what is wrong."""
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Where to write the contact sheet.  [default: runs/DATASET-sheet.png]",
+)
+def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
+    """Read every scan of DATASET (a name or a YAML file); say what is there and what is wrong, and show slices."""
     from rich.console import Console
+    from rich.progress import Progress
 
     from bench.check import check as check_dataset
 
-    lines, problems = check_dataset(dataset, folder)
+    sheet = sheet or Path("runs") / f"{Path(dataset).stem}-sheet.png"
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("reading", total=None)
+        lines, problems = check_dataset(
+            dataset, folder, sheet, lambda done, cases, case: bar.update(task, completed=done, total=cases)
+        )
     console = Console()
     for line in [*lines, *(f"problem: {problem}" for problem in problems)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     click.get_current_context().exit(1 if problems else 0)
+
+
+@data.command("fetch")
+@click.argument("dataset")
+@click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="Folder for it.  [default: data/DATASET]")
+def fetch(dataset: str, to: Path | None) -> None:
+    """Download DATASET from its official place, check and unpack it; or say where to register for it."""
+    from bench.fetch import fetch_with_progress
+
+    for line in fetch_with_progress(dataset, to):
+        click.echo(line)
+
+
+@data.command("info")
+@click.argument("dataset", required=False)
+def info(dataset: str | None) -> None:
+    """Classes, licence, citation, source and layout of DATASET, of all of them without one."""
+    from bench.info import info as told
+
+    click.echo(told(dataset))
 
 
 @data.command("groups")

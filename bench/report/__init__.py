@@ -10,9 +10,9 @@ __all__ = ["Results", "collect", "write"]
 
 
 def write(study: Path) -> Results:
-    """Write ``study``/report: comparison.md, .csv, .tex and curves.png. Returns what they were made from."""
+    """Write comparison.md, .csv, .tex, timing.csv and curves.png to ``study``/report. Returns what they show."""
     from bench.report.plots import curves
-    from bench.report.tables import comparison, markdown, tex
+    from bench.report.tables import comparison, markdown, tex, timing
 
     results = collect(study)
     folder = study / "report"
@@ -22,5 +22,6 @@ def write(study: Path) -> Results:
     (folder / "comparison.md").write_text(markdown(results, table))
     (folder / "comparison.tex").write_text(tex(table))
     if len(table):
+        timing(results).to_csv(folder / "timing.csv", index=False)
         curves(results, folder / "curves.png")
     return results

@@ -18,6 +18,7 @@ SETTING = ["dataset", "annotation", "schedule"]
 """What runs must share to be compared with one another."""
 SCORES = [*SETTING, "recipe", "seed", "key", "round", "budget", "labelled", "fraction", "cost", "metric", "value"]
 VOLUMES = [*SETTING, "recipe", "seed", "key", "round", "budget", "labelled", "case", "dice"]
+SECONDS = [*SETTING, "recipe", "seed", "key", "round", "part", "seconds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +27,21 @@ class Results:
 
     scores: one row a run, round and metric, columns :data:`SCORES`; metrics are those of the rounds' summaries (Dice
     and NSD in 0..1, distances in mm), undefined ones left out. volumes: one row a run, round and test volume, columns
-    :data:`VOLUMES`; dice is the mean over the volume's classes. recipes: in the study's order. failed: run -> reason.
-    unfinished: runs with rounds still to do that have not failed.
+    :data:`VOLUMES`; dice is the mean over the volume's classes. seconds: one row a run, round and part of the round
+    (select, train, ...), columns :data:`SECONDS`. recipes: in the study's order. failed: run -> reason. unfinished:
+    runs with rounds still to do that have not failed. weights: recipe -> what its encoder started from. sources: name
+    of a dataset or recipe -> what to cite.
     """
 
     name: str
     scores: pd.DataFrame
     volumes: pd.DataFrame
+    seconds: pd.DataFrame
     recipes: list[str]
     failed: dict[str, str]
     unfinished: list[str]
+    weights: dict[str, str]
+    sources: dict[str, str]
 
 
 def collect(study: Path) -> Results:
@@ -48,6 +54,8 @@ def collect(study: Path) -> Results:
     content = json.loads(index.read_text())
     scores: list[dict[str, Any]] = []
     volumes: list[dict[str, Any]] = []
+    seconds: list[dict[str, Any]] = []
+    weights: dict[str, str] = {}
     failed: dict[str, str] = {}
     unfinished: list[str] = []
     for run in content["runs"]:
@@ -61,6 +69,9 @@ def collect(study: Path) -> Results:
             measured = {**record.summary, "cover_radius": record.cover_radius}
             scores += [{**who, **amounts, "metric": m, "value": v} for m, v in measured.items() if v is not None]
             volumes += [{**who, "case": case, "dice": dice} for case, dice in _volume_dice(record.volumes)]
+            seconds += [{**who, "part": part, "seconds": value} for part, value in record.seconds.items()]
+            if "init" in record.signals:
+                weights[run["recipe"]] = str(record.signals["init"])
         if done < len(run["budgets"]):
             reason = folder.failure()
             if reason is None:
@@ -68,8 +79,17 @@ def collect(study: Path) -> Results:
             else:
                 failed[run["key"]] = reason
     recipes = list(dict.fromkeys(run["recipe"] for run in content["runs"]))
-    frames = pd.DataFrame(scores, columns=SCORES), pd.DataFrame(volumes, columns=VOLUMES)
-    return Results(content["name"], *frames, recipes, failed, unfinished)
+    return Results(
+        name=content["name"],
+        scores=pd.DataFrame(scores, columns=SCORES),
+        volumes=pd.DataFrame(volumes, columns=VOLUMES),
+        seconds=pd.DataFrame(seconds, columns=SECONDS),
+        recipes=recipes,
+        failed=failed,
+        unfinished=unfinished,
+        weights=weights,
+        sources=content.get("sources", {}),
+    )
 
 
 def budget_text(budget: int | float) -> str:

@@ -22,6 +22,7 @@ METRICS = ("dice", "hd95_mm", "assd_mm", "nsd", "empty_predictions", "empty_trut
 AUBC = "aubc_dice"
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "metric", "mean", "sd", "seeds"]
 NOTHING = "—"
+PARTS = ("embed", "select", "annotate", "train", "evaluate", "cover")
 LEGEND = (
     "Means over test volumes of the mean over their classes; sd over seeds. empty_predictions: structures (volume x "
     "class) that are there and of which nothing was predicted; empty_truths: predicted ones that are not there. Both "
@@ -149,7 +150,7 @@ def markdown(results: Results, table: pd.DataFrame) -> str:
     if missing:
         lines += ["## Missing runs", "", *(f"- {line}" for line in missing), ""]
     lines += ["## All metrics", "", LEGEND, "", *_pipes(COLUMNS, _texts(table)), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_appendix(results)])
 
 
 def _texts(table: pd.DataFrame) -> list[list[str]]:
@@ -159,6 +160,41 @@ def _texts(table: pd.DataFrame) -> list[list[str]]:
         return str(value)
 
     return [[text(value) for value in row] for row in table.astype(object).itertuples(index=False)]
+
+
+def timing(results: Results) -> pd.DataFrame:
+    """Mean seconds of a round's parts, one row a setting and recipe; columns SETTING, recipe, <part>..., rounds.
+
+    An embedding or a training that another run had left in the store costs only the time to read it.
+    """
+    seconds = results.seconds
+    rows = seconds.pivot_table("seconds", [*SETTING, "recipe"], "part", aggfunc="mean", sort=False)
+    rows = rows[[part for part in PARTS if part in rows] + [part for part in rows if part not in PARTS]]
+    rows["rounds"] = seconds.groupby([*SETTING, "recipe"], sort=False)[["key", "round"]].apply(
+        lambda part: len(part.drop_duplicates())
+    )
+    table = rows.reset_index().rename_axis(columns=None)
+    order = {recipe: i for i, recipe in enumerate(results.recipes)}
+    return table.sort_values([*SETTING, "recipe"], key=lambda c: c.map(order) if c.name == "recipe" else c)
+
+
+def _appendix(results: Results) -> list[str]:
+    """Time, encoder weights and citations."""
+    lines: list[str] = []
+    if len(results.seconds):
+        table = timing(results)
+        body = [[_seconds(value) for value in row] for row in table.astype(object).itertuples(index=False)]
+        lines += ["## Time", "", "Mean wall seconds of a round's parts; what the store already held was only read.", ""]
+        lines += [*_pipes(list(table.columns), body), ""]
+    if results.weights:
+        lines += ["## Encoder weights", "", *(f"- {recipe}: {init}" for recipe, init in results.weights.items()), ""]
+    if results.sources:
+        lines += ["## What to cite", "", *(f"- {name}: {text}" for name, text in results.sources.items()), ""]
+    return lines
+
+
+def _seconds(value: Any) -> str:
+    return (NOTHING if math.isnan(value) else f"{value:.2f}") if isinstance(value, float) else str(value)
 
 
 def _pipes(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -148,3 +149,27 @@ def test_curve_averages_seeds_before_volumes(folder: Path) -> None:
 
 def test_budget_text() -> None:
     assert [budget_text(b) for b in (0.015, 1.0, 12)] == ["1.5 %", "100 %", "12"]
+
+
+def test_time_weights_and_citations(folder: Path) -> None:
+    content = json.loads((folder / "study.json").read_text())
+    content["sources"] = {"d": "Someone 2020. Licence: CC0", "coreset": "Sener and Savarese"}
+    (folder / "study.json").write_text(json.dumps(content))
+    place = RunFolder(folder / "runs" / "d-coreset-s1")
+    place.append(
+        dataclasses.replace(
+            record(1, {"v1": [0.5]}),
+            seconds={"train": 3.0, "select": 0.5},
+            signals={"init": "random (imagenet not reachable: no network)"},
+        )
+    )
+    report.write(folder)
+    with (folder / "report" / "timing.csv").open() as file:
+        rows = {row["recipe"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["random", "coreset"]
+    # five rounds of coreset: four of one second, one of three
+    assert float(rows["coreset"]["train"]) == pytest.approx(7 / 5) and rows["coreset"]["rounds"] == "5"
+    assert float(rows["coreset"]["select"]) == 0.5 and rows["random"]["select"] == ""
+    text = (folder / "report" / "comparison.md").read_text()
+    assert "- coreset: random (imagenet not reachable: no network)" in text
+    assert "- d: Someone 2020. Licence: CC0" in text and "- coreset: Sener and Savarese" in text

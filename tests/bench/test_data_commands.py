@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from matplotlib.image import imread
+
+from bench.cli import main
+from bench.study import catalogue
+
+
+def alseg(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """YAML of a dataset of two scans; ``mine/`` beside it holds them, scribbles for both and a mask for the first."""
+    for part in ("images", "labels", "scribbles"):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+    for name in ("a", "b"):
+        mask = np.zeros((10, 20, 4), np.uint8)  # (x, y, z)
+        mask[:5, :10] = 1
+        scribble = np.full(mask.shape, 9, np.uint8)
+        scribble[0, :10], scribble[9, :5], scribble[9, 5, 0] = 1, 0, 1  # the last one is wrong
+        image = np.random.default_rng(0).random(mask.shape, np.float32)
+        parts = {"images": image, "scribbles": scribble, **({"labels": mask} if name == "a" else {})}
+        for part, array in parts.items():
+            nibabel.save(
+                nibabel.Nifti1Image(array, np.diag([1.5, 1.5, 8, 1])), tmp_path / "mine" / part / f"{name}.nii"
+            )
+    path = tmp_path / "own.yaml"
+    path.write_text("reader: {name: nifti_folder, unmarked: 9}\nclasses: [background, organ]\n")
+    return path
+
+
+def test_check_counts_and_shows_a_dataset_of_ones_own(own: Path, tmp_path: Path) -> None:
+    result = alseg("data", "check", str(own), "--data", str(tmp_path / "mine"), "--sheet", str(tmp_path / "s.png"))
+    assert result.exit_code == 0, result.output
+    for line in (
+        "own: 2 cases of 2 patients",
+        "slices: 8, 4 to 4 a case",
+        "rows x columns: 20x10 to 20x10",
+        "spacing (mm): z 8.00 to 8.00, y 1.50 to 1.50, x 1.50 to 1.50",
+        "labels: 0 background in 1 cases, 1 organ in 1 cases",
+        "masks: 1 cases; scribbles: 2 cases",
+        # 5 of 150 background and 10 of 50 organ pixels a slice; 61 marks, one of them wrong
+        "marked by scribbles: background 3.3 %, organ 20 % of the class; 98.36 % agree with the mask",
+        "marked by scribbles, in cases without mask: background 2.5 %, organ 5.1 % of all pixels",
+        f"contact sheet: {tmp_path / 's.png'}",
+    ):
+        assert line in result.output.splitlines()
+    assert imread(tmp_path / "s.png").std() > 0.05
+
+
+def test_check_tells_problems_and_shows_the_rest(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine/images/b.nii").write_bytes(b"no scan")
+    result = alseg("data", "check", str(own), "--data", str(tmp_path / "mine"), "--sheet", str(tmp_path / "s.png"))
+    assert result.exit_code == 1
+    assert f"problem: {tmp_path / 'mine/images/b.nii'}: not a readable NIfTI" in result.output
+    assert (tmp_path / "s.png").exists()
+
+
+def test_the_sheet_has_a_default_place(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = alseg("data", "check", "own.yaml", "--data", "mine")
+    assert "contact sheet: runs/own-sheet.png" in result.output and (tmp_path / "runs/own-sheet.png").exists()
+
+
+def test_info_on_every_dataset() -> None:
+    result = alseg("data", "info")
+    assert result.exit_code == 0
+    names = [line.split(":")[0] for line in result.output.splitlines() if line and not line.startswith(" ")]
+    assert names == list(catalogue("dataset"))
+    for fact in ("licence:", "cite:", "source:", "layout:", "classes:", "reader:"):
+        assert result.output.count(f"\n  {fact} ") == len(names)
+
+
+def test_info_on_one_dataset_and_on_a_file(own: Path) -> None:
+    told = alseg("data", "info", "acdc").output
+    for part in ("0 background, 1 RV, 2 myocardium, 3 LV", "CC BY-NC-SA 4.0", "Bernard", "humanheart", "Info.cfg"):
+        assert part in told
+    assert "fetch:" not in told and "alseg data fetch chaos" in alseg("data", "info", "chaos").output
+    assert "1 organ" in alseg("data", "info", str(own)).output
+    wrong = alseg("data", "info", "acd")
+    assert wrong.exit_code == 2 and "Did you mean 'acdc'?" in wrong.stderr
+
+
+def test_fetch_says_where_to_register(tmp_path: Path) -> None:
+    for name, where in (("acdc", "humanheart-project"), ("mscmr", "zmiclab")):
+        result = alseg("data", "fetch", name, "--to", str(tmp_path / "to"))
+        assert result.exit_code == 2 and where in result.stderr and "Traceback" not in result.stderr
+    assert not (tmp_path / "to").exists()
+
+
+def test_fetch_without_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    (tmp_path / "d.yaml").write_text("reader: {name: chaos}\nfetch: {url: 'http://127.0.0.1:1/d.zip'}\n")
+    result = alseg("data", "fetch", str(tmp_path / "d.yaml"), "--to", str(tmp_path / "to"))
+    assert result.exit_code == 2 and "is there a network?" in result.stderr and "Traceback" not in result.stderr
