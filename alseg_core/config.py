@@ -17,13 +17,11 @@ from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation
 from alseg_core.oracles import ORACLES, Oracle
-from alseg_core.registry import component, construct, describe, nested
+from alseg_core.registry import Name, component, construct, describe, nested
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
+from alseg_core.strategies.random import Random
 from alseg_core.training.trainer import Trainer
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
-"""Part of the name of a run folder."""
 
 
 @component
@@ -73,6 +71,11 @@ class Recipe:
                 "and only for those."
             )
 
+    @property
+    def needs_model(self) -> bool:
+        """The strategy or its embedding uses the networks of the round before."""
+        return self.strategy.needs_model or (self.embed is not None and self.embed.needs_model)
+
 
 @component
 class RunConfig:
@@ -105,6 +108,12 @@ class RunConfig:
         step, size = self.train.network.divisor, self.dataset.prepare.size
         if size % step:
             raise ConfigError(f"prepare.size {size} must be a multiple of {step} for a network of this many levels.")
+        network = self.train.network
+        if network.volumetric and self.recipe.needs_model:
+            raise ConfigError(
+                f"recipe {self.recipe.name!r} looks at single slices through the trained network, and network "
+                f"{describe(network)['name']!r} takes whole volumes; use another network or strategy."
+            )
         if self.cover.needs_model:
             raise ConfigError(
                 "cover: the reference embedding must not depend on a trained network; use pixels or contrastive."
@@ -127,6 +136,11 @@ class RunConfig:
             raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is no valid YAML: {error}") from None
+
+    @property
+    def starts_at_random(self) -> bool:
+        """The first round's slices are those of the random baseline: there is no network to choose others by."""
+        return self.recipe.needs_model or isinstance(self.recipe.strategy, Random)
 
     @property
     def annotation_name(self) -> str:
@@ -178,7 +192,8 @@ class RunConfig:
         return counts
 
     def check(self) -> None:
-        """Raise ConfigError for what cannot be had: weights to start an encoder from."""
+        """Raise ConfigError for what cannot be had: weights to start a network or an encoder from."""
+        self.train.network.start()
         self.cover.check()
         if self.recipe.embed is not None:
             self.recipe.embed.check()

@@ -15,7 +15,7 @@ from torch import Tensor
 from alseg_core.data.prepared import Prepared
 from alseg_core.metrics.overlap import dice_scores
 from alseg_core.metrics.surface import surface_scores
-from alseg_core.models import UNetModule
+from alseg_core.models import SegmentationModule
 from alseg_core.oracles import Vault
 from alseg_core.registry import component
 from alseg_core.training.inference import predict_labels
@@ -40,7 +40,7 @@ class Evaluation:
 
     def volumes(
         self,
-        network: UNetModule,
+        network: SegmentationModule,
         prepared: Prepared,
         cases: Sequence[str],
         vault: Vault,
@@ -94,7 +94,7 @@ class Validation:
     """Mean Dice of the validation volumes on the network's grid: mean over a volume's classes, then over volumes."""
 
     images: Tensor
-    volume: np.ndarray
+    depths: tuple[int, ...]
     masks: np.ndarray
     classes: int
 
@@ -105,22 +105,19 @@ class Validation:
         """Bring the validation volumes to the device; their masks are billed in the ledger at ``cost_each`` a slice."""
         slices = prepared.slices(cases)
         masks = vault.masks(slices.rows, "validation", "validation masks", cost_each)
-        return cls(torch.from_numpy(slices.images()).to(device), slices.table.volume, masks, classes)
+        return cls(torch.from_numpy(slices.images()).to(device), tuple(slices.table.depth.tolist()), masks, classes)
 
-    def __call__(self, network: UNetModule) -> float:
+    def __call__(self, network: SegmentationModule) -> float:
         """Mean Dice in 0..1 of a network in evaluation mode; 0 when no volume holds any foreground."""
-        prediction = predict_labels(network, self.images)
-        scores = []
-        for volume in range(int(self.volume.max()) + 1):
-            inside = self.volume == volume
-            scores.append(
-                _mean([_number(d) for d in dice_scores(prediction[inside], self.masks[inside], self.classes)])
-            )
+        prediction = predict_labels(network, self.images, self.depths)
+        ends = np.cumsum(self.depths)[:-1]
+        pairs = zip(np.split(prediction, ends), np.split(self.masks, ends), strict=True)
+        scores = [_mean([_number(d) for d in dice_scores(*pair, self.classes)]) for pair in pairs]
         return _mean(scores) or 0.0
 
 
 def examples(
-    network: UNetModule, prepared: Prepared, cases: Sequence[str], vault: Vault, device: str, count: int
+    network: SegmentationModule, prepared: Prepared, cases: Sequence[str], vault: Vault, device: str, count: int
 ) -> dict[str, np.ndarray]:
     """Middle slices of the first volumes of ``count`` patients: image, truth and prediction on the network's grid."""
     first: dict[str, str] = {}
@@ -128,11 +125,14 @@ def examples(
         first.setdefault(prepared.info(case).patient, case)
     chosen = list(first.values())[:count]
     slices = prepared.slices(chosen)
-    middle = np.array([p[len(p) // 2] for p in map(slices.table.of_volume, range(len(chosen)))])
-    images = slices.images(middle)
+    volumes = [slices.table.of_volume(volume) for volume in range(len(chosen))]
+    middle = np.array([positions[len(positions) // 2] for positions in volumes])
     truth = vault.masks(slices.rows[middle], "pictures", "test masks")
-    prediction = predict_labels(network, torch.from_numpy(images).to(device))
-    return {"image": images[:, 0], "truth": truth, "prediction": prediction,
+    predictions = []
+    for positions in volumes:  # whole volumes, as in the evaluation
+        prediction = predict_labels(network, torch.from_numpy(slices.images(positions)).to(device))
+        predictions.append(prediction[len(positions) // 2])
+    return {"image": slices.images(middle)[:, 0], "truth": truth, "prediction": np.stack(predictions),
             "case": np.array(chosen), "z": slices.table.z[middle]}  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -26,11 +27,15 @@ from alseg_core.events import Event, Listener, Progress, RoundFinished, RunStart
 from alseg_core.geometry.distances import cover_radius
 from alseg_core.oracles import Ledger, Vault
 from alseg_core.pool import Pool
+from alseg_core.registry import describe
 from alseg_core.results import RunFolder
 from alseg_core.signals import ReferenceSignals, Signals
-from alseg_core.store import Store
+from alseg_core.store import Store, digest
+from alseg_core.strategies import Strategy
 from alseg_core.strategies.random import Random
+from alseg_core.training.batches import TrainingSet, whole_volumes
 from alseg_core.training.inference import Ensemble
+from alseg_core.training.member import Member, shared_state
 from alseg_core.vocabulary import IGNORE, IntArray, RoundRecord, Selection
 
 EXAMPLES = 4
@@ -92,7 +97,7 @@ def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = Non
     return Plan(
         pool=pool,
         budgets=material.counts,
-        iterations=tuple(config.train.iterations(count / pool) for count in material.counts),
+        iterations=tuple(config.train.iterations(count, pool) for count in material.counts),
         val_slices=len(material.prepared.slices(material.split.val)),
         test_slices=len(material.prepared.slices(material.split.test)),
         test_volumes=len(material.split.test),
@@ -151,7 +156,8 @@ class _Experiment:
         self.classes = config.dataset.classes
         self.pool = Pool(len(material.slices))
         self.ensemble: Ensemble | None = None
-        steps = [config.train.iterations(count / len(self.pool)) for count in material.counts]
+        self.random_start = False  # the first round has the slices of the random baseline
+        steps = [config.train.iterations(count, len(self.pool)) for count in material.counts]
         self.announcer = _Announcer(listeners, steps)
 
     def run(self) -> list[RoundRecord]:
@@ -185,12 +191,18 @@ class _Experiment:
         """Select, annotate, train, evaluate; the record is on disk when this returns."""
         vault = self._vault()
         seconds: dict[str, float] = {}
+        # a strategy that needs a network starts with the very slices that the random baseline starts with
+        strategy = Random() if self.config.starts_at_random and self.ensemble is None else self.config.recipe.strategy
+        with _timed(seconds, "embed"):
+            # here and not when the view is asked: what computes an embedding leads to files, and a view must not
+            embed = self.config.recipe.embed if strategy.needs_embedding else None
+            embedding = None if embed is None else self._embed(embed, number)
         with _timed(seconds, "select"):
-            selection, facts = self._select(number, vault)
+            selection = self._select(number, strategy, embedding, vault)
         with _timed(seconds, "annotate"):
             self._annotate(selection.positions, number, vault)
         with _timed(seconds, "train"):
-            ensemble = self._train(number, vault)
+            ensemble, training = self._train(number, vault)
         with _timed(seconds, "evaluate"):
             best = ensemble.members[ensemble.best].network
             split, prepared = self.material.split, self.material.prepared
@@ -219,7 +231,7 @@ class _Experiment:
             },
             seconds={part: round(value, 3) for part, value in seconds.items()},
             ledger=vault.ledger.drain(),
-            signals={**cover_facts, **facts},
+            signals={**training, **cover_facts, **({} if embedding is None else embedding.facts)},
         )
         self.results.save_state(number, ensemble.state())
         self.results.append(record)
@@ -227,15 +239,10 @@ class _Experiment:
         self.ensemble = ensemble
         return record
 
-    def _select(self, number: int, vault: Vault) -> tuple[Selection, dict[str, object]]:
-        """Ask the strategy for the round's slices, through a view without labels."""
+    def _select(self, number: int, strategy: Strategy, embedding: Embedding | None, vault: Vault) -> Selection:
+        """Ask the strategy for the round's slices, through a view that leads to bought labels alone."""
         recipe, slices = self.config.recipe, self.material.slices
         budget = self.material.counts[number] - len(self.pool.labelled)
-        needs_model = recipe.strategy.needs_model or (recipe.embed is not None and recipe.embed.needs_model)
-        # a strategy that needs a network starts with the very slices that the random baseline starts with
-        strategy = Random() if needs_model and self.ensemble is None else recipe.strategy
-        # computed here and not when the view is asked: what computes it leads to files, and a view must not
-        embedding = self._embed(recipe.embed, number) if recipe.embed and strategy.needs_embedding else None
         features = None if embedding is None else embedding.features
         nothing = np.zeros(0, np.int64), np.zeros((0, *slices.size), np.uint8)
         seen = (
@@ -251,35 +258,72 @@ class _Experiment:
         self.announcer.progress(number, "select")
         selection = strategy.select(view, budget, seeding.stream(self.config.seed, "strategy", number))
         self.pool.check(selection, budget)
-        return selection, {} if embedding is None else embedding.facts
+        if number == 0:
+            random = Random().select(view, budget, seeding.stream(self.config.seed, "strategy", number))
+            self.random_start = np.array_equal(selection.positions, random.positions)
+        return selection
 
     def _annotate(self, positions: IntArray, number: int, vault: Vault) -> None:
         annotation = self.config.annotation.annotate(vault, self.material.slices, positions, self.config.seed)
         self.pool.add(annotation, number)
 
-    def _train(self, number: int, vault: Vault) -> Ensemble:
-        """The round's networks, each from scratch on everything labelled so far."""
-        positions, labels = self.pool.labels()
-        classes = len(self.classes)
+    def _train(self, number: int, vault: Vault) -> tuple[Ensemble, dict[str, object]]:
+        """The round's networks, each from scratch on everything labelled so far, and facts about their training."""
+        slices, device, classes = self.material.slices, self.device, len(self.classes)
+        trainer, count = self.config.train, self.config.members
+        bought = self.pool.labels()
+        volumetric = trainer.network.volumetric
+        positions, labels = whole_volumes(slices.table, *bought) if volumetric else bought
         # validation masks are read every round and bought once
         cost = 1.0 if number == 0 else 0.0
-        validation = Validation.load(self.material.prepared, self.material.split.val, vault, classes, self.device, cost)
-        images = torch.from_numpy(self.material.slices.images(positions)).to(self.device)
-        targets = torch.from_numpy(labels).to(self.device)
+        validation = Validation.load(self.material.prepared, self.material.split.val, vault, classes, device, cost)
+        data = TrainingSet(
+            torch.from_numpy(slices.images(positions)).to(device), torch.from_numpy(labels).to(device),
+            slices.table.volume[positions], slices.table.z[positions],
+        )  # fmt: skip
         fill = 0 if self.config.annotation_name == "mask" else IGNORE
-        each, count = self.announcer.steps[number], self.config.members
-        members = []
-        for member in range(count):
-            members.append(
-                self.config.train.fit(
-                    images, targets, classes, len(positions) / len(self.pool), fill, validation,
-                    seeding.stream(self.config.seed, "train", number, member),
-                    lambda step, m=member: self.announcer.progress(  # type: ignore[misc]
-                        number, "train", done=(m + step / each) / count
-                    ),
-                )
+        steps = self.announcer.steps[number]
+
+        def train(member: int) -> Member:
+            return trainer.fit(
+                data, classes, steps, fill, validation, seeding.stream(self.config.seed, "train", number, member),
+                lambda step: self.announcer.progress(number, "train", done=(member + step / steps) / count),
             )  # fmt: skip
-        return Ensemble(members, self.device)
+
+        if number > 0:
+            return Ensemble([train(member) for member in range(count)], device), {}
+        start = trainer.network.start()
+        facts: dict[str, object] = {} if start == "random" else {"network": start}
+        if not self.random_start:
+            return Ensemble([train(member) for member in range(count)], device), facts
+        # recipes that start with the same random slices train the same networks, so one of them does it for all
+        members, found = [], []
+        for member in range(count):
+            key = self._training_key(member, steps, start)
+            state, shared = shared_state(self.store, key, lambda member=member: train(member))  # type: ignore[misc]
+            members.append(Member.restore(state, trainer.network, slices.channels, classes, device))
+            found.append(shared)
+        return Ensemble(members, device), {**facts, "training": "shared" if all(found) else "own"}
+
+    def _training_key(self, member: int, steps: int, start: str) -> dict[str, object]:
+        """Everything that the outcome of a first round's training depends on."""
+        positions, labels = self.pool.labels()
+        return {
+            "data": self.material.prepared.key,
+            "labelled": digest([self.material.slices.table.locate(int(position)) for position in positions]),
+            "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
+            "annotation": self.config.annotation_name,
+            "validation": list(self.material.split.val),
+            "seed": self.config.seed,
+            "member": member,
+            "train": describe(self.config.train),
+            "steps": steps,
+            "start": start,
+            "classes": len(self.classes),
+            "threads": self.config.threads,
+            "device": self.device.partition(":")[0],
+            "torch": torch.__version__,
+        }
 
     def _cover(self, number: int) -> tuple[float, dict[str, object]]:
         """Cover radius (Eq. 2) of what is labelled, in the reference embedding that all recipes share."""

@@ -60,6 +60,7 @@ def seconds(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrency
     before = torch.get_num_threads()
     step_times: dict[str, float] = {}
     encoder_times: dict[str, float] = {}
+    firsts: set[str] = set()  # trainings of the first round that recipes share
     durations = []
     try:
         for config in configs:
@@ -74,6 +75,11 @@ def seconds(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrency
             if _contrastive(config) is not None and encoder not in encoder_times:
                 encoder_times[encoder] = _encoder_seconds(config, plan)
                 durations[-1] += encoder_times[encoder]
+            if config.starts_at_random:
+                first = f"{config.dataset!r}{config.annotation!r}{config.train!r}{config.seed}{plan.budgets[0]}"
+                if first in firsts:
+                    durations[-1] -= plan.iterations[0] * config.members * step_times[kind]
+                firsts.add(first)
     finally:
         torch.set_num_threads(before)
     return max(sum(durations) / concurrency, max(durations, default=0.0))
@@ -96,12 +102,17 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
     """Seconds of one training step of the study's own trainer at its own size."""
     import torch
 
+    from alseg_core.training.batches import TrainingSet
+
     device = config.resolve_device()
     rng = np.random.default_rng(0)
     classes = len(config.dataset.classes)
-    images = torch.from_numpy(rng.random((config.train.batch, plan.channels, plan.size, plan.size), dtype=np.float32))
-    labels = torch.from_numpy(rng.integers(0, classes, (config.train.batch, plan.size, plan.size)).astype(np.uint8))
-    trainer = dataclasses.replace(config.train, iterations_full=STEPS, validate_every=STEPS)
+    depth, batch = _depth(config, plan), config.train.batch
+    images = torch.from_numpy(rng.random((depth * batch, plan.channels, plan.size, plan.size), dtype=np.float32))
+    labels = torch.from_numpy(rng.integers(0, classes, (depth * batch, plan.size, plan.size)).astype(np.uint8))
+    volume, z = np.repeat(np.arange(batch), depth), np.tile(np.arange(depth), batch)
+    data = TrainingSet(images.to(device), labels.to(device), volume, z)
+    trainer = dataclasses.replace(config.train, validate_every=STEPS)
     marks: list[float] = []
 
     def mark(step: int) -> None:
@@ -109,13 +120,21 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
             torch.cuda.synchronize()
         marks.append(time.perf_counter())
 
-    trainer.fit(images.to(device), labels.to(device), classes, 1.0, 0, lambda network: 0.0, rng, mark)
+    trainer.fit(data, classes, STEPS, 0, lambda network: 0.0, rng, mark)
     return statistics.median(np.diff(marks[:-1]).tolist())
+
+
+def _depth(config: RunConfig, plan: Plan) -> int:
+    """Slices of one part of a batch: a volume of the test volumes' mean depth for a volumetric network, else one."""
+    from alseg_core.models.unet3d import UNet3D
+
+    network = config.train.network
+    return min(round(plan.test_slices / plan.test_volumes), network.window) if isinstance(network, UNet3D) else 1
 
 
 def _run_seconds(config: RunConfig, plan: Plan, step: float) -> float:
     """Training, validation, evaluation and, where a strategy looks at predictions, one look at the pool a round."""
-    forward = PASSES * step / config.train.batch
+    forward = PASSES * step / (config.train.batch * _depth(config, plan))
     validations = sum(math.ceil(n / config.train.validate_every) for n in plan.iterations) * config.members
     seconds = sum(plan.iterations) * config.members * step + validations * plan.val_slices * forward
     seconds += len(plan.budgets) * plan.test_slices * forward

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 import bench
 from alseg_core.errors import ConfigError, DataError, unknown_name
-from alseg_core.registry import component, construct, nested
+from alseg_core.registry import Name, component, construct, nested
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -79,6 +80,16 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
+def _recipes(value: Any) -> Any:
+    """``all`` in a list of recipes is the whole catalogue, those that read ground truth last."""
+    known = sorted(catalogue("recipe"), key=lambda name: name.startswith("oracle_"))
+    listed = _listed(value)
+    if not isinstance(listed, Sequence) or "all" not in listed:
+        return listed
+    at = list(listed).index("all")
+    return [*listed[:at], *known, *listed[at + 1 :]]
+
+
 def _named(value: Any) -> Any:
     if not isinstance(value, Sequence):
         return value
@@ -105,7 +116,6 @@ def _path(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
-Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]  # as alseg_core.config.Name, without torch
 Settings = dict[str, dict[str, Any]]
 
 
@@ -122,18 +132,20 @@ class Study:
     """Everything a study file says.
 
     preset: which of the datasets' presets to use: "quick" or "paper". datasets, recipes: names of the catalogue or
-    paths of YAML files. data: folder of the raw scans, one for the only dataset that needs one, or dataset -> folder.
+    paths of YAML files; recipes "all" stands for the whole catalogue, those that read ground truth last.
+    data: folder of the raw scans, one for the only dataset that needs one, or dataset -> folder.
     split, prepare: names of one of the datasets' splits and preparations, in place of the preset's.
     annotations: kinds of labels with their settings. schedules: name -> cumulative budgets; None = the preset's, called
     "default". seeds: n for 0..n-1, or a list. members: networks a round. train: annotation -> settings of the trainer.
     components: component -> settings, laid over every recipe that uses it. cover: embedding of the logged cover radius.
-    What a study says goes before the dataset's preset, and that before the program's defaults.
+    What a study says goes before the dataset's preset, and that before the program's defaults. A recipe that names an
+    annotation of its own is run with that one alone, and what it says under train goes before all else.
     resources: of one run. concurrency: runs at once, None = as many as fit. retries: further tries of a failed run.
     """
 
-    name: Folder
+    name: Name
     datasets: Names
-    recipes: Names
+    recipes: Annotated[tuple[str, ...], BeforeValidator(_recipes), AfterValidator(_distinct)]
     preset: str = "quick"
     data: Annotated[str | dict[str, str] | None, BeforeValidator(_path)] = None
     split: str | None = None
@@ -143,7 +155,7 @@ class Study:
         BeforeValidator(lambda value: _named(_listed(value))),
         AfterValidator(_distinct),
     ] = ({"name": "scribble"},)
-    schedules: Annotated[dict[Folder, tuple[int | float, ...]], Field(min_length=1)] | None = None
+    schedules: Annotated[dict[Name, tuple[int | float, ...]], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_seeds), AfterValidator(_distinct)] = (0,)
     members: Annotated[int, Field(ge=1)] = 1
     train: Settings = Field(default_factory=dict)
@@ -184,14 +196,39 @@ class Study:
         runs = [
             RunConfig.load(self._run(dataset, recipe, annotation, schedule, budgets, seed))
             for dataset in datasets
-            for annotation in self.annotations
+            for kind in self.annotations
             for schedule, budgets in self._schedules(dataset)
             for seed, recipe in itertools.product(self.seeds, recipes)
+            if (annotation := self._annotation(recipe, kind)) is not None
         ]
         for group, key in itertools.groupby(sorted(run.key for run in runs)):
             if len(list(key)) > 1:
                 raise ConfigError(f"run {group} is there twice; datasets, recipes and annotations must differ.")
         return runs
+
+    def sources(self) -> dict[str, str]:
+        """What to cite: name of every dataset and recipe -> its source, without references that need no citation."""
+        datasets = [(name, find("dataset", name)) for name in self.datasets]
+        recipes = [(name, find("recipe", name)) for name in self.recipes]
+        cited = [(Path(name).stem, content.get("citation")) for name, content in datasets]
+        cited += [(Path(name).stem, content.get("paper")) for name, content in recipes]
+        return {name: str(text) for name, text in cited if text and not str(text).startswith("reference")}
+
+    def _annotation(self, recipe: Mapping[str, Any], kind: dict[str, Any]) -> dict[str, Any] | None:
+        """What the recipe is run with when the study's turn is at ``kind``; None when it has its own, at another turn.
+
+        The turn of a recipe's own annotation is where the study has it too, with the study's settings, else the first.
+        """
+        if recipe.get("annotation") is None:
+            return kind
+        own = recipe["annotation"]
+        own = {"name": own} if isinstance(own, str) else own
+        if not isinstance(own, Mapping) or "name" not in own:
+            raise ConfigError(f"recipe {recipe.get('name')!r}: annotation must be a name or a mapping with 'name'.")
+        turns = [turn for turn in self.annotations if turn.get("name") == own["name"]]
+        if kind is not (turns or self.annotations)[0]:
+            return None
+        return {**own, **kind} if turns else dict(own)
 
     def _schedules(self, dataset: DatasetFile) -> Iterator[tuple[str, Sequence[int | float]]]:
         if self.schedules is None:
@@ -233,7 +270,8 @@ class Study:
 
         parts = {key: settle(recipe[key]) for key in ("strategy", "embed") if recipe.get(key) is not None}
         kind = annotation["name"]
-        train = overlay(TRAIN.get(kind, {}), overlay(dataset.train(kind), self.train.get(kind, {})))
+        layers = (dataset.train(kind), self.train.get(kind, {}), recipe.get("train") or {})
+        train = functools.reduce(overlay, layers, TRAIN.get(kind, {}))
         return {
             "dataset": dataset.spec(self.data),
             "recipe": {"name": recipe.get("name"), **parts},
@@ -259,7 +297,7 @@ class DatasetFile:
     def __init__(
         self, entry: str, content: dict[str, Any], preset: str | None = None, chosen: Mapping[str, str] | None = None
     ) -> None:
-        self.content = content
+        self.entry, self.content = entry, content
         self.name = str(content.get("name", Path(entry).stem))
         self.preset: dict[str, Any] = {}
         if preset is not None:
@@ -319,8 +357,10 @@ class DatasetFile:
         except DataError as error:
             given = data.get(self.name) if isinstance(data, Mapping) else data
             if given is None:
+                fetch = f"\nThis program downloads it: alseg data fetch {self.entry}" if "fetch" in self.content else ""
                 raise ConfigError(
-                    f"{error}\nThen give its folder: --set data=FOLDER (--set data.{self.name}=FOLDER where several "
+                    f"{error}{fetch}\n"
+                    f"Then give its folder: --set data=FOLDER (--set data.{self.name}=FOLDER where several "
                     f"datasets need one), or make bench DATASET={self.name} DATA=FOLDER"
                 ) from None
             return str(Path(given).expanduser().absolute())

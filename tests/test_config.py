@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,10 @@ def put(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("dataset.prepare.size", 17, "must be a multiple of 2"),
         ("recipe.name", "../up", "name"),
         ("train.network.dropouts", [0.1], "2 widths need as many dropouts, got 1"),
+        ("train", {"network": "unet3d", "loss": "ce_dice", "epochs": 3}, "epochs counts slices"),
+        ("train.optimiser", "adamw", "'sgd' or 'adam'"),
+        ("train.clip_norm", 0, "clip_norm"),
+        ("train.epochs", 0, "epochs"),
         ("device", "gpu", "device"),
         ("evaluate", {"nsd_tolerance_mm": 0}, "nsd_tolerance_mm"),
     ],
@@ -77,3 +82,37 @@ def test_budgets_in_shares_and_slices(tiny: dict[str, Any]) -> None:
         config.counts(80)
     with pytest.raises(ConfigError, match="budgets must grow"):
         config.counts(20)  # 2 % of 20 slices is none
+
+
+VOLUMETRIC = {"network": {"name": "unet3d", "widths": [4, 8, 8]}, "loss": "ce_dice"}
+
+
+@pytest.mark.parametrize("recipe", [{"strategy": "entropy"}, {"strategy": "coreset", "embed": "task_net"}])
+def test_volumetric_networks_serve_no_strategy_that_looks_through_them(
+    recipe: dict[str, Any], tiny: dict[str, Any]
+) -> None:
+    tiny |= {"train": VOLUMETRIC, "recipe": {"name": "r", **recipe}}
+    with pytest.raises(
+        ConfigError, match="'r' looks at single slices through the trained network, and network 'unet3d'"
+    ):
+        RunConfig.load(tiny)
+    RunConfig.load({**tiny, "recipe": {"name": "r", "strategy": "random"}})
+    RunConfig.load({**tiny, "recipe": {"name": "r", "strategy": "coreset", "embed": "pixels"}})
+
+
+def test_weights_of_the_network_are_checked_before_compute(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["dataset"]["prepare"]["size"] = 32
+    tiny["train"] = {"network": {"name": "unet_resnet50", "weights": str(tmp_path / "none.pth")}, "loss": "ce_dice"}
+    config = RunConfig.load(tiny)
+    with pytest.raises(ConfigError, match="ResNet-50 weights wanted from .*none.pth, not usable: .*No such file"):
+        config.check()
+    RunConfig.load(put(tiny, "train.network.weights", None)).check()
+
+
+def test_who_starts_at_random(tiny: dict[str, Any]) -> None:
+    pixels = {"strategy": "coreset", "embed": "pixels"}
+    starts = [
+        RunConfig.load({**tiny, "recipe": {"name": "r", **recipe}}).starts_at_random
+        for recipe in ({"strategy": "random"}, {"strategy": "entropy"}, {**pixels, "embed": "task_net"}, pixels)
+    ]
+    assert starts == [True, True, True, False]

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+import torch
 
-from alseg_core.evaluate import summarise
+from alseg_core.evaluate import Validation, summarise
+from alseg_core.models import SegmentationModule
 
 
 def row(case: str, name: str, dice: float | None, hd: float | None, empty: str = "") -> dict[str, object]:
@@ -26,3 +29,31 @@ def test_mean_over_classes_then_volumes_without_undefined_scores() -> None:
     assert summary["dice_y"] == pytest.approx(0.7)
     assert (summary["empty_predictions"], summary["empty_truths"], summary["empty_both"]) == (1, 0, 1)
     assert not any(isinstance(v, float) and math.isnan(v) for v in summary.values())
+
+
+class Bright(SegmentationModule):
+    """Class 1 where a pixel is brighter than the mean of all slices it was handed."""
+
+    def __init__(self, window: int | None) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        above = (images > images.mean()).float()
+        return torch.cat([1 - above, above], dim=1)
+
+
+def test_validation_is_the_mean_over_volumes_each_seen_whole() -> None:
+    rng = np.random.default_rng(0)
+    depths, offsets = (3, 1, 5), (0.0, 10.0, 20.0)
+    images = np.concatenate([o + rng.random((d, 1, 6, 6)) for d, o in zip(depths, offsets, strict=True)])
+    masks = rng.integers(0, 2, (9, 6, 6)).astype(np.uint8)
+    scores, start = [], 0
+    for depth in depths:
+        volume, truth = images[start : start + depth, 0], masks[start : start + depth] == 1
+        found = volume > volume.mean()
+        scores.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
+        start += depth
+    validation = Validation(torch.from_numpy(images.astype(np.float32)), depths, masks, 2)
+    assert validation(Bright(window=4)) == pytest.approx(np.mean(scores))
+    assert validation(Bright(window=None)) != pytest.approx(np.mean(scores))  # slices of all volumes at once

@@ -64,10 +64,10 @@ def test_cut_off_at_any_event_and_continued(recipe: str, tiny: dict[str, Any], t
 
         folder = tmp_path / f"cut{cut}"
         with pytest.raises(Stop):
-            loop.run(config, folder, Store(tmp_path / "store"), [stop])
+            loop.run(config, folder, Store(tmp_path / f"store{cut}"), [stop])
         finished = len((folder / "rounds.jsonl").read_text().splitlines()) if (folder / "rounds.jsonl").exists() else 0
         again: list[Event] = []
-        same(loop.run(config, folder, Store(tmp_path / "store"), [again.append]), whole)
+        same(loop.run(config, folder, Store(tmp_path / f"store{cut}"), [again.append]), whole)
         assert sum(isinstance(e, RoundFinished) for e in again) == len(whole) - finished  # none is done twice
     assert not list((tmp_path / "whole").glob("state_*"))
 
@@ -149,3 +149,62 @@ def test_budget_larger_than_the_pool_stops_before_training(tiny: dict[str, Any],
     with pytest.raises(ConfigError, match="4000 slices, more than the"):
         loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
     assert not (tmp_path / "run").exists()
+
+
+def test_recipes_that_start_alike_train_once(tiny: dict[str, Any], tmp_path: Path) -> None:
+    def records(recipe: str, store: str, **fields: Any) -> list[Any]:
+        settings = {**tiny, "members": 2, "budgets": [3, 6], "recipe": {"name": recipe, **RECIPES[recipe]}, **fields}
+        config = RunConfig.load(settings)
+        return loop.run(config, tmp_path / f"{store}-{config.key}", Store(tmp_path / store))
+
+    first = records("random", "store")
+    assert first[0].signals["training"] == "own"
+    for recipe in ("entropy", "bald", "coreset_task"):
+        found, fresh = records(recipe, "store"), records(recipe, f"store-{recipe}")
+        assert (found[0].signals["training"], fresh[0].signals["training"]) == ("shared", "own")
+        same(found, fresh)
+        assert found[0].members == first[0].members and "training" not in found[1].signals
+    assert len(list((tmp_path / "store" / "training").glob("*/member.pt"))) == 2
+    assert "training" not in records("gcl_coreset", "store")[0].signals  # its slices are its own
+    others = [
+        {"seed": 1},
+        {"annotation": {"name": "scribble", "length": 0.5}},
+        {"train": {**tiny["train"], "lr": 0.02}},
+    ]
+    for other in others:
+        assert records("random", "store", **other)[0].signals["training"] == "own"
+    assert len(list((tmp_path / "store" / "training").glob("*/member.pt"))) == 2 + 2 * len(others)
+
+
+def test_whole_volumes_train_a_3d_network(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny |= {"recipe": {"name": "random_3d", "strategy": "whole_volumes"}, "annotation": "mask", "budgets": [12, 30]}
+    network = {"name": "unet3d", "widths": [4, 8, 8], "window": 8}
+    tiny["train"] = {"network": network, "loss": "ce_dice", "iterations_full": 20, "batch": 2}
+    config = RunConfig.load(tiny)
+    records = loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
+    assert [r.labelled for r in records] == [r.cost for r in records] == [12, 30]
+    plan = loop.plan(config, Store(tmp_path / "store"))
+    assert [r.members[0]["iterations"] for r in records] == list(plan.iterations)
+    assert len(records[1].volumes) == plan.test_volumes * 3
+    seen: list[Event] = []
+
+    def stop(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, RoundFinished):
+            raise Stop
+
+    with pytest.raises(Stop):
+        loop.run(config, tmp_path / "cut", Store(tmp_path / "other"), [stop])
+    same(loop.run(config, tmp_path / "cut", Store(tmp_path / "other")), records)
+
+
+@pytest.mark.slow
+def test_3d_reference_learns_the_phantom(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """With a third of all slices labelled it finds cavity and wall of patients it has not seen."""
+    tiny["dataset"]["reader"] = {"name": "phantom", "patients": 12, "size": 64}
+    tiny["dataset"]["prepare"] = {"size": 32, "spacing_mm": 3.3, "clip_percentile": [0, 99], "normalise": "minmax"}
+    tiny |= {"recipe": {"name": "random_3d", "strategy": "whole_volumes"}, "annotation": "mask", "budgets": [0.35]}
+    network = {"name": "unet3d", "widths": [8, 16, 32]}
+    tiny["train"] = {"network": network, "loss": "ce_dice", "iterations_full": 500, "batch": 1, "lr": 0.03}
+    (record,) = loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"))
+    assert record.summary["dice_wall"] > 0.6 and record.summary["dice_cavity"] > 0.6, record.summary

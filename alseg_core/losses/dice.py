@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from alseg_core.losses.cross_entropy import partial_cross_entropy
 from alseg_core.registry import component
 from alseg_core.vocabulary import IGNORE
+
+Weight = Annotated[float, Field(ge=0)]
 
 SMOOTH = 1e-5
 """Added to numerator and denominator, so that an absent class that is not predicted costs nothing."""
@@ -31,9 +36,13 @@ def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 @component
 class CrossEntropyDice:
-    """Half cross-entropy, half Dice on full masks: (CE + Dice) / 2."""
+    """Cross-entropy and Dice on full masks: w_ce CE + w_dice Dice, half of each as published."""
+
+    w_ce: Weight = 0.5
+    w_dice: Weight = 0.5
 
     def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, rng: np.random.Generator) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`."""
         logits = outputs[0]
-        return 0.5 * (partial_cross_entropy(logits, labels) + dice_loss(logits.softmax(dim=1), labels))
+        dice = dice_loss(logits.softmax(dim=1), labels)
+        return self.w_ce * partial_cross_entropy(logits, labels) + self.w_dice * dice

@@ -6,6 +6,7 @@ Parameter names are those of torchvision's ``resnet18``, so that published weigh
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,12 +111,15 @@ def load_imagenet(encoder: ResNetEncoder, source: str, if_missing: Literal["erro
 
 
 def _read(source: str) -> Mapping[str, Tensor]:
+    file = Path(source).expanduser()
     if source == "imagenet":
-        state = torch.hub.load_state_dict_from_url(
-            IMAGENET_URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
-        )
-    else:
-        state = torch.load(Path(source).expanduser(), map_location="cpu", weights_only=True)
+        name = IMAGENET_URL.rsplit("/", 1)[1]
+        file = Path(torch.hub.get_dir()) / "checkpoints" / name
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            prefix = re.search(r"-([0-9a-f]{8,})\.", name)  # torch names its files by the start of their SHA-256
+            torch.hub.download_url_to_file(IMAGENET_URL, str(file), prefix and prefix[1], progress=False)
+    state = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError("it holds no state_dict (parameter name -> tensor)")
     return state

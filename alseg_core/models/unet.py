@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from alseg_core.errors import ConfigError
+from alseg_core.models.module import SegmentationModule
 from alseg_core.registry import component
 
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
@@ -68,7 +69,7 @@ class Decoder(nn.Module):
         return x
 
 
-class UNetModule(nn.Module):
+class UNetModule(SegmentationModule):
     """U-Net with a main decoder and, when ``dual``, an auxiliary one that sees the features under 2D dropout.
 
     ``forward`` gives the main logits alone, so that inference never pays for the auxiliary decoder.
@@ -93,10 +94,6 @@ class UNetModule(nn.Module):
         """Main logits (B, K, H, W) of images (B, C, H, W); H and W are multiples of 2^(levels-1)."""
         logits: Tensor = self.decoder(self.encoder(images))
         return logits
-
-    def placed(self, device: str | torch.device) -> UNetModule:
-        """This network on the device, in the memory layout that its convolutions run fastest in."""
-        return self.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def heads(self, images: Tensor) -> tuple[Tensor, ...]:
         """Logits of every head for training, the main one first."""
@@ -126,6 +123,7 @@ class UNet:
     """
 
     heads: ClassVar[int] = 1
+    volumetric: ClassVar[bool] = False
     widths: Widths = (16, 32, 64, 128, 256)
     dropouts: Dropouts = (0.05, 0.1, 0.2, 0.3, 0.5)
 
@@ -137,6 +135,10 @@ class UNet:
     def divisor(self) -> int:
         """Rows and columns of an image are multiples of this: 2 for every pooling."""
         return int(2 ** (len(self.widths) - 1))
+
+    def start(self) -> str:
+        """Always from random weights."""
+        return "random"
 
     def build(self, channels: int, classes: int) -> UNetModule:
         """Network with freshly drawn weights."""

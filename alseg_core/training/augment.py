@@ -41,10 +41,16 @@ class Augment:
         sign[squared & ~flip_rows, 1] = -1.0
         return (turn * sign[:, :, None]).astype(np.float32)
 
-    def __call__(self, images: Tensor, labels: Tensor, fill: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Augmented images (B, C, S, S) and labels (B, S, S); one map a slice, the same for image and label."""
+    def __call__(
+        self, images: Tensor, labels: Tensor, fill: int, rng: np.random.Generator, as_one: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Augmented images (B, C, S, S) and labels (B, S, S); one map a slice, the same for image and label.
+
+        as_one: the slices are a volume, and one map moves them all.
+        """
         batch, channels, rows, columns = images.shape
-        maps = torch.from_numpy(self.matrices(batch, rng)).to(images.device, non_blocking=True)
+        drawn = self.matrices(1, rng).repeat(batch, axis=0) if as_one else self.matrices(batch, rng)
+        maps = torch.from_numpy(drawn).to(images.device, non_blocking=True)
         y = torch.arange(rows, device=images.device) - (rows - 1) / 2
         x = torch.arange(columns, device=images.device) - (columns - 1) / 2
         grid = torch.stack(torch.meshgrid(y, x, indexing="ij")).reshape(2, -1)

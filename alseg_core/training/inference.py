@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from alseg_core import seeding
-from alseg_core.models import Network, UNetModule
-from alseg_core.training.trainer import Member
+from alseg_core.models import Network, SegmentationModule
+from alseg_core.training.member import Member
 from alseg_core.vocabulary import LabelArray
 
 CHUNK = 16
@@ -20,11 +20,14 @@ CHUNK = 16
 
 
 @torch.inference_mode()
-def predict_labels(network: UNetModule, images: Tensor) -> LabelArray:
-    """Most probable class (B, H, W) uint8 of images (B, C, H, W), in the network's present mode."""
-    parts = [
-        network(chunk.contiguous(memory_format=torch.channels_last)).argmax(dim=1) for chunk in images.split(CHUNK)
-    ]
+def predict_labels(network: SegmentationModule, images: Tensor, depths: Sequence[int] | None = None) -> LabelArray:
+    """Most probable class (B, H, W) uint8 of images (B, C, H, W), in the network's present mode.
+
+    depths: slices of each volume, one after another in ``images``; None = they are all of one volume. A volumetric
+    network takes one volume at a time.
+    """
+    chunks = images.split(CHUNK) if network.window is None else images.split(list(depths or [len(images)]))
+    parts = [network(chunk.contiguous(memory_format=torch.channels_last)).argmax(dim=1) for chunk in chunks]
     return torch.cat(parts).to(torch.uint8).cpu().numpy()
 
 
@@ -77,19 +80,10 @@ class Ensemble:
 
     def state(self) -> dict[str, Any]:
         """Plain data and tensors that :meth:`restore` turns back into the ensemble."""
-        return {
-            "members": [
-                {"weights": m.network.state_dict(), "validation_dice": m.validation_dice, "iterations": m.iterations}
-                for m in self.members
-            ]
-        }
+        return {"members": [member.state() for member in self.members]}
 
     @classmethod
     def restore(cls, state: dict[str, Any], network: Network, channels: int, classes: int, device: str) -> Ensemble:
         """The ensemble that gave ``state``."""
-        members = []
-        for kept in state["members"]:
-            module = network.build(channels, classes).placed(device)
-            module.load_state_dict(kept["weights"])
-            members.append(Member(module.eval(), kept["validation_dice"], kept["iterations"]))
+        members = [Member.restore(kept, network, channels, classes, device) for kept in state["members"]]
         return cls(members, device)

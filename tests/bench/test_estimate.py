@@ -29,3 +29,16 @@ def test_counts_and_time_of_a_study(study_file: Path, tmp_path: Path) -> None:
 def test_runs_at_once(cpus: int, gpus: float, limit: int | None, cores: int, devices: int, expected: int) -> None:
     configs = Study.find("quick", ["seeds=10"]).runs()
     assert at_once(configs, cpus, gpus, limit, cores, devices) == expected
+
+
+def test_estimate_follows_epochs_volumes_and_shared_first_rounds(study_file: Path, tmp_path: Path) -> None:
+    plain, epochs = ([*Study.find(str(study_file), s).runs()] for s in ([], ["train.scribble.epochs=2"]))
+    steps = plan(epochs[0], Store(tmp_path)).iterations
+    assert steps == tuple(2 * -(-labelled // 6) for labelled in (3, 6, 8)) != plan(plain[0], Store(tmp_path)).iterations
+    volumes = Study.find(str(study_file), ["recipes=random_3d", "train.mask.iterations_full=60"]).runs()
+    plans = {config.key: plan(config, Store(tmp_path)) for config in volumes}
+    assert 0 < seconds(volumes, plans, 1) < 600
+    alike = Study.find(str(study_file), ["recipes=random entropy", "schedules={first: [30]}"]).runs()
+    plans = {config.key: plan(config, Store(tmp_path)) for config in alike}
+    both, each = seconds(alike, plans, 1), [seconds([config], plans, 1) for config in alike]
+    assert both < 0.9 * sum(each)

@@ -70,6 +70,8 @@ MAKE = [
     (["PRESET=paper", "DATASET=acdc", "DATA=2024"], {"members": 5, "seeds": (0, 1, 2, 3, 4), "data": "2024"}),
     (["RECIPES=random gcl_coreset", "SEEDS=3"], {"recipes": ("random", "gcl_coreset"), "seeds": (0, 1, 2)}),
     (["STUDY=paper", "DATASET=phantom"], {"datasets": ("phantom",), "members": 5}),
+    (["STUDY=paper_acdc_weak", "DATA=/d"], {"name": "paper_acdc_weak", "data": "/d", "members": 5}),
+    (["RECIPES=all"], {"recipes": tuple(sorted(catalogue("recipe"), key=lambda name: name.startswith("oracle_")))}),
     (["ANNOTATION=scribble mask"], {"annotations": ({"name": "scribble"}, {"name": "mask"})}),
     (["SET=members=3 schedules.low=[10,20]"], {"members": 3, "schedules": {"low": (10, 20)}}),
 ]
@@ -88,7 +90,7 @@ def test_make_hands_its_options_on(options: list[str], fields: dict[str, Any]) -
     for field, value in fields.items():
         assert getattr(found, field) == value, line
     assert found.components["contrastive"]["init"] == (
-        "imagenet" if {"PRESET=paper", "STUDY=paper"} & {*options} else "random"
+        "imagenet" if {"PRESET=paper", "STUDY=paper", "STUDY=paper_acdc_weak"} & {*options} else "random"
     )
 
 
@@ -98,9 +100,10 @@ def test_runs_without_a_gpu_share_stay_on_the_cpu() -> None:
 
 
 def test_component_settings_leave_other_recipes_alone() -> None:
+    before, _ = load("recipes=entropy bald").runs()
     entropy, bald = load("recipes=entropy bald", components={"bald": {"passes": 3}}).runs()
     assert bald.describe()["recipe"]["strategy"]["passes"] == 3
-    assert "passes" not in entropy.describe()["recipe"]["strategy"]
+    assert entropy == before
 
 
 @pytest.mark.parametrize("name", sorted(catalogue("recipe")))
@@ -117,6 +120,57 @@ def test_studies_of_the_catalogue(tmp_path: Path) -> None:
     assert {r.members for r in paper} == {5} and len({r.seed for r in paper}) == 5
     assert paper[0].train.iterations_full == 60000 and paper[0].budgets[:2] == (0.01, 0.02)
     assert {r.dataset.root for r in paper} == {str(tmp_path)}
+
+
+def test_all_recipes_with_those_that_read_ground_truth_last() -> None:
+    names = [run.recipe.name for run in load("recipes=all").runs()]
+    assert sorted(names) == sorted(catalogue("recipe"))
+    references = [name.startswith("oracle_") for name in names]
+    assert True in references and references == sorted(references)
+    with pytest.raises(ConfigError, match="'random' is there twice"):
+        load("recipes=all random")
+
+
+def test_a_recipe_with_an_annotation_of_its_own_is_run_once() -> None:
+    def kinds(*settings: str, **fields: Any) -> list[tuple[str, str]]:
+        runs = load("recipes=random random_3d", *settings, **fields).runs()
+        return sorted((run.recipe.name, run.annotation_name) for run in runs)
+
+    both = [("random", "mask"), ("random", "scribble"), ("random_3d", "mask")]
+    assert kinds("annotations=scribble mask") == kinds("annotations=mask scribble") == both
+    assert kinds("annotations=scribble") == [("random", "scribble"), ("random_3d", "mask")]
+    assert kinds("annotations=mask") == [("random", "mask"), ("random_3d", "mask")]
+
+
+def test_own_annotation_takes_the_studys_settings_where_it_has_them(tmp_path: Path) -> None:
+    own = {"name": "mine", "strategy": "random", "annotation": {"name": "scribble", "length": 0.25}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(own))
+    for kinds, length in (([{"name": "mask"}, {"name": "scribble", "length": 0.5}], 0.5), ("mask", 0.25)):
+        (run,) = load(recipes=[str(tmp_path / "mine.yaml")], annotations=kinds).runs()
+        assert run.annotation_name == "scribble" and run.describe()["annotation"]["length"] == length
+
+
+def test_training_of_a_recipe_goes_before_the_studys() -> None:
+    train = {"mask": {"lr": 0.25, "batch": 5, "epochs": 3, "network": {"widths": [4, 8], "dropouts": [0, 0]}}}
+    slices, volumes = load("recipes=random random_3d", "annotations=mask", train=train).runs()
+    assert (slices.train.lr, slices.train.batch, slices.train.epochs) == (0.25, 5, 3)
+    assert (volumes.train.lr, volumes.train.batch, volumes.train.epochs) == (0.25, 2, None)
+    assert volumes.describe()["train"]["network"]["name"] == "unet3d"
+    assert volumes.train.iterations_full == 2500  # of the dataset's preset
+
+
+@pytest.mark.parametrize("own", [3, {"cost": 1.0}])
+def test_annotation_of_a_recipe_that_names_none(own: Any, tmp_path: Path) -> None:
+    recipe = {"name": "mine", "strategy": "random", "annotation": own}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe))
+    with pytest.raises(ConfigError, match="recipe 'mine': annotation must be a name or a mapping"):
+        load(recipes=[str(tmp_path / "mine.yaml")]).runs()
+
+
+def test_sources_are_what_to_cite() -> None:
+    sources = load(datasets=["phantom", "acdc"], recipes=["random", "gcl_coreset"]).sources()
+    assert list(sources) == ["phantom", "acdc", "gcl_coreset"]
+    assert sources["gcl_coreset"] == "Vepa et al., NeurIPS 2024" and "Bernard" in sources["acdc"]
 
 
 def test_ablation_has_no_group_losses() -> None:
@@ -158,6 +212,21 @@ def test_missing_data_says_layout_source_and_command() -> None:
         load(datasets=["acdc"]).runs()
     for part in ("Info.cfg", "humanheart-project", "--set data=FOLDER", "make bench DATASET=acdc DATA=FOLDER"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("fetch", [True, False])
+def test_missing_data_that_can_be_fetched_names_the_command(fetch: bool, tmp_path: Path) -> None:
+    """A dataset's file may hold more than a study reads, such as where to download it."""
+    content = {**yaml.safe_load(catalogue("dataset")["acdc"].read_text()), "hint": 3}
+    entry = str(tmp_path / "d.yaml")
+    content |= {"fetch": {"url": "https://example.org/d.zip"}} if fetch else {}
+    Path(entry).write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError) as caught:
+        load(datasets=[entry]).runs()
+    assert (f"alseg data fetch {entry}" in str(caught.value)) == fetch
+    assert "Info.cfg" in str(caught.value) and "--set data=FOLDER" in str(caught.value)
+    (run,) = load(datasets=[entry], data=str(tmp_path)).runs()
+    assert run.dataset.name == "acdc"
 
 
 def test_data_folder_for_one_of_several_datasets(tmp_path: Path) -> None:

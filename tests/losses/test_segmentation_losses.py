@@ -95,3 +95,23 @@ def test_dmpls_draws_a_new_mix_each_step() -> None:
     rng = np.random.default_rng(0)
     values = {round(LOSSES.build("dmpls")((main, -main), labels, rng).item(), 9) for _ in range(12)}
     assert len(values) > 1
+
+
+def test_weights_of_cross_entropy_and_dice() -> None:
+    logits, labels = case()
+    rng = np.random.default_rng(0)
+    ce, dice = slow_ce(logits, labels), slow_dice(logits.softmax(1), labels)
+    assert LOSSES.build("ce_dice")((logits,), labels, rng).item() == pytest.approx((ce + dice) / 2)
+    weighted = LOSSES.build({"name": "ce_dice", "w_ce": 2.0, "w_dice": 0.25})
+    assert weighted((logits,), labels, rng).item() == pytest.approx(2 * ce + dice / 4)
+
+
+def test_slices_without_labels_change_nothing() -> None:
+    logits, labels = case()
+    labels[1] = IGNORE
+    logits.requires_grad_()
+    loss = LOSSES.build("ce_dice")((logits,), labels, np.random.default_rng(0))
+    alone = LOSSES.build("ce_dice")((logits[:1],), labels[:1], np.random.default_rng(0))
+    assert loss.item() == pytest.approx(alone.item())
+    loss.backward()
+    assert logits.grad is not None and logits.grad[1].abs().max() == 0 < logits.grad[0].abs().max()

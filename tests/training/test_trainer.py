@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from alseg_core.errors import AlsegError, ConfigError
-from alseg_core.models import UNetModule
+from alseg_core.models import SegmentationModule
 from alseg_core.registry import construct
+from alseg_core.training.batches import TrainingSet
 from alseg_core.training.inference import Ensemble, predict_labels
+from alseg_core.training.member import Member
 from alseg_core.training.schedule import poly
-from alseg_core.training.trainer import Member, Trainer
+from alseg_core.training.trainer import Trainer
+from alseg_core.vocabulary import IGNORE
 
 FIELDS = {
     "network": {"name": "unet", "widths": [8, 16], "dropouts": [0.1, 0.2]},
@@ -34,14 +37,16 @@ def train(seed: int = 0, **fields: object) -> tuple[Member, list[float], list[in
     images, labels = squares()
     scores: list[float] = []
 
-    def validate(network: UNetModule) -> float:
+    def validate(network: SegmentationModule) -> float:
         assert not network.training
         scores.append(float((predict_labels(network, images) == labels.numpy()).mean()))
         return scores[-1]
 
     steps: list[int] = []
     trainer = construct(Trainer, {**FIELDS, **fields}, "train")
-    return trainer.fit(images, labels, 2, 1.0, 0, validate, np.random.default_rng(seed), steps.append), scores, steps
+    data = TrainingSet(images, labels, np.zeros(len(images), np.int64), np.arange(len(images)))
+    fitted = trainer.fit(data, 2, trainer.iterations(8, 8), 0, validate, np.random.default_rng(seed), steps.append)
+    return fitted, scores, steps
 
 
 def test_learns_validates_on_time_and_keeps_the_best() -> None:
@@ -69,15 +74,87 @@ def test_same_seed_same_network_whatever_the_global_state() -> None:
 
 def test_steps_follow_the_labelled_share() -> None:
     trainer = construct(Trainer, {**FIELDS, "iterations_full": 60000}, "train")
-    assert [trainer.iterations(f) for f in (0.01, 0.05, 1.0, 1e-9)] == [600, 3000, 60000, 1]
+    assert [trainer.iterations(n, 1000) for n in (10, 50, 1000)] == [600, 3000, 60000]
+    assert trainer.iterations(1, 1_000_000) == 1
 
 
-def test_every_slice_is_used_equally_often() -> None:
-    trainer = construct(Trainer, {**FIELDS, "batch": 6}, "train")
-    order = trainer._order(9, 30, np.random.default_rng(0))
-    assert order.shape == (30, 6)
-    assert np.bincount(order.ravel(), minlength=9).tolist() == [20] * 9
-    assert trainer._order(2, 3, np.random.default_rng(0)).shape == (3, 6)
+def test_epochs_count_the_labelled_slices_alone() -> None:
+    trainer = construct(Trainer, {**FIELDS, "epochs": 50, "batch": 8}, "train")
+    assert [trainer.iterations(n, pool) for n, pool in ((14, 1454), (14, 20), (16, 1454), (1, 9))] == [
+        100,
+        100,
+        100,
+        50,
+    ]
+    with pytest.raises(ConfigError, match="epochs counts slices"):
+        construct(Trainer, {**FIELDS, "network": "unet3d", "epochs": 50}, "train")
+
+
+def parameters(**fields: object) -> torch.Tensor:
+    """All parameters after one step at a constant rate without momentum and decay."""
+    plain = {"iterations_full": 1, "power": 0, "momentum": 0, "weight_decay": 0}
+    return torch.cat([p.detach().flatten() for p in train(**{**plain, **fields})[0].network.parameters()])
+
+
+def test_gradient_is_clipped_to_its_norm() -> None:
+    start = parameters(lr=1e-30)
+    free, clipped = parameters(lr=1.0) - start, parameters(lr=1.0, clip_norm=0.05) - start
+    assert free.norm() > 0.06
+    assert clipped.norm().item() == pytest.approx(0.05, rel=1e-2)
+    assert torch.nn.functional.cosine_similarity(free, clipped, dim=0) > 0.999
+    assert torch.allclose(parameters(lr=1.0, clip_norm=1e6) - start, free)
+
+
+def test_adam_steps_by_its_rate() -> None:
+    moved = (parameters(lr=1e-3, optimiser="adam") - parameters(lr=1e-30)).abs()
+    assert moved.max().item() == pytest.approx(1e-3, rel=1e-2)
+    assert moved.median().item() == pytest.approx(1e-3, rel=1e-1)
+    member, scores, _ = train(optimiser="adam", lr=3e-3, power=0, clip_norm=1.0)
+    assert member.validation_dice == max(scores) > 0.9
+
+
+def test_rate_follows_the_schedule() -> None:
+    """With a rate that falls at once the second of two steps hardly moves; at power 0 it does."""
+    first = parameters(lr=0.1, batch=4)
+    constant, falling = (parameters(lr=0.1, batch=4, iterations_full=2, power=power) for power in (0, 30))
+    assert (falling - first).norm() < 1e-6 < 0.01 < (constant - first).norm()
+
+
+def test_volumetric_training_learns_from_partly_labelled_volumes() -> None:
+    """Every slice of a cylinder; half of the slices carry no label."""
+    rng = np.random.default_rng(0)
+    _, square = squares(1)
+    masks = torch.cat([torch.roll(square, move, (1, 2)).expand(6, -1, -1) for move in [(0, 0), (3, -2), (-2, 4)]])
+    images = masks.unsqueeze(1).float() + torch.from_numpy(rng.normal(0, 0.2, (18, 1, 16, 16)).astype(np.float32))
+    labels = masks.clone()
+    labels[1::2] = IGNORE
+    order = rng.permutation(18)
+    data = TrainingSet(images[order], labels[order], np.repeat(np.arange(3), 6)[order], np.tile(np.arange(6), 3)[order])
+    fields = {**FIELDS, "network": {"name": "unet3d", "widths": [4, 8, 8], "window": 4}, "batch": 2, "lr": 0.03}
+    trainer = construct(Trainer, fields, "train")
+
+    def validate(network: SegmentationModule) -> float:
+        return float((predict_labels(network, images, [6, 6, 6]) == masks.numpy()).mean())
+
+    member = trainer.fit(data, 2, 60, 0, validate, np.random.default_rng(0), lambda step: None)
+    assert member.validation_dice > 0.95 > (masks == 0).float().mean()
+
+
+class Depth(SegmentationModule):
+    """Volumetric: every pixel of a volume of d slices is of class d."""
+
+    window = 3
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(images), 9, *images.shape[2:])
+        logits[:, len(images)] = 1
+        return logits
+
+
+def test_volumetric_networks_predict_one_volume_at_a_time() -> None:
+    images = torch.rand(12, 1, 2, 2)
+    assert predict_labels(Depth(), images, [5, 1, 6])[:, 0, 0].tolist() == [5] * 5 + [1] + [6] * 6
+    assert predict_labels(Depth(), images[:4])[:, 0, 0].tolist() == [4] * 4
 
 
 def test_poly_schedule() -> None:

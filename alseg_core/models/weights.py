@@ -1,0 +1,77 @@
+"""Weights of an encoder from a file, whatever training code it was written by."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from alseg_core.errors import ConfigError
+
+FIRST = "layer1.0.conv1.weight"
+"""A parameter that every ResNet has; what stands before it is the prefix of the encoder in a file."""
+STAGES = ("conv1.", "bn1.", "layer")
+"""How the names of a ResNet's own parameters start; a file may hold more, for example a classifier."""
+
+
+def read_resnet(path: Path, own: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+    """The parameters of a ResNet in a ``.pth`` file, under the names of ``own``, torchvision's.
+
+    A prefix before all names (``module.``, ``backbone.``, ``encoder.``, ...) and one mapping around them
+    (``{"state_dict": ...}``) are taken off; heads are left out. Where ``own`` has one image channel and the file has
+    more, the first filters are summed over them: the answer to a grey image shown in every colour. what: for example
+    "ResNet-50". Raises ConfigError: no such file, no weights, another network.
+    """
+    try:
+        return _fitting(_flat(torch.load(path, map_location="cpu", weights_only=True)), own, what)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ConfigError(
+            f"network: {what} weights wanted from {path}, not usable: {reason}. Give the path of a .pth file with a "
+            f"{what} state_dict as the network's weights (--set train.mask.network.weights=FILE), or null to start "
+            "from random ones."
+        ) from None
+
+
+def file_digest(path: Path) -> str:
+    """Hex digest (16 characters) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _flat(content: object) -> dict[str, Tensor]:
+    """Name -> tensor of a state_dict, or of the one inside a checkpoint."""
+    if isinstance(content, Mapping):
+        for candidate in (content, *(value for value in content.values() if isinstance(value, Mapping))):
+            found = {str(name): value for name, value in candidate.items() if isinstance(value, Tensor)}
+            if any(name.endswith(FIRST) for name in found):
+                return found
+    raise ValueError(f"it holds no state_dict of a ResNet ({FIRST} is nowhere)")
+
+
+def _fitting(state: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+    prefixes = sorted({name.removesuffix(FIRST) for name in state if name.endswith(FIRST)})
+    if len(prefixes) > 1:
+        raise ValueError(f"it holds several ResNets, under {', '.join(map(repr, prefixes))}; keep one")
+    named = {name.removeprefix(prefixes[0]): value for name, value in state.items() if name.startswith(prefixes[0])}
+    found = {name: value for name, value in named.items() if name.startswith(STAGES)}
+    first = found.get("conv1.weight")
+    if first is not None and own["conv1.weight"].shape[1] == 1 and first.ndim == 4:
+        found["conv1.weight"] = first.sum(dim=1, keepdim=True)
+    # files older than torch 0.4.1 do not count their batches
+    wrong = [f"{n} is missing" for n in own if n not in found and not n.endswith("num_batches_tracked")]
+    wrong += [f"{name} is unknown" for name in found if name not in own]
+    wrong += [
+        f"{name} has shape {tuple(value.shape)}, not {tuple(own[name].shape)}"
+        for name, value in found.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ValueError(f"it is no {what}: {'; '.join(wrong[:3])}{more}")
+    return found

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from alseg_core.data.slices import SliceTable
+from alseg_core.training.augment import Augment
+from alseg_core.training.batches import TrainingSet, balanced_order, slice_batches, volume_batches, whole_volumes
+from alseg_core.vocabulary import IGNORE
+
+STILL = Augment(rotate_flip=0, rotate=0)
+
+
+def table(rng: np.random.Generator) -> SliceTable:
+    """Four volumes whose rows are shuffled among one another."""
+    depths = [3, 5, 1, 4]
+    volume, z = np.repeat(np.arange(4), depths), np.concatenate([np.arange(d) for d in depths])
+    order = rng.permutation(len(z))
+    return SliceTable(tuple("abcd"), tuple("abcd"), volume[order].astype(np.int64), z[order].astype(np.int64))
+
+
+def volumes(depths: list[int], labelled: list[tuple[int, int]], size: int = 12) -> TrainingSet:
+    """Shuffled slices: image = 100 * volume + z + a pattern; labels of the given (volume, z), the rest IGNORE."""
+    volume, z = np.repeat(np.arange(len(depths)), depths), np.concatenate([np.arange(d) for d in depths])
+    order = np.random.default_rng(0).permutation(len(z))
+    volume, z = volume[order], z[order]
+    pattern = torch.rand(size, size, generator=torch.Generator().manual_seed(0))
+    images = torch.stack([pattern + 100 * int(v) + int(s) for v, s in zip(volume, z, strict=True)]).unsqueeze(1)
+    labels = torch.full((len(z), size, size), IGNORE, dtype=torch.uint8)
+    for row, where in enumerate(zip(volume.tolist(), z.tolist(), strict=True)):
+        if where in labelled:
+            labels[row] = (pattern * 3).to(torch.uint8)
+    return TrainingSet(images, labels, volume, z)
+
+
+def where(images: torch.Tensor) -> list[tuple[int, int]]:
+    """(volume, z) of the slices of a part that was not moved."""
+    values = [int(image.min()) for image in images]
+    return [(value // 100, value % 100) for value in values]
+
+
+def test_whole_volumes_against_a_dictionary() -> None:
+    rng = np.random.default_rng(1)
+    shuffled = table(rng)
+    picks = rng.permutation(len(shuffled))[:5]
+    labels = rng.integers(0, 4, (5, 2, 2)).astype(np.uint8)
+    positions, out = whole_volumes(shuffled, picks, labels)
+    bought = {shuffled.locate(int(p)): label for p, label in zip(picks, labels, strict=True)}
+    touched = {case for case, _ in bought}
+    wanted = {shuffled.locate(i) for i in range(len(shuffled)) if shuffled.locate(i)[0] in touched}
+    assert {shuffled.locate(int(p)) for p in positions} == wanted and len(positions) == len(wanted)
+    for position, label in zip(positions, out, strict=True):
+        expected = bought.get(shuffled.locate(int(position)), np.full((2, 2), IGNORE))
+        assert np.array_equal(label, expected)
+
+
+def test_every_item_is_used_equally_often() -> None:
+    order = balanced_order(9, 30, 6, np.random.default_rng(0))
+    assert order.shape == (30, 6)
+    assert np.bincount(order.ravel(), minlength=9).tolist() == [20] * 9
+    assert balanced_order(2, 3, 6, np.random.default_rng(0)).shape == (3, 6)
+
+
+def test_slices_come_with_their_labels_in_one_part() -> None:
+    data = volumes([3, 2], [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)])
+    steps = list(slice_batches(data, 5, 4, STILL, 0, np.random.default_rng(0)))
+    assert len(steps) == 5 and all(len(parts) == 1 for parts in steps)
+    seen = [pair for ((images, _),) in steps for pair in where(images)]
+    assert sorted(seen) == sorted([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)] * 4)
+
+
+def test_a_volume_is_one_part_in_order_of_z() -> None:
+    data = volumes([3, 5], [(0, z) for z in range(3)] + [(1, 2)])
+    steps = list(volume_batches(data, 4, 2, 5, STILL, 0, np.random.default_rng(0)))
+    assert all(len(parts) == 2 for parts in steps)
+    for images, labels in (part for parts in steps for part in parts):
+        volume = where(images)[0][0]
+        assert where(images) == [(volume, z) for z in range((3, 5)[volume])]
+        unmarked = (labels == IGNORE).flatten(1).all(dim=1).tolist()
+        assert unmarked == ([False] * 3 if volume == 0 else [True, True, False, True, True])
+
+
+def test_one_map_moves_all_slices_of_a_volume_and_fills_only_labelled_ones() -> None:
+    data = volumes([6], [(0, 1), (0, 4)])
+    turned = Augment(rotate_flip=0.4, rotate=1.0)
+    maps = set()
+    for ((images, labels),) in volume_batches(data, 12, 1, 6, turned, 0, np.random.default_rng(0)):
+        inside = images[1:2] > 0.5  # pixels from outside are 0
+        depth = torch.arange(6).view(6, 1, 1, 1) * inside
+        assert torch.allclose(images[1:] - depth[1:], images[1:2] - depth[1:2], atol=1e-4)
+        assert (labels[[0, 2, 3, 5]] == IGNORE).all() and (labels[[1, 4]] != IGNORE).all()
+        assert torch.equal(labels[1], labels[4])
+        maps.add(images[1].numpy().tobytes())
+    assert len(maps) > 6
+
+
+@pytest.mark.parametrize("labelled", [[(0, 0)], [(0, 29)], [(0, 13), (0, 14)]])
+def test_windows_of_a_deep_volume_hold_labels(labelled: list[tuple[int, int]]) -> None:
+    data = volumes([30], labelled)
+    starts = set()
+    for ((images, labels),) in volume_batches(data, 60, 1, 8, STILL, 0, np.random.default_rng(0)):
+        zs = [z for _, z in where(images)]
+        assert zs == list(range(zs[0], zs[0] + 8))
+        assert (labels != IGNORE).any()
+        starts.add(zs[0])
+    reachable = {s for s in range(23) if any(s <= z < s + 8 for _, z in labelled)}
+    assert starts == reachable
