@@ -172,7 +172,7 @@ def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
     from alseg_core.errors import ConfigError
     from bench.estimate import cores, shared
 
-    for config in {(config.cover, config.recipe.embed): config for config in configs}.values():
+    for config in {(c.cover, c.recipe.embed, c.train.network): c for c in configs}.values():
         config.check()
     if shared(local):
         return
