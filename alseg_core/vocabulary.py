@@ -77,8 +77,8 @@ class RoundRecord:
     summary: mean test scores, {"dice", "hd95_mm", "assd_mm", "nsd", "validation_dice", "empty_predictions",
     "empty_truths", "empty_both", "dice_<class>"...}. seconds: wall time of the round's parts. ledger: who read which
     labels, for what.
-    signals: facts that the parts tell of themselves (encoder initialisation, epochs, whether a first round's training was
-    shared, ...).
+    signals: facts that the parts tell of themselves (encoder initialisation, epochs, whether a first round's training
+    was shared, ...).
     """
 
     round: int
