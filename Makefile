@@ -16,13 +16,13 @@ SET ?=
 VENV := .venv
 STAMP := $(VENV)/.installed
 # A study of another dataset gets a folder of its own.
-NAME := $(PRESET)$(if $(filter-out phantom,$(DATASET)),-$(DATASET))
+NAME := $(PRESET)$(subst $() ,,$(addprefix -,$(basename $(notdir $(filter-out phantom,$(DATASET))))))
 FOLDER ?= $(OUT)/$(if $(STUDY),$(basename $(notdir $(STUDY))),$(NAME))
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options of bench: DATASET=phantom|acdc DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\" SEEDS=2"
-	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<file>; SET=\"key=value ...\" for anything else"
+	@echo "  options of bench: DATASET=phantom|acdc|chaos|mscmr|davis DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
+	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)
 

@@ -67,6 +67,8 @@ def test_a_name_of_its_own_changes_nothing_else() -> None:
 MAKE = [
     ([], {"preset": "quick", "datasets": ("phantom",), "seeds": (0, 1), "name": "quick"}),
     (["DATASET=acdc", "DATA=/my scans"], {"data": "/my scans", "members": 1, "name": "quick-acdc"}),
+    (["DATASET=/x/mine.yaml"], {"datasets": ("/x/mine.yaml",), "name": "quick-mine"}),
+    (["DATASET=acdc chaos"], {"datasets": ("acdc", "chaos"), "name": "quick-acdc-chaos"}),
     (["PRESET=paper", "DATASET=acdc", "DATA=2024"], {"members": 5, "seeds": (0, 1, 2, 3, 4), "data": "2024"}),
     (["RECIPES=random gcl_coreset", "SEEDS=3"], {"recipes": ("random", "gcl_coreset"), "seeds": (0, 1, 2)}),
     (["STUDY=paper", "DATASET=phantom"], {"datasets": ("phantom",), "members": 5}),
