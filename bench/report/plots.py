@@ -18,6 +18,7 @@ from bench.report.collect import SETTING, Results
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#555555", "#A50026")
 """Okabe and Ito's palette, which colour-blind readers can tell apart, and further tones for long lists."""
 MARKERS = "osD^vP<>Xh"
+LINES = ("-", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
 RESAMPLES = 2000
 
 
@@ -48,7 +49,8 @@ def curves(results: Results, path: Path) -> None:
     settings = list(results.volumes.groupby(SETTING, sort=False))
     columns = min(3, len(settings))
     rows = math.ceil(len(settings) / max(columns, 1))
-    figure = Figure(figsize=(5.6 * columns + 1.6, 4.2 * rows), layout="constrained")
+    height = max(4.2 * rows, 0.22 * len(results.recipes))  # the legend's, where it is long
+    figure = Figure(figsize=(5.6 * columns + 1.6, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (setting, volumes) in zip(axes, settings, strict=False):
         _panel(axis, setting, volumes, results.recipes)
@@ -65,9 +67,10 @@ def _panel(axis: Axes, setting: Hashable, volumes: pd.DataFrame, recipes: list[s
     ticks: set[float] = set()
     shown = [recipe for recipe in recipes if recipe in set(volumes["recipe"])]
     for i, recipe in enumerate(shown):
-        number = recipes.index(recipe)
+        again, number = divmod(recipes.index(recipe), len(COLOURS))  # a colour that comes again has other marks
         line = points(volumes[volumes["recipe"] == recipe])
-        step = (line["labelled"].max() * 0.006) * (i - (len(shown) - 1) / 2)  # side by side: bars hide no bars
+        apart = min(0.006, 0.06 / len(shown)) * line["labelled"].max()
+        step = apart * (i - (len(shown) - 1) / 2)  # side by side: bars hide no bars
         axis.errorbar(
             line["labelled"] + step,
             line["mean"],
@@ -76,9 +79,9 @@ def _panel(axis: Axes, setting: Hashable, volumes: pd.DataFrame, recipes: list[s
             capsize=2,
             elinewidth=1,
             markersize=4,
-            marker=MARKERS[number % len(MARKERS)],
-            color=COLOURS[number % len(COLOURS)],
-            linestyle="--" if recipe.startswith("oracle_") else "-",
+            marker=MARKERS[(number + again) % len(MARKERS)],
+            color=COLOURS[number],
+            linestyle="--" if recipe.startswith("oracle_") else LINES[again % len(LINES)],
         )
         ticks |= set(line["labelled"])
     axis.set_xticks(sorted(ticks), [f"{tick:.0f}" for tick in sorted(ticks)])
