@@ -59,7 +59,7 @@ class Discriminator(nn.Sequential):
 
 
 def negative_elbo(images: Tensor, decoded: Tensor, mean: Tensor, log_variance: Tensor, beta: float) -> Tensor:
-    """Squared error summed over the pixels + beta KL(q || N(0, I)), mean over the images -> scalar."""
-    error = (decoded - images).square().flatten(1).sum(dim=1)
+    """Mean squared error of the pixels + beta KL(q || N(0, I)), mean over the images -> scalar."""
+    error = (decoded - images).square().flatten(1).mean(dim=1)
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
     return (error + beta * kl).mean()

@@ -38,10 +38,7 @@ class ProbCover(Strategy):
         positions = np.concatenate([view.labelled, view.unlabelled])
         annotated, candidates = np.split(np.arange(len(positions)), [len(view.labelled)])
         features = unit_length(view.embedding()[positions])
-        delta = self.delta
-        if delta == "auto":
-            delta = pure_radius(features, k_means(features, self.pseudo_classes, rng).labels, self.purity)
-        balls = Balls(features, delta)
+        balls = Balls(features, self.radius(view))
         uncovered = np.ones(len(features), dtype=bool)
         for _, _, member in balls.around(annotated):
             uncovered[member] = False
@@ -62,6 +59,14 @@ class ProbCover(Strategy):
                 uncovered[new] = False
                 gain -= reached(balls, new, len(features))
         return Selection(positions[picks], gains)
+
+    def radius(self, view: View) -> float:
+        """``delta``, or the automatic one: of the features alone, so that it is the same in every round and seed."""
+        if self.delta != "auto":
+            return self.delta
+        features = unit_length(view.embedding()[np.lexsort((view.table.z, view.table.volume))])
+        groups = k_means(features, self.pseudo_classes, np.random.default_rng(0)).labels
+        return pure_radius(features, groups, self.purity)
 
 
 def reached(balls: Balls, rows: IntArray, size: int) -> IntArray:
