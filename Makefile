@@ -21,7 +21,7 @@ FOLDER ?= $(OUT)/$(if $(STUDY),$(basename $(notdir $(STUDY))),$(NAME))
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options of bench: DATASET=phantom|acdc|chaos|mscmr|davis DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
+	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
 	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)

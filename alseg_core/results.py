@@ -112,7 +112,9 @@ class RunFolder:
 
     def save_environment(self, device: str, threads: int) -> None:
         """Versions and machine, for the record."""
-        packages = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "nibabel", "monai", "faiss-cpu")
+        packages = (
+            "torch", "numpy", "scipy", "scikit-learn", "scikit-image", "nibabel", "monai", "faiss-cpu", "faiss-gpu-cu12"
+        )  # fmt: skip
         installed = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in packages}
         gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
         facts = {
