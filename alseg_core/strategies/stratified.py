@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from alseg_core.registry import component
@@ -12,6 +14,8 @@ from alseg_core.vocabulary import Selection
 @component
 class Stratified(Strategy):
     """One random slice from each of ``budget`` equal strata of relative position in the volume (base to apex)."""
+
+    paper: ClassVar[str] = "reference every comparison needs"
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""

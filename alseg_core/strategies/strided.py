@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from alseg_core.registry import component
@@ -33,6 +35,8 @@ class Strided(Strategy):
 
     A volume that gets k slices gives those nearest to the relative positions (j + u) / k, j = 0..k-1, u ~ U(0, 1).
     """
+
+    paper: ClassVar[str] = "reference every comparison needs"
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""

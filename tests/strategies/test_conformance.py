@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from alseg_core.strategies.conformance import CHECKS, SyntheticReferenceView, check
+from alseg_core.strategies.conformance import CHECKS, FRAMES, Frame, SyntheticReferenceView, check
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import Selection
 
@@ -70,6 +70,36 @@ class MiddleByNumber(First):
 class DrawsByNumber(First):
     def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
         return rng.choice(np.sort(view.unlabelled), budget, replace=False)
+
+
+class ColdStartByPosition(First):
+    """A row of the candidates and a position are the same numbers where nothing is annotated."""
+
+    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+        left = view.unlabelled
+        if len(view.labelled):
+            return left[:budget]
+        first = int(rng.integers(len(view.table)))
+        return np.concatenate([[first], left[left != first][: budget - 1]])
+
+
+class ColdStartByNumber(First):
+    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+        return view.unlabelled[:budget] if len(view.labelled) else np.sort(view.unlabelled)[:budget]
+
+
+class ColdStartOfItsOwn(First):
+    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+        if view.round == 0:
+            rng = np.random.default_rng()
+        return rng.choice(view.unlabelled, budget, replace=False)
+
+
+class LastRoundOfItsOwn(First):
+    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+        if view.round == view.rounds - 1:
+            rng = np.random.default_rng()
+        return rng.choice(view.unlabelled, budget, replace=False)
 
 
 class OverBudget(First):
@@ -256,6 +286,10 @@ FAULTS: list[tuple[type[Strategy], str, str]] = [
     (TiesByNumber, "indifferent_to_numbering", "numbered otherwise"),
     (MiddleByNumber, "indifferent_to_numbering", "numbered otherwise"),
     (DrawsByNumber, "indifferent_to_numbering", "numbered otherwise"),
+    (ColdStartByPosition, "indifferent_to_numbering", "with nothing annotated"),
+    (ColdStartByNumber, "indifferent_to_numbering", "with nothing annotated"),
+    (ColdStartOfItsOwn, "repeatable", "with nothing annotated"),
+    (LastRoundOfItsOwn, "repeatable", "in the last round"),
     (OverBudget, "exactly_the_budget", "shape"),
     (FixedBatch, "exactly_the_budget", "shape"),
     (Twice, "exactly_the_budget", "twice"),
@@ -296,6 +330,48 @@ def test_finds(fault: type[Strategy], by: str, says: str) -> None:
     assert str(caught.value).startswith(fault.__name__)
     with pytest.raises(AssertionError):
         check(fault())
+
+
+class OnlyIn(First):
+    """A fault in one kind of pool; everywhere else a right strategy."""
+
+    def __init__(self, frame: Frame, fault: type[First]) -> None:
+        self.fault = fault()
+        self.needs_embedding = self.fault.needs_embedding  # type: ignore[misc]
+        view = frame.view(self)
+        self.kind = len(view.table), len(view.labelled)
+
+    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+        here = (len(view.table), len(view.labelled)) == self.kind
+        return (self.fault.positions if here else super().positions)(view, budget, rng)
+
+
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame.title)
+@pytest.mark.parametrize(
+    ("fault", "by"),
+    [
+        (DrawsByNumber, "indifferent_to_numbering"),
+        (PeeksAtMasks, "blind_to_labels_not_bought"),
+        (Stateful, "repeatable"),
+        (NumpyGlobal, "random_by_its_generator_alone"),
+        (ForgetsItsSetting, "survives_pickling"),
+        (WritesThroughTorch, "leaves_the_view_alone"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_finds_a_fault_that_one_kind_of_pool_shows(fault: type[First], by: str, frame: Frame) -> None:
+    one = next(c for c in CHECKS if c.__name__ == by)
+    with pytest.raises(AssertionError) as caught:
+        one(OnlyIn(frame, fault))
+    assert frame.title in str(caught.value)
+
+
+def test_pools_are_small_and_each_is_another() -> None:
+    views = [frame.view(First()) for frame in FRAMES]
+    assert len({(len(view.table), len(view.labelled)) for view in views}) == len(FRAMES)
+    assert {view.round for view in views} == {0, 1, 2, 3} and {view.rounds for view in views} == {4}
+    assert min(len(view.unlabelled) for view in views) == 7 and max(len(view.table) for view in views) == 26
 
 
 def test_every_check_is_needed() -> None:

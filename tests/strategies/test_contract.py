@@ -45,6 +45,11 @@ def test_references_are_named_so(name: str) -> None:
     assert STRATEGIES[name].reads_ground_truth == name.startswith("oracle_")
 
 
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_names_its_source(name: str) -> None:
+    assert STRATEGIES[name].paper, f"{name}: paper = '...' names the paper, or says that it is a reference."
+
+
 @pytest.mark.parametrize(
     ("protocol", "real", "synthetic"),
     [(View, Signals, SyntheticView), (ReferenceView, ReferenceSignals, SyntheticReferenceView)],

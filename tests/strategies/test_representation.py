@@ -189,6 +189,13 @@ def test_prob_cover_finds_its_radius() -> None:
     assert selection.scores is not None and selection.scores.tolist() == [30, 20, 15, 10, 0, 0]
 
 
+def test_prob_cover_keeps_its_radius_over_the_rounds() -> None:
+    features = np.random.default_rng(3).normal(size=(200, 3))
+    strategy = STRATEGIES.build("prob_cover")
+    radii = {strategy.radius(pool(features, np.arange(n))) for n in (0, 7, 60)}  # type: ignore[attr-defined]
+    assert len(radii) == 1
+
+
 # --- ALPS -----------------------------------------------------------------------------------------------------------
 
 
@@ -251,19 +258,59 @@ def stripes(kind: np.ndarray, size: int = 16, seed: int = 0) -> np.ndarray:
     return images[:, None].astype(np.float32)
 
 
-def test_vaal_tells_labelled_from_unlabelled_and_picks_the_other_kind() -> None:
-    kind = np.random.default_rng(0).permutation(np.repeat([0, 1], [45, 25]))
-    labelled = np.flatnonzero(kind == 0)[:30]
-    view = pool(np.zeros((70, 1)), labelled, pixels=stripes(kind))
-    strategy = STRATEGIES.build({"name": "vaal", "size": 16, "latent": 8, "epochs": 30, "batch": 20, "lr": 1e-3})
-    likeness = strategy.likeness(view, np.random.default_rng(0))  # type: ignore[attr-defined]
-    unlabelled, known = likeness[:40], likeness[40:]
-    assert known.mean() > unlabelled.mean() + 0.2
-    assert known.mean() > unlabelled[kind[view.unlabelled] == 1].mean() + 0.4
-    selection = strategy.select(view, 10, np.random.default_rng(0))
-    assert (kind[selection.positions] == 1).all()
-    assert selection.scores is not None and selection.scores[0] == pytest.approx(1 - unlabelled.min())
-    assert (np.diff(selection.scores) <= 0).all()
+def vaal_verdicts(sizes: tuple[int, int], labelled: int, settings: dict[str, Any]) -> tuple[np.ndarray, ...]:
+    """D of the labelled slices, all of one kind, of unlabelled slices of that kind and of the other; the kinds picked.
+
+    sizes: slices of each kind.
+    """
+    kind = np.random.default_rng(0).permutation(np.repeat([0, 1], sizes))
+    strategy = STRATEGIES.build({"name": "vaal", **settings})
+    images = stripes(kind, strategy.size)  # type: ignore[attr-defined]
+    view = pool(np.zeros((len(kind), 1)), np.flatnonzero(kind == 0)[:labelled], pixels=images)
+    unlabelled, known = np.split(strategy.likeness(view, np.random.default_rng(0)), [len(view.unlabelled)])  # type: ignore[attr-defined]
+    picks = view.unlabelled[np.argsort(unlabelled, kind="stable")[:10]]
+    other = kind[view.unlabelled] == 1
+    return known, unlabelled[~other], unlabelled[other], kind[picks]
+
+
+QUICK_VAAL = {"size": 16, "latent": 8, "epochs": 30, "batch": 20, "lr": 1e-3}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "labelled", "settings"),
+    [((45, 25), 30, QUICK_VAAL), ((100, 50), 50, {})],
+    ids=["quick", "default settings"],
+)
+def test_vaal_tells_labelled_from_unlabelled_and_picks_the_other_kind(
+    sizes: tuple[int, int], labelled: int, settings: dict[str, Any]
+) -> None:
+    known, alike, other, picked = vaal_verdicts(sizes, labelled, settings)
+    assert known.mean() > alike.mean() > other.mean()
+    assert known.mean() > other.mean() + 0.4
+    assert (picked == 1).all()
+
+
+def test_vaal_whose_discriminator_gets_one_label_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The released code trains the discriminator with "labelled" as the truth of both halves of a batch."""
+    honest = functional.binary_cross_entropy_with_logits
+    monkeypatch.setattr(
+        functional, "binary_cross_entropy_with_logits", lambda logits, truth: honest(logits, torch.ones_like(truth))
+    )
+    known, alike, other, picked = vaal_verdicts((45, 25), 30, QUICK_VAAL)
+    assert min(known.min(), alike.min(), other.min()) > 0.9
+    assert abs(known.mean() - other.mean()) < 0.05
+    assert not (picked == 1).all()
+
+
+def test_vaal_scores_are_the_discriminators_doubt() -> None:
+    kind = np.random.default_rng(0).permutation(np.repeat([0, 1], [20, 10]))
+    view = pool(np.zeros((30, 1)), np.flatnonzero(kind == 0)[:8], pixels=stripes(kind))
+    strategy = STRATEGIES.build({"name": "vaal", **QUICK_VAAL, "epochs": 3})
+    likeness = strategy.likeness(view, np.random.default_rng(0))[: len(view.unlabelled)]  # type: ignore[attr-defined]
+    selection = strategy.select(view, 6, np.random.default_rng(0))
+    order = np.argsort(likeness)[:6]
+    assert selection.positions.tolist() == view.unlabelled[order].tolist()
+    assert selection.scores == pytest.approx(1 - likeness[order])
 
 
 def test_vaal_starts_with_the_slices_of_the_random_baseline() -> None:
@@ -380,14 +427,33 @@ def test_pixel_fusion_reads_only_the_marked_pixels_of_a_bought_slice() -> None:
 # --- coreset --------------------------------------------------------------------------------------------------------
 
 
-def test_starts_of_coreset() -> None:
-    rng = np.random.default_rng(0)
-    features = np.concatenate([-10 + 0.1 * rng.normal(size=(25, 2)), 10 + 3 * rng.normal(size=(25, 2)), [[0, 0]]])
-    view = pool(features)
-    assert {tuple(select({"name": "coreset", "start": "medoid"}, view, 1, seed)) for seed in range(5)} == {(50,)}
-    densest = {int(select({"name": "coreset", "start": "densest"}, view, 1, seed)[0]) for seed in range(5)}
-    assert len(densest) == 1 and densest.pop() < 25
-    assert len({int(select("coreset", view, 1, seed)[0]) for seed in range(20)}) > 10
-    for start, budget in itertools.product(("random", "medoid", "densest"), (2, 3)):
-        picks = select({"name": "coreset", "start": start}, view, budget)
-        assert {bool(p < 25) for p in picks if p != 50} == {True, False} or 50 in picks
+def two_blobs(seed: int) -> np.ndarray:
+    """(51, 2): a tight blob (rows 0..24), a loose one (rows 25..49) and row 50 in the middle between them."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([-10 + 0.1 * rng.normal(size=(25, 2)), 10 + rng.normal(size=(25, 2)), [[0, 0]]])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_starts_of_coreset(seed: int) -> None:
+    features = two_blobs(seed)
+    view = pool(features, seed=seed)
+    distance = np.linalg.norm(features[:, None] - features[None], axis=2)
+    middle = int(np.argmin(np.linalg.norm(features - features.mean(axis=0), axis=1)))
+    dense = int(np.argmin(np.sort(distance, axis=1)[:, 1:21].mean(axis=1)))
+    assert middle == 50 and dense < 25
+    firsts: dict[str, set[int]] = {}
+    for start, draw in itertools.product(("random", "medoid", "densest"), range(20)):
+        picks = select({"name": "coreset", "start": start}, view, 3, draw)
+        firsts.setdefault(start, set()).add(int(picks[0]))
+        assert picks.min() < 25 and ((picks >= 25) & (picks < 50)).any()  # both blobs, wherever it starts
+        for i in (1, 2):  # and each further pick is the farthest from those before it
+            gap = distance[picks[:i]].min(axis=0)
+            assert gap[picks[i]] == pytest.approx(gap.max(), rel=1e-5)
+    assert firsts["medoid"] == {middle} and firsts["densest"] == {dense} and len(firsts["random"]) > 10
+
+
+def test_start_of_coreset_is_used_only_where_nothing_is_annotated() -> None:
+    view = pool(two_blobs(0), [3])
+    picks = {tuple(select({"name": "coreset", "start": start}, view, 2)) for start in ("random", "medoid", "densest")}
+    assert len(picks) == 1
+    assert 25 <= picks.pop()[0] < 50
