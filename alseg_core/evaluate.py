@@ -119,7 +119,10 @@ class Validation:
 def examples(
     network: SegmentationModule, prepared: Prepared, cases: Sequence[str], vault: Vault, device: str, count: int
 ) -> dict[str, np.ndarray]:
-    """Middle slices of the first volumes of ``count`` patients: image, truth and prediction on the network's grid."""
+    """Middle slices of the first volumes of ``count`` patients: image, truth and prediction on the network's grid.
+
+    The image is grey: the mean of its channels.
+    """
     first: dict[str, str] = {}
     for case in cases:
         first.setdefault(prepared.info(case).patient, case)
@@ -132,7 +135,7 @@ def examples(
     for positions in volumes:  # whole volumes, as in the evaluation
         prediction = predict_labels(network, torch.from_numpy(slices.images(positions)).to(device))
         predictions.append(prediction[len(positions) // 2])
-    return {"image": slices.images(middle)[:, 0], "truth": truth, "prediction": np.stack(predictions),
+    return {"image": slices.images(middle).mean(axis=1), "truth": truth, "prediction": np.stack(predictions),
             "case": np.array(chosen), "z": slices.table.z[middle]}  # fmt: skip
 
 

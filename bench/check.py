@@ -68,28 +68,34 @@ def _counts(labels: np.ndarray) -> np.ndarray:
 def check(
     dataset: str, folder: str | None, sheet: Path | None = None, tell: Callable[[int, int, str], None] | None = None
 ) -> tuple[list[str], list[str]]:
-    """Read every scan. Returns lines on what is there, and one problem for every scan that cannot be used.
+    """Read every scan. Returns lines on what is there, and everything that is wrong.
 
     sheet: PNG to write, with some slices and their labels. tell: called as (cases done, cases in all, id of the case).
     Raises DataError when the folder does not hold the layout that the dataset's reader expects.
     """
     from alseg_core.data.prepare import verify
     from alseg_core.data.readers import READERS
+    from alseg_core.data.readers.reader import DataProblems, problems_of
 
     file = DatasetFile(dataset, find("dataset", dataset))
     root = file.root(folder)
     reader = READERS.build(file.content.get("reader"))
-    refs = reader.scan(Path(root) if root else None)
+    problems: list[str] = []
+    try:
+        refs = reader.scan(Path(root) if root else None)
+    except DataProblems as error:  # what is sound is read nevertheless
+        refs, problems = list(error.usable), problems_of(error)
+    else:
+        problems += [f"case {case!r} is there twice" for case, n in Counter(ref.case for ref in refs).items() if n > 1]
     shown = places(len(refs)) if sheet is not None else {}
     tiles: list[Tile] = []
     seen = _Seen()
-    problems = [f"case {case!r} is there twice" for case, n in Counter(ref.case for ref in refs).items() if n > 1]
     for at, ref in enumerate(refs):
         try:
             volume = reader.load(ref)
             verify(volume, ref, reader.labels)
         except DataError as error:
-            problems.append(str(error))
+            problems += problems_of(error)
         else:
             seen.add(volume)
             tiles += tiles_of(volume, shown.get(at, ()))

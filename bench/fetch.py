@@ -8,15 +8,17 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from alseg_core.data.readers.reader import complaint
 from alseg_core.errors import ConfigError, DataError
 from alseg_core.registry import component, construct
+from alseg_core.results import write_atomic
 from bench.study import DatasetFile, find
 
 Tell = Callable[[str, int, int], None]
@@ -37,8 +39,8 @@ INFLATION = 100
 class Archive:
     """What to fetch: the ``fetch`` block of a dataset's file.
 
-    url: of a zip archive. bytes: its size. md5: its checksum. A publisher who gives neither leaves the size that the
-    server says and the checksums inside the archive.
+    url: of a zip archive; its path ends in the archive's name. bytes: its size. md5: its checksum. A publisher who
+    gives neither leaves the size that the server says and the checksums inside the archive.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S*[^/\s]$")]
@@ -48,7 +50,13 @@ class Archive:
     @property
     def file(self) -> str:
         """Name of the archive on disk."""
-        return unquote(PurePosixPath(urlsplit(self.url).path).name)
+        return re.split(r"[/\\]", unquote(urlsplit(self.url).path))[-1]
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not (self.file.isprintable() and PurePosixPath(self.file).suffix.lower() == ".zip"):
+            raise ValueError(f"the path of the url must end in the name of a .zip archive, got {self.file!r}")
+        return self
 
 
 def archive_of(dataset: str) -> tuple[str, Archive]:
@@ -68,10 +76,11 @@ def archive_of(dataset: str) -> tuple[str, Archive]:
         pass
     else:
         raise DataError(f"{file.name} is generated: there is nothing to fetch.")
+    way = file.content.get("get") or f"Its place is {file.content.get('source') or reader.source}"
     raise DataError(
-        f"{file.name} cannot be fetched by a program: its owners give it out themselves ({reader.licence}). "
-        f"Ask for it or register at {file.content.get('source') or reader.source}, and unpack it as\n{reader.layout}\n"
-        f"Then: alseg data check {dataset} --data FOLDER"
+        f"{file.name} cannot be fetched by this command. {str(way).strip().rstrip('.')}. "
+        f"Licence: {file.content.get('licence') or reader.licence}. "
+        f"Expected layout:\n{reader.layout}\nThen: alseg data check {dataset} --data FOLDER"
     )
 
 
@@ -79,7 +88,8 @@ def fetch(name: str, archive: Archive, folder: Path, tell: Tell = lambda what, d
     """Bring a dataset into ``folder``. Returns the number of its files, and how they were checked.
 
     What was fetched before is not fetched again; a download that was cut off goes on where it stopped. An archive that
-    lies in the folder already is used. Raises DataError: no network, refused by the server, wrong size or checksum, an
+    lies in the folder already is used. Of a set that is no longer whole, the missing files alone are placed; the others
+    stay as they are. Raises DataError: no network, refused by the server, wrong size or checksum, an
     unsafe or damaged archive, too little space, files of the same name that are not from here.
     """
     from filelock import FileLock, Timeout
@@ -103,9 +113,12 @@ def _fetch(name: str, archive: Archive, folder: Path, tell: Tell) -> tuple[int, 
         if archive.md5
         else "no checksum is published: size as the server says, and the checksums inside the archive"
     )
-    known = _recorded(record, archive, folder)
+    known = _recorded(record, archive)
     if known is not None:
-        return known, "fetched before, nothing to do"
+        lacking = len(_missing(folder, known))
+        if not lacking:
+            return len(known), "fetched before, nothing to do"
+        how = f"{lacking} of them were missing and are there again; {how}"
     path = folder / archive.file
     own = not path.exists()
     if own:
@@ -119,22 +132,43 @@ def _fetch(name: str, archive: Archive, folder: Path, tell: Tell) -> tuple[int, 
         part.rename(path)
     else:
         _verify(archive, path, tell)
-    files = _unpack(path, folder, record, archive, tell)
+    files = _unpack(path, folder, record, archive, known is not None, tell)
     if own:
         path.unlink()
     return files, how
 
 
-def _recorded(record: Path, archive: Archive, folder: Path) -> int | None:
-    """Number of files fetched before from the same archive, None unless all of them are there."""
+def _recorded(record: Path, archive: Archive) -> dict[str, int] | None:
+    """Size of each file that was, or was about to be, placed from the same archive; None where nothing was."""
     try:
         told = json.loads(record.read_text())
         same = told["url"] == archive.url and told["md5"] == archive.md5
-        files = dict(told["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        files = {str(file): int(size) for file, size in told["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    there = all((folder / file).is_file() and (folder / file).stat().st_size == size for file, size in files.items())
-    return len(files) if same and there else None
+    return files if same else None
+
+
+def _missing(folder: Path, sizes: Mapping[str, int]) -> list[str]:
+    """Files that are not in the folder. Raises DataError naming all places where something else is."""
+    missing, problems = [], []
+    for file, size in sizes.items():
+        path = folder / file
+        if path.is_file():
+            if path.stat().st_size != size:
+                problems.append(f"{path}: {path.stat().st_size} bytes, {size} in the archive.")
+        elif path.exists() or path.is_symlink():
+            problems.append(f"{path}: not a file, and one in the archive.")
+        else:
+            first = next(above for above in path.parents if above.exists() or above.is_symlink())
+            if first.is_dir():
+                missing.append(file)
+            else:
+                problems.append(f"{first}: not a folder, and one in the archive.")
+    if problems:
+        told = complaint(list(dict.fromkeys(problems)), f"what was fetched into {folder} before")
+        raise DataError(f"{told}\nMove or delete what is in the way; the same command then places the missing files.")
+    return missing
 
 
 def _download(archive: Archive, part: Path, tell: Tell) -> None:
@@ -221,41 +255,52 @@ def _verify(archive: Archive, path: Path, tell: Tell) -> None:
         )
 
 
-def _unpack(path: Path, folder: Path, record: Path, archive: Archive, tell: Tell) -> int:
-    """Unpack beside, then move into place, so that half an archive is never taken for a whole one."""
+def _unpack(path: Path, folder: Path, record: Path, archive: Archive, again: bool, tell: Tell) -> int:
+    """Unpack beside, then move into place, so that half an archive is never taken for a whole one.
+
+    again: files of the archive were placed before; those that are there stay. Otherwise nothing may be in the way.
+    """
     aside = folder / f"{path.name}.unpacking"
     shutil.rmtree(aside, ignore_errors=True)
     try:
         with zipfile.ZipFile(path) as file:
-            members = list(_safe(file, path))
-            total = sum(member.file_size for member in members)
+            sizes = {member.filename: member.file_size for member in _safe(file, path)}
+            if not again:
+                _check_free(folder, sizes, path)
+            wanted = _missing(folder, sizes)
+            total = sum(sizes[name] for name in wanted)
             _check_space(folder, total, "the unpacked files")
             aside.mkdir()
             done = 0
-            for member in members:
-                target = aside / member.filename
+            for name in wanted:
+                target = aside / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with file.open(member) as source, target.open("xb") as sink:
+                with file.open(name) as source, target.open("xb") as sink:
                     shutil.copyfileobj(source, sink, CHUNK)  # never more than declared, and the CRC is compared
-                done += member.file_size
+                done += sizes[name]
                 tell("unpacking", done, total)
-        taken = [entry.name for entry in aside.iterdir() if (folder / entry.name).exists()]
-        if taken:
-            raise DataError(
-                f"{folder / sorted(taken)[0]} exists already and would be overwritten; "
-                f"move or delete it, or choose another folder. The archive is kept as {path}."
-            )
-        sizes = {member.filename: member.file_size for member in members}
-        record.write_text(json.dumps({"url": archive.url, "md5": archive.md5, "files": sizes}))
-        for entry in sorted(aside.iterdir()):
-            entry.rename(folder / entry.name)
+        # before the first file is moved: whatever comes between, the rest is known to be missing
+        write_atomic(record, json.dumps({"url": archive.url, "md5": archive.md5, "files": sizes}))
+        for name in wanted:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (aside / name).rename(folder / name)
     except (DataError, OSError):
         raise
     except Exception as error:  # damage shows as BadZipFile, EOFError or in the decompressor's own way
         raise DataError(f"{path}: not a readable zip archive ({error}). Delete it and fetch again.") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return len(members)
+    return len(sizes)
+
+
+def _check_free(folder: Path, names: Iterable[str], path: Path) -> None:
+    """Raise a DataError when something has the name of a file or folder at the top of the archive."""
+    taken = sorted(name for name in {PurePosixPath(name).parts[0] for name in names} if (folder / name).exists())
+    if taken:
+        raise DataError(
+            f"{folder / taken[0]} exists already and would be overwritten; "
+            f"move or delete it, or choose another folder. The archive is kept as {path}."
+        )
 
 
 def _safe(file: zipfile.ZipFile, path: Path) -> Iterator[zipfile.ZipInfo]:

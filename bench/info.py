@@ -23,6 +23,7 @@ def _one(name: str) -> str:
         "licence": content.get("licence") or reader.licence,
         "cite": content.get("citation") or reader.paper,
         "source": content.get("source") or reader.source,
+        "get": content.get("get"),
         "fetch": f"alseg data fetch {name}" if "fetch" in content else "",
         "layout": reader.layout,
     }

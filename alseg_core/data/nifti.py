@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,41 @@ from numpy.typing import NDArray
 from alseg_core.errors import DataError, MissingPackageError
 from alseg_core.vocabulary import LabelArray
 
+GZIP = b"\x1f\x8b"
+NIFTI_2 = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+"""First bytes of the files: a header of 540 bytes is that of NIfTI-2, in either order of bytes."""
+
 Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """Where the voxel axes of a file point to.
+
+    codes: of the stored axes, such as "RAS" (to the right, anterior, superior); "" where the header does not say.
+    default: whether voxels are 1 mm apart along the axes of the world from its origin, as in a file whose program knew
+    nothing of where it lies.
+    """
+
+    codes: str
+    default: bool
+
+
+def read_orientation(path: Path) -> Orientation:
+    """Orientation by the header of a file that :func:`read_image` has accepted."""
+    import nibabel
+
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+    with gzip.open(path) if packed else path.open("rb") as file:
+        start = file.read(540)
+    header: Any = nibabel.Nifti2Header(start) if start[:4] in NIFTI_2 else nibabel.Nifti1Header(start[:348])
+    affine = header.get_best_affine()
+    said = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    codes = "".join(code or "?" for code in nibabel.aff2axcodes(affine)) if said else ""
+    # the identity, in the world of NIfTI (to the right, anterior) or of DICOM (to the left, posterior)
+    signs = np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])
+    return Orientation(codes, any(np.allclose(affine, plain) for plain in signs))
 
 
 def read_image(path: Path) -> tuple[NDArray[np.float32], Spacing]:
@@ -60,9 +95,9 @@ def _read(path: Path) -> tuple[NDArray[Any], Spacing]:
         raise MissingPackageError("reading NIfTI files needs nibabel: pip install nibabel.") from None
     try:
         content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
+        if content[:2] == GZIP:
             content = gzip.decompress(content)  # to the end, so that its checksum is compared
-        second = content[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # header size 540: NIfTI-2
+        second = content[:4] in NIFTI_2
         file: Any = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(content)
         zooms = tuple(float(step) for step in file.header.get_zooms())
         voxels = np.asanyarray(file.dataobj)

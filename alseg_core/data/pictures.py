@@ -26,11 +26,31 @@ def read_foreground(path: Path) -> LabelArray:
     Takes 1-bit, grey and palette pictures (there the number of an object counts, not its colour) and colour ones; a
     channel of opacity plays no part. Raises DataError naming the file: missing, unreadable or truncated.
     """
+    foreground: LabelArray = np.any(_channels(path) > 0, axis=2).astype(np.uint8)
+    return foreground
+
+
+def read_one_object(path: Path) -> LabelArray:
+    """Like :func:`read_foreground`, of a picture whose foreground has one value, or one colour.
+
+    Raises DataError naming the file and the values besides: several of them, as where each organ has its own.
+    """
+    channels = _channels(path)
+    inside = np.any(channels > 0, axis=2)
+    values = np.unique(channels[inside], axis=0)
+    if len(values) > 1:
+        told = ", ".join("/".join(map(str, value.tolist())) for value in values[:5])
+        told += f" and {len(values) - 5} more" if len(values) > 5 else ""
+        raise DataError(f"{path}: expected one value of the foreground, found {told}; it marks several objects.")
+    foreground: LabelArray = inside.astype(np.uint8)
+    return foreground
+
+
+def _channels(path: Path) -> NDArray[Any]:
+    """Stored values (H, W, C) without the channel of opacity."""
     picture = _open(path)
     channels = np.asarray(picture).reshape(picture.height, picture.width, -1)
-    opaque = [band != "A" for band in picture.getbands()]
-    foreground: LabelArray = np.any(channels[..., opaque] > 0, axis=2, keepdims=True)[..., 0].astype(np.uint8)
-    return foreground
+    return channels[..., [band != "A" for band in picture.getbands()]]
 
 
 def _open(path: Path) -> Any:

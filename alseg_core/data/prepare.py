@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import ArgsKwargs
 
-from alseg_core.data.readers.reader import CaseRef, Reader, complaint
+from alseg_core.data.readers.reader import CaseRef, Reader, problems_of, wrong
 from alseg_core.errors import DataError
 from alseg_core.registry import component, describe
 from alseg_core.store import Store
@@ -170,7 +170,7 @@ def prepare(
     refs = reader.scan(root)
     twice = [case for case, count in Counter(ref.case for ref in refs).items() if count > 1]
     if twice:
-        raise DataError(complaint([f"case {case!r} is there twice." for case in twice], f"the data at {root}"))
+        raise wrong([f"case {case!r} is there twice." for case in twice], f"the data at {root}")
     key = {
         "format": FORMAT,
         "reader": describe(reader),
@@ -205,7 +205,7 @@ def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: P
             volume = reader.load(ref)
             verify(volume, ref, reader.labels)
         except DataError as error:
-            problems.append(str(error))
+            problems += problems_of(error)
         else:
             if not problems:
                 parts, facts = _prepared(volume, settings)
@@ -220,30 +220,33 @@ def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: P
     for file in files.values():
         file.close()
     if problems:
-        raise DataError(complaint(problems, "the data"))
+        raise wrong(problems, "the data")
     (folder / "index.json").write_text(json.dumps({"labels": list(reader.labels), "cases": cases}, indent=1))
 
 
 def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
-    """Raise a DataError naming the file when the parts of a case do not fit together."""
+    """Raise a DataError naming the files when the parts of a case do not fit together."""
 
     def name(part: str) -> str:
         """The part's file, the folder of its files where it has one a slice, or its description without files."""
         slices = [path.parent for entry, path in sorted(ref.files.items()) if entry.startswith(f"{part}/")]
         return str(ref.files.get(part, slices[0] if slices else f"{part} of case {ref.case!r}"))
 
+    problems: list[str] = []
     if not np.isfinite(volume.image).all():
-        raise DataError(f"{name('image')}: the image holds NaN or infinite values.")
+        problems.append(f"{name('image')}: the image holds NaN or infinite values.")
     for part, array, known in (("mask", volume.mask, labels), ("scribble", volume.scribble, [*labels, IGNORE])):
         if array is None:
             continue
         if array.shape != volume.image.shape[:3]:
-            raise DataError(
+            problems.append(
                 f"{name(part)}: shape {array.shape} (z, y, x) differs from {volume.image.shape[:3]} of {name('image')}."
             )
         unknown = sorted(set(np.flatnonzero(np.bincount(array.ravel(), minlength=256)).tolist()) - set(known))
         if unknown:
-            raise DataError(f"{name(part)}: unknown label value {unknown}; known: {sorted(known)}.")
+            problems.append(f"{name(part)}: unknown label value {unknown}; known: {sorted(known)}.")
+    if problems:
+        raise wrong(problems, f"case {ref.case!r}")
 
 
 def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:

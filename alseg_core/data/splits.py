@@ -18,6 +18,9 @@ from alseg_core.seeding import stream
 
 PARTS = ("train", "val", "test")
 
+NAMED = 30
+"""Patients that a message names; of more it shows the ends."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -163,4 +166,4 @@ def _divide(cases: Sequence[CaseInfo], part_of: Mapping[str, str]) -> Split:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" ... {names[-1]}" if len(names) > 4 else "")
+    return ", ".join(names) if len(names) <= NAMED else f"{', '.join(names[:4])} ... {names[-1]}"

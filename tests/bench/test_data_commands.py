@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import shutil
+import signal
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nibabel
@@ -10,6 +14,7 @@ from matplotlib.image import imread
 
 from bench.cli import main
 from bench.study import catalogue
+from tests.data.conftest import write_nifti
 
 
 def alseg(*arguments: str) -> Result:
@@ -64,6 +69,56 @@ def test_check_tells_problems_and_shows_the_rest(own: Path, tmp_path: Path) -> N
     assert (tmp_path / "s.png").exists()
 
 
+def problems(result: Result) -> list[str]:
+    assert result.exit_code == 1, result.output
+    return [line for line in result.output.splitlines() if line.startswith("problem: ")]
+
+
+def test_a_missing_pair_hides_no_damage_elsewhere(own: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "scribbles/b.nii").unlink()  # b has no mask either
+    for part in ("images", "labels"):
+        (mine / part / "a.nii").write_bytes(b"no scan")
+    told = problems(alseg("data", "check", str(own), "--data", str(mine), "--sheet", str(tmp_path / "s.png")))
+    assert len(told) == 3
+    for words in ("images/b.nii: there is no labels/b", "images/a.nii: not a readable", "labels/a.nii: not a readable"):
+        assert any(words in line for line in told)
+
+
+def test_all_problems_are_shown(own: Path, tmp_path: Path) -> None:
+    """The names of 25 files and the content of 30 others are wrong."""
+    mine = tmp_path / "mine"
+    for i in range(25):
+        shutil.copy(mine / "images/a.nii", mine / f"images/lonely{i:02d}.nii")
+    for i in range(30):
+        (mine / f"images/damaged{i:02d}.nii").write_bytes(b"no scan")
+        shutil.copy(mine / "labels/a.nii", mine / f"labels/damaged{i:02d}.nii")
+    result = alseg("data", "check", str(own), "--data", str(mine), "--sheet", str(tmp_path / "s.png"))
+    told = problems(result)
+    assert [sum(name in line for line in told) for name in ("lonely", "damaged")] == [25, 30] and len(told) == 55
+    assert "slices: 108, 4 to 4 a case" in result.output  # what is sound is read
+
+
+def test_acdc_is_read_beside_a_missing_pair(tmp_path: Path) -> None:
+    root, stems = tmp_path / "acdc", []
+    for patient in ("patient001", "patient002"):
+        folder = root / "database/training" / patient
+        folder.mkdir(parents=True)
+        (folder / "Info.cfg").write_text("ED: 1\nES: 12\n")
+        for frame in (1, 12):
+            stems.append(folder / f"{patient}_frame{frame:02d}")
+            for ending in ("", "_gt"):
+                write_nifti(Path(f"{stems[-1]}{ending}.nii.gz"), np.ones((3, 9, 8), np.uint8))
+    first, _, second, _ = stems
+    Path(f"{first}_gt.nii.gz").unlink()
+    for ending in ("", "_gt"):
+        Path(f"{second}{ending}.nii.gz").write_bytes(b"no scan")
+    told = problems(alseg("data", "check", "acdc", "--data", str(root), "--sheet", str(tmp_path / "s.png")))
+    assert len(told) == 3
+    assert any("patient001_frame01_gt.nii.gz: file not found" in line for line in told)
+    assert sum("patient002_frame01" in line and "not a readable" in line for line in told) == 2
+
+
 def test_the_sheet_has_a_default_place(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = alseg("data", "check", "own.yaml", "--data", "mine")
@@ -94,6 +149,48 @@ def test_fetch_says_where_to_register(tmp_path: Path) -> None:
         result = alseg("data", "fetch", name, "--to", str(tmp_path / "to"))
         assert result.exit_code == 2 and where in result.stderr and "Traceback" not in result.stderr
     assert not (tmp_path / "to").exists()
+
+
+def test_how_to_get_it_is_told_the_same_way_by_both(tmp_path: Path) -> None:
+    for name, words in (("acdc_h5", "Clone https://github.com/HiLab-git/WSL4MIS"), ("nifti_folder", "your own files")):
+        fetched = alseg("data", "fetch", name, "--to", str(tmp_path / "to"))
+        assert fetched.exit_code == 2 and words in fetched.stderr and "owners" not in fetched.stderr
+        told = alseg("data", "info", name).output
+        assert "\n  get:     " in told and words in told
+
+
+def test_an_interrupted_download_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the server keeps the rest back."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    main_thread = threading.main_thread().ident
+    done = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "900000")
+            self.end_headers()
+            self.wfile.write(bytes(100_000))
+            done.wait(0.5)
+            signal.pthread_kill(main_thread, signal.SIGINT)
+            done.wait(20)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/d.zip"
+    (tmp_path / "d.yaml").write_text(f"reader: {{name: chaos}}\nfetch: {{url: '{url}'}}\n")
+    try:
+        result = alseg("data", "fetch", str(tmp_path / "d.yaml"), "--to", str(tmp_path / "to"))
+    finally:
+        done.set()
+        server.shutdown()
+        server.server_close()
+    assert result.exit_code == 130
+    assert "the download goes on from there" in result.stderr and "rounds" not in result.stderr
+    assert (tmp_path / "to/d.zip.part").stat().st_size > 80_000
 
 
 def test_fetch_without_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,27 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from alseg_core.results import RunFolder
 from bench.cli import main
+from bench.study import catalogue, read_yaml
+from tests.data.conftest import write_nifti
 from tests.data.test_chaos import write_case
 
 SMALL = (
     "seeds=1", "annotations=mask", "schedules.default=[3,6]", "train.mask.iterations_full=40",
     "train.mask.network={name: unet, widths: [4, 8], dropouts: [0, 0]}",
     "components.contrastive={image_size: 16, epochs: 1}", "recipes=random gcl_coreset_volume",
+)  # fmt: skip
+
+SCRIBBLES = (
+    "evaluate.surface=false",  # most of the time, and part of the other studies
+    "annotations=scribble", "train.scribble.iterations_full=40",
+    "train.scribble.network={name: unet_dual, widths: [4, 8], dropouts: [0, 0]}",
 )  # fmt: skip
 
 
@@ -63,6 +73,60 @@ def test_chaos_in_its_layout_with_the_published_split(tmp_path: Path) -> None:
 def test_chaos_without_data_says_how_to_fetch_them(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["bench", "quick", "--set", "datasets=chaos", "--out", str(tmp_path)])
     assert result.exit_code == 2 and "alseg data fetch chaos" in result.stderr and "DICOM_anon" in result.stderr
+
+
+def scan(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask with classes 0..3 of subject ``number``."""
+    mask = np.zeros((4, 24, 28), np.uint8)
+    for label in (1, 2, 3):
+        mask[:, 6:18, 3 + 5 * label + number % 3 : 8 + 5 * label + number % 3] = label
+    noise = np.random.default_rng(number).normal(0, 20, mask.shape)
+    return (100.0 * mask + noise).astype(np.float32), mask
+
+
+def test_mscmr_trains_on_scribbles_of_the_prepared_form(tmp_path: Path) -> None:
+    """All 45 subjects, where those of the training part have no mask at all."""
+    split = read_yaml(catalogue("dataset")["mscmr"])["splits"]["paper"]
+    test = [3, 5, 10, 11, 12, 16, 17, 23, 28, 30, 33, 35, 38, 40, 43]
+    for number in range(1, 46):
+        image, mask = scan(number)
+        part = "val" if f"subject{number}" in split["val"] else "TestSet" if number in test else "train"
+        base = tmp_path / "data" / "MSCMR_dataset" / part
+        for folder in ("images", "labels"):
+            (base / folder).mkdir(parents=True, exist_ok=True)
+        write_nifti(base / f"images/subject{number}_DE.nii.gz", image, (5.0, 4.0, 4.0))
+        marked = np.arange(24)[:, None] % 6 == 2
+        kind, labels = ("scribble", np.where(marked, mask, 4).astype(np.uint8)) if part == "train" else ("manual", mask)
+        write_nifti(base / f"labels/subject{number}_DE_{kind}.nii.gz", labels, (5.0, 4.0, 4.0))
+    assert len(list((tmp_path / "data").rglob("*scribble*"))) == 25
+    run("mscmr", tmp_path / "data", tmp_path / "out", *SCRIBBLES)
+    volumes = finished(tmp_path / "out")
+    assert set(volumes) == {"random", "gcl_coreset_volume"}
+    for rows in volumes.values():
+        assert {row["case"] for row in rows} == {f"subject{number}" for number in test}
+        assert {row["class"] for row in rows} == {"RV", "myocardium", "LV"}
+
+
+def test_files_of_ones_own_described_by_a_yaml(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for folder in ("images", "labels"):
+        (data / folder).mkdir(parents=True)
+    for number in range(10):
+        for phase in ("a", "b"):
+            image, mask = scan(number)
+            write_nifti(data / f"images/p{number}_{phase}_0000.nii.gz", image, (8.0, 2.0, 2.0))
+            write_nifti(data / f"labels/p{number}_{phase}.nii.gz", (mask > 0).astype(np.uint8) * 255, (8.0, 2.0, 2.0))
+    content = read_yaml(catalogue("dataset")["nifti_folder"])
+    content["reader"] |= {"values": [0, 255], "unmarked": 7, "pattern": r"(?P<patient>p\d+)_(?P<group>.)_0000"}
+    content |= {"name": "mine", "classes": ["background", "heart"]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    run(str(tmp_path / "mine.yaml"), data, tmp_path / "out")
+    volumes = finished(tmp_path / "out")
+    assert set(volumes) == {"random", "gcl_coreset_volume"}
+    for rows in volumes.values():
+        cases = {str(row["case"]) for row in rows}
+        assert cases == {f"{patient}_{phase}" for patient in {case[:2] for case in cases} for phase in "ab"}
+        assert {row["class"] for row in rows} == {"heart"}
 
 
 @pytest.mark.real_data

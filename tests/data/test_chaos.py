@@ -234,8 +234,41 @@ def test_headers_that_do_not_fit(case, root, elements, words):
 
 def test_a_missing_slice_shows_in_the_positions(case, root):
     dicoms(case)[6].unlink()
-    sorted((case / "Ground").iterdir())[6].unlink()
+    for k in range(7, 12):
+        (case / "Ground" / f"liver_GT_{k:03d}.png").replace(case / "Ground" / f"liver_GT_{k - 1:03d}.png")
     assert "4 mm between i0005,0000b.dcm and i0007,0000b.dcm, 2 mm elsewhere" in fails(root)
+
+
+def test_a_mask_and_the_last_slice_are_missing(case, root):
+    """As many masks as slices, and the slices have no gap."""
+    dicoms(case)[-1].unlink()
+    (case / "Ground" / "liver_GT_006.png").unlink()
+    message = fails(root)
+    assert "no mask between liver_GT_005.png and liver_GT_007.png; masks pair with DICOM files in order" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("liver_GT_010.png", "liver_GT_11.png", ": the same number as liver_GT_"),
+        ("liver_GT_000.png", "liver.png", "liver.png: no number in its name"),
+    ],
+)
+def test_masks_whose_numbers_do_not_count_slices(case, root, old, new, words):
+    (case / "Ground" / old).rename(case / "Ground" / new)
+    assert words in fails(root)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_masks_of_several_organs_are_no_liver(case, root, mode):
+    path = case / "Ground" / "liver_GT_004.png"
+    grey = np.array(Image.open(path).convert("L"))
+    grey[grey > 0] = 63
+    grey[:2, :8] = np.repeat([126, 189, 252, 0], 2)
+    Image.fromarray(grey).convert(mode).save(path)
+    message = fails(root)
+    each = ["63", "126", "189", "252"] if mode == "L" else [f"{v}/{v}/{v}" for v in (63, 126, 189, 252)]
+    assert message.startswith(f"{path}: expected one value of the foreground, found {', '.join(each)}")
 
 
 def test_one_slice_has_no_spacing(case, root):
@@ -272,6 +305,21 @@ def test_image_and_mask_stay_together_through_preparation(root, tmp_path):
     assert (masks == 1).any(axis=(1, 2)).all()
 
 
+def test_wild_values_vanish_in_the_window(root, case, tmp_path):
+    """Liver of 30000 HU and surroundings of -30000 HU are as 140 and -60."""
+    plan, reader = Prepare(window_hu=(-60, 140), spacing_mm=0.6, crop=20, size=32, order=1), READERS.build("chaos")
+    tame = Prepared.open(prepare(reader, root, plan, Store(tmp_path / "store"))).base.copy()
+    hu, mask = anatomy()
+    wild = np.random.default_rng(0).random(hu.shape) < 0.1
+    hu = np.where(wild, np.where(mask, 30000, -30000), hu)
+    for k, path in enumerate(dicoms(case)):
+        write_dicom(path, hu[k], 50.0 - 2 * k, intercept=0)
+    loaded = load(root)[0].image
+    assert (loaded.min(), loaded.max()) == (-30000, 30000)
+    prepared = Prepared.open(prepare(reader, root, plan, Store(tmp_path / "store"))).base
+    np.testing.assert_array_equal(prepared, tame)
+
+
 @pytest.mark.real_data
 @pytest.mark.skipif("ALSEG_CHAOS" not in os.environ, reason="set ALSEG_CHAOS to the folder of the CHAOS data")
 def test_real_liver_has_the_density_of_liver(tmp_path):
@@ -282,8 +330,13 @@ def test_real_liver_has_the_density_of_liver(tmp_path):
         volume = reader.load(ref)
         verify(volume, ref, reader.labels)
         liver = volume.image[volume.mask == 1]
+        if ref.case == "ct_03":
+            assert liver.mean() == pytest.approx(141, abs=3)
+            assert liver.std() == pytest.approx(34, abs=2)
         assert abs(liver.mean() - 141) < 60
         assert liver.std() < 60
+        for step in (-1, 1):  # masks that belong to the slice beside
+            assert volume.image[np.roll(volume.mask, step, axis=0) == 1].std() > liver.std()
         swapped = volume.image[volume.mask[::-1] == 1]
         assert swapped.std() > 2 * liver.std()
         assert volume.image.min() <= -900  # air: the intercept was applied

@@ -249,6 +249,76 @@ def test_what_is_there_is_not_overwritten(server, tmp_path):
     assert len(server.requests) == 1
 
 
+def test_files_that_were_deleted_are_placed_again_and_the_others_stay(server, tmp_path):
+    fetch("sets", of(server), tmp_path)
+    (tmp_path / "Sets/CT/1/a.dcm").unlink()
+    (tmp_path / "Sets/mine").write_text("mine")
+    kept = (tmp_path / "Sets/CT/2/b.dcm").stat()
+    files, how = fetch("sets", of(server), tmp_path)
+    assert files == 3 and how.startswith("1 of them were missing and are there again")
+    assert (tmp_path / "Sets/CT/1/a.dcm").read_bytes() == noise(60_000)
+    assert (tmp_path / "Sets/CT/2/b.dcm").stat() == kept
+    assert left(tmp_path) - {".fetch.lock"} == {*UNPACKED, "Sets/mine"}
+    assert fetch("sets", of(server), tmp_path) == (3, "fetched before, nothing to do")
+
+
+def test_a_kill_between_two_files_is_repaired(server, tmp_path, monkeypatch):
+    """The process ends once the first file is in its place."""
+    rename, moved = Path.rename, []
+
+    def killed(path: Path, target: Path) -> Path:
+        if ".unpacking" in str(path) and moved:
+            raise KeyboardInterrupt
+        moved.append(path)
+        return rename(path, target)
+
+    server.content = archive_with({"one/a": noise(5_000), "two/b": noise(6_000), "c": noise(7_000)})
+    (tmp_path / "sets.zip").write_bytes(server.content)
+    with monkeypatch.context() as context:
+        context.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("sets", of(server), tmp_path)
+    whole = {"one/a", "two/b", "c"}
+    assert len(left(tmp_path) & whole) == 1
+    assert fetch("sets", of(server), tmp_path)[0] == 3
+    assert left(tmp_path) & whole == whole and (tmp_path / "two/b").read_bytes() == noise(6_000)
+
+
+def test_what_is_in_the_way_of_a_repair_is_told_before_the_download(server, tmp_path):
+    fetch("sets", of(server), tmp_path)
+    (tmp_path / "Sets/CT/1/a.dcm").write_bytes(b"another")
+    (tmp_path / "Sets/empty").unlink()
+    (tmp_path / "Sets/empty").mkdir()
+    (tmp_path / "Sets/CT/2/b.dcm").unlink()
+    (tmp_path / "Sets/CT/2").rmdir()
+    (tmp_path / "Sets/CT/2").write_text("no folder")
+    asked = list(server.requests)
+    with pytest.raises(DataError) as caught:
+        fetch("sets", of(server), tmp_path)
+    assert server.requests == asked
+    message = str(caught.value)
+    assert message.startswith("3 problems")
+    assert f"{tmp_path}/Sets/CT/1/a.dcm: 7 bytes, 60000 in the archive" in message
+    assert f"{tmp_path}/Sets/empty: not a file" in message
+    assert f"{tmp_path}/Sets/CT/2: not a folder" in message
+    assert (tmp_path / "Sets/CT/1/a.dcm").read_bytes() == b"another"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("a/b.zip", "b.zip"), ("..%2F..%2Fb.zip", "b.zip"), ("a%2fb%20c.ZIP?x=1", "b c.ZIP"), ("..%5Cb.zip", "b.zip")],
+)
+def test_the_archive_stays_in_the_folder(path, name):
+    assert Archive(url=f"https://h/{path}").file == name
+
+
+@pytest.mark.parametrize("path", ["..", "%2E%2E", "a/.", "a%2F", "b.tar", "b", ".zip", "b%00.zip", "d?f=b.zip"])
+def test_an_address_without_the_name_of_an_archive(tmp_path, path):
+    (tmp_path / "d.yaml").write_text(f"reader: chaos\nfetch: {{url: 'https://h/{path}'}}\n")
+    with pytest.raises(ConfigError, match=r"must end in the name of a \.zip archive"):
+        archive_of(str(tmp_path / "d.yaml"))
+
+
 def test_too_little_space(server, tmp_path):
     huge = Archive(url=server.url, bytes=10**18)
     server.told = 10**18
@@ -279,6 +349,8 @@ def test_the_catalogue_knows_the_checksum_of_chaos():
     [
         ("acdc", "humanheart-project.creatis.*patientNNN_frameFF_gt"),
         ("mscmr", "register at.*zmiclab"),
+        ("acdc_h5", r"Clone https://github.com/HiLab-git/WSL4MIS.*data/ACDC\. Licence: CC BY-NC-SA"),
+        ("nifti_folder", r"your own files.*images/NAME\.nii\.gz"),
         ("phantom", "generated: there is nothing to fetch"),
     ],
 )

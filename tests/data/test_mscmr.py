@@ -118,6 +118,41 @@ def test_geometry_comes_from_the_image(prepared_form):
     np.testing.assert_array_equal(volume.mask, anatomy(43)[1])
 
 
+def test_labels_whose_header_names_other_axes_lie_on_the_grid_of_the_image(prepared_form):
+    """As in some published files: voxel by voxel the arrays belong together, P, S, R against L, S, P."""
+    base = prepared_form / "MSCMR_dataset/TestSet"
+    axes = {"L": (-1, 0, 0), "R": (1, 0, 0), "P": (0, -1, 0), "S": (0, 0, 1)}
+    for path, codes in (
+        (base / "images/subject43_DE.nii.gz", "PSR"),
+        (base / "labels/subject43_DE_manual.nii.gz", "LSP"),
+    ):
+        file = nibabel.load(path)
+        affine = np.eye(4)
+        affine[:3, :3] = np.stack([axes[code] for code in codes], axis=1) * file.header.get_zooms()
+        assert "".join(nibabel.aff2axcodes(affine)) == codes
+        nibabel.save(nibabel.Nifti1Image(np.asarray(file.dataobj), affine), path)
+    volume, (image, mask) = load(prepared_form)["subject43"], anatomy(43)
+    np.testing.assert_array_equal(volume.image, image)
+    np.testing.assert_array_equal(volume.mask, mask)
+    assert volume.spacing_mm == SPACING
+
+
+@pytest.mark.parametrize("name", ["train", "val", "TestSet"])
+def test_a_folder_of_that_name_may_hold_the_raw_form(raw_form, name):
+    (raw_form / name / "images").mkdir(parents=True)
+    (raw_form / "lge_images").rename(raw_form / name / "lge_images")
+    assert list(load(raw_form)) == ["subject13", "subject2"]
+
+
+def test_image_and_label_that_are_both_damaged_are_both_named(prepared_form):
+    base = prepared_form / "MSCMR_dataset/train"
+    paths = [base / "images/subject13_DE.nii.gz", base / "labels/subject13_DE_scribble.nii.gz"]
+    for path in paths:
+        path.write_bytes(b"no scan")
+    message = fails(prepared_form)
+    assert message.startswith("2 problems in case 'subject13'") and all(str(path) in message for path in paths)
+
+
 def test_a_training_subject_may_have_both_kinds_of_labels(prepared_form, write_volume):
     path = prepared_form / "MSCMR_dataset/train/labels/subject2_DE_manual.nii.gz"
     write_volume(path, anatomy(2)[1], SPACING)

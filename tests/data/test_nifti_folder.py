@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -157,6 +159,59 @@ def test_labels_without_a_spacing_and_rounded_ones_pass(folder, write_volume, sp
     write_volume(folder / "labels/p1_ED.nii.gz", mask_of(0), spacing)
     reader = READERS.build(LABELS)
     assert reader.load(reader.scan(folder)[0]).spacing_mm == SPACING
+
+
+def rewrite(path, signs, said=True):
+    """The same voxels under a header whose axes point along (+1) or against (-1) those of the world."""
+    file = nibabel.load(path)
+    image = nibabel.Nifti1Image(np.asarray(file.dataobj), np.diag([*np.multiply(signs, file.header.get_zooms()), 1.0]))
+    if not said:
+        image.set_sform(None, 0)
+        image.set_qform(None, 0)
+        image.header.set_zooms(file.header.get_zooms())
+    nibabel.save(image, path)
+
+
+def test_labels_with_other_axes_are_refused_unless_trusted(folder):
+    rewrite(folder / "labels/p1_ED.nii.gz", (-1, 1, 1))
+    rewrite(folder / "scribbles/p1_ED.nii.gz", (1, -1, 1))
+    message = fails(folder)
+    assert message.startswith("2 problems")
+    for part, codes in (("labels", "L, A, S"), ("scribbles", "R, P, S")):
+        path = folder / part / "p1_ED.nii.gz"
+        assert f"{path}: axes {codes} differ from R, A, S of {folder}/images/p1_ED.nii.gz" in message
+    assert "trust_grid: true" in message
+    reader = READERS.build({**LABELS, "trust_grid": True})
+    np.testing.assert_array_equal(reader.load(reader.scan(folder)[0]).mask, mask_of(0))
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_equal_axes_and_headers_that_say_none_pass(folder, said):
+    rewrite(folder / "images/p1_ED.nii.gz", (-1, -1, 1))
+    rewrite(folder / "labels/p1_ED.nii.gz", (-1, -1, 1), said)
+    rewrite(folder / "scribbles/p1_ED.nii.gz", (-1, -1, 1), said)
+    reader = READERS.build(LABELS)
+    np.testing.assert_array_equal(reader.load(reader.scan(folder)[0]).mask, mask_of(0))
+
+
+def test_axes_are_read_from_every_kind_of_file(folder):
+    """NIfTI-2, and a packed file whose name does not say so."""
+    path = folder / "labels/p1_ED.nii.gz"
+    file = nibabel.load(path)
+    plain = nibabel.Nifti2Image(np.asarray(file.dataobj), np.diag([-1.25, 1.5, 8, 1])).to_bytes()
+    for suffix, content in ((".nii.gz", gzip.compress(plain)), (".nii", plain), (".nii", gzip.compress(plain))):
+        path.unlink()
+        path = folder / f"labels/p1_ED{suffix}"
+        path.write_bytes(content)
+        assert f"{path}: axes L, A, S differ from R, A, S" in fails(folder)
+
+
+def test_image_and_labels_that_are_all_damaged_are_all_named(folder):
+    paths = [folder / part / "p1_ED.nii.gz" for part in ("images", "labels", "scribbles")]
+    for path in paths:
+        path.write_bytes(b"no scan")
+    message = fails(folder)
+    assert message.startswith("3 problems") and all(f"{path}: not a readable NIfTI" in message for path in paths)
 
 
 def test_names_that_do_not_match_the_pattern(folder):

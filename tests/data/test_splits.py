@@ -48,6 +48,14 @@ def test_missing_patients_are_named():
         splitter.assign(cohort("aaaa"))
 
 
+@pytest.mark.parametrize(("count", "all_named"), [(29, True), (30, True), (31, False)])
+def test_missing_patients_are_all_named_up_to_thirty(count, all_named):
+    splitter = SPLITS.build({"name": "patients", "train": ["p001"], "val": ["p002"], "test": [f"q101..q{100 + count}"]})
+    with pytest.raises(DataError) as caught:
+        splitter.assign(cohort("ab"))
+    assert all(f"q{100 + i}" in str(caught.value) for i in range(1, count + 1)) == all_named
+
+
 @pytest.mark.parametrize(
     ("train", "words"),
     [

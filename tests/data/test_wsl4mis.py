@@ -119,6 +119,19 @@ def test_missing_slices_and_frames_are_all_told(tmp_path):
     assert "patient090: expected two frames, ED and ES, found frame04" in message
 
 
+@pytest.mark.parametrize(("kind", "count"), [("volumes", 1), ("slices", SHAPE[0])])
+def test_frames_that_are_there_twice(tmp_path, kind, count):
+    write_wsl4mis(tmp_path, patients=[1])
+    for path in (tmp_path / f"ACDC_training_{kind}").glob("*frame12*"):
+        write(tmp_path / "ACDC" / path.parent.name / path.name, {key: arrays(1, 1)[key] for key in ("image", "label")})
+        count -= 1
+    assert count == 0
+    message = fails(tmp_path)
+    assert "of patient001, frame 12, is there twice" in message and "\n" not in message
+    assert f"{tmp_path}/ACDC/ACDC_training_{kind}/patient001_frame12" in message
+    assert f"{tmp_path}/ACDC_training_{kind}/patient001_frame12" in message
+
+
 def test_the_last_slice_is_missing(tmp_path):
     write_wsl4mis(tmp_path, patients=[1])
     (tmp_path / "ACDC_training_slices/patient001_frame12_slice_17.h5").unlink()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from alseg_core.data.nifti import read_image, read_labels
-from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.errors import DataError
 from alseg_core.registry import component
 from alseg_core.vocabulary import IGNORE, Volume
@@ -51,26 +51,33 @@ class Acdc:
         refs: dict[str, CaseRef] = {}
         problems: list[str] = []
         for folder in folders:
-            found, wrong = _patient(folder)
-            problems += wrong
+            found, faults = _patient(folder)
+            problems += faults
             for ref in found:
                 if ref.case in refs:
                     first = refs[ref.case].files["image"]
                     problems.append(f"case {ref.case!r} is there twice: {first} and {ref.files['image']}.")
                 refs[ref.case] = ref
         if problems:
-            raise DataError(complaint(problems, f"the ACDC data at {root}"))
+            raise wrong(problems, f"the ACDC data at {root}", [refs[case] for case in sorted(refs)])
         return [refs[case] for case in sorted(refs)]
 
     def load(self, ref: CaseRef) -> Volume:
         """Image, mask and, where there is one, the scribble of a case."""
-        image, spacing = read_image(ref.files["image"])
-        mask, _ = read_labels(ref.files["mask"], self.labels)
+        parts = read_parts(
+            ref,
+            {
+                "image": read_image,
+                "mask": lambda path: read_labels(path, self.labels),
+                "scribble": lambda path: read_labels(path, (*self.labels, UNMARKED)),
+            },
+        )
+        image, spacing = parts["image"]
         scribble = None
-        if "scribble" in ref.files:
-            scribble, _ = read_labels(ref.files["scribble"], (*self.labels, UNMARKED))
+        if "scribble" in parts:
+            scribble = parts["scribble"][0]
             scribble[scribble == UNMARKED] = IGNORE
-        return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
+        return Volume(image, parts["mask"][0], scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
 
 
 def _patient_folders(root: Path) -> list[Path]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from alseg_core.data.dicom import DicomSlice, read_slice
-from alseg_core.data.pictures import read_foreground
-from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.pictures import read_one_object
+from alseg_core.data.readers.reader import CaseRef, wrong
 from alseg_core.data.readers.series import files_of, numbered, read_each, slices_of
 from alseg_core.errors import DataError
 from alseg_core.registry import component
@@ -25,9 +27,9 @@ GAP = 1.5
 class Chaos:
     """CHAOS abdominal CT: the liver in 20 healthy donors (Kavur et al., 2021).
 
-    The n-th mask belongs to the n-th DICOM file by name, and z usually descends with the names: volumes are returned
-    with z ascending, image and mask alike. Intensities are Hounsfield units. The distance of slices is the median step
-    of their positions, which is not the slice thickness.
+    The n-th mask belongs to the n-th DICOM file by name, so no number may be left out among the masks. z usually
+    descends with the names: volumes are returned with z ascending, image and mask alike. Intensities are Hounsfield
+    units. The distance of slices is the median step of their positions, which is not the slice thickness.
     """
 
     labels: ClassVar[tuple[int, ...]] = (0, 1)
@@ -58,22 +60,23 @@ class Chaos:
                 problems.append(f"case {case!r} is there twice: {first[case]} and {folder}.")
             first.setdefault(case, folder)
             images, masks = files_of(folder / "DICOM_anon", ".dcm"), files_of(folder / "Ground", ".png")
-            wrong = _wrong(folder, images, masks)
-            problems += wrong
-            if not wrong:
+            faults = _faults(folder, images, masks)
+            problems += faults
+            if not faults:
                 refs.append(CaseRef(case, case, "CT", numbered("image", images) | numbered("mask", masks)))
+        refs.sort(key=lambda ref: ref.case)
         if problems:
-            raise DataError(complaint(problems, f"the CHAOS data at {root}"))
-        return sorted(refs, key=lambda ref: ref.case)
+            raise wrong(problems, f"the CHAOS data at {root}", refs)
+        return refs
 
     def load(self, ref: CaseRef) -> Volume:
         """Image in Hounsfield units and liver mask, z ascending."""
         paths, pictures = slices_of(ref, "image"), slices_of(ref, "mask")
         slices, problems = read_each(paths, read_slice)
-        masks, wrong = read_each(pictures, read_foreground)
-        problems = problems + wrong or _misfits(paths, slices, pictures, masks) or _wrong_heights(paths, slices)
+        masks, unreadable = read_each(pictures, read_one_object)
+        problems = problems + unreadable or _misfits(paths, slices, pictures, masks) or _wrong_heights(paths, slices)
         if problems:
-            raise DataError(complaint(problems, f"case {ref.case!r}"))
+            raise wrong(problems, f"case {ref.case!r}")
         heights = np.array([entry.z_mm for entry in slices])
         upwards = slice(None, None, 1 if heights[-1] > heights[0] else -1)
         image = np.stack([entry.pixels for entry in slices[upwards]])
@@ -93,7 +96,7 @@ def _patient_folders(root: Path) -> list[Path]:
     return sorted(folders, key=lambda folder: (int(folder.name), folder))
 
 
-def _wrong(folder: Path, images: Sequence[Path], masks: Sequence[Path]) -> list[str]:
+def _faults(folder: Path, images: Sequence[Path], masks: Sequence[Path]) -> list[str]:
     """What the file names of a patient tell."""
     parts = ((folder / "DICOM_anon", images, ".dcm"), (folder / "Ground", masks, ".png"))
     missing = [
@@ -101,9 +104,29 @@ def _wrong(folder: Path, images: Sequence[Path], masks: Sequence[Path]) -> list[
         for part, files, suffix in parts
         if not files
     ]
-    if missing or len(images) == len(masks):
+    if missing:
         return missing
-    return [f"{folder}: {len(images)} DICOM files and {len(masks)} masks; each slice needs one of both."]
+    if len(images) != len(masks):
+        return [f"{folder}: {len(images)} DICOM files and {len(masks)} masks; each slice needs one of both."]
+    return _gaps(masks)
+
+
+def _gaps(masks: Sequence[Path]) -> list[str]:
+    """Where the numbers of the masks, the last ones in their names, are not consecutive.
+
+    As many masks as slices do not make pairs: with one of each lost, those in between belong to other slices.
+    """
+    found = [re.findall(r"\d+", path.stem) for path in masks]
+    problems = [f"{path}: no number in its name." for path, held in zip(masks, found, strict=True) if not held]
+    if problems:
+        return problems
+    order = "masks pair with DICOM files in order"
+    for (before, first), (after, second) in pairwise(zip(masks, (int(held[-1]) for held in found), strict=True)):
+        if second == first:
+            problems.append(f"{after}: the same number as {before.name}; {order}.")
+        elif second != first + 1:
+            problems.append(f"{before.parent}: no mask between {before.name} and {after.name}; {order}.")
+    return problems
 
 
 def _misfits(

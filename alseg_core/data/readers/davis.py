@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from alseg_core.data.pictures import read_colour, read_foreground
-from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.readers.reader import CaseRef, wrong
 from alseg_core.data.readers.series import files_of, numbered, read_each, slices_of
 from alseg_core.errors import DataError
 from alseg_core.registry import component
@@ -46,28 +46,31 @@ class Davis:
         if base is None or not (official or found):
             where = "no folder was given" if root is None else f"no sequence was found at {root}"
             raise DataError(f"davis: {where}. Expected layout:\n{self.layout}\nGet the data from {self.source}.")
-        refs, problems = [], []
+        refs: list[CaseRef] = []
+        problems: list[str] = []
         for name in sorted(official) or found:
             frames = files_of(base / "JPEGImages/480p" / name, ".jpg")
             masks = files_of(base / "Annotations/480p" / name, ".png")
-            problems += _wrong(base, name, frames, masks)
+            faults = _faults(base, name, frames, masks)
             parts = official.get(name, [])
             if len(parts) > 1:
-                problems.append(f"{base / 'ImageSets'}: sequence {name!r} is listed in {' and '.join(parts)}.")
+                faults.append(f"{base / 'ImageSets'}: sequence {name!r} is listed in {' and '.join(parts)}.")
             facts = {"official": parts[0]} if parts else {}
-            refs.append(CaseRef(name, name, "video", numbered("image", frames) | numbered("mask", masks), facts))
+            if not faults:
+                refs.append(CaseRef(name, name, "video", numbered("image", frames) | numbered("mask", masks), facts))
+            problems += faults
         if problems:
-            raise DataError(complaint(problems, f"the DAVIS data at {base}"))
+            raise wrong(problems, f"the DAVIS data at {base}", refs)
         return refs
 
     def load(self, ref: CaseRef) -> Volume:
         """Frames in their order with their masks; a pixel and a frame count as 1 mm."""
         paths, pictures = slices_of(ref, "image"), slices_of(ref, "mask")
         frames, problems = read_each(paths, read_colour)
-        masks, wrong = read_each(pictures, read_foreground)
-        problems = problems + wrong or _misfits(paths, frames, pictures, masks)
+        masks, unreadable = read_each(pictures, read_foreground)
+        problems = problems + unreadable or _misfits(paths, frames, pictures, masks)
         if problems:
-            raise DataError(complaint(problems, f"sequence {ref.case!r}"))
+            raise wrong(problems, f"sequence {ref.case!r}")
         return Volume(
             np.stack(frames), np.stack(masks), None, (1.0, 1.0, 1.0), ref.case, ref.patient, ref.group, ref.attributes
         )
@@ -97,7 +100,7 @@ def _official(base: Path) -> dict[str, list[str]]:
     return {}
 
 
-def _wrong(base: Path, name: str, frames: Sequence[Path], masks: Sequence[Path]) -> list[str]:
+def _faults(base: Path, name: str, frames: Sequence[Path], masks: Sequence[Path]) -> list[str]:
     """What the file names of a sequence tell."""
     if not frames:
         return [f"{base / 'JPEGImages/480p' / name}: no frame of sequence {name!r} found (NNNNN.jpg)."]

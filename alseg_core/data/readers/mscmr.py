@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from alseg_core.data.nifti import read_image, read_labels
-from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.nifti import Spacing, read_image, read_labels
+from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.errors import DataError
 from alseg_core.registry import component
 from alseg_core.vocabulary import IGNORE, LabelArray, Volume
@@ -56,25 +56,38 @@ class Mscmr:
         if root is not None:
             bases = (root, root / "MSCMR_dataset")
             parts = [base / part for base in bases for part in ("train", "val", "TestSet") if (base / part).is_dir()]
-            refs, problems = _prepared_form(parts) if parts else _raw_form(root)
+            refs, problems = _prepared_form(parts)
+            if not refs and not problems:  # folders of these names may hold anything
+                refs, problems = _raw_form(root)
+        refs.sort(key=lambda ref: ref.case)
         if problems:
-            raise DataError(complaint(problems, f"the MS-CMR data at {root}"))
+            raise wrong(problems, f"the MS-CMR data at {root}", refs)
         if not refs:
             where = "no folder was given" if root is None else f"no subject was found at {root}"
             raise DataError(f"mscmr: {where}. Expected layout:\n{self.layout}\nGet the data from {self.source}.")
-        return sorted(refs, key=lambda ref: ref.case)
+        return refs
 
     def load(self, ref: CaseRef) -> Volume:
         """Image with the mask, the scribble or both."""
-        image, spacing = read_image(ref.files["image"])
-        mask = scribble = None
-        if "mask" in ref.files:
-            raw = ref.files["mask"].name.endswith("_LGE_manual.nii.gz")
-            mask = _raw_labels(ref.files["mask"]) if raw else read_labels(ref.files["mask"], self.labels)[0]
-        if "scribble" in ref.files:
-            scribble, _ = read_labels(ref.files["scribble"], (*self.labels, UNMARKED))
+        parts = read_parts(
+            ref,
+            {
+                "image": read_image,
+                "mask": self._mask,
+                "scribble": lambda path: read_labels(path, (*self.labels, UNMARKED)),
+            },
+        )
+        image, spacing = parts["image"]
+        mask = parts["mask"][0] if "mask" in parts else None
+        scribble = None
+        if "scribble" in parts:
+            scribble = parts["scribble"][0]
             scribble[scribble == UNMARKED] = IGNORE
         return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
+
+    def _mask(self, path: Path) -> tuple[LabelArray, Spacing]:
+        raw = path.name.endswith("_LGE_manual.nii.gz")
+        return _raw_labels(path) if raw else read_labels(path, self.labels)
 
 
 def _prepared_form(parts: list[Path]) -> tuple[list[CaseRef], list[str]]:
@@ -120,13 +133,14 @@ def _raw_form(root: Path) -> tuple[list[CaseRef], list[str]]:
             elif len(paths) > 1:
                 problems.append(f"case 'subject{number}' is there twice: {paths[0]} and {paths[1]}.")
         files = {part: paths[0] for part, paths in found_files.items() if paths}
-        refs.append(CaseRef(f"subject{number}", f"subject{number}", "LGE", files))
+        if len(files) == 2:
+            refs.append(CaseRef(f"subject{number}", f"subject{number}", "LGE", files))
     return refs, problems
 
 
-def _raw_labels(path: Path) -> LabelArray:
+def _raw_labels(path: Path) -> tuple[LabelArray, Spacing]:
     """Class numbers 0..3 of an official label file; its values do not fit into eight bits."""
-    stored, _ = read_image(path)
+    stored, spacing = read_image(path)
     unknown = sorted(set(np.unique(stored).tolist()) - set(RAW))
     if unknown:
         shown = ", ".join(f"{value:g}" for value in unknown[:5])
@@ -134,4 +148,4 @@ def _raw_labels(path: Path) -> LabelArray:
     labels = np.zeros(stored.shape, np.uint8)
     for value, label in RAW.items():
         labels[stored == value] = label
-    return labels
+    return labels, spacing

@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from alseg_core.data.nifti import Spacing, read_image
-from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.nifti import Spacing, read_image, read_orientation
+from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.errors import DataError
 from alseg_core.registry import component
 from alseg_core.vocabulary import IGNORE, LabelArray, Volume
@@ -33,14 +33,15 @@ class NiftiFolder:
     Labels and scribbles have the name of their image, or that name without nnU-Net's channel ``_0000``. Every image has
     a label or a scribble once there is a folder of them. A label belongs to the voxel of the image with the same index:
     the spacing of both headers must agree to 1 %, except that a label file of spacing exactly 1, 1, 1 counts as written
-    without one.
+    without one; and their axes must point the same way, except where the affine of the label file is the identity.
 
     labels: class numbers 0..K-1, 0 = background. values: stored label value of each class, in that order; None: the
     class numbers themselves. unmarked: value of unmarked pixels in the scribbles. pattern: regular expression for the
     whole name without its suffix; its group ``patient`` says the patient, ``group`` the phase or modality, and further
     named groups become attributes to stratify by. csv: table, relative to the data folder, with the columns ``file``,
     ``patient``, perhaps ``group``, and further ones as attributes; in place of the pattern. Without both, every scan is
-    a patient of its own: two scans of one person would then fall into different parts of a split.
+    a patient of its own: two scans of one person would then fall into different parts of a split. trust_grid: labels
+    and scribbles are taken voxel by voxel whatever their headers say of spacing and axes.
     """
 
     paper: ClassVar[str] = "none: the user's own data"
@@ -58,6 +59,7 @@ class NiftiFolder:
     unmarked: Value = IGNORE
     pattern: str | None = None
     csv: str | None = None
+    trust_grid: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -107,19 +109,33 @@ class NiftiFolder:
             refs.append(CaseRef(case, told.patient or case, told.group, files, told.attributes))
         for case, files_of in _repeated({image: names[image] for image in images}).items():
             problems.append(f"case {case!r} is there twice: {' and '.join(str(images[image]) for image in files_of)}.")
+        refs.sort(key=lambda ref: ref.case)
         if problems:
-            raise DataError(complaint(problems, f"the data at {root}"))
-        return sorted(refs, key=lambda ref: ref.case)
+            raise wrong(problems, f"the data at {root}", refs)
+        return refs
 
     def load(self, ref: CaseRef) -> Volume:
         """Image and what there is of mask and scribble; the spacing is that of the image."""
-        image, spacing = read_image(ref.files["image"])
-        mask = scribble = None
-        if "mask" in ref.files:
-            mask = _labels(ref, "mask", dict(zip(self._values, self.labels, strict=True)), spacing)
-        if "scribble" in ref.files:
-            known = {**dict(zip(self._values, self.labels, strict=True)), self.unmarked: IGNORE}
-            scribble = _labels(ref, "scribble", known, spacing)
+        known = dict(zip(self._values, self.labels, strict=True))
+        parts = read_parts(
+            ref,
+            {
+                "image": read_image,
+                "mask": lambda path: _labels(path, known),
+                "scribble": lambda path: _labels(path, {**known, self.unmarked: IGNORE}),
+            },
+        )
+        image, spacing = parts["image"]
+        labels = {part: read for part, read in parts.items() if part != "image"}
+        if not self.trust_grid:
+            problems = [
+                problem
+                for part, (_, own) in labels.items()
+                for problem in _other_grid(ref.files[part], own, ref.files["image"], spacing)
+            ]
+            if problems:
+                raise wrong(problems, f"case {ref.case!r}")
+        mask, scribble = (labels[part][0] if part in labels else None for part in ("mask", "scribble"))
         return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
 
     def _facts(self, root: Path, images: dict[str, Path], problems: list[str]) -> dict[str, _Facts]:
@@ -224,15 +240,20 @@ def _table(path: Path, images: dict[str, Path], problems: list[str]) -> dict[str
     return facts
 
 
-def _labels(ref: CaseRef, part: str, known: dict[int, int], spacing: Spacing) -> LabelArray:
-    """Class numbers (D, H, W) uint8 of stored values; ``known`` maps one to the other."""
-    path = ref.files[part]
-    stored, own = read_image(path)
+def _other_grid(path: Path, own: Spacing, image: Path, spacing: Spacing) -> list[str]:
+    """How the grid of a label file, by its header, differs from that of the image."""
+    rule = "images and labels must lie on one grid (the reader's field trust_grid: true takes them voxel by voxel)."
     if own != (1, 1, 1) and not np.allclose(own, spacing, rtol=TOLERANCE, atol=0):
-        raise DataError(
-            f"{path}: spacing {_mm(own)} (z, y, x) differs from {_mm(spacing)} of {ref.files['image']}; "
-            "images and labels must lie on one grid."
-        )
+        return [f"{path}: spacing {_mm(own)} (z, y, x) differs from {_mm(spacing)} of {image}; {rule}"]
+    ours, theirs = read_orientation(path), read_orientation(image)
+    if ours.default or not (ours.codes and theirs.codes) or ours.codes == theirs.codes:
+        return []
+    return [f"{path}: axes {', '.join(ours.codes)} differ from {', '.join(theirs.codes)} of {image}; {rule}"]
+
+
+def _labels(path: Path, known: dict[int, int]) -> tuple[LabelArray, Spacing]:
+    """Class numbers (D, H, W) uint8 of stored values, which ``known`` maps to them, and the spacing of the file."""
+    stored, spacing = read_image(path)
     values = np.unique(stored)
     unknown = values[~np.isin(values, list(known))]
     if len(unknown):
@@ -243,7 +264,7 @@ def _labels(ref: CaseRef, part: str, known: dict[int, int], spacing: Spacing) ->
             "The reader's fields labels, values and unmarked say which there are."
         )
     codes = np.array([known[int(value)] for value in values], np.uint8)
-    return codes[np.searchsorted(values, stored)]
+    return codes[np.searchsorted(values, stored)], spacing
 
 
 def _mm(spacing: Spacing) -> str:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from alseg_core.data.hdf5 import read_arrays
 from alseg_core.data.readers.acdc import UNMARKED, Acdc
-from alseg_core.data.readers.reader import CaseRef, complaint
+from alseg_core.data.readers.reader import CaseRef, wrong
 from alseg_core.data.readers.series import numbered, slices_of
 from alseg_core.errors import DataError
 from alseg_core.registry import component
@@ -32,7 +32,8 @@ class Wsl4misH5:
 
     Images and masks come from the volumes, and from the slices of a frame without a volume; scribbles come from the
     volumes that hold them, else from the slices. Cases have the names of the raw form: of the two frames of a patient
-    the first is ED, the second ES, as in all of ACDC.
+    the first is ED, the second ES, as in all of ACDC. A missing slice shows in the numbers of the others, but the last
+    ones of a frame only where its volume is there: without volumes a scan may end too early unnoticed.
 
     spacing_mm: distance of voxels (z, y, x) of every volume, for the files do not say it. The default is about the
     middle of ACDC (thickness 5 to 10 mm, pixels 0.7 to 1.95 mm), so surface distances are in units of this nominal
@@ -58,11 +59,13 @@ class Wsl4misH5:
 
     def scan(self, root: Path | None) -> list[CaseRef]:
         """Cases 'patientNNN_ED' and 'patientNNN_ES'; ``root`` holds the folder of volumes, of slices, or both."""
-        volumes, slices = ({}, {}) if root is None else _frames(root)
+        problems: list[str] = []
+        volumes, slices = ({}, {}) if root is None else _frames(root, problems)
         if not volumes and not slices:
             where = "no folder was given" if root is None else f"no patientNNN_frameFF*.h5 was found at {root}"
             raise DataError(f"wsl4mis_h5: {where}. Expected layout:\n{self.layout}\nGet the data from {self.source}.")
-        problems = [problem for frame, found in sorted(slices.items()) for problem in _gaps(frame, found)]
+        broken = {frame: _gaps(frame, found) for frame, found in sorted(slices.items())}
+        problems += [problem for told in broken.values() for problem in told]
         frames: dict[str, list[int]] = defaultdict(list)
         for patient, frame in sorted({*volumes, *slices}):
             frames[patient].append(frame)
@@ -77,9 +80,10 @@ class Wsl4misH5:
                 files = numbered("slice", [found[z] for z in sorted(found)])
                 if (patient, number) in volumes:
                     files = {**dict.fromkeys(("image", "mask"), volumes[patient, number]), **files}
-                refs.append(CaseRef(f"{patient}_{phase}", patient, phase, files))
+                if not broken.get((patient, number)):
+                    refs.append(CaseRef(f"{patient}_{phase}", patient, phase, files))
         if problems:
-            raise DataError(complaint(problems, f"the WSL4MIS data at {root}"))
+            raise wrong(problems, f"the WSL4MIS data at {root}", refs)
         return refs
 
     def load(self, ref: CaseRef) -> Volume:
@@ -108,17 +112,25 @@ class Wsl4misH5:
         return Volume(image, mask, given, self.spacing_mm, ref.case, ref.patient, ref.group, ref.attributes)
 
 
-def _frames(root: Path) -> tuple[dict[Frame, Path], dict[Frame, dict[int, Path]]]:
-    """Volume of each frame, and its slices by number."""
+def _frames(root: Path, problems: list[str]) -> tuple[dict[Frame, Path], dict[Frame, dict[int, Path]]]:
+    """Volume of each frame, and its slices by number; frames that are there twice join the problems."""
     volumes: dict[Frame, Path] = {}
     slices: dict[Frame, dict[int, Path]] = defaultdict(dict)
-    for base in (root / "ACDC", root, root.parent if root.name in (VOLUMES, SLICES) else root):
-        for path in (base / VOLUMES).glob("*.h5"):
+    twice: dict[tuple[str, Frame], tuple[Path, Path]] = {}  # the first of each frame: a copy has hundreds of slices
+    above = [root.parent] if root.name in (VOLUMES, SLICES) else []
+    for base in (root / "ACDC", root, *above):
+        for path in sorted((base / VOLUMES).glob("*.h5")):
             if found := re.fullmatch(r"(patient\d+)_frame(\d+)", path.stem):
-                volumes[found[1], int(found[2])] = path
-        for path in (base / SLICES).glob("*.h5"):
+                frame = found[1], int(found[2])
+                if volumes.setdefault(frame, path) != path:
+                    twice.setdefault(("volume", frame), (volumes[frame], path))
+        for path in sorted((base / SLICES).glob("*.h5")):
             if found := re.fullmatch(r"(patient\d+)_frame(\d+)_slice_(\d+)", path.stem):
-                slices[found[1], int(found[2])][int(found[3])] = path
+                frame, z = (found[1], int(found[2])), int(found[3])
+                if slices[frame].setdefault(z, path) != path:
+                    twice.setdefault(("slice", frame), (slices[frame][z], path))
+    for (what, frame), (one, other) in twice.items():
+        problems.append(f"a {what} of {frame[0]}, frame {frame[1]}, is there twice: {one} and {other}.")
     return volumes, dict(slices)
 
 
@@ -154,7 +166,7 @@ def _stacked(paths: list[Path], needed: tuple[str, ...]) -> dict[str, NDArray[An
             problems.append(f"{path}: shape {shape} (y, x) differs from {first} of the slices before.")
         read.append(arrays)
     if problems:
-        raise DataError(complaint(problems, f"the slices in {paths[0].parent}"))
+        raise wrong(problems, f"the slices in {paths[0].parent}")
     return {name: np.stack([arrays[name] for arrays in read]) for name in needed}
 
 
