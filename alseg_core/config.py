@@ -16,6 +16,7 @@ from alseg_core.data.splits import SPLITS, Splitter
 from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation
+from alseg_core.models.weights import content
 from alseg_core.oracles import ORACLES, Oracle
 from alseg_core.registry import Name, component, construct, describe, nested
 from alseg_core.store import digest
@@ -109,6 +110,11 @@ class RunConfig:
         if size % step:
             raise ConfigError(f"prepare.size {size} must be a multiple of {step} for a network of this many levels.")
         network = self.train.network
+        if network.volumetric and size < 2 * step:
+            raise ConfigError(
+                f"prepare.size {size} leaves one pixel at the deepest level of network {describe(network)['name']!r}, "
+                f"too few for its instance norm; at least {2 * step} is needed, or fewer levels."
+            )
         if network.volumetric and self.recipe.needs_model:
             raise ConfigError(
                 f"recipe {self.recipe.name!r} looks at single slices through the trained network, and network "
@@ -153,9 +159,18 @@ class RunConfig:
         return described
 
     @property
+    def training(self) -> dict[str, Any]:
+        """Plain settings of the training; a file of weights by what it holds, not by where it lies."""
+        described: dict[str, Any] = describe(self.train)
+        network = described["network"]
+        if network.get("weights") is not None:
+            network["weights"] = content(Path(network["weights"]))
+        return described
+
+    @property
     def fingerprint(self) -> str:
-        """Identity of the experiment: everything but where it runs (device and folder of the raw data)."""
-        described = self.describe()
+        """Identity of the experiment: everything but where it runs (device, folders of raw data and of weights)."""
+        described = {**self.describe(), "train": self.training}
         del described["device"], described["dataset"]["root"]
         return digest(described)
 

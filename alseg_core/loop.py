@@ -21,13 +21,12 @@ from alseg_core.data.prepared import Prepared
 from alseg_core.data.slices import Slices
 from alseg_core.data.splits import Split
 from alseg_core.embed import EmbedContext, Embedder, Embedding
-from alseg_core.errors import DataError
+from alseg_core.errors import DataError, ResultsError
 from alseg_core.evaluate import Validation, examples, summarise
 from alseg_core.events import Event, Listener, Progress, RoundFinished, RunStarted
 from alseg_core.geometry.distances import cover_radius
 from alseg_core.oracles import Ledger, Vault
 from alseg_core.pool import Pool
-from alseg_core.registry import describe
 from alseg_core.results import RunFolder
 from alseg_core.signals import ReferenceSignals, Signals
 from alseg_core.store import Store, digest
@@ -35,11 +34,14 @@ from alseg_core.strategies import Strategy
 from alseg_core.strategies.random import Random
 from alseg_core.training.batches import TrainingSet, whole_volumes
 from alseg_core.training.inference import Ensemble
-from alseg_core.training.member import Member, shared_state
+from alseg_core.training.member import Member, kept_training
+from alseg_core.training.trainer import TRAINING_FORMAT
 from alseg_core.vocabulary import IGNORE, IntArray, RoundRecord, Selection
 
 EXAMPLES = 4
 """Test slices whose prediction is kept for pictures."""
+RANDOM = "random"
+"""What networks start from that start from no file; see :class:`alseg_core.models.Network`."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,13 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
         if lacking:
             raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
     config.annotation.check([prepared.info(case) for case in split.train])
+    if config.recipe.strategy.reads_ground_truth:
+        lacking = [case for case in split.train if not prepared.info(case).has_mask]
+        if lacking:
+            raise DataError(
+                f"recipe {config.recipe.name!r} reads ground truth, so training cases need masks; none for "
+                f"{', '.join(lacking[:5])}. Leave the recipe out where there are none."
+            )
     slices = prepared.slices(split.train)
     return Material(folder, prepared, split, slices, config.counts(len(slices)))
 
@@ -156,6 +165,7 @@ class _Experiment:
         self.classes = config.dataset.classes
         self.pool = Pool(len(material.slices))
         self.ensemble: Ensemble | None = None
+        self.start: str | None = None  # what the first round's networks started from
         self.random_start = False  # the first round has the slices of the random baseline
         steps = [config.train.iterations(count, len(self.pool)) for count in material.counts]
         self.announcer = _Announcer(listeners, steps)
@@ -182,6 +192,7 @@ class _Experiment:
             picks = np.array([position[str(s["case"]), int(str(s["z"]))] for s in record.selected], dtype=np.int64)
             self._annotate(picks, record.round, vault)
         if records:
+            self.start = str(records[0].signals.get("network", RANDOM))
             state = self.results.load_state(records[-1].round)
             channels = self.material.slices.channels
             network = self.config.train.network
@@ -202,7 +213,8 @@ class _Experiment:
         with _timed(seconds, "annotate"):
             self._annotate(selection.positions, number, vault)
         with _timed(seconds, "train"):
-            ensemble, training = self._train(number, vault)
+            ensemble, training, elsewhere = self._train(number, vault)
+        seconds["train"] += elsewhere
         with _timed(seconds, "evaluate"):
             best = ensemble.members[ensemble.best].network
             split, prepared = self.material.split, self.material.prepared
@@ -267,8 +279,11 @@ class _Experiment:
         annotation = self.config.annotation.annotate(vault, self.material.slices, positions, self.config.seed)
         self.pool.add(annotation, number)
 
-    def _train(self, number: int, vault: Vault) -> tuple[Ensemble, dict[str, object]]:
-        """The round's networks, each from scratch on everything labelled so far, and facts about their training."""
+    def _train(self, number: int, vault: Vault) -> tuple[Ensemble, dict[str, object], float]:
+        """The round's networks, each from scratch on everything labelled so far, and facts about their training.
+
+        Third: seconds that other runs spent on trainings that were found, less those of finding or waiting for them.
+        """
         slices, device, classes = self.material.slices, self.device, len(self.classes)
         trainer, count = self.config.train, self.config.members
         bought = self.pool.labels()
@@ -290,25 +305,40 @@ class _Experiment:
                 lambda step: self.announcer.progress(number, "train", done=(member + step / steps) / count),
             )  # fmt: skip
 
-        if number > 0:
-            return Ensemble([train(member) for member in range(count)], device), {}
-        start = trainer.network.start()
-        facts: dict[str, object] = {} if start == "random" else {"network": start}
-        if not self.random_start:
-            return Ensemble([train(member) for member in range(count)], device), facts
+        start = self._checked_start()
+        facts: dict[str, object] = {} if start == RANDOM else {"network": start}
+        if number > 0 or not self.random_start:
+            return Ensemble([train(member) for member in range(count)], device), facts, 0.0
         # recipes that start with the same random slices train the same networks, so one of them does it for all
-        members, found = [], []
+        members, makers, elsewhere, own = [], set(), 0.0, self.config.fingerprint
         for member in range(count):
-            key = self._training_key(member, steps, start)
-            state, shared = shared_state(self.store, key, lambda member=member: train(member))  # type: ignore[misc]
-            members.append(Member.restore(state, trainer.network, slices.channels, classes, device))
-            found.append(shared)
-        return Ensemble(members, device), {**facts, "training": "shared" if all(found) else "own"}
+            begun = time.perf_counter()
+            key = self._training_key(member, steps)
+            kept = kept_training(self.store, key, own, lambda member=member: train(member))  # type: ignore[misc]
+            elsewhere += kept.seconds - (time.perf_counter() - begun)
+            members.append(Member.restore(kept.state, trainer.network, slices.channels, classes, device))
+            makers.add(kept.maker)
+        # a run that was cut off may find what it has trained itself
+        training = "own" if own in makers else "shared"
+        return Ensemble(members, device), {**facts, "training": training}, elsewhere
 
-    def _training_key(self, member: int, steps: int, start: str) -> dict[str, object]:
+    def _checked_start(self) -> str:
+        """What the networks start from. Raises ResultsError when it is no longer what it was in the first round."""
+        start = self.config.train.network.start()
+        before = self.start or start
+        if _content(start) != _content(before):
+            raise ResultsError(
+                f"run folder {self.results.path}: the networks of its first round started from {before}, the weights "
+                f"are now {start}. Put the former file back, or delete the folder to run afresh."
+            )
+        self.start = before
+        return start
+
+    def _training_key(self, member: int, steps: int) -> dict[str, object]:
         """Everything that the outcome of a first round's training depends on."""
         positions, labels = self.pool.labels()
         return {
+            "format": TRAINING_FORMAT,
             "data": self.material.prepared.key,
             "labelled": digest([self.material.slices.table.locate(int(position)) for position in positions]),
             "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
@@ -316,9 +346,8 @@ class _Experiment:
             "validation": list(self.material.split.val),
             "seed": self.config.seed,
             "member": member,
-            "train": describe(self.config.train),
+            "train": self.config.training,
             "steps": steps,
-            "start": start,
             "classes": len(self.classes),
             "threads": self.config.threads,
             "device": self.device.partition(":")[0],
@@ -349,6 +378,11 @@ class _Experiment:
             case, z = table.locate(int(position))
             out.append({"case": case, "z": z, "score": float(score) if math.isfinite(score) else None})
         return out
+
+
+def _content(start: str) -> str:
+    """What a network starts from without the name of the file: it may be renamed."""
+    return start.rpartition(", ")[2]
 
 
 @contextmanager

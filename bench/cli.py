@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 TRACKING_WAIT_S = 60.0
 """Seconds that the end of a study waits for its tracking."""
 
+_ROUNDS = "; the same command goes on from the last finished rounds"
+_GOES_ON = {"bench": _ROUNDS, "run": _ROUNDS, "fetch": "; with the same command the download goes on from there"}
+"""What a command that was interrupted can do when it is given again."""
+
 
 class _Group(click.Group):
     """Shows errors raised on purpose as one message, without a traceback."""
@@ -35,7 +39,7 @@ class _Group(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on from the last finished rounds", err=True)
+            click.echo(f"stopped{_GOES_ON.get(ctx.invoked_subcommand or '', '')}", err=True)
             ctx.exit(130)
 
 
@@ -188,7 +192,10 @@ def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
 
 
 def _plans(configs: list[RunConfig], store: Path, display: Display) -> Mapping[str, Plan]:
-    """Prepare the data of every run and check them; runs that differ in recipe and seed alone share a plan."""
+    """Prepare the data of every run and check them; runs that differ in recipe and seed alone share a plan.
+
+    A recipe that reads ground truth asks more of the data, so it shares none with those that do not.
+    """
     from alseg_core.errors import SplitError
     from alseg_core.loop import plan
     from alseg_core.store import Store, digest
@@ -197,7 +204,7 @@ def _plans(configs: list[RunConfig], store: Path, display: Display) -> Mapping[s
     plans: dict[str, Plan] = {}
     for config in configs:
         same = {key: value for key, value in config.describe().items() if key not in ("recipe", "seed")}
-        kind = digest(same)
+        kind = digest({**same, "reads_ground_truth": config.recipe.strategy.reads_ground_truth})
         if kind not in shared:
             name = config.dataset.name
             try:
@@ -351,7 +358,7 @@ def _comment(path: Path) -> str:
     return " ".join(lines)
 
 
-@main.group()
+@main.group(cls=_Group)
 def data() -> None:
     """Raw scans: what a dataset is, how to get it, what is in a folder."""
 

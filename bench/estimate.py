@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -141,9 +141,21 @@ def _run_seconds(config: RunConfig, plan: Plan, step: float) -> float:
     if config.evaluate.surface:
         seconds += len(plan.budgets) * plan.test_volumes * (len(config.dataset.classes) - 1) * SURFACE_S
     if config.recipe.strategy.needs_model:
-        passes = getattr(config.recipe.strategy, "passes", config.members)
-        seconds += (len(plan.budgets) - 1) * plan.pool * passes * forward
+        seconds += (len(plan.budgets) - 1) * plan.pool * _passes(config) * forward
     return seconds
+
+
+def _passes(config: RunConfig) -> int:
+    """Forward passes of a slice in one query of a strategy that looks at predictions: members, or dropout passes."""
+    from alseg_core.strategies.scores import OF_DISAGREEMENT
+
+    strategy: Any = config.recipe.strategy
+    score = getattr(strategy, "score", strategy)  # the score of a strategy, or its own fields
+    source = getattr(score, "source", "members")
+    if source == "auto":
+        measure = getattr(score, "measure", None) or score.name
+        source = "dropout" if measure in OF_DISAGREEMENT and config.members == 1 else "members"
+    return int(score.passes) if source == "dropout" else config.members
 
 
 def _contrastive(config: RunConfig) -> ContrastiveTraining | None:

@@ -24,6 +24,9 @@ TRAIN: dict[str, dict[str, Any]] = {
 }
 """Published training of each kind of annotation (Vepa et al., NeurIPS 2024); the rest are the Trainer's defaults."""
 
+UNCITED = ("reference every comparison needs", "reference, no method")
+"""Sources of recipes that need no citation."""
+
 
 def experiments() -> Path:
     """Folder of the datasets, recipes and studies that come with the program."""
@@ -212,7 +215,7 @@ class Study:
         recipes = [(name, find("recipe", name)) for name in self.recipes]
         cited = [(Path(name).stem, content.get("citation")) for name, content in datasets]
         cited += [(Path(name).stem, content.get("paper")) for name, content in recipes]
-        return {name: str(text) for name, text in cited if text and not str(text).startswith("reference")}
+        return {name: str(text) for name, text in cited if text and str(text) not in UNCITED}
 
     def _annotation(self, recipe: Mapping[str, Any], kind: dict[str, Any]) -> dict[str, Any] | None:
         """What the recipe is run with when the study's turn is at ``kind``; None when it has its own, at another turn.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError
@@ -46,6 +47,8 @@ def put(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("recipe.name", "../up", "name"),
         ("train.network.dropouts", [0.1], "2 widths need as many dropouts, got 1"),
         ("train", {"network": "unet3d", "loss": "ce_dice", "epochs": 3}, "epochs counts slices"),
+        ("train", {"network": "unet3d", "loss": "ce_dice"}, "size 16 leaves one pixel .* at least 32 is needed"),
+        ("train", {"network": {"name": "unet_resnet50", "weights": ""}, "loss": "ce_dice"}, "still to be given"),
         ("train.optimiser", "adamw", "'sgd' or 'adam'"),
         ("train.clip_norm", 0, "clip_norm"),
         ("train.epochs", 0, "epochs"),
@@ -107,6 +110,35 @@ def test_weights_of_the_network_are_checked_before_compute(tiny: dict[str, Any],
     with pytest.raises(ConfigError, match="ResNet-50 weights wanted from .*none.pth, not usable: .*No such file"):
         config.check()
     RunConfig.load(put(tiny, "train.network.weights", None)).check()
+
+
+def test_weights_count_by_what_they_hold(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["dataset"]["prepare"]["size"] = 32
+    files = [tmp_path / "a" / "one.pth", tmp_path / "b" / "other.pth", tmp_path / "b" / "one.pth"]
+    for path, held in zip(files, (b"same", b"same", b"else"), strict=True):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(held)
+
+    def fingerprint(path: Path | None) -> str:
+        network = {"name": "unet_resnet50", "weights": None if path is None else str(path)}
+        return RunConfig.load({**tiny, "train": {"network": network, "loss": "ce_dice"}}).fingerprint
+
+    one, moved, replaced = map(fingerprint, files)
+    assert one == moved != replaced
+    files[0].write_bytes(b"else")
+    assert fingerprint(files[0]) == replaced
+    gone = [fingerprint(tmp_path / folder / "gone.pth") for folder in "ab"]
+    assert len({*gone, fingerprint(tmp_path / "far.pth"), fingerprint(None), one, replaced}) == 5
+
+
+def test_size_that_a_volumetric_network_can_be_trained_at(tiny: dict[str, Any]) -> None:
+    """The smallest that is let through trains on a single slice, where instance norm has least to go by."""
+    tiny["train"] = put(VOLUMETRIC, "network.widths", [4, 8, 8, 8])
+    network = RunConfig.load(tiny).train.network.build(1, 4).train()
+    assert network(torch.rand(1, 1, 16, 16)).isfinite().all()
+    tiny["dataset"]["prepare"]["size"] = 8
+    with pytest.raises(ConfigError, match="size 8 leaves one pixel at the deepest level of network 'unet3d'.* 16 "):
+        RunConfig.load(tiny)
 
 
 def test_who_starts_at_random(tiny: dict[str, Any]) -> None:

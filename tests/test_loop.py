@@ -13,13 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from alseg_core import loop
 from alseg_core.config import RunConfig
-from alseg_core.errors import ConfigError, DataError
+from alseg_core.errors import ConfigError, DataError, ResultsError
 from alseg_core.events import Event, Progress, RoundFinished, RunStarted
-from alseg_core.store import Store
+from alseg_core.models import NETWORKS
+from alseg_core.results import RunFolder
+from alseg_core.store import Store, digest
+from alseg_core.training.trainer import TRAINING_FORMAT
 
 RECIPES: dict[str, dict[str, Any]] = {
     "random": {"strategy": "random"},
@@ -30,6 +34,12 @@ RECIPES: dict[str, dict[str, Any]] = {
         "strategy": "coreset",
         "embed": {"name": "contrastive", "init": "random", "epochs": 1, "image_size": 16},
     },
+    "pixel_fusion": {"strategy": "pixel_fusion", "embed": "pixels"},
+    "clasp_pe": {"strategy": {"name": "clasp_pe", "beta_first": 0.01, "beta_last": 10000}},  # by chance, then the best
+    "badge": {"strategy": "badge"},
+    "vaal": {"strategy": {"name": "vaal", "size": 8, "latent": 4, "epochs": 2}},
+    "core_gcn": {"strategy": {"name": "core_gcn", "hidden": 8, "epochs": 5}, "embed": "task_net"},
+    "oracle_greedy": {"strategy": "oracle_greedy"},
 }
 
 
@@ -37,9 +47,10 @@ class Stop(Exception):
     """Raised by a listener to cut a run off."""
 
 
-def same(first: list[Any], second: list[Any]) -> None:
-    """Equal in everything but the time it took."""
+def same(first: list[Any], second: list[Any], but: str = "") -> None:
+    """Equal in everything but the time it took. but: a signal that may differ."""
     for a, b in zip(first, second, strict=True):
+        assert {**a.signals, but: None} == {**b.signals, but: None}
         for name in ("selected", "labelled", "cost", "cover_radius", "members", "best", "volumes", "summary", "ledger"):
             assert getattr(a, name) == getattr(b, name), name
 
@@ -162,7 +173,7 @@ def test_recipes_that_start_alike_train_once(tiny: dict[str, Any], tmp_path: Pat
     for recipe in ("entropy", "bald", "coreset_task"):
         found, fresh = records(recipe, "store"), records(recipe, f"store-{recipe}")
         assert (found[0].signals["training"], fresh[0].signals["training"]) == ("shared", "own")
-        same(found, fresh)
+        same(found, fresh, but="training")
         assert found[0].members == first[0].members and "training" not in found[1].signals
     assert len(list((tmp_path / "store" / "training").glob("*/member.pt"))) == 2
     assert "training" not in records("gcl_coreset", "store")[0].signals  # its slices are its own
@@ -174,6 +185,127 @@ def test_recipes_that_start_alike_train_once(tiny: dict[str, Any], tmp_path: Pat
     for other in others:
         assert records("random", "store", **other)[0].signals["training"] == "own"
     assert len(list((tmp_path / "store" / "training").glob("*/member.pt"))) == 2 + 2 * len(others)
+
+
+def test_a_shared_first_round_takes_the_time_of_its_training(tiny: dict[str, Any], tmp_path: Path) -> None:
+    def seconds(recipe: str) -> float:
+        settings = {**tiny, "members": 2, "budgets": [3], "recipe": {"name": recipe, **RECIPES[recipe]}}
+        config = RunConfig.load(settings)
+        (record,) = loop.run(config, tmp_path / recipe, Store(tmp_path / "store"))
+        return float(record.seconds["train"])
+
+    tiny["train"]["iterations_full"] = 800  # long enough that finding it takes a small part of the time
+    trained, found = seconds("random"), seconds("entropy")
+    assert found == pytest.approx(trained, rel=0.5)
+
+
+def test_a_run_that_finds_what_it_trained_itself_says_so(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """Cut off after its training is kept and before the round is on disk."""
+    config = RunConfig.load({**tiny, "members": 2})
+    whole = loop.run(config, tmp_path / "whole", Store(tmp_path / "store"))
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase.startswith("evaluate"):
+            raise Stop
+
+    store = Store(tmp_path / "other")
+    with pytest.raises(Stop):
+        loop.run(config, tmp_path / "cut", store, [stop])
+    assert len(list((tmp_path / "other" / "training").glob("*/member.pt"))) == 2
+    assert not (tmp_path / "cut" / "rounds.jsonl").exists()
+    same(loop.run(config, tmp_path / "cut", store), whole)
+    assert whole[0].signals["training"] == "own"
+
+
+def first_training(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What the first round's training is known by once a run has bought three slices."""
+    config, store = RunConfig.load(settings), Store(folder / "store")
+    material = loop.open_material(config, store)
+    experiment = loop._Experiment(config, material, store, "cpu", RunFolder(folder / "run"), [])
+    experiment._annotate(np.arange(2, 5), 0, experiment._vault())
+    return experiment._training_key(0, 7)
+
+
+SPLIT = {
+    "name": "patients",
+    "train": ["phantom001", "phantom002", "phantom003"],
+    "val": ["phantom004"],
+    "test": ["phantom005", "phantom006"],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["annotation"], "mask"),
+        (["annotation"], {"name": "scribble", "length": 0.5}),
+        (["dataset", "prepare"], {"size": 16, "crop_fraction": 0.5}),
+        (["dataset", "split"], {**SPLIT, "val": ["phantom005"], "test": ["phantom004", "phantom006"]}),
+        (
+            ["dataset", "split"],
+            {**SPLIT, "train": ["phantom002", "phantom003", "phantom005"], "test": ["phantom001", "phantom006"]},
+        ),
+        (["threads"], 2),
+        (["seed"], 1),
+        (["train", "lr"], 0.02),
+        (["train", "validate_every"], 6),
+        (["train", "network", "dropouts"], [0.1, 0.3]),
+    ],
+)
+def test_no_first_round_is_shared_where_it_would_be_another(
+    path: list[str], value: Any, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    tiny["dataset"]["split"] = SPLIT
+    tiny["train"] |= {"network": {"name": "unet", "widths": [4, 8], "dropouts": [0, 0]}, "loss": "ce_dice"}
+    before = first_training(tiny, tmp_path)
+    recipe = first_training({**tiny, "recipe": {"name": "entropy", "strategy": "entropy"}, "budgets": [3]}, tmp_path)
+    assert recipe == before
+    *parents, last = path
+    at = tiny
+    for parent in parents:
+        at = at[parent]
+    at[last] = value
+    assert digest(first_training(tiny, tmp_path)) != digest(before)
+
+
+def test_a_first_round_of_older_training_code_is_not_found(
+    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = first_training(tiny, tmp_path)
+    monkeypatch.setattr(loop, "TRAINING_FORMAT", TRAINING_FORMAT + 1)
+    assert digest(first_training(tiny, tmp_path)) != digest(before)
+
+
+def test_weights_that_are_replaced_between_rounds_stop_the_run(tiny: dict[str, Any], tmp_path: Path) -> None:
+    def weights(seed: int) -> dict[str, Any]:
+        torch.manual_seed(seed)
+        state: dict[str, Any] = NETWORKS.build("unet_resnet50").build(3, 2).encoder.state_dict()  # type: ignore[attr-defined]
+        return state
+
+    file = tmp_path / "r50.pth"
+    torch.save(weights(0), file)
+    tiny["dataset"]["prepare"]["size"] = 32
+    network = {"name": "unet_resnet50", "weights": str(file)}
+    tiny |= {"annotation": "mask", "budgets": [2, 3]}
+    tiny["train"] = {"network": network, "loss": "ce_dice", "iterations_full": 1}
+    config = RunConfig.load(tiny)
+
+    def replace(event: Event) -> None:
+        if isinstance(event, RoundFinished):
+            torch.save(weights(1), file)
+
+    with pytest.raises(ResultsError, match=r"started from file \(r50.pth, sha256 .*weights are now file \(r50.pth"):
+        loop.run(config, tmp_path / "run", Store(tmp_path / "store"), [replace])
+    with pytest.raises(ResultsError, match="another configuration"):
+        loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
+    torch.save(weights(0), file)
+    moved = tmp_path / "elsewhere" / "renamed.pth"
+    moved.parent.mkdir()
+    file.rename(moved)
+    config = RunConfig.load({**tiny, "train": {**tiny["train"], "network": {**network, "weights": str(moved)}}})
+    records = loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
+    first, second = (str(record.signals["network"]) for record in records)
+    assert first.replace("r50.pth", "renamed.pth") == second
 
 
 def test_whole_volumes_train_a_3d_network(tiny: dict[str, Any], tmp_path: Path) -> None:

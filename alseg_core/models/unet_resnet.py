@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
+from alseg_core.errors import ConfigError
 from alseg_core.models.module import SegmentationModule
-from alseg_core.models.weights import file_digest, read_resnet
+from alseg_core.models.weights import content, read_resnet
 from alseg_core.registry import component
 
 
@@ -41,16 +42,17 @@ class UNetResNetModule(SegmentationModule):
         return self.out(features), features
 
 
-WeightsFile = Annotated[str, AfterValidator(lambda path: str(Path(path).expanduser().absolute()))]
-"""Path of a file, the same wherever a run is taken up."""
+WeightsFile = Annotated[str, AfterValidator(lambda path: path and str(Path(path).expanduser().absolute()))]
+"""Path of a file, the same wherever a run is taken up; "" = still to be given."""
 
 
 @component
 class UNetResNet50:
     """U-Net with a ResNet-50 encoder that starts from weights in a file (ImageNet, LVM-Med), for full masks.
 
-    weights: path of a ``.pth`` file with a ResNet-50 state_dict in torchvision's names, None = random. Images of one
-    channel get the file's first filters summed over its colours. dropout: of the encoder's last features.
+    weights: path of a ``.pth`` file with a ResNet-50 state_dict in torchvision's names, None = random, "" in a study =
+    whoever runs it must give one. Images of one channel get the file's first filters summed over its colours.
+    dropout: of the encoder's last features.
     """
 
     paper: ClassVar[str] = "He et al., CVPR 2016; weights for example of Nguyen et al. (LVM-Med), NeurIPS 2023"
@@ -58,6 +60,14 @@ class UNetResNet50:
     volumetric: ClassVar[bool] = False
     weights: WeightsFile | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    def __post_init__(self) -> None:
+        if self.weights == "":
+            raise ConfigError(
+                "network unet_resnet50: the file of weights to start from is still to be given, a .pth file with a "
+                "ResNet-50 state_dict (LVM-Med, torchvision's ImageNet): --set train.mask.network.weights=FILE, or "
+                "null to start from random ones."
+            )
 
     @property
     def divisor(self) -> int:
@@ -70,7 +80,7 @@ class UNetResNet50:
             return "random"
         self.build(3, 2)
         path = Path(self.weights)
-        return f"file ({path.name}, sha256 {file_digest(path)})"
+        return f"file ({path.name}, {content(path)})"
 
     def build(self, channels: int, classes: int) -> UNetResNetModule:
         """Network with its encoder's weights from the file. Raises ConfigError: missing, no ResNet-50."""

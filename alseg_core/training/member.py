@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,20 +34,30 @@ class Member:
     @classmethod
     def restore(cls, state: Mapping[str, Any], network: Network, channels: int, classes: int, device: str) -> Self:
         """The member that gave ``state``, in evaluation mode."""
+        if hasattr(network, "weights"):  # what it started from; the member's own weights replace it
+            network = dataclasses.replace(network, weights=None)  # type: ignore[type-var]
         module = network.build(channels, classes).placed(device)
         module.load_state_dict(state["weights"])
         return cls(module.eval(), state["validation_dice"], state["iterations"])
 
 
-def shared_state(store: Store, key: Mapping[str, Any], train: Callable[[], Member]) -> tuple[dict[str, Any], bool]:
-    """State of the training ``key``: one process trains, all others read what it left. Second: it was there already."""
-    mine = False
+@dataclass(frozen=True, eq=False)
+class KeptTraining:
+    """A training in the store. state: of its member. seconds: it took. maker: fingerprint of the run that trained."""
+
+    state: dict[str, Any]
+    seconds: float
+    maker: str
+
+
+def kept_training(store: Store, key: Mapping[str, Any], maker: str, train: Callable[[], Member]) -> KeptTraining:
+    """The training ``key``: one process trains, all others read what it left. maker: whoever asks."""
 
     def make(folder: Path) -> None:
-        nonlocal mine
-        mine = True
-        torch.save(train().state(), folder / "member.pt")
+        start = time.perf_counter()
+        state = train().state()
+        facts = {"state": state, "seconds": time.perf_counter() - start, "maker": maker}
+        torch.save(facts, folder / "member.pt")
 
     entry = store.fetch("training", key, make)
-    state: dict[str, Any] = torch.load(entry / "member.pt", map_location="cpu", weights_only=True)
-    return state, not mine
+    return KeptTraining(**torch.load(entry / "member.pt", map_location="cpu", weights_only=True))

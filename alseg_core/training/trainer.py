@@ -23,6 +23,9 @@ from alseg_core.training.schedule import poly
 
 Positive = Annotated[float, Field(gt=0)]
 
+TRAINING_FORMAT = 1
+"""Raise it with any change after which the same settings train another network: trainings kept before count no more."""
+
 
 @component
 class Trainer:

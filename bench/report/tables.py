@@ -29,6 +29,11 @@ LEGEND = (
     "count with Dice 0, NSD 0 and distances equal to the volume's diagonal; where both are empty nothing counts."
 )
 
+TIME = (
+    "Mean wall seconds of a round's parts. An embedding that the store already held was only read; a first round that "
+    "is shared with other recipes counts with the time its training took."
+)
+
 
 def aubc(budgets: ArrayLike, scores: ArrayLike) -> float:
     """Area under the budget curve: trapezoid of ``scores`` over true ``budgets`` / (b_T - b_0); NaN for one budget."""
@@ -165,7 +170,8 @@ def _texts(table: pd.DataFrame) -> list[list[str]]:
 def timing(results: Results) -> pd.DataFrame:
     """Mean seconds of a round's parts, one row a setting and recipe; columns SETTING, recipe, <part>..., rounds.
 
-    An embedding or a training that another run had left in the store costs only the time to read it.
+    An embedding that another run had left in the store costs only the time to read it. A first round that was shared
+    with other recipes counts with the time its training took, whichever of them trained.
     """
     seconds = results.seconds
     rows = seconds.pivot_table("seconds", [*SETTING, "recipe"], "part", aggfunc="mean", sort=False)
@@ -184,7 +190,7 @@ def _appendix(results: Results) -> list[str]:
     if len(results.seconds):
         table = timing(results)
         body = [[_seconds(value) for value in row] for row in table.astype(object).itertuples(index=False)]
-        lines += ["## Time", "", "Mean wall seconds of a round's parts; what the store already held was only read.", ""]
+        lines += ["## Time", "", TIME, ""]
         lines += [*_pipes(list(table.columns), body), ""]
     if results.weights:
         lines += ["## Encoder weights", "", *(f"- {recipe}: {init}" for recipe, init in results.weights.items()), ""]

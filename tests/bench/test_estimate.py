@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from alseg_core.loop import plan
+from alseg_core.loop import Plan, plan
 from alseg_core.store import Store
-from bench.estimate import at_once, count, seconds
+from bench.estimate import PASSES, _run_seconds, at_once, count, seconds
 from bench.study import Study
 
 
@@ -35,10 +36,47 @@ def test_estimate_follows_epochs_volumes_and_shared_first_rounds(study_file: Pat
     plain, epochs = ([*Study.find(str(study_file), s).runs()] for s in ([], ["train.scribble.epochs=2"]))
     steps = plan(epochs[0], Store(tmp_path)).iterations
     assert steps == tuple(2 * -(-labelled // 6) for labelled in (3, 6, 8)) != plan(plain[0], Store(tmp_path)).iterations
-    volumes = Study.find(str(study_file), ["recipes=random_3d", "train.mask.iterations_full=60"]).runs()
+    small = "train.mask={iterations_full: 60, network: {name: unet3d, widths: [4, 8, 8]}}"
+    volumes = Study.find(str(study_file), ["recipes=random_3d", small]).runs()
     plans = {config.key: plan(config, Store(tmp_path)) for config in volumes}
     assert 0 < seconds(volumes, plans, 1) < 600
     alike = Study.find(str(study_file), ["recipes=random entropy", "schedules={first: [30]}"]).runs()
     plans = {config.key: plan(config, Store(tmp_path)) for config in alike}
     both, each = seconds(alike, plans, 1), [seconds([config], plans, 1) for config in alike]
     assert both < 0.9 * sum(each)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "members", "looks"),
+    [
+        ("entropy", {}, 1, 1),
+        ("entropy", {}, 5, 5),
+        ("margin", {}, 5, 5),
+        ("least_confidence", {}, 2, 2),
+        ("clasp_pe", {}, 5, 5),
+        ("clasp_pe", {"source": "dropout", "passes": 9}, 5, 9),
+        ("entropy", {"source": "dropout", "passes": 7}, 5, 7),
+        ("variance_ratio", {"passes": 6}, 1, 6),
+        ("variance_ratio", {"passes": 6}, 2, 2),
+        ("bald", {"passes": 8}, 5, 8),
+        ("bald", {"passes": 8, "source": "auto"}, 5, 5),
+        ("stochastic_batches", {}, 5, 5),
+        ("stochastic_batches", {"score": {"name": "bald", "passes": 12}}, 1, 12),
+        ("stochastic_batches", {"score": {"name": "bald", "passes": 12}}, 3, 3),
+        ("uncertain_coreset", {"score": {"name": "entropy", "source": "dropout", "passes": 11}}, 5, 11),
+        ("badge", {}, 1, 1),
+    ],
+)
+def test_looks_at_the_pool(recipe: str, settings: dict[str, Any], members: int, looks: int) -> None:
+    """Time of one query is that of as many passes over the pool as predictions are asked for."""
+    study = {"name": "s", "datasets": ["phantom"], "recipes": [recipe], "members": members, "preset": "quick"}
+    name = Study.load(study).runs()[0].describe()["recipe"]["strategy"]["name"]
+    (config,) = Study.load({**study, "components": {name: settings}, "evaluate": {"surface": False}}).runs()
+
+    def once(pool: int) -> float:
+        plan = Plan(
+            pool, (3, 6), (6, 12), val_slices=0, test_slices=0, test_volumes=1, channels=1, size=16, data_key=""
+        )
+        return _run_seconds(config, plan, step=1.0)
+
+    assert once(100) - once(0) == pytest.approx(100 * looks * PASSES / config.train.batch)

@@ -10,6 +10,8 @@ import torch
 import yaml
 
 from alseg_core.config import RunConfig
+from alseg_core.embed.contrastive import Contrastive
+from alseg_core.errors import ConfigError
 from alseg_core.models import NETWORKS
 from bench.local import execute
 from bench.study import Study, catalogue
@@ -28,12 +30,15 @@ TABLES: dict[str, tuple[set[str], set[str], tuple[float, ...], str, tuple[float,
     "paper_chaos_full": ({"chaos"}, {"mask"}, WHOLE, "gcl_coreset_volume", (1, 0, 0.35, 0)),
     "paper_davis_full": ({"davis"}, {"mask"}, (0.1, 0.2, 0.3, 0.4), "gcl_coreset_volume", (1, 0, 0.35, 0)),
     "paper_pretrained": ({"acdc", "chaos"}, {"mask"}, LOW, "gcl_coreset_patient", (0, 1, 0, 0)),
+    "paper_pretrained_davis": ({"davis"}, {"mask"}, LOW, "gcl_coreset_patient", (0, 1, 0, 0)),
 }
 STUDIES = sorted(name for name in catalogue("study") if name.startswith("paper_"))
+PRETRAINED = [name for name in STUDIES if name.startswith("paper_pretrained")]
 
 
-def runs(name: str, folder: Path) -> list[RunConfig]:
-    return Study.find(name, [f"data={folder}"]).runs()
+def runs(name: str, folder: Path, *settings: str) -> list[RunConfig]:
+    given = [f"train.mask.network.weights={folder / 'weights.pth'}"] if name in PRETRAINED else []
+    return Study.find(name, [f"data={folder}", *given, *settings]).runs()
 
 
 def weights(run: RunConfig) -> tuple[float, ...]:
@@ -60,8 +65,32 @@ def test_tables_compare_the_published_methods(name: str, tmp_path: Path) -> None
         assert run.dataset.prepare.size == 256
 
 
-def test_pretrained_training_is_the_published_one(tmp_path: Path) -> None:
-    for run in runs("paper_pretrained", tmp_path):
+@pytest.mark.parametrize("name", ["paper", *STUDIES])
+def test_encoders_are_trained_to_the_end(name: str, tmp_path: Path) -> None:
+    """As published: no encoder stops before its last epoch."""
+    embeds = [run.recipe.embed for run in runs(name, tmp_path, "seeds=1")]
+    trained = [embed for embed in embeds if isinstance(embed, Contrastive)]
+    assert trained and all(embed.patience >= embed.epochs == 100 for embed in trained)
+
+
+def test_the_released_variant_is_trained_to_the_end(tmp_path: Path) -> None:
+    (run,) = Study.load({"name": "s", "datasets": ["phantom"], "recipes": ["gcl_as_released"]}).runs()
+    assert isinstance(run.recipe.embed, Contrastive) and run.recipe.embed.patience >= 100 >= run.recipe.embed.epochs
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_pretrained_studies_ask_for_their_weights(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is computed, wherever the command is given, and never a random start in silence."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="still to be given.*--set train.mask.network.weights=FILE"):
+        Study.find(name, [f"data={tmp_path}"]).runs()
+    with pytest.raises(ConfigError, match="weights.pth, not usable: .*No such file"):
+        runs(name, tmp_path)[0].check()
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_pretrained_training_is_the_published_one(name: str, tmp_path: Path) -> None:
+    for run in runs(name, tmp_path):
         train, described = run.train, run.describe()["train"]
         assert described["network"]["name"] == "unet_resnet50" and described["network"]["weights"]
         assert (train.optimiser, train.lr, train.batch, train.epochs, train.clip_norm) == ("adam", 1e-4, 8, 50, 1)
@@ -101,7 +130,7 @@ def scaled_down(name: str, tiny: dict[str, Any], folder: Path) -> list[RunConfig
         "components.bald.passes=2", "components.core_gcn.epochs=2",
         "train.scribble={iterations_full: 20, network: {widths: [4, 8], dropouts: [0.1, 0.1]}}",
     ]  # fmt: skip
-    if name == "paper_pretrained":
+    if name in PRETRAINED:
         encoder = NETWORKS.build("unet_resnet50").build(3, 2).encoder  # type: ignore[attr-defined]
         torch.save(encoder.state_dict(), folder / "r50.pth")
         settings += ["train.mask.epochs=1", f"train.mask.network.weights={folder / 'r50.pth'}"]

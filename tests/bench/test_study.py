@@ -156,7 +156,7 @@ def test_training_of_a_recipe_goes_before_the_studys() -> None:
     train = {"mask": {"lr": 0.25, "batch": 5, "epochs": 3, "network": {"widths": [4, 8], "dropouts": [0, 0]}}}
     slices, volumes = load("recipes=random random_3d", "annotations=mask", train=train).runs()
     assert (slices.train.lr, slices.train.batch, slices.train.epochs) == (0.25, 5, 3)
-    assert (volumes.train.lr, volumes.train.batch, volumes.train.epochs) == (0.25, 2, None)
+    assert (volumes.train.lr, volumes.train.batch, volumes.train.epochs) == (0.25, 1, None)
     assert volumes.describe()["train"]["network"]["name"] == "unet3d"
     assert volumes.train.iterations_full == 2500  # of the dataset's preset
 
@@ -173,6 +173,11 @@ def test_sources_are_what_to_cite() -> None:
     sources = load(datasets=["phantom", "acdc"], recipes=["random", "gcl_coreset"]).sources()
     assert list(sources) == ["phantom", "acdc", "gcl_coreset"]
     assert sources["gcl_coreset"] == "Vepa et al., NeurIPS 2024" and "Bernard" in sources["acdc"]
+
+
+def test_references_of_others_are_cited() -> None:
+    sources = load(recipes=["random_3d", "random_volumes", "oracle_foreground"], annotations="mask").sources()
+    assert list(sources) == ["phantom", "random_3d"] and "Vepa" in sources["random_3d"]
 
 
 def test_ablation_has_no_group_losses() -> None:

@@ -166,6 +166,11 @@ def test_unusable_files(case, tmp_path: Path) -> None:  # type: ignore[no-untype
     assert str(tmp_path / "w.pth") in message and "--set train.mask.network.weights=FILE" in message and part in message
 
 
+def test_a_file_still_to_be_given() -> None:
+    with pytest.raises(ConfigError, match="still to be given.*--set train.mask.network.weights=FILE"):
+        UNetResNet50(weights="")
+
+
 def test_start_tells_one_file_from_another(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert UNetResNet50().start() == "random"
     state = published()
