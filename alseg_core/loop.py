@@ -80,6 +80,7 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     Raises DataError and ConfigError: every complaint about data and settings, before any training.
     """
     root = Path(config.dataset.root) if config.dataset.root else None
+    config.dataset.split.assign(config.dataset.reader.scan(root))  # a split that cannot be is said before the reading
     folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress)
     prepared = Prepared.open(folder)
     split = config.dataset.split.assign(prepared.cases)
@@ -87,7 +88,10 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
         lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
         if lacking:
             raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
-    config.annotation.check([prepared.info(case) for case in split.train])
+    try:
+        config.annotation.check([prepared.info(case) for case in split.train])
+    except DataError as error:
+        raise DataError(f"{config.dataset.name}, recipe {config.recipe.name!r}: {error}") from None
     if config.recipe.strategy.reads_ground_truth:
         lacking = [case for case in split.train if not prepared.info(case).has_mask]
         if lacking:

@@ -75,10 +75,9 @@ class RoundRecord:
     {"validation_dice", "iterations"}; best: index of the member that is evaluated. volumes: one entry a test volume
     and foreground class, {"case", "class", "dice", "hd95_mm", "assd_mm", "nsd"}, null where undefined.
     summary: mean test scores, {"dice", "hd95_mm", "assd_mm", "nsd", "validation_dice", "empty_predictions",
-    "empty_truths", "empty_both", "dice_<class>"...}. seconds: wall time of the round's parts. ledger: who read which
-    labels, for what.
-    signals: facts that the parts tell of themselves (encoder initialisation, epochs, whether a first round's training
-    was shared, ...).
+    "empty_truths", "empty_both", "dice_<class>"...}. seconds: wall time of the round's parts; a shared training counts
+    with the time it took whoever did it. ledger: who read which labels, for what. signals: facts that the parts tell of
+    themselves (encoder initialisation, epochs, whether a first round's training was shared, ...).
     """
 
     round: int

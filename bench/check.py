@@ -78,7 +78,7 @@ def check(
     from alseg_core.data.readers.reader import DataProblems, problems_of
 
     file = DatasetFile(dataset, find("dataset", dataset))
-    root = file.root(folder)
+    root = file.root(folder, "Then: alseg data check {entry} --data FOLDER")
     reader = READERS.build(file.content.get("reader"))
     problems: list[str] = []
     try:

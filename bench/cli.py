@@ -88,6 +88,7 @@ def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
     from bench.worker import Job, RunEnded, StudyEvent
 
     configs = study.runs()
+    study.check_folders()
     folder = out / study.name
     plans = _plans(configs, out / "store", display)
     _check_machine(study, configs, local)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Protocol, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from alseg_core.data.prepared import CaseInfo
 from alseg_core.errors import SplitError
 from alseg_core.registry import Registry, component
 from alseg_core.seeding import stream
@@ -31,10 +30,26 @@ class Split:
     test: tuple[str, ...]
 
 
+class Case(Protocol):
+    """What a split looks at; a case that was found and one that was prepared have it alike."""
+
+    @property
+    def case(self) -> str:
+        """Unique id of the scan."""
+
+    @property
+    def patient(self) -> str:
+        """Id of the person."""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Further facts, such as the pathology."""
+
+
 class Splitter(Protocol):
     """Divides a dataset by patient."""
 
-    def assign(self, cases: Sequence[CaseInfo]) -> Split:
+    def assign(self, cases: Sequence[Case]) -> Split:
         """Split of the cases. Raises SplitError when the data cannot be divided this way."""
         ...
 
@@ -77,7 +92,7 @@ class ByPatient:
             raise ValueError(f"each patient may be listed once; listed twice: {', '.join(twice)}")
         return self
 
-    def assign(self, cases: Sequence[CaseInfo]) -> Split:
+    def assign(self, cases: Sequence[Case]) -> Split:
         """Split of the cases; a SplitError names the listed patients that the data lack."""
         present = {case.patient for case in cases}
         parts = {part: getattr(self, part) for part in PARTS}
@@ -115,7 +130,7 @@ class Stratified:
             raise ValueError(f"train + val + test must be 1, got {self.train + self.val + self.test:g}")
         return self
 
-    def assign(self, cases: Sequence[CaseInfo]) -> Split:
+    def assign(self, cases: Sequence[Case]) -> Split:
         """Split of the cases; SplitError for fewer than three patients or a patient without the attribute."""
         strata: dict[str, list[str]] = defaultdict(list)
         for patient, value in sorted(self._values(cases).items()):
@@ -131,7 +146,7 @@ class Stratified:
                 members[part].append(max(members.values(), key=len).pop())
         return _divide(cases, {patient: part for part, patients in members.items() for patient in patients})
 
-    def _values(self, cases: Sequence[CaseInfo]) -> dict[str, str]:
+    def _values(self, cases: Sequence[Case]) -> dict[str, str]:
         """Stratum of each patient, the empty one for all of them without an attribute to go by."""
         values: dict[str, set[str | None]] = defaultdict(set)
         for case in cases:
@@ -160,7 +175,7 @@ def apportion(count: int, shares: Sequence[float]) -> list[int]:
     return [int(n) for n in whole]
 
 
-def _divide(cases: Sequence[CaseInfo], part_of: Mapping[str, str]) -> Split:
+def _divide(cases: Sequence[Case], part_of: Mapping[str, str]) -> Split:
     """Split by the part of each patient: a patient has one, so no patient is in two."""
     return Split(*(tuple(case.case for case in cases if part_of.get(case.patient) == part) for part in PARTS))
 

@@ -65,3 +65,12 @@ def test_a_budget_larger_than_the_pool(tmp_path: Path, write_acdc: Callable[...,
     root = write_acdc(tmp_path / "data", patients=10)
     said = bench(root, tmp_path / "out", "schedules.much=[5, 5000]")
     assert "5000 slices, more than the" in said
+
+
+def test_a_split_that_cannot_be_is_said_before_any_scan_is_read(
+    write_acdc: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = write_acdc(tmp_path / "data")
+    message = bench(root, tmp_path / "out", "split=paper")
+    assert "val lacks 20 of 20 patients" in message and "--set split=NAME" in message
+    assert not list((tmp_path / "out").rglob("images.npy"))

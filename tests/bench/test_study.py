@@ -170,14 +170,56 @@ def test_annotation_of_a_recipe_that_names_none(own: Any, tmp_path: Path) -> Non
 
 
 def test_sources_are_what_to_cite() -> None:
-    sources = load(datasets=["phantom", "acdc"], recipes=["random", "gcl_coreset"]).sources()
-    assert list(sources) == ["phantom", "acdc", "gcl_coreset"]
-    assert sources["gcl_coreset"] == "Vepa et al., NeurIPS 2024" and "Bernard" in sources["acdc"]
+    sources = load(datasets=["phantom", "acdc"], recipes=["random", "gcl_coreset", "random_3d"]).sources()
+    assert list(sources) == ["acdc", "gcl_coreset", "random_3d", "training from scribbles"]
+    assert "Bernard" in sources["acdc"] and "Licence: CC BY-NC-SA 4.0" in sources["acdc"]
+    assert "Vepa" in sources["random_3d"]
+    assert "training from scribbles" not in load(annotations="mask").sources()
+
+
+def test_data_that_cite_nothing_in_their_file_are_cited_by_their_reader(tmp_path: Path) -> None:
+    content = yaml.safe_load(catalogue("dataset")["acdc"].read_text())
+    del content["citation"]
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump({**content, "name": "heart"}))
+    assert "Bernard" in load(datasets=[str(tmp_path / "d.yaml")]).sources()["heart"]
+
+
+def test_a_folder_is_given_by_the_name_of_the_dataset(tmp_path: Path) -> None:
+    content = yaml.safe_load(catalogue("dataset")["acdc"].read_text())
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**content, "name": "heart"}))
+    study = load(datasets=["phantom", str(tmp_path / "mine.yaml")], data={"heart": str(tmp_path)}, recipes=["random"])
+    assert {run.dataset.name: run.dataset.root for run in study.runs()} == {"phantom": None, "heart": str(tmp_path)}
+    with pytest.raises(ConfigError, match="mine.yaml DATA=FOLDER"):
+        load(datasets=[str(tmp_path / "mine.yaml")]).runs()
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    content = yaml.safe_load(catalogue("dataset")["phantom"].read_text())
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({**content, "title": "another"}))
+    with pytest.raises(ConfigError, match="two dataset files hold the name 'phantom'"):
+        load(datasets=["phantom", str(tmp_path / "other.yaml")]).runs()
+    recipe = yaml.safe_load(catalogue("recipe")["random"].read_text())
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
+    with pytest.raises(ConfigError, match="two recipe files hold the name 'random'"):
+        load(recipes=["random", str(tmp_path / "r.yaml")]).runs()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_absent_or_empty_folder_says_how_to_get_the_data(there: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    if there:
+        folder.mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load(datasets=["chaos"], data=str(folder)).check_folders()
+    assert "alseg data fetch chaos" in str(caught.value) and "DICOM_anon" in str(caught.value)
+    with pytest.raises(ConfigError, match="Register at https://humanheart"):
+        load(datasets=["acdc"], data=str(folder)).check_folders()
+    load().check_folders()
 
 
 def test_references_of_others_are_cited() -> None:
     sources = load(recipes=["random_3d", "random_volumes", "oracle_foreground"], annotations="mask").sources()
-    assert list(sources) == ["phantom", "random_3d"] and "Vepa" in sources["random_3d"]
+    assert list(sources) == ["random_3d"] and "Vepa" in sources["random_3d"]
 
 
 def test_ablation_has_no_group_losses() -> None:
