@@ -32,7 +32,9 @@ def test_runs_at_once(cpus: int, gpus: float, limit: int | None, cores: int, dev
     assert at_once(configs, cpus, gpus, limit, cores, devices) == expected
 
 
-def test_estimate_follows_epochs_volumes_and_shared_first_rounds(study_file: Path, tmp_path: Path) -> None:
+def test_estimate_follows_epochs_volumes_and_shared_first_rounds(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain, epochs = ([*Study.find(str(study_file), s).runs()] for s in ([], ["train.scribble.epochs=2"]))
     steps = plan(epochs[0], Store(tmp_path)).iterations
     assert steps == tuple(2 * -(-labelled // 6) for labelled in (3, 6, 8)) != plan(plain[0], Store(tmp_path)).iterations
@@ -40,6 +42,7 @@ def test_estimate_follows_epochs_volumes_and_shared_first_rounds(study_file: Pat
     volumes = Study.find(str(study_file), ["recipes=random_3d", small]).runs()
     plans = {config.key: plan(config, Store(tmp_path)) for config in volumes}
     assert 0 < seconds(volumes, plans, 1) < 600
+    monkeypatch.setattr("bench.estimate._step_seconds", lambda config, plan: 0.01)  # whatever else the machine does
     alike = Study.find(str(study_file), ["recipes=random entropy", "schedules={first: [30]}"]).runs()
     plans = {config.key: plan(config, Store(tmp_path)) for config in alike}
     both, each = seconds(alike, plans, 1), [seconds([config], plans, 1) for config in alike]
