@@ -247,7 +247,12 @@ class _Experiment:
             },
             seconds={part: round(value, 3) for part, value in seconds.items()},
             ledger=vault.ledger.drain(),
-            signals={**training, **cover_facts, **({} if embedding is None else embedding.facts)},
+            signals={
+                "labels": self._origin(),
+                **training,
+                **cover_facts,
+                **({} if embedding is None else embedding.facts),
+            },
         )
         self.results.save_state(number, ensemble.state())
         self.results.append(record)
@@ -278,6 +283,10 @@ class _Experiment:
             random = Random().select(view, budget, seeding.stream(self.config.seed, "strategy", number))
             self.random_start = np.array_equal(selection.positions, random.positions)
         return selection
+
+    def _origin(self) -> str:
+        prepared = self.material.prepared
+        return self.config.annotation.origin([prepared.info(case) for case in self.material.split.train])
 
     def _annotate(self, positions: IntArray, number: int, vault: Vault) -> None:
         annotation = self.config.annotation.annotate(vault, self.material.slices, positions, self.config.seed)

@@ -80,6 +80,8 @@ def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:
                 lines.append(unknown_name("field", path, known))
             elif problem["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
                 lines.append(f"field {path!r} is missing.")
+            elif problem["type"] == "value_error":  # one of ours, which says what came
+                lines.append((f"{path}: " if path else "") + problem["msg"].removeprefix("Value error, ") + ".")
             else:
                 lines.append(f"{path}: {problem['msg']} (got {problem['input']!r}).")
         raise ConfigError(f"{what}: " + " ".join(lines)) from None

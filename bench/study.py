@@ -235,9 +235,11 @@ class Study:
 
     def check_folders(self) -> None:
         """Raise ConfigError where a folder of raw scans is absent or empty, saying how to get them."""
-        for name in self.datasets:
-            file = DatasetFile(name, find("dataset", name))
-            folder = file.root(self.data)
+        files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]
+        folders = [file.root(self.data) for file in files]
+        if self.data is not None and not any(folders):
+            raise ConfigError(f"data={self.data} was given, and {', '.join(self.datasets)} needs none. Which DATASET?")
+        for file, folder in zip(files, folders, strict=True):
             if folder is not None and not (Path(folder).is_dir() and any(Path(folder).iterdir())):
                 raise ConfigError(file.absent(f"nothing is in the folder {folder}", BENCH_HINT))
 
@@ -320,12 +322,19 @@ class Study:
 class DatasetFile:
     """A dataset's YAML, with one of its presets chosen where a study needs one."""
 
+    KEYS = (
+        "name", "title", "reader", "classes", "prepare", "splits", "presets",
+        "citation", "licence", "source", "get", "fetch",
+    )  # fmt: skip
     FIELDS = ("split", "prepare", "budgets", "train", "components", "evaluate")
 
     def __init__(
         self, entry: str, content: dict[str, Any], preset: str | None = None, chosen: Mapping[str, str] | None = None
     ) -> None:
         self.entry, self.content = entry, content
+        for field in content:
+            if field not in self.KEYS:
+                raise ConfigError(f"dataset {entry!r}: {unknown_name('field', field, self.KEYS)}")
         self.name = str(content.get("name", Path(entry).stem))
         self.preset: dict[str, Any] = {}
         if preset is not None:

@@ -22,6 +22,10 @@ class Oracle(Protocol):
         """Raise DataError when slices of one of the cases could not be annotated."""
         ...
 
+    def origin(self, cases: Sequence[CaseInfo]) -> str:
+        """Where the labels of these cases come from, "" where there is only one way; for reports."""
+        ...
+
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Labels (B, H, W) uint8 of ``positions`` (B,) of ``slices`` and their cost; entered in the vault's ledger."""
         ...

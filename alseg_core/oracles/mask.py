@@ -22,6 +22,10 @@ class Mask:
         if lacking:
             raise DataError(f"annotation 'mask' needs training cases with masks; none for {', '.join(lacking[:5])}.")
 
+    def origin(self, cases: Sequence[CaseInfo]) -> str:
+        """Nothing to tell."""
+        return ""
+
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Masks of ``positions``; the seed plays no part."""
         labels = vault.masks(slices.rows[positions], "oracle", "training labels")

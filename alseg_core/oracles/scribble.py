@@ -50,6 +50,13 @@ class Scribble:
                 f"none for {', '.join(lacking[:5])}."
             )
 
+    def origin(self, cases: Sequence[CaseInfo]) -> str:
+        """ "given", "simulated", or "partly simulated"."""
+        if self.source != "auto":
+            return self.source
+        given = sum(case.has_scribble for case in cases)
+        return "given" if given == len(cases) else "partly simulated" if given else "simulated"
+
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Scribbles of ``positions``; a simulated one depends only on (seed, case, z) and on the fields."""
         rows = slices.rows[positions]

@@ -30,7 +30,8 @@ class Results:
     :data:`VOLUMES`; dice is the mean over the volume's classes. seconds: one row a run, round and part of the round
     (select, train, ...), columns :data:`SECONDS`. recipes: in the study's order. failed: run -> reason. unfinished:
     runs with rounds still to do that have not failed. weights: recipe -> what its encoder started from. sources: name
-    of a dataset or recipe -> what to cite.
+    of a dataset or recipe -> what to cite. origins: (dataset, annotation) -> where its labels come from, such as
+    "simulated", where there are several ways.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Results:
     unfinished: list[str]
     weights: dict[str, str]
     sources: dict[str, str]
+    origins: dict[tuple[str, str], str]
 
 
 def collect(study: Path) -> Results:
@@ -56,6 +58,7 @@ def collect(study: Path) -> Results:
     volumes: list[dict[str, Any]] = []
     seconds: list[dict[str, Any]] = []
     weights: dict[str, str] = {}
+    origins: dict[tuple[str, str], str] = {}
     failed: dict[str, str] = {}
     unfinished: list[str] = []
     for run in content["runs"]:
@@ -70,6 +73,8 @@ def collect(study: Path) -> Results:
             scores += [{**who, **amounts, "metric": m, "value": v} for m, v in measured.items() if v is not None]
             volumes += [{**who, "case": case, "dice": dice} for case, dice in _volume_dice(record.volumes)]
             seconds += [{**who, "part": part, "seconds": value} for part, value in record.seconds.items()]
+            if origin := record.signals.get("labels"):
+                origins[run["dataset"], run["annotation"]] = str(origin)
             if "init" in record.signals:
                 weights[run["recipe"]] = str(record.signals["init"])
         if done < len(run["budgets"]):
@@ -89,6 +94,7 @@ def collect(study: Path) -> Results:
         unfinished=unfinished,
         weights=weights,
         sources=content.get("sources", {}),
+        origins=origins,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +90,11 @@ class Panel:
     rows: list[tuple[str, list[str], str, str]]
 
 
-def panels(table: pd.DataFrame) -> Iterator[Panel]:
-    """Recipes x budgets for every setting of a :func:`comparison`: best AUBC first, then best last Dice."""
+def panels(table: pd.DataFrame, origins: Mapping[tuple[str, str], str] | None = None) -> Iterator[Panel]:
+    """Recipes x budgets for every setting of a :func:`comparison`: best AUBC first, then best last Dice.
+
+    origins: (dataset, annotation) -> where its labels come from.
+    """
     for setting, part in table.groupby(SETTING, sort=False):
         dataset, annotation, schedule = setting
         dice = part[part["metric"] == "dice"]
@@ -110,7 +113,9 @@ def panels(table: pd.DataFrame) -> Iterator[Panel]:
             whole = NOTHING if area is None else _cell(*area)
             ranked.append(((-1.0 if area is None else area[0], last), (name, cells, whole, count)))
         ranked.sort(key=lambda entry: entry[0], reverse=True)
-        title = f"{dataset}, {annotation}" + ("" if schedule == "default" else f", budgets {schedule}")
+        origin = (origins or {}).get((str(dataset), str(annotation)))
+        kind = f"{annotation} ({origin})" if origin else annotation
+        title = f"{dataset}, {kind}" + ("" if schedule == "default" else f", budgets {schedule}")
         columns = [f"{b} ({n} slices)" for b, n in zip(budgets, heads["labelled"], strict=True)]
         yield Panel(title, columns, [row for _, row in ranked])
 
@@ -122,7 +127,7 @@ def _cell(mean: float, sd: float) -> str:
 def terminal(results: Results) -> Group:
     """The panels, the failed runs and the unfinished ones, for a rich console."""
     parts: list[Any] = []
-    for panel in panels(comparison(results)):
+    for panel in panels(comparison(results), results.origins):
         counts = {seeds for *_, seeds in panel.rows}
         same = len(counts) == 1  # then the title tells, and the table fits 80 columns
         title = f"Test Dice, mean ± sd over {f'{counts.pop()} seed(s)' if same else 'seeds'}: {panel.title}"
@@ -147,7 +152,7 @@ def _missing(results: Results) -> list[str]:
 def markdown(results: Results, table: pd.DataFrame) -> str:
     """The panels, what is missing, and the long table."""
     lines = [f"# {results.name}", ""]
-    for panel in panels(table):
+    for panel in panels(table, results.origins):
         lines += [f"## {panel.title}", "", "Test Dice, mean ± sd over seeds; AUBC: area under the budget curve.", ""]
         body = [[name, *cells, area, seeds] for name, cells, area, seeds in panel.rows]
         lines += [*_pipes(["recipe", *panel.budgets, "AUBC", "seeds"], body), ""]

@@ -160,7 +160,7 @@ def test_time_weights_and_citations(folder: Path) -> None:
         dataclasses.replace(
             record(1, {"v1": [0.5]}),
             seconds={"train": 3.0, "select": 0.5},
-            signals={"init": "random (imagenet not reachable: no network)"},
+            signals={"init": "random (imagenet not reachable: no network)", "labels": "simulated"},
         )
     )
     report.write(folder)
@@ -171,5 +171,5 @@ def test_time_weights_and_citations(folder: Path) -> None:
     assert float(rows["coreset"]["train"]) == pytest.approx(7 / 5) and rows["coreset"]["rounds"] == "5"
     assert float(rows["coreset"]["select"]) == 0.5 and rows["random"]["select"] == ""
     text = (folder / "report" / "comparison.md").read_text()
-    assert "- coreset: random (imagenet not reachable: no network)" in text
+    assert "- coreset: random (imagenet not reachable: no network)" in text and "## d, mask (simulated)" in text
     assert "- d: Someone 2020. Licence: CC0" in text and "- coreset: Sener and Savarese" in text

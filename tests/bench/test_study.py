@@ -266,7 +266,7 @@ def test_missing_data_says_layout_source_and_command() -> None:
 @pytest.mark.parametrize("fetch", [True, False])
 def test_missing_data_that_can_be_fetched_names_the_command(fetch: bool, tmp_path: Path) -> None:
     """A dataset's file may hold more than a study reads, such as where to download it."""
-    content = {**yaml.safe_load(catalogue("dataset")["acdc"].read_text()), "hint": 3}
+    content = {**yaml.safe_load(catalogue("dataset")["acdc"].read_text()), "get": "Ask."}
     entry = str(tmp_path / "d.yaml")
     content |= {"fetch": {"url": "https://example.org/d.zip"}} if fetch else {}
     Path(entry).write_text(yaml.safe_dump(content))
@@ -291,3 +291,15 @@ def test_settings() -> None:
     assert overlay({"name": "unet", "widths": [1]}, {"name": "unet_dual"}) == {"name": "unet_dual"}
     assert overlay({"name": "unet"}, {"widths": [1]}) == {"name": "unet", "widths": [1]}
     assert overlay("unet", {"widths": [1]}) == {"name": "unet", "widths": [1]}
+
+
+def test_a_folder_that_no_dataset_takes_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="phantom needs none. Which DATASET"):
+        load(data=str(tmp_path)).check_folders()
+
+
+def test_an_unknown_field_of_a_dataset_is_named(tmp_path: Path) -> None:
+    content = yaml.safe_load(catalogue("dataset")["phantom"].read_text())
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump({**content, "clases": ["a"]}))
+    with pytest.raises(ConfigError, match="Did you mean 'classes'"):
+        load(datasets=[str(tmp_path / "d.yaml")]).runs()

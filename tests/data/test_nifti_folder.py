@@ -16,7 +16,8 @@ from alseg_core.store import Store
 
 SHAPE = (3, 12, 10)
 SPACING = (8.0, 1.5, 1.25)
-LABELS = {"name": "nifti_folder", "labels": [0, 1, 2]}
+BARE = {"name": "nifti_folder", "labels": [0, 1, 2]}
+LABELS = {**BARE, "pattern": "(?P<patient>.+)"}
 PATTERN = {**LABELS, "pattern": r"(?P<patient>p\d+)_(?P<group>.+)"}
 
 
@@ -50,7 +51,16 @@ def fails(root, reader=LABELS) -> str:
     return str(caught.value)
 
 
-def test_names_are_patients_without_a_pattern(folder):
+def test_scans_that_look_like_one_patient_s_need_a_pattern(folder):
+    message = fails(folder, BARE)
+    assert "p1_ED and p1_ES look like scans of one patient" in message and "(?P<patient>.+)" in message
+    for part in ("images", "labels", "scribbles"):
+        for name in ("p1_ES", "p2_ES"):
+            (folder / part / f"{name}.nii.gz").unlink()
+    assert [ref.patient for ref in READERS.build(BARE).scan(folder)] == ["p1_ED", "p2_ED", "p3_ED"]
+
+
+def test_every_scan_may_be_a_patient(folder):
     reader = READERS.build(LABELS)
     refs = reader.scan(folder)
     assert [(ref.case, ref.patient, ref.group) for ref in refs[:2]] == [("p1_ED", "p1_ED", ""), ("p1_ES", "p1_ES", "")]
@@ -74,7 +84,7 @@ def test_pattern_gives_patient_group_and_attributes(folder):
 def test_csv_gives_patient_group_and_attributes(folder):
     rows = ["file,patient,group,vendor", "p1_ED.nii.gz,a,rest,X", "p1_ES,a,stress,X", "p2_ED,b,rest,Y"]
     (folder / "who.csv").write_text("\ufeff" + "\n".join([*rows, "p2_ES,b,stress,Y", '"p3_ED.nii",c,,']))
-    refs = READERS.build({**LABELS, "csv": "who.csv"}).scan(folder)
+    refs = READERS.build({**BARE, "csv": "who.csv"}).scan(folder)
     assert [(r.patient, r.group, r.attributes) for r in refs] == [
         ("a", "rest", {"vendor": "X"}),
         ("a", "stress", {"vendor": "X"}),
@@ -223,7 +233,7 @@ def test_names_that_do_not_match_the_pattern(folder):
 def test_all_faults_of_a_csv(folder):
     rows = ["file,patient", "p1_ED,a", "p1_ED,a", "p9_ED,b", "p1_ES,", "p2_ED,c,more"]
     (folder / "who.csv").write_text("\n".join(rows))
-    message = fails(folder, {**LABELS, "csv": "who.csv"})
+    message = fails(folder, {**BARE, "csv": "who.csv"})
     assert message.startswith("6 problems")
     for words in (
         "line 3: 'p1_ED' is there twice",
@@ -235,8 +245,8 @@ def test_all_faults_of_a_csv(folder):
     ):
         assert words in message
     (folder / "who.csv").write_text("name,patient\n")
-    assert "no column file; it has name, patient" in fails(folder, {**LABELS, "csv": "who.csv"})
-    assert "nobody.csv: the csv cannot be read" in fails(folder, {**LABELS, "csv": "nobody.csv"})
+    assert "no column file; it has name, patient" in fails(folder, {**BARE, "csv": "who.csv"})
+    assert "nobody.csv: the csv cannot be read" in fails(folder, {**BARE, "csv": "nobody.csv"})
 
 
 def test_no_data(folder, tmp_path):

@@ -6,6 +6,7 @@ import re
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ def test_readme_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 2
-    module = types.ModuleType("example")
-    monkeypatch.setitem(sys.modules, "example", module)  # what is pickled is looked up there
-    namespace = vars(module)
-    for block in blocks:
-        exec(compile(block, "README.md", "exec", dont_inherit=True), namespace)
+    module = types.ModuleType(
+        "alseg_core.strategies.middle"
+    )  # where README puts it; what is pickled is looked up there
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(blocks[0], "README.md", "exec", dont_inherit=True), vars(module))
+    namespace: dict[str, Any] = {}
+    exec(compile(blocks[1], "README.md", "exec", dont_inherit=True), namespace)
     view = make_view(depths=(9, 5), labelled=0)
     picks = namespace["Middle"]().select(view, 2, np.random.default_rng(0)).positions
     assert sorted(zip(view.table.volume[picks], view.table.z[picks], strict=True)) == [(0, 4), (1, 2)]

@@ -40,7 +40,8 @@ class NiftiFolder:
     whole name without its suffix; its group ``patient`` says the patient, ``group`` the phase or modality, and further
     named groups become attributes to stratify by. csv: table, relative to the data folder, with the columns ``file``,
     ``patient``, perhaps ``group``, and further ones as attributes; in place of the pattern. Without both, every scan is
-    a patient of its own: two scans of one person would then fall into different parts of a split. trust_grid: labels
+    a patient of its own, which is refused where names look like several scans of one: they would fall into different
+    parts of a split. trust_grid: labels
     and scribbles are taken voxel by voxel whatever their headers say of spacing and axes.
     """
 
@@ -101,6 +102,8 @@ class NiftiFolder:
         names = {image: _name(image, parts.values()) for image in images}
         _check_pairs(images, parts, names, root, problems)
         facts = self._facts(root, images, problems)
+        if self.pattern is None and self.csv is None:
+            _check_one_scan_each(names.values(), problems)
         refs = []
         for image, path in images.items():
             case = names[image]
@@ -269,3 +272,19 @@ def _labels(path: Path, known: dict[int, int]) -> tuple[LabelArray, Spacing]:
 
 def _mm(spacing: Spacing) -> str:
     return " x ".join(f"{step:.3g}" for step in spacing) + " mm"
+
+
+def _check_one_scan_each(names: Iterable[str], problems: list[str]) -> None:
+    """Names with one numbered beginning, such as p04_ed and p04_es, are hardly scans of different patients."""
+    scans: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        beginning = re.split(r"[_.-]", name, maxsplit=1)[0]
+        if beginning != name and re.search(r"\d", beginning):
+            scans[beginning].append(name)
+    several = [found for found in scans.values() if len(found) > 1]
+    if several:
+        problems.append(
+            f"{' and '.join(several[0][:2])} look like scans of one patient, and nothing says what a patient is. Give "
+            r"the reader a pattern, such as '(?P<patient>[^_]+)_(?P<group>.+)', or a csv; '(?P<patient>.+)' makes "
+            "every scan a patient."
+        )
