@@ -182,9 +182,11 @@ def test_an_interrupted_download_says_that_it_goes_on(tmp_path: Path, monkeypatc
     threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/d.zip"
     (tmp_path / "d.yaml").write_text(f"reader: {{name: chaos}}\nfetch: {{url: '{url}'}}\n")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
     try:
         result = alseg("data", "fetch", str(tmp_path / "d.yaml"), "--to", str(tmp_path / "to"))
     finally:
+        signal.signal(signal.SIGINT, before)
         done.set()
         server.shutdown()
         server.server_close()
