@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from alseg_core.errors import ConfigError
+from alseg_core.models.weights import check_fit
 
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 FEATURES = 512
@@ -129,19 +130,9 @@ def _fitting(state: Mapping[str, Tensor], encoder: ResNetEncoder) -> dict[str, T
     """The entries of ``state`` that the encoder takes; ValueError when it is not a ResNet-18."""
     own = encoder.state_dict()
     found = {name: value for name, value in state.items() if not name.startswith("fc.")}
-    optional = {name for name in own if name.endswith("num_batches_tracked")}  # files older than torch 0.4.1 have none
     first = found.get("conv1.weight")
-    if first is not None and first.shape[1:2] != own["conv1.weight"].shape[1:2]:
+    other = first is not None and first.shape[1:2] != own["conv1.weight"].shape[1:2]
+    if other:
         del found["conv1.weight"]
-        optional.add("conv1.weight")
-    wrong = [f"{name} is missing" for name in own if name not in found and name not in optional]
-    wrong += [f"{name} is unknown" for name in found if name not in own]
-    wrong += [
-        f"{name} has shape {tuple(value.shape)}, not {tuple(own[name].shape)}"
-        for name, value in found.items()
-        if name in own and value.shape != own[name].shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise ValueError(f"it is no ResNet-18 state_dict: {'; '.join(wrong[:3])}{more}")
+    check_fit(found, own, "ResNet-18 state_dict", absent=("conv1.weight",) if other else ())
     return found

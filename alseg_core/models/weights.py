@@ -7,7 +7,7 @@ import hashlib
 import os
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -81,8 +81,17 @@ def _fitting(state: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) 
     first = found.get("conv1.weight")
     if first is not None and own["conv1.weight"].shape[1] == 1 and first.ndim == 4:
         found["conv1.weight"] = first.sum(dim=1, keepdim=True)
-    # files older than torch 0.4.1 do not count their batches
-    wrong = [f"{n} is missing" for n in own if n not in found and not n.endswith("num_batches_tracked")]
+    check_fit(found, own, what)
+    return found
+
+
+def check_fit(found: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str, absent: Collection[str] = ()) -> None:
+    """Raise ValueError unless ``found`` holds all parameters of ``own`` in their shapes, and no others.
+
+    absent: names that may be missing, besides the batch counts that files older than torch 0.4.1 lack.
+    """
+    optional = {name for name in own if name.endswith("num_batches_tracked")}.union(absent)
+    wrong = [f"{name} is missing" for name in own if name not in found and name not in optional]
     wrong += [f"{name} is unknown" for name in found if name not in own]
     wrong += [
         f"{name} has shape {tuple(value.shape)}, not {tuple(own[name].shape)}"
@@ -92,4 +101,3 @@ def _fitting(state: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) 
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(f"it is no {what}: {'; '.join(wrong[:3])}{more}")
-    return found

@@ -10,6 +10,10 @@ import nibabel
 import numpy as np
 import pytest
 
+from alseg_core.data.prepare import verify
+from alseg_core.data.readers import READERS
+from alseg_core.vocabulary import Volume
+
 
 def write_nifti(path: Path, array: np.ndarray, spacing_mm: tuple[float, ...] = (8.0, 1.5, 1.25)) -> None:
     """Write a (z, y, x, ...) array with spacing (z, y, x): NIfTI stores (x, y, z, ...)."""
@@ -18,6 +22,16 @@ def write_nifti(path: Path, array: np.ndarray, spacing_mm: tuple[float, ...] = (
     file = nibabel.Nifti1Image(stored, np.diag([*spacing, 1.0]))
     file.header.set_zooms(spacing + (1.0,) * (array.ndim - 3))
     nibabel.save(file, path)
+
+
+def read_all(reader_name: str, root: Path) -> dict[str, Volume]:
+    """Every case that a reader finds, loaded and verified."""
+    reader = READERS.build(reader_name)
+    volumes = {}
+    for ref in reader.scan(root):
+        volumes[ref.case] = reader.load(ref)
+        verify(volumes[ref.case], ref, reader.labels)
+    return volumes
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from alseg_core.data.prepared import Prepared
 from alseg_core.data.readers import READERS
 from alseg_core.errors import DataError
 from alseg_core.store import Store
+from tests.data.conftest import read_all
 
 HEIGHT, WIDTH, FRAMES = 24, 40, 4
 
@@ -66,12 +67,7 @@ def root(tmp_path):
 
 
 def load(root):
-    reader = READERS.build("davis")
-    volumes = {}
-    for ref in reader.scan(root):
-        volumes[ref.case] = reader.load(ref)
-        verify(volumes[ref.case], ref, reader.labels)
-    return volumes
+    return read_all("davis", root)
 
 
 def fails(root):

@@ -13,6 +13,7 @@ from alseg_core.data.prepared import Prepared
 from alseg_core.data.readers import READERS
 from alseg_core.errors import DataError
 from alseg_core.store import Store
+from tests.data.conftest import read_all
 
 SHAPE, SPACING = (3, 20, 24), (5.0, 0.75, 0.75)
 
@@ -59,12 +60,7 @@ def raw_form(tmp_path, write_volume):
 
 
 def load(root):
-    reader = READERS.build("mscmr")
-    volumes = {}
-    for ref in reader.scan(root):
-        volumes[ref.case] = reader.load(ref)
-        verify(volumes[ref.case], ref, reader.labels)
-    return volumes
+    return read_all("mscmr", root)
 
 
 def fails(root):
