@@ -305,10 +305,9 @@ class _Experiment:
         # validation masks are read every round and bought once
         cost = 1.0 if number == 0 else 0.0
         validation = Validation.load(self.material.prepared, self.material.split.val, vault, classes, device, cost)
-        data = TrainingSet(
-            torch.from_numpy(slices.images(positions)).to(device), torch.from_numpy(labels).to(device),
-            slices.table.volume[positions], slices.table.z[positions],
-        )  # fmt: skip
+        data = TrainingSet.of(
+            slices.images(positions), labels, slices.table.volume[positions], slices.table.z[positions], device
+        )
         fill = 0 if self.config.annotation_name == "mask" else IGNORE
         steps = self.announcer.steps[number]
 

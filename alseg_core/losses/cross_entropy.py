@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,6 +22,6 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 class PartialCrossEntropy:
     """Cross-entropy of the main head on marked pixels."""
 
-    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, rng: np.random.Generator) -> Tensor:
+    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`."""
         return partial_cross_entropy(outputs[0], labels)

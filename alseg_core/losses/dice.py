@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
+import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional
 
 from alseg_core.losses.cross_entropy import partial_cross_entropy
 from alseg_core.registry import component
@@ -24,10 +23,9 @@ def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
 
     probabilities: (B, K, H, W). labels: (B, H, W) int64; IGNORE pixels are left out of the sums.
     """
-    classes = probabilities.shape[1]
-    marked = (labels != IGNORE).unsqueeze(1)
-    target = functional.one_hot(labels.where(marked[:, 0], labels.new_zeros(())), classes).movedim(-1, 1) * marked
-    p = probabilities * marked
+    number = torch.arange(probabilities.shape[1], device=labels.device).view(1, -1, 1, 1)
+    target = labels.unsqueeze(1) == number
+    p = probabilities * (labels != IGNORE).unsqueeze(1)
     over = (0, 2, 3)
     overlap = (p * target).sum(over)
     score = (2 * overlap + SMOOTH) / (p.square().sum(over) + target.sum(over) + SMOOTH)
@@ -41,7 +39,7 @@ class CrossEntropyDice:
     w_ce: Weight = 0.5
     w_dice: Weight = 0.5
 
-    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, rng: np.random.Generator) -> Tensor:
+    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`."""
         logits = outputs[0]
         dice = dice_loss(logits.softmax(dim=1), labels)

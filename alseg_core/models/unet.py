@@ -18,13 +18,13 @@ Dropouts = tuple[Annotated[float, Field(ge=0, lt=1)], ...]
 
 
 def _block(inside: int, outside: int, dropout: float) -> nn.Sequential:
-    """conv3x3-BN-LeakyReLU-dropout-conv3x3-BN-LeakyReLU."""
+    """conv3x3-BN-LeakyReLU-dropout-conv3x3-BN-LeakyReLU; no bias in the convolutions, batch norm would cancel it."""
     return nn.Sequential(
-        nn.Conv2d(inside, outside, 3, padding=1),
+        nn.Conv2d(inside, outside, 3, padding=1, bias=False),
         nn.BatchNorm2d(outside),
         nn.LeakyReLU(inplace=True),
         nn.Dropout(dropout),
-        nn.Conv2d(outside, outside, 3, padding=1),
+        nn.Conv2d(outside, outside, 3, padding=1, bias=False),
         nn.BatchNorm2d(outside),
         nn.LeakyReLU(inplace=True),
     )

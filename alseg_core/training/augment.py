@@ -41,23 +41,20 @@ class Augment:
         sign[squared & ~flip_rows, 1] = -1.0
         return (turn * sign[:, :, None]).astype(np.float32)
 
-    def __call__(
-        self, images: Tensor, labels: Tensor, fill: int, rng: np.random.Generator, as_one: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Augmented images (B, C, S, S) and labels (B, S, S); one map a slice, the same for image and label.
+    def __call__(self, images: Tensor, labels: Tensor, fill: int, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Augmented images (B, C, S, S) and labels (B, S, S).
 
-        as_one: the slices are a volume, and one map moves them all.
+        maps: (B, 2, 2) of :meth:`matrices`, on the device of the images; one a slice, for its image and its label.
         """
         batch, channels, rows, columns = images.shape
-        drawn = self.matrices(1, rng).repeat(batch, axis=0) if as_one else self.matrices(batch, rng)
-        maps = torch.from_numpy(drawn).to(images.device, non_blocking=True)
         y = torch.arange(rows, device=images.device) - (rows - 1) / 2
         x = torch.arange(columns, device=images.device) - (columns - 1) / 2
         grid = torch.stack(torch.meshgrid(y, x, indexing="ij")).reshape(2, -1)
-        centre = grid.new_tensor([[(rows - 1) / 2], [(columns - 1) / 2]])
-        source = (maps @ grid + centre).round_().long()
-        inside = ((source >= 0) & (source < source.new_tensor([[rows], [columns]]))).all(dim=1)
-        flat = (source[:, 0] * columns + source[:, 1]).clamp_(0, rows * columns - 1)
+        source = maps @ grid
+        from_y = (source[:, 0] + (rows - 1) / 2).round_().long()
+        from_x = (source[:, 1] + (columns - 1) / 2).round_().long()
+        inside = (from_y >= 0) & (from_y < rows) & (from_x >= 0) & (from_x < columns)
+        flat = (from_y * columns + from_x).clamp_(0, rows * columns - 1)
         moved = images.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, channels, -1)) * inside.unsqueeze(1)
-        marked = labels.flatten(1).gather(1, flat).where(inside, labels.new_tensor(fill))
+        marked = labels.flatten(1).gather(1, flat).masked_fill_(~inside, fill)
         return moved.view(batch, channels, rows, columns), marked.view(batch, rows, columns)

@@ -1,35 +1,60 @@
-"""What a network is trained on, and the batches of every step."""
+"""What a network is trained on, and what every step of a training takes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from alseg_core.data.slices import SliceTable
+from alseg_core.device.feed import placed
 from alseg_core.training.augment import Augment
 from alseg_core.vocabulary import IGNORE, IntArray, LabelArray
-
-Batch = list[tuple[Tensor, Tensor]]
-"""Images (B, C, H, W) and labels (B, H, W) of the parts of one step; each part passes through the network alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Slices with their labels and the volumes they come from.
 
-    images: (n, C, H, W) float32 and labels: (n, H, W) uint8, IGNORE = unmarked, both on the device that trains.
-    volume, z: (n,) volume and slice number. For a volumetric network these are all slices of every volume in the set.
+    images: (n, C, H, W) float32 and labels: (n, H, W) uint8, IGNORE = unmarked: on ``device``, which trains, or in the
+    memory of the host where they do not fit there. volume, z: (n,) volume and slice number. For a volumetric network
+    these are all slices of every volume in the set.
     """
 
     images: Tensor
     labels: Tensor
     volume: IntArray
     z: IntArray
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls, images: NDArray[np.float32], labels: LabelArray, volume: IntArray, z: IntArray, device: str | torch.device
+    ) -> TrainingSet:
+        """The set of these arrays, brought to the device if it has room for them."""
+        on = torch.device(device)
+        return cls(placed(torch.from_numpy(images), on), placed(torch.from_numpy(labels), on), volume, z, on)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What the steps of a training take, all of it drawn before the first one, so that no step waits for the host.
+
+    rows: (n_s,) slices of each step s. parts: how many slices each part of it has; a part passes through the network
+    alone. numbers: (steps, 1 + 4 M) float32: the loss's draw in [0, 1) and the M maps (2, 2) of the augmentation, one a
+    slice, or one a part where a part is a volume.
+    """
+
+    rows: list[IntArray]
+    parts: list[tuple[int, ...]]
+    numbers: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def whole_volumes(table: SliceTable, positions: IntArray, labels: LabelArray) -> tuple[IntArray, LabelArray]:
@@ -52,35 +77,45 @@ def balanced_order(count: int, steps: int, batch: int, rng: np.random.Generator)
     return stream[: steps * batch].reshape(steps, batch)
 
 
-def slice_batches(
-    data: TrainingSet, steps: int, batch: int, augment: Augment, fill: int, rng: np.random.Generator
-) -> Iterator[Batch]:
-    """``batch`` slices a step in one part, each augmented on its own."""
-    for rows in balanced_order(len(data.images), steps, batch, rng):
-        chosen = torch.from_numpy(rows).to(data.images.device)
-        yield [augment(data.images[chosen], data.labels[chosen], fill, rng)]
+def slice_steps(data: TrainingSet, steps: int, batch: int, augment: Augment, rng: np.random.Generator) -> Steps:
+    """``batch`` slices a step in one part, each with a map of its own."""
+    order = balanced_order(len(data.images), steps, batch, rng)
+    return Steps(list(order), [(batch,)] * steps, _numbers(steps, batch, augment, rng))
 
 
-def volume_batches(
-    data: TrainingSet, steps: int, batch: int, window: int, augment: Augment, fill: int, rng: np.random.Generator
-) -> Iterator[Batch]:
+def volume_steps(
+    data: TrainingSet, steps: int, batch: int, window: int, augment: Augment, rng: np.random.Generator
+) -> Steps:
     """``batch`` volumes a step, one a part: up to ``window`` neighbouring slices, all moved by the same map.
 
-    Of a deeper volume the window holds a labelled slice drawn at random. Unlabelled slices stay wholly IGNORE.
+    Of a deeper volume the window holds a labelled slice drawn at random.
     """
     order = np.lexsort((data.z, data.volume))
     volumes = np.split(order, np.flatnonzero(np.diff(data.volume[order])) + 1)
-    empty = (data.labels == IGNORE).flatten(1).all(dim=1)
-    labelled = ~empty.cpu().numpy()
+    labelled = (data.labels != IGNORE).flatten(1).any(dim=1).cpu().numpy()
+    rows, parts = [], []
     for step in balanced_order(len(volumes), steps, batch, rng):
-        parts: Batch = []
-        for rows in (volumes[i] for i in step):
-            if len(rows) > window:
-                centre = rng.choice(np.flatnonzero(labelled[rows]))
-                start = rng.integers(max(0, centre - window + 1), min(centre, len(rows) - window) + 1)
-                rows = rows[start : start + window]
-            chosen = torch.from_numpy(rows).to(data.images.device)
-            images, labels = augment(data.images[chosen], data.labels[chosen], fill, rng, as_one=True)
-            labels[empty[chosen]] = IGNORE
-            parts.append((images, labels))
-        yield parts
+        chosen = [_window(volumes[i], labelled, window, rng) for i in step]
+        rows.append(np.concatenate(chosen))
+        parts.append(tuple(len(part) for part in chosen))
+    return Steps(rows, parts, _numbers(steps, batch, augment, rng))
+
+
+def moved_volume(augment: Augment, images: Tensor, labels: Tensor, fill: int, one: Tensor) -> tuple[Tensor, Tensor]:
+    """Slices of a volume, all moved by the map ``one`` (2, 2); those without any label stay wholly IGNORE."""
+    empty = (labels == IGNORE).flatten(1).all(dim=1)
+    images, labels = augment(images, labels, fill, one.expand(len(images), 2, 2))
+    return images, labels.masked_fill_(empty[:, None, None], IGNORE)
+
+
+def _window(rows: IntArray, labelled: NDArray[np.bool_], window: int, rng: np.random.Generator) -> IntArray:
+    if len(rows) <= window:
+        return rows
+    centre = rng.choice(np.flatnonzero(labelled[rows]))
+    start = rng.integers(max(0, centre - window + 1), min(centre, len(rows) - window) + 1)
+    return rows[start : start + window]
+
+
+def _numbers(steps: int, maps: int, augment: Augment, rng: np.random.Generator) -> NDArray[np.float32]:
+    drawn = augment.matrices(steps * maps, rng).reshape(steps, 4 * maps)
+    return np.concatenate([rng.random((steps, 1), dtype=np.float32), drawn], axis=1)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, PlainValidator
+from torch import Tensor
 
 from alseg_core import seeding
+from alseg_core.device.feed import feed
+from alseg_core.device.repeatable import repeatable
+from alseg_core.device.replay import Replayed, recorder
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.losses import LOSSES, Dmpls, Loss
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.registry import component, nested
 from alseg_core.training.augment import Augment
-from alseg_core.training.batches import Batch, TrainingSet, slice_batches, volume_batches
+from alseg_core.training.batches import Steps, TrainingSet, moved_volume, slice_steps, volume_steps
 from alseg_core.training.member import Member
 from alseg_core.training.schedule import poly
 
 Positive = Annotated[float, Field(gt=0)]
+Precision = Literal["auto", "float32", "bfloat16"]
 
-TRAINING_FORMAT = 1
+TRAINING_FORMAT = 2
 """Raise it with any change after which the same settings train another network: trainings kept before count no more."""
 
 
@@ -35,7 +40,8 @@ class Trainer:
     epochs: in place of that, passes over the labelled slices, whatever their number. batch: slices a step, volumes for
     a volumetric network. optimiser: "sgd" or "adam". lr, weight_decay: of either; momentum: of SGD. power: of the poly
     schedule, 0 = constant rate. clip_norm: largest norm of a step's gradient, None = any. validate_every: steps between
-    validations; there is always one at the end.
+    validations; there is always one at the end. precision: of the network's arithmetic; weights, losses and the
+    optimiser are always float32. "auto" is bfloat16 on a GPU and float32 on a CPU.
     """
 
     network: Annotated[Network, PlainValidator(NETWORKS.build)]
@@ -51,6 +57,7 @@ class Trainer:
     clip_norm: Positive | None = None
     validate_every: Annotated[int, Field(ge=1)] = 200
     augment: Annotated[Augment, nested(Augment, "augment")] = Augment()
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         if isinstance(self.loss, Dmpls) and self.network.heads != 2:
@@ -74,33 +81,27 @@ class Trainer:
         rng: np.random.Generator,
         progress: Callable[[int], None],
     ) -> Member:
-        """Train ``steps`` steps on the device of ``data``.
+        """Train ``steps`` steps on the device of ``data``; a GPU does not wait for the host between validations.
 
         fill: label of pixels that rotation brings in. validate: mean validation Dice of a network in evaluation mode.
-        progress: told the steps done. Raises AlsegError when the loss is no longer finite.
+        progress: told the steps done, or on a GPU those that are on their way. Raises AlsegError when the loss is no
+        longer finite.
         """
-        device = data.images.device
-        with seeding.torch_seeded(seeding.child(rng)):
+        device = data.device
+        with seeding.torch_seeded(seeding.child(rng)), repeatable():
             network = self.network.build(data.images.shape[1], classes).placed(device)
-            optimiser = self._optimiser(network)
+            plan = self._plan(data, network.window, steps, rng)
+            rates = np.array([[self.lr * poly(step, steps, self.power)] for step in range(steps)], dtype=np.float32)
+            numbers = torch.from_numpy(np.concatenate([rates, plan.numbers], axis=1)).to(device)
+            step = Replayed(self._step(network, fill, device), recorder(device) if network.window is None else None)
             best, best_weights = -math.inf, network.state_dict()
             network.train()
-            for step, parts in enumerate(self._batches(data, network.window, steps, fill, rng)):
-                for group in optimiser.param_groups:
-                    group["lr"] = self.lr * poly(step, steps, self.power)
-                optimiser.zero_grad(set_to_none=True)
-                total = torch.zeros((), device=device)
-                for images, labels in parts:
-                    outputs = network.heads(images.contiguous(memory_format=torch.channels_last))
-                    loss = self.loss(outputs, labels.long(), rng) / len(parts)
-                    loss.backward()
-                    total += loss.detach()
-                if self.clip_norm is not None:
-                    torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
-                optimiser.step()
-                done = step + 1
+            batches = feed((data.images, data.labels), plan.rows, device)
+            for done, (images, labels) in enumerate(batches, start=1):
+                parts = plan.parts[done - 1]
+                loss = step(numbers[done - 1], *images.split(parts), *labels.split(parts))
                 if done % self.validate_every == 0 or done == steps:
-                    if not math.isfinite(value := total.item()):
+                    if not math.isfinite(value := loss.item()):
                         raise AlsegError(f"training: loss {value} at step {done} of {steps}. Try a lower lr.")
                     network.eval()
                     score = validate(network)
@@ -111,14 +112,47 @@ class Trainer:
         network.load_state_dict(best_weights)
         return Member(network.eval(), best, steps)
 
-    def _optimiser(self, network: SegmentationModule) -> torch.optim.Optimizer:
-        if self.optimiser == "adam":
-            return torch.optim.Adam(network.parameters(), lr=self.lr, weight_decay=self.weight_decay)
-        return torch.optim.SGD(network.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+    def _step(self, network: SegmentationModule, fill: int, device: torch.device) -> Callable[..., Tensor]:
+        """One step: ``step(numbers, *images, *labels)`` of as many parts; returns the loss.
 
-    def _batches(
-        self, data: TrainingSet, window: int | None, steps: int, fill: int, rng: np.random.Generator
-    ) -> Iterator[Batch]:
+        numbers: (2 + 4 M) learning rate, then what :class:`Steps` says. Nothing else changes from step to step.
+        """
+        rate = torch.tensor(self.lr, device=device)
+        optimiser = self._optimiser(network, rate)
+        half = self.precision == "bfloat16" or (self.precision == "auto" and device.type == "cuda")
+
+        def step(numbers: Tensor, *parts: Tensor) -> Tensor:
+            rate.copy_(numbers[0])
+            maps = numbers[2:].view(-1, 2, 2)
+            optimiser.zero_grad(set_to_none=True)
+            total = torch.zeros((), device=device)
+            count = len(parts) // 2
+            for i, (images, labels) in enumerate(zip(parts[:count], parts[count:], strict=True)):
+                if network.window is None:
+                    images, labels = self.augment(images, labels, fill, maps)
+                else:
+                    images, labels = moved_volume(self.augment, images, labels, fill, maps[i])
+                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                    outputs = network.heads(images.contiguous(memory_format=torch.channels_last))
+                loss = self.loss(tuple(output.float() for output in outputs), labels.long(), numbers[1]) / count
+                loss.backward()
+                total += loss.detach()
+            if self.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
+            optimiser.step()
+            return total
+
+        return step
+
+    def _optimiser(self, network: SegmentationModule, rate: Tensor) -> torch.optim.Optimizer:
+        """One kernel for all weights; the rate is a tensor, so that a replayed step can change it."""
+        weights = network.parameters()
+        if self.optimiser == "adam":
+            capturable = rate.device.type == "cuda"
+            return torch.optim.Adam(weights, lr=rate, weight_decay=self.weight_decay, fused=True, capturable=capturable)
+        return torch.optim.SGD(weights, lr=rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True)
+
+    def _plan(self, data: TrainingSet, window: int | None, steps: int, rng: np.random.Generator) -> Steps:
         if window is None:
-            return slice_batches(data, steps, self.batch, self.augment, fill, rng)
-        return volume_batches(data, steps, self.batch, window, self.augment, fill, rng)
+            return slice_steps(data, steps, self.batch, self.augment, rng)
+        return volume_steps(data, steps, self.batch, window, self.augment, rng)

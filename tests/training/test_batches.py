@@ -6,7 +6,15 @@ import torch
 
 from alseg_core.data.slices import SliceTable
 from alseg_core.training.augment import Augment
-from alseg_core.training.batches import TrainingSet, balanced_order, slice_batches, volume_batches, whole_volumes
+from alseg_core.training.batches import (
+    Steps,
+    TrainingSet,
+    balanced_order,
+    moved_volume,
+    slice_steps,
+    volume_steps,
+    whole_volumes,
+)
 from alseg_core.vocabulary import IGNORE
 
 STILL = Augment(rotate_flip=0, rotate=0)
@@ -31,7 +39,19 @@ def volumes(depths: list[int], labelled: list[tuple[int, int]], size: int = 12) 
     for row, where in enumerate(zip(volume.tolist(), z.tolist(), strict=True)):
         if where in labelled:
             labels[row] = (pattern * 3).to(torch.uint8)
-    return TrainingSet(images, labels, volume, z)
+    return TrainingSet(images, labels, volume, z, torch.device("cpu"))
+
+
+Parts = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+def played(data: TrainingSet, plan: Steps) -> list[Parts]:
+    """Images and labels of the parts of every step, not moved."""
+    steps = []
+    for rows, lengths in zip(plan.rows, plan.parts, strict=True):
+        chosen = torch.from_numpy(rows)
+        steps.append(list(zip(data.images[chosen].split(lengths), data.labels[chosen].split(lengths), strict=True)))
+    return steps
 
 
 def where(images: torch.Tensor) -> list[tuple[int, int]]:
@@ -64,7 +84,7 @@ def test_every_item_is_used_equally_often() -> None:
 
 def test_slices_come_with_their_labels_in_one_part() -> None:
     data = volumes([3, 2], [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)])
-    steps = list(slice_batches(data, 5, 4, STILL, 0, np.random.default_rng(0)))
+    steps = played(data, slice_steps(data, 5, 4, STILL, np.random.default_rng(0)))
     assert len(steps) == 5 and all(len(parts) == 1 for parts in steps)
     seen = [pair for ((images, _),) in steps for pair in where(images)]
     assert sorted(seen) == sorted([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)] * 4)
@@ -72,7 +92,7 @@ def test_slices_come_with_their_labels_in_one_part() -> None:
 
 def test_a_volume_is_one_part_in_order_of_z() -> None:
     data = volumes([3, 5], [(0, z) for z in range(3)] + [(1, 2)])
-    steps = list(volume_batches(data, 4, 2, 5, STILL, 0, np.random.default_rng(0)))
+    steps = played(data, volume_steps(data, 4, 2, 5, STILL, np.random.default_rng(0)))
     assert all(len(parts) == 2 for parts in steps)
     for images, labels in (part for parts in steps for part in parts):
         volume = where(images)[0][0]
@@ -84,8 +104,10 @@ def test_a_volume_is_one_part_in_order_of_z() -> None:
 def test_one_map_moves_all_slices_of_a_volume_and_fills_only_labelled_ones() -> None:
     data = volumes([6], [(0, 1), (0, 4)])
     turned = Augment(rotate_flip=0.4, rotate=1.0)
+    plan = volume_steps(data, 12, 1, 6, turned, np.random.default_rng(0))
     maps = set()
-    for ((images, labels),) in volume_batches(data, 12, 1, 6, turned, 0, np.random.default_rng(0)):
+    for (part,), numbers in zip(played(data, plan), plan.numbers, strict=True):
+        images, labels = moved_volume(turned, *part, 0, torch.from_numpy(numbers[1:]).view(2, 2))
         inside = images[1:2] > 0.5  # pixels from outside are 0
         depth = torch.arange(6).view(6, 1, 1, 1) * inside
         assert torch.allclose(images[1:] - depth[1:], images[1:2] - depth[1:2], atol=1e-4)
@@ -99,10 +121,22 @@ def test_one_map_moves_all_slices_of_a_volume_and_fills_only_labelled_ones() -> 
 def test_windows_of_a_deep_volume_hold_labels(labelled: list[tuple[int, int]]) -> None:
     data = volumes([30], labelled)
     starts = set()
-    for ((images, labels),) in volume_batches(data, 60, 1, 8, STILL, 0, np.random.default_rng(0)):
+    for ((images, labels),) in played(data, volume_steps(data, 60, 1, 8, STILL, np.random.default_rng(0))):
         zs = [z for _, z in where(images)]
         assert zs == list(range(zs[0], zs[0] + 8))
         assert (labels != IGNORE).any()
         starts.add(zs[0])
     reachable = {s for s in range(23) if any(s <= z < s + 8 for _, z in labelled)}
     assert starts == reachable
+
+
+def test_numbers_are_a_draw_and_the_maps_of_the_parts() -> None:
+    data = volumes([3, 5], [(0, 0), (1, 1)])
+    by_slice = slice_steps(data, 7, 4, Augment(), np.random.default_rng(0))
+    by_volume = volume_steps(data, 7, 2, 5, Augment(), np.random.default_rng(0))
+    assert by_slice.numbers.shape == (7, 1 + 4 * 4) and by_volume.numbers.shape == (7, 1 + 4 * 2)
+    for plan in (by_slice, by_volume):
+        assert (
+            len(set(plan.numbers[:, 0].tolist())) == 7 and ((plan.numbers[:, 0] >= 0) & (plan.numbers[:, 0] < 1)).all()
+        )
+        assert np.allclose(np.abs(np.linalg.det(plan.numbers[:, 1:].reshape(-1, 2, 2))), 1, atol=1e-5)
