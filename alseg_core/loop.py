@@ -80,8 +80,9 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     Raises DataError and ConfigError: every complaint about data and settings, before any training.
     """
     root = Path(config.dataset.root) if config.dataset.root else None
-    config.dataset.split.assign(config.dataset.reader.scan(root))  # a split that cannot be is said before the reading
-    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress)
+    refs = config.dataset.reader.scan(root)
+    config.dataset.split.assign(refs)  # a split that cannot be is said before the reading
+    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs)
     prepared = Prepared.open(folder)
     split = config.dataset.split.assign(prepared.cases)
     for part in ("val", "test"):

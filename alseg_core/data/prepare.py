@@ -159,15 +159,22 @@ class Prepare:
 
 
 def prepare(
-    reader: Reader, root: Path | None, settings: Prepare, store: Store, progress: Progress | None = None
+    reader: Reader,
+    root: Path | None,
+    settings: Prepare,
+    store: Store,
+    progress: Progress | None = None,
+    refs: Sequence[CaseRef] | None = None,
 ) -> Path:
     """Folder of the prepared slices of every case below ``root``; made once for the same files and settings.
+
+    refs: what the reader's scan of ``root`` gave, where the caller has it.
 
     images.npy (M, C, H, W) float32; labels/masks.npy and labels/scribbles.npy (M, H, W) uint8, ``IGNORE`` throughout
     for cases without; labels/native.npy flat uint8, the native masks one after another; index.json. Raises one
     DataError with the problems of all cases.
     """
-    refs = reader.scan(root)
+    refs = reader.scan(root) if refs is None else refs
     twice = [case for case, count in Counter(ref.case for ref in refs).items() if count > 1]
     if twice:
         raise wrong([f"case {case!r} is there twice." for case in twice], f"the data at {root}")
