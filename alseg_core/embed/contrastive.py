@@ -11,7 +11,8 @@ import torch
 
 from alseg_core import seeding
 from alseg_core.embed.embedder import EmbedContext, Embedding, table_key
-from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder, encode
+from alseg_core.metric_learning.encode import encode
+from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.registry import component, describe
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
+from torch import Tensor, nn
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices
 from alseg_core.embed.embedder import EmbedContext, Embedding, table_key
-from alseg_core.metric_learning.fit import CHUNK, resize
+from alseg_core.metric_learning.encode import CHUNK, encode
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.registry import component, describe
 
@@ -50,29 +50,34 @@ class ImageNet:
         entry = context.store.fetch("features", key, lambda folder: self._save(context, folder))
         return Embedding(np.load(entry / "features.npy"), json.loads((entry / "facts.json").read_text()))
 
-    @torch.no_grad()
     def _encode(self, context: EmbedContext) -> Embedding:
-        slices, device = context.slices, context.device
         with seeding.torch_seeded(seeding.derive(context.seed, "encoder")):
             encoder = ResNetEncoder(channels=3)
         used = load_imagenet(encoder, self.init, self.if_missing)
-        encoder.to(device).eval()
-        mean, deviation = _intensities(slices)
-        parts = []
-        for start in range(0, len(slices), CHUNK):
-            positions = np.arange(start, min(start + CHUNK, len(slices)))
-            images = (resize(slices, positions, self.image_size, device) - mean) / deviation
-            # colour is kept, grey repeated; of other numbers of channels the mean is shown
-            colour = images if slices.channels == 3 else images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-            parts.append(encoder(colour).float().cpu())
-            if context.progress is not None:
-                context.progress((int(positions[-1]) + 1) / len(slices))
-        return Embedding(torch.cat(parts).numpy(), {"init": used})
+        photograph = nn.Sequential(_AsPhotograph(context.slices.channels, *_intensities(context.slices)), encoder)
+        features = encode(photograph, context.slices, self.image_size, context.device, progress=context.progress)
+        return Embedding(features, {"init": used})
 
     def _save(self, context: EmbedContext, folder: Path) -> None:
         embedding = self._encode(context)
         np.save(folder / "features.npy", embedding.features)
         (folder / "facts.json").write_text(json.dumps(embedding.facts))
+
+
+class _AsPhotograph(nn.Module):
+    """Slices (B, channels, H, W) -> (B, 3, H, W) of mean 0 and deviation 1, given those of the pool.
+
+    Three channels are taken as colour; of any other number the mean is shown, as grey.
+    """
+
+    def __init__(self, channels: int, mean: float, deviation: float) -> None:
+        super().__init__()
+        self.channels, self.mean, self.deviation = channels, mean, deviation
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, 3, H, W)."""
+        images = (images - self.mean) / self.deviation
+        return images if self.channels == 3 else images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
 
 
 def _intensities(slices: Slices) -> tuple[float, float]:

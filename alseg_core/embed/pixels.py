@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch.nn import functional as F
 
 from alseg_core.embed.embedder import EmbedContext, Embedding
 from alseg_core.registry import component
+
+CHUNK = 64
+"""Slices that are averaged at a time."""
 
 
 @component
@@ -28,8 +33,22 @@ class Pixels:
         """Nothing from outside is needed."""
 
     def embed(self, context: EmbedContext) -> Embedding:
-        """(N, C * H * W), or (N, C * size * size): each pixel the mean of the area it covers."""
-        images = context.slices.images()
+        """(N, C * H * W), or (N, C * size * size): each pixel the mean of the area it covers.
+
+        Where the slices lie one after another in the shared array the vectors are that array, not a copy of it.
+        """
+        slices = context.slices
         if self.size is not None:
-            images = F.adaptive_avg_pool2d(torch.from_numpy(images), self.size).numpy()
+            positions = range(0, len(slices), CHUNK)
+            parts = [_averaged(slices.images(np.arange(len(slices))[p : p + CHUNK]), self.size) for p in positions]
+            return Embedding(np.concatenate(parts))
+        first, last = slices.rows[[0, -1]]
+        together = np.array_equal(slices.rows, np.arange(first, last + 1))
+        images = slices.base[first : last + 1] if together else slices.images()
         return Embedding(images.reshape(len(images), -1))
+
+
+def _averaged(images: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """(B, C, H, W) -> (B, C * size * size)."""
+    means: NDArray[np.float32] = F.adaptive_avg_pool2d(torch.from_numpy(images), size).flatten(1).numpy()
+    return means

@@ -10,26 +10,25 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices
+from alseg_core.device.feed import feed, placed
+from alseg_core.device.precision import Precision, autocast
+from alseg_core.device.repeatable import repeatable
+from alseg_core.device.replay import Replayed, recorder
 from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.metric_learning.encode import resized
 from alseg_core.metric_learning.groups import relate
 from alseg_core.metric_learning.losses import LossVariant, Weights, total_loss
 from alseg_core.metric_learning.sampler import epoch_batches
 from alseg_core.metric_learning.views import TwoViews
 from alseg_core.models.resnet import FEATURES, ProjectionHead, ResNetEncoder, load_imagenet
 from alseg_core.registry import component
-from alseg_core.vocabulary import IntArray
 
 Weight = Annotated[float, Field(ge=0)]
-
-CHUNK = 64
-"""Slices that are read and resized at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +62,8 @@ class ContrastiveTraining:
     "imagenet", "random" or the path of a ResNet-18 ``.pth``; if_missing: "error" or "random" when those weights
     cannot be had.
     patience: epochs without an improvement of the mean training loss by min_delta after which training stops.
+    precision: of the encoder's arithmetic; weights, similarities, losses and the optimiser are always float32. "auto"
+    is bfloat16 on a GPU and float32 on a CPU.
     """
 
     w_ntxent: Weight = 1.0
@@ -82,6 +83,7 @@ class ContrastiveTraining:
     patience: Annotated[int, Field(gt=0)] = 10
     min_delta: Annotated[float, Field(ge=0)] = 1e-3
     views: TwoViews = TwoViews()
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         if not self.w_ntxent + self.w_patient + self.w_volume + self.w_slice > 0:
@@ -101,45 +103,44 @@ class ContrastiveTraining:
     ) -> FittedEncoder:
         """Train on all ``slices`` without labels; the encoder is that of the epoch with the lowest mean training loss.
 
-        progress: called with the share that is done, in (0, 1], after every epoch.
+        The device is waited for once an epoch. progress: called with the share that is done, in (0, 1], after each.
         Raises ConfigError when the wanted initial weights cannot be had, AlsegError when the loss is no longer finite.
         """
         started = time.perf_counter()
+        device = torch.device(device)
         with seeding.torch_seeded(seeding.child(rng)):
             encoder, head = ResNetEncoder(slices.channels), ProjectionHead(FEATURES, self.projection)
         used = load_imagenet(encoder, self.init, self.if_missing)
         encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         head.to(device)
-        optimizer = torch.optim.Adam(
-            [*encoder.parameters(), *head.parameters()], lr=self.lr, weight_decay=self.weight_decay, fused=True
-        )
-        draws = seeding.torch_generator(rng)
-        images = resized(slices, self.image_size, device)
+        step = Replayed(self._step(encoder, head), recorder(device))
+        generator = seeding.torch_generator(rng)
+        images = placed(resized(slices, self.image_size, device), device)
+        table = slices.table
+        owners = torch.from_numpy(np.stack([table.patient, table.volume, table.z], axis=1)).to(images.device)
 
         losses: list[float] = []
         state: dict[str, Tensor] = {}
         mark, stale = math.inf, 0
-        while len(losses) < self.epochs and stale < self.patience:
-            encoder.train()
-            total, seen = torch.zeros((), device=device), 0
-            for positions in epoch_batches(slices.table, self.weights.groups, self.batch, rng):
-                views = self.views(images[torch.from_numpy(positions).to(device)], draws)
-                z = head(encoder(views.contiguous(memory_format=torch.channels_last)))
-                loss = self._loss(z, slices, positions)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                total += loss.detach() * len(positions)
-                seen += len(positions)
-            mean = float(total) / seen
-            if not math.isfinite(mean):
-                raise AlsegError(f"contrastive training: loss {mean} in epoch {len(losses) + 1}. Try a lower lr.")
-            if mean < min(losses, default=math.inf):
-                state = {name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()}
-            losses.append(mean)
-            mark, stale = (mean, 0) if mean < mark - self.min_delta else (mark, stale + 1)
-            if progress is not None:
-                progress(1.0 if stale == self.patience else len(losses) / self.epochs)
+        batches = epoch_batches(table, self.weights.groups, self.batch, rng)
+        with repeatable():
+            while len(losses) < self.epochs and stale < self.patience:
+                encoder.train()
+                sizes = [len(batch) for batch in batches]
+                draws = self.views.draws(sum(sizes), generator).to(device).split([2 * size for size in sizes])
+                total = torch.zeros((), device=device)
+                for size, u, parts in zip(sizes, draws, feed((images, owners), batches, device), strict=True):
+                    total.add_(step(*parts, u), alpha=size)
+                batches = epoch_batches(table, self.weights.groups, self.batch, rng)  # while the device is at work
+                mean = float(total) / sum(sizes)
+                if not math.isfinite(mean):
+                    raise AlsegError(f"contrastive training: loss {mean} in epoch {len(losses) + 1}. Try a lower lr.")
+                if mean < min(losses, default=math.inf):
+                    state = {name: value.detach().clone() for name, value in encoder.state_dict().items()}
+                losses.append(mean)
+                mark, stale = (mean, 0) if mean < mark - self.min_delta else (mark, stale + 1)
+                if progress is not None:
+                    progress(1.0 if stale == self.patience else len(losses) / self.epochs)
         facts = {
             "init": used,
             "epochs": len(losses),
@@ -148,38 +149,30 @@ class ContrastiveTraining:
             "losses": [round(value, 4) for value in losses],
             "seconds": round(time.perf_counter() - started, 2),
         }
-        return FittedEncoder(state, slices.channels, facts)
+        return FittedEncoder({name: value.cpu() for name, value in state.items()}, slices.channels, facts)
 
-    def _loss(self, z: Tensor, slices: Slices, positions: IntArray) -> Tensor:
-        groups = relate(slices.table, positions)
-        related = {name: torch.from_numpy(getattr(groups, name)).to(z.device) for name in self.weights.groups}
-        patient = torch.from_numpy(slices.table.patient[positions]).to(z.device)
-        return total_loss(z, related, patient, self.weights, self.temperature, self.loss)
+    def _step(self, encoder: ResNetEncoder, head: ProjectionHead) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """One step: ``step(images, owners, u)`` -> loss, scalar. Nothing else changes from step to step.
 
+        images: (B, C, S, S). owners: (B, 3) int64, patient, volume and z of each. u: draws of the views.
+        """
+        device = next(encoder.parameters()).device
+        optimizer = torch.optim.Adam(
+            [*encoder.parameters(), *head.parameters()],
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            fused=True,
+            capturable=device.type == "cuda",
+        )
 
-def resized(slices: Slices, image_size: int, device: str | torch.device) -> Tensor:
-    """All slices as one tensor (N, C, image_size, image_size) float32."""
-    out = torch.empty((len(slices), slices.channels, image_size, image_size), device=device)
-    for start in range(0, len(slices), CHUNK):
-        positions = np.arange(start, min(start + CHUNK, len(slices)))
-        out[start : start + CHUNK] = resize(slices, positions, image_size, device)
-    return out
+        def step(images: Tensor, owners: Tensor, u: Tensor) -> Tensor:
+            views = self.views(images, u).contiguous(memory_format=torch.channels_last)
+            with autocast(self.precision, device):
+                z = head(encoder(views))
+            loss = total_loss(z, relate(*owners.unbind(1)), self.weights, self.temperature, self.loss)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
 
-
-def resize(slices: Slices, positions: IntArray, image_size: int, device: str | torch.device) -> Tensor:
-    """The slices at ``positions`` (B,) as (B, C, image_size, image_size) float32, bilinear, smoothed where shrunk."""
-    images = torch.from_numpy(slices.images(positions)).to(device)
-    if images.shape[2:] == (image_size, image_size):
-        return images
-    return F.interpolate(images, size=(image_size, image_size), mode="bilinear", align_corners=False, antialias=True)
-
-
-@torch.no_grad()
-def encode(
-    encoder: ResNetEncoder, slices: Slices, image_size: int, device: str | torch.device = "cpu", batch: int = CHUNK
-) -> NDArray[np.float32]:
-    """Features h of every slice, (N, 512) float32: evaluation mode, before the projection head, not normalised."""
-    encoder.to(device).eval()
-    images = resized(slices, image_size, device)
-    h = torch.cat([encoder(part) for part in images.split(batch)])
-    return h.float().cpu().numpy()
+        return step

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from alseg_core.data.slices import SliceTable
-from alseg_core.vocabulary import IntArray
+from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,14 +14,16 @@ class Groups:
     patient: same patient. volume: same volume. slice: same volume and at most one slice apart.
     """
 
-    patient: NDArray[np.bool_]
-    volume: NDArray[np.bool_]
-    slice: NDArray[np.bool_]
+    patient: Tensor
+    volume: Tensor
+    slice: Tensor
 
 
-def relate(table: SliceTable, positions: IntArray) -> Groups:
-    """Group relations of the slices at ``positions`` (B,)."""
-    patient, volume, z = table.patient[positions], table.volume[positions], table.z[positions]
-    same_volume = volume[:, None] == volume[None]
-    near = np.abs(z[:, None] - z[None]) <= 1
-    return Groups(patient[:, None] == patient[None], same_volume, same_volume & near)
+def relate(patient: Tensor, volume: Tensor, z: Tensor) -> Groups:
+    """Group relations of B slices from the numbers of their patients, volumes and places in them, each (B,) integer.
+
+    They stay on the device, which asks nothing of the host.
+    """
+    same_volume = volume[:, None] == volume
+    near = (z[:, None] - z).abs() <= 1
+    return Groups(patient[:, None] == patient, same_volume, same_volume & near)

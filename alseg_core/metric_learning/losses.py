@@ -1,6 +1,7 @@
 """Contrastive losses over two views of a batch (Vepa et al., NeurIPS 2024, Eq. 4 and 5).
 
-Everywhere z is (2B, d): rows 0..B-1 are the first views of the B slices, rows B..2B-1 their second views.
+Everywhere z is (2B, d): rows 0..B-1 are the first views of the B slices, rows B..2B-1 their second views. Every loss is
+a function of the similarities s (2B, 2B) of z, which are computed once, and asks nothing of the host.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from alseg_core.metric_learning.groups import Groups
 from alseg_core.metric_learning.sampler import GroupName
 
 LossVariant = Literal["paper", "as_released"]
@@ -34,77 +36,77 @@ class Weights:
         return tuple(name for name in names if getattr(self, name) > 0)
 
 
-def _similarities(z: Tensor, temperature: float) -> Tensor:
+def similarities(z: Tensor, temperature: float) -> Tensor:
     """(2B, 2B) cosine similarities over the temperature, in at least float32 also under autocast."""
     with torch.autocast(z.device.type, enabled=False):
         unit = F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
         return unit @ unit.T / temperature
 
 
-def nt_xent(z: Tensor, temperature: float) -> Tensor:
-    """NT-Xent (Chen et al., ICML 2020, Eq. 1): z (2B, d) -> scalar, mean over all 2B anchors.
+def nt_xent(s: Tensor) -> Tensor:
+    """NT-Xent (Chen et al., ICML 2020, Eq. 1): s (2B, 2B) -> scalar, mean over all 2B anchors.
 
     The positive of a sample is its other view; the denominator holds every other sample.
     """
-    n = len(z)
-    s = _similarities(z, temperature)
-    s = s.masked_fill(torch.eye(n, dtype=torch.bool, device=z.device), -torch.inf)
-    return F.cross_entropy(s, torch.arange(n, device=z.device).roll(n // 2))
+    own = _own(s)
+    return group_loss(s, own, torch.ones_like(own))
 
 
-def group_loss(z: Tensor, related: Tensor, patient: Tensor, temperature: float) -> Tensor:
-    """Group contrastive loss, Eq. 4 with every sample as an anchor: z (2B, d) -> scalar.
+def group_loss(s: Tensor, related: Tensor, stranger: Tensor) -> Tensor:
+    """Group contrastive loss, Eq. 4 with every sample as an anchor: s (2B, 2B) -> (...).
 
-    related: (B, B) bool, which slices share a group. patient: (B,) integer ids. Positives of a sample are all other
-    samples, of both views, of related slices; its own other view is always one. The denominator holds the positives
-    and the samples of other patients; samples of the same patient outside the group are left out, so that group losses
-    can be added. Per anchor the mean over its positives, then the mean over anchors. For equal group sizes this is
-    Eq. 4 averaged over first and second views.
+    related: (..., B, B) bool, which slices share a group. stranger: (..., B, B) bool, which are of different patients.
+    Positives of a sample are all other samples, of both views, of related slices; its own other view is always one. The
+    denominator holds the positives and the samples of other patients; samples of the same patient outside the group are
+    left out, so that group losses can be added. Per anchor the mean over its positives, then the mean over anchors. For
+    equal group sizes this is Eq. 4 averaged over first and second views.
     """
-    b = len(related)
-    s = _similarities(z, temperature)
-    own = torch.eye(b, dtype=torch.bool, device=z.device)
-    same_group = (related | own).repeat(2, 2)
-    other_patient = (patient[:, None] != patient[None]).repeat(2, 2)
-    other_sample = ~torch.eye(2 * b, dtype=torch.bool, device=z.device)
-    positive = same_group & other_sample
-    compared = (same_group | other_patient) & other_sample
-    log_sum = s.masked_fill(~compared, -torch.inf).logsumexp(dim=1)  # never empty: the own other view is in it
-    mean_positive = s.masked_fill(~positive, 0).sum(dim=1) / positive.sum(dim=1)
-    return (log_sum - mean_positive).mean()
+    other_sample = ~torch.eye(len(s), dtype=torch.bool, device=s.device)
+    same_group = related | _own(s)
+    positive = same_group.tile(2, 2) & other_sample
+    compared = (same_group | stranger).tile(2, 2) & other_sample
+    log_sum = s.masked_fill(~compared, -torch.inf).logsumexp(dim=-1)  # never empty: the own other view is in it
+    mean_positive = s.masked_fill(~positive, 0).sum(dim=-1) / positive.sum(dim=-1)
+    return (log_sum - mean_positive).mean(dim=-1)
 
 
-def released_group_loss(z: Tensor, patient: Tensor, temperature: float) -> Tensor:
-    """Group loss as the released code computes it, the same for patient, volume and slice: z (2B, d) -> scalar.
+def released_group_loss(s: Tensor, stranger: Tensor) -> Tensor:
+    """Group loss as the released code computes it, the same for patient, volume and slice: s (2B, 2B) -> scalar.
 
     Its mask of positives starts from all ones, so that every other sample is a positive of every sample, whatever the
     groups. A pair (i, j) is compared with j and the samples of other patients alone (one positive a denominator), and
-    the loss is the mean over all ordered pairs. patient: (B,) integer ids.
+    the loss is the mean over all ordered pairs. stranger: (B, B) bool, which slices are of different patients.
     """
-    n = len(z)
-    s = _similarities(z, temperature)
-    stranger = (patient[:, None] != patient[None]).repeat(2, 2)
-    strangers = s.masked_fill(~stranger, -torch.inf).logsumexp(dim=1, keepdim=True)  # -inf where there is none
-    log_sum = torch.where(stranger, strangers, torch.logaddexp(strangers, s))
-    other_sample = ~torch.eye(n, dtype=torch.bool, device=z.device)
-    return (log_sum - s)[other_sample].mean()
+    n = len(s)
+    other = stranger.tile(2, 2)
+    strangers = s.masked_fill(~other, -torch.inf).logsumexp(dim=1, keepdim=True)  # -inf where there is none
+    log_sum = torch.where(other, strangers, torch.logaddexp(strangers, s))
+    itself = torch.eye(n, dtype=torch.bool, device=s.device)
+    return (log_sum - s).masked_fill(itself, 0).sum() / (n * (n - 1))
 
 
 def total_loss(
-    z: Tensor,
-    related: dict[GroupName, Tensor],
-    patient: Tensor,
-    weights: Weights,
-    temperature: float,
-    variant: LossVariant = "paper",
+    z: Tensor, groups: Groups, weights: Weights, temperature: float, variant: LossVariant = "paper"
 ) -> Tensor:
     """Eq. 5: weighted sum of NT-Xent and the group losses -> scalar. Terms of weight zero are not computed.
 
-    related: (B, B) bool for each group loss that is on. variant: of the group losses.
+    groups: relations of the B slices. variant: of the group losses.
     """
-    terms = [weights.ntxent * nt_xent(z, temperature)] if weights.ntxent > 0 else []
+    s, stranger = similarities(z, temperature), ~groups.patient
+    shares = [getattr(weights, name) for name in weights.groups]
     if variant == "as_released":
-        terms += [getattr(weights, n) * released_group_loss(z, patient, temperature) for n in weights.groups]
+        terms = [weights.ntxent * nt_xent(s)] if weights.ntxent > 0 else []
+        terms += [sum(shares) * released_group_loss(s, stranger)] if shares else []
         return torch.stack(terms).sum()
-    terms += [getattr(weights, n) * group_loss(z, related[n], patient, temperature) for n in weights.groups]
-    return torch.stack(terms).sum()
+    related, allowed = [getattr(groups, name) for name in weights.groups], [stranger] * len(shares)
+    if weights.ntxent > 0:  # the group loss of each slice alone, among all others
+        shares.append(weights.ntxent)
+        related.append(_own(s))
+        allowed.append(torch.ones_like(stranger))
+    losses = group_loss(s, torch.stack(related), torch.stack(allowed))  # at once: they differ in their masks alone
+    return torch.stack([share * loss for share, loss in zip(shares, losses.unbind(), strict=True)]).sum()
+
+
+def _own(s: Tensor) -> Tensor:
+    """(B, B) bool: each slice is related to itself alone."""
+    return torch.eye(len(s) // 2, dtype=torch.bool, device=s.device)

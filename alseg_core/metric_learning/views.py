@@ -54,14 +54,16 @@ class TwoViews:
     erase_scale: ShareRange = (0.02, 0.33)
     erase_ratio: Range = (0.3, 3.3)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Images (B, C, H, W) float -> views (2B, C, H, W) on the same device, first views in rows 0..B-1.
+    def draws(self, count: int, generator: torch.Generator) -> Tensor:
+        """Random numbers for the views of ``count`` images: (2 * count, 16) float32, uniform in [0, 1)."""
+        return torch.rand((2 * count, DRAWS), generator=generator, device=generator.device)
 
-        All random numbers come from ``generator`` in one draw, so a CPU generator gives the same views on every device.
+    def __call__(self, images: Tensor, u: Tensor) -> Tensor:
+        """Images (B, C, H, W) float32 -> views (2B, C, H, W) on the same device, first views in rows 0..B-1.
+
+        u: :meth:`draws` of the B images, on their device; the host is asked nothing.
         """
         both = images.repeat(2, 1, 1, 1)
-        draws = torch.rand((len(both), DRAWS), generator=generator, device=generator.device).to(images.device)
-        u = draws.to(images.dtype)
         return self._erase(self._blur(self._warp(both, u[:, :10]), u[:, 10]), u[:, 11:])
 
     def _warp(self, images: Tensor, u: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from alseg_core import seeding
 from alseg_core.device.feed import feed
+from alseg_core.device.precision import Precision, autocast
 from alseg_core.device.repeatable import repeatable
 from alseg_core.device.replay import Replayed, recorder
 from alseg_core.errors import AlsegError, ConfigError
@@ -26,7 +27,6 @@ from alseg_core.training.member import Member
 from alseg_core.training.schedule import poly
 
 Positive = Annotated[float, Field(gt=0)]
-Precision = Literal["auto", "float32", "bfloat16"]
 
 TRAINING_FORMAT = 2
 """Raise it with any change after which the same settings train another network: trainings kept before count no more."""
@@ -119,7 +119,6 @@ class Trainer:
         """
         rate = torch.tensor(self.lr, device=device)
         optimiser = self._optimiser(network, rate)
-        half = self.precision == "bfloat16" or (self.precision == "auto" and device.type == "cuda")
 
         def step(numbers: Tensor, *parts: Tensor) -> Tensor:
             rate.copy_(numbers[0])
@@ -132,7 +131,7 @@ class Trainer:
                     images, labels = self.augment(images, labels, fill, maps)
                 else:
                     images, labels = moved_volume(self.augment, images, labels, fill, maps[i])
-                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                with autocast(self.precision, device):
                     outputs = network.heads(images.contiguous(memory_format=torch.channels_last))
                 loss = self.loss(tuple(output.float() for output in outputs), labels.long(), numbers[1]) / count
                 loss.backward()

@@ -13,7 +13,8 @@ from torch import Tensor
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.embed import EMBEDDERS, EmbedContext
 from alseg_core.errors import ConfigError
-from alseg_core.metric_learning.fit import ContrastiveTraining, encode
+from alseg_core.metric_learning.encode import encode
+from alseg_core.metric_learning.fit import ContrastiveTraining
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.registry import describe, summary
 from alseg_core.store import Store
@@ -55,6 +56,26 @@ def test_pixels() -> None:
     np.testing.assert_allclose(small[2], means, atol=1e-5)
 
 
+def test_pixels_of_neighbouring_rows_are_the_shared_array_itself() -> None:
+    slices = pool(20)
+    together = Slices(slices.table, slices.base, np.arange(3, 23))
+    pixels = EMBEDDERS.build("pixels")
+    features = pixels.embed(context(together)).features
+    assert np.shares_memory(features, slices.base) and np.array_equal(features, together.images().reshape(20, -1))
+    for rows in (np.arange(3, 23)[::-1].copy(), np.r_[0:19, 22]):
+        apart = Slices(slices.table, slices.base, rows)
+        features = pixels.embed(context(apart)).features
+        assert not np.shares_memory(features, slices.base)
+        assert np.array_equal(features, apart.images().reshape(20, -1))
+
+
+def test_averaged_pixels_do_not_depend_on_the_chunks() -> None:
+    slices = pool(150, size=8)
+    features = EMBEDDERS.build({"name": "pixels", "size": 4}).embed(context(slices)).features
+    truth = slices.images().reshape(150, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(150, 16)
+    np.testing.assert_allclose(features, truth, atol=1e-6)
+
+
 class Means:
     """A network whose features of a slice are its mean and its first pixel; it counts what passes through."""
 
@@ -67,7 +88,7 @@ class Means:
 
 
 def test_task_net() -> None:
-    slices, model = pool(70), Means()
+    slices, model = pool(70, size=64), Means()
     features = EMBEDDERS.build("task_net").embed(context(slices, model=model)).features
     images = slices.images()
     truth = np.stack([images.mean(axis=(1, 2, 3)), images[:, 0, 0, 0]], axis=1)

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.errors import AlsegError, ConfigError
-from alseg_core.metric_learning.fit import ContrastiveTraining, encode, resized
+from alseg_core.metric_learning.encode import CHUNK, encode, resized
+from alseg_core.metric_learning.fit import ContrastiveTraining
 from alseg_core.metric_learning.views import TwoViews
 from alseg_core.models.resnet import ResNetEncoder
+from alseg_core.vocabulary import IntArray
 
 torch.set_num_threads(1)
 
@@ -119,7 +122,39 @@ def test_encode_does_not_depend_on_the_chunks() -> None:
     slices = toy(patients=3, depth=3)
     encoder = ResNetEncoder(1)
     np.testing.assert_allclose(encode(encoder, slices, 48, batch=2), encode(encoder, slices, 48), atol=1e-5)
-    assert not encoder.training
+
+
+def test_encode_is_the_encoder_in_evaluation_mode_and_leaves_it_alone() -> None:
+    slices, encoder = toy(patients=2, depth=3), ResNetEncoder(1)
+    encoder(torch.from_numpy(slices.images()))  # batch norms that are not at their start
+    encoder.eval()
+    with torch.no_grad():
+        truth = encoder(torch.from_numpy(slices.images())).numpy()
+    encoder.train()
+    np.testing.assert_allclose(encode(encoder, slices, 32), truth, rtol=1e-4, atol=1e-4)
+    assert encoder.training and isinstance(encoder.bn1, torch.nn.BatchNorm2d)
+
+
+class Watched(Slices):
+    """Notes how many slices are asked for at a time."""
+
+    def images(self, positions: IntArray | None = None) -> NDArray[np.float32]:
+        asked.append(len(self) if positions is None else len(positions))
+        return super().images(positions)
+
+
+asked: list[int] = []
+
+
+def test_the_device_holds_a_chunk_of_the_pool_at_a_time() -> None:
+    slices = toy(patients=9, depth=5)
+    watched = Watched(slices.table, slices.base, slices.rows)
+    asked.clear()
+    shares: list[float] = []
+    encode(ResNetEncoder(1), watched, 32, progress=shares.append)
+    resized(watched, 16, "cpu")
+    assert max(asked) == CHUNK < 45 and sum(asked) == 90
+    assert shares == pytest.approx([8 / 45, 16 / 45, 24 / 45, 32 / 45, 40 / 45, 1.0])
 
 
 def test_resize_keeps_the_order_of_positions_and_the_picture() -> None:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from alseg_core.metric_learning.losses import Weights, group_loss, nt_xent, released_group_loss, total_loss
+from alseg_core.metric_learning.groups import Groups
+from alseg_core.metric_learning.losses import (
+    LossVariant,
+    Weights,
+    group_loss,
+    nt_xent,
+    released_group_loss,
+    similarities,
+    total_loss,
+)
 
 torch.set_num_threads(1)
 
@@ -37,6 +48,10 @@ def related(groups: list[int]) -> Tensor:
     return torch.tensor([[a == b for b in groups] for a in groups])
 
 
+def strangers(patients: list[int]) -> Tensor:
+    return ~related(patients)
+
+
 def loop_loss(z: Tensor, relation: Tensor, patients: list[int], temperature: float) -> Tensor:
     """Eq. 4 with every one of the 2N samples as an anchor; the sample i shows the slice i mod N."""
     n = len(patients)
@@ -62,7 +77,7 @@ def loop_loss(z: Tensor, relation: Tensor, patients: list[int], temperature: flo
 def test_value_and_gradient_equal_the_loop(name: str, temperature: float) -> None:
     groups, patients = LAYOUTS[name]
     fast, slow = (samples(len(groups)).requires_grad_() for _ in range(2))
-    loss = group_loss(fast, related(groups), torch.tensor(patients), temperature)
+    loss = group_loss(similarities(fast, temperature), related(groups), strangers(patients))
     truth = loop_loss(slow, related(groups), patients, temperature)
     torch.testing.assert_close(loss, truth)
     loss.backward()
@@ -75,9 +90,8 @@ def test_neighbour_relation_that_is_not_transitive() -> None:
     relation = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1]], dtype=torch.bool)
     patients = [0, 0, 0, 1]
     z = samples(4, seed=3)
-    torch.testing.assert_close(
-        group_loss(z, relation, torch.tensor(patients), 0.5), loop_loss(z, relation, patients, 0.5)
-    )
+    loss = group_loss(similarities(z, 0.5), relation, strangers(patients))
+    torch.testing.assert_close(loss, loop_loss(z, relation, patients, 0.5))
 
 
 def test_equal_groups_give_equation_4_averaged_over_the_views() -> None:
@@ -97,7 +111,7 @@ def test_equal_groups_give_equation_4_averaged_over_the_views() -> None:
                 if groups[j % n] == groups[i % n]
             )
         views.append(-total / (n * g))
-    loss = group_loss(z, related(groups), torch.tensor(patients), t)
+    loss = group_loss(similarities(z, t), related(groups), strangers(patients))
     assert loss.item() == pytest.approx(sum(views) / 2, abs=1e-10)
 
 
@@ -105,16 +119,16 @@ def test_own_other_view_is_a_positive_whatever_the_relation_says() -> None:
     nothing, patients = torch.zeros(3, 3, dtype=torch.bool), [0, 0, 1]
     z = samples(3, seed=2)
     truth = loop_loss(z, torch.eye(3, dtype=torch.bool), patients, 0.5)
-    torch.testing.assert_close(group_loss(z, nothing, torch.tensor(patients), 0.5), truth)
+    torch.testing.assert_close(group_loss(similarities(z, 0.5), nothing, strangers(patients)), truth)
 
 
 def test_slices_of_one_patient_in_different_groups_do_not_push_each_other() -> None:
     """Neither is in the other's denominator: with one patient and single-slice groups nothing is left to push."""
-    alone, strangers = (samples(2, seed=4).requires_grad_() for _ in range(2))
-    group_loss(alone, torch.eye(2, dtype=torch.bool), torch.tensor([0, 0]), 0.5).backward()
+    alone, apart = (samples(2, seed=4).requires_grad_() for _ in range(2))
+    group_loss(similarities(alone, 0.5), torch.eye(2, dtype=torch.bool), strangers([0, 0])).backward()
     torch.testing.assert_close(alone.grad, torch.zeros_like(alone))
-    group_loss(strangers, torch.eye(2, dtype=torch.bool), torch.tensor([0, 1]), 0.5).backward()
-    assert strangers.grad.abs().max() > 0.01
+    group_loss(similarities(apart, 0.5), torch.eye(2, dtype=torch.bool), strangers([0, 1])).backward()
+    assert apart.grad.abs().max() > 0.01
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -127,24 +141,47 @@ def test_nt_xent_equals_the_loop(n: int, temperature: float) -> None:
         below = sum(torch.exp(cosine(slow[i], slow[k]) / temperature) for k in range(2 * n) if k != i)
         terms.append(-torch.log(torch.exp(cosine(slow[i], slow[other]) / temperature) / below))
     truth = torch.stack(terms).mean()
-    loss = nt_xent(fast, temperature)
+    loss = nt_xent(similarities(fast, temperature))
     torch.testing.assert_close(loss, truth)
     loss.backward()
     truth.backward()
     torch.testing.assert_close(fast.grad, slow.grad)
 
 
-def test_total_is_equation_5_and_skips_what_is_off() -> None:
-    patients = [0, 0, 0, 1, 1]
-    relation = {"patient": related(patients), "volume": related([0, 0, 1, 2, 2]), "slice": related([0, 1, 2, 3, 3])}
+def nt_xent_of(z: Tensor, temperature: float) -> Tensor:
+    return nt_xent(similarities(z, temperature))
+
+
+PATIENTS = [0, 0, 0, 1, 1]
+GROUPS = Groups(related(PATIENTS), related([0, 0, 1, 2, 2]), related([0, 1, 2, 3, 3]))
+
+
+def test_total_is_equation_5() -> None:
     z, t = samples(5), 0.5
-    parts = {name: loop_loss(z, r, patients, t) for name, r in relation.items()}
-    total = total_loss(z, relation, torch.tensor(patients), Weights(1.0, 0.05, 0.35, 0.2), t)
-    wanted = nt_xent(z, t) + 0.05 * parts["patient"] + 0.35 * parts["volume"] + 0.2 * parts["slice"]
-    torch.testing.assert_close(total, wanted)
-    only = {"volume": relation["volume"]}  # the relations of losses that are off are not asked for
-    total = total_loss(z, only, torch.tensor(patients), Weights(0.0, 0.0, 2.0, 0.0), t)
-    torch.testing.assert_close(total, 2 * parts["volume"])
+    parts = [loop_loss(z, relation, PATIENTS, t) for relation in (GROUPS.patient, GROUPS.volume, GROUPS.slice)]
+    total = total_loss(z, GROUPS, Weights(1.0, 0.05, 0.35, 0.2), t)
+    torch.testing.assert_close(total, nt_xent_of(z, t) + 0.05 * parts[0] + 0.35 * parts[1] + 0.2 * parts[2])
+    torch.testing.assert_close(total_loss(z, GROUPS, Weights(0.0, 0.0, 2.0, 0.0), t), 2 * parts[1])
+    torch.testing.assert_close(total_loss(z, GROUPS, Weights(3.0, 0.0, 0.0, 0.0), t), 3 * nt_xent_of(z, t))
+
+
+class Products(TorchDispatchMode):
+    """Counts matrix products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func.overloadpacket.__name__ == "mm"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("variant", ["paper", "as_released"])
+def test_similarities_are_computed_once_for_all_losses(variant: LossVariant) -> None:
+    with Products() as products:
+        total_loss(samples(5), GROUPS, Weights(1.0, 0.05, 0.35, 0.2), 0.5, variant)
+    assert products.count == 1
 
 
 def released_loop(z: Tensor, patients: list[int], temperature: float) -> Tensor:
@@ -166,7 +203,7 @@ def released_loop(z: Tensor, patients: list[int], temperature: float) -> Tensor:
 def test_released_loss_equals_the_loop(name: str, temperature: float) -> None:
     _, patients = LAYOUTS[name]
     fast, slow = (samples(len(patients)).requires_grad_() for _ in range(2))
-    loss = released_group_loss(fast, torch.tensor(patients), temperature)
+    loss = released_group_loss(similarities(fast, temperature), strangers(patients))
     truth = released_loop(slow, patients, temperature)
     torch.testing.assert_close(loss, truth)
     loss.backward()
@@ -176,27 +213,27 @@ def test_released_loss_equals_the_loop(name: str, temperature: float) -> None:
 
 
 def test_released_total_does_not_know_the_groups() -> None:
-    patients, t, z = [0, 0, 0, 1, 1], 0.5, samples(5)
-    weights = Weights(1.0, 0.05, 0.35, 0.2)
-    totals = []
-    for groups in ([0, 1, 2, 3, 4], [0, 0, 0, 1, 1]):
-        relation = dict.fromkeys(("patient", "volume", "slice"), related(groups))
-        totals.append(total_loss(z, relation, torch.tensor(patients), weights, t, "as_released"))
-    torch.testing.assert_close(totals[0], nt_xent(z, t) + 0.6 * released_loop(z, patients, t))
+    t, z, weights = 0.5, samples(5), Weights(1.0, 0.05, 0.35, 0.2)
+    others = Groups(GROUPS.patient, GROUPS.patient, GROUPS.patient)
+    totals = [total_loss(z, groups, weights, t, "as_released") for groups in (GROUPS, others)]
+    released = released_loop(z, PATIENTS, t)
+    torch.testing.assert_close(totals[0], nt_xent_of(z, t) + 0.6 * released)
     assert torch.equal(totals[0], totals[1])
-    assert not torch.isclose(totals[1], total_loss(z, relation, torch.tensor(patients), weights, t))
+    assert not torch.isclose(totals[0], total_loss(z, GROUPS, weights, t))
+    only = [total_loss(z, GROUPS, Weights(*shares), t, "as_released") for shares in ((2, 0, 0, 0), (0, 0, 2, 0))]
+    torch.testing.assert_close(torch.stack(only), torch.stack([2 * nt_xent_of(z, t), 2 * released]))
 
 
 def test_similarities_keep_float32_under_autocast_and_small_temperatures() -> None:
-    z = samples(4).float()
-    patients = torch.tensor([0, 0, 1, 1])
-    exact = group_loss(z, related([0, 0, 1, 1]), patients, 0.01)
+    z = samples(5).float()
+    weights = Weights(1.0, 0.05, 0.35, 0.2)
+    exact = total_loss(z.double(), GROUPS, weights, 0.01).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert group_loss(z, related([0, 0, 1, 1]), patients, 0.01).dtype == torch.float32
-        torch.testing.assert_close(group_loss(z, related([0, 0, 1, 1]), patients, 0.01), exact)
-        torch.testing.assert_close(nt_xent(z, 0.01), nt_xent(z.double(), 0.01).float())
+        loss = total_loss(z, GROUPS, weights, 0.01)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, exact)
     half = z.bfloat16().requires_grad_()
-    group_loss(half, related([0, 0, 1, 1]), patients, 0.001).backward()
+    total_loss(half, GROUPS, weights, 0.001).backward()
     assert torch.isfinite(half.grad).all()
 
 
@@ -205,5 +242,5 @@ def test_tight_groups_cost_less_than_scattered_ones() -> None:
     centres = rng.normal(size=(2, 8))
     tight = torch.from_numpy(np.tile(centres[[0, 0, 1, 1]], (2, 1)) + 0.01 * rng.normal(size=(8, 8)))
     mixed = tight[[0, 2, 1, 3, 4, 6, 5, 7]]
-    groups, patients = related([0, 0, 1, 1]), torch.tensor([0, 0, 1, 1])
-    assert group_loss(tight, groups, patients, 0.5) + 0.5 < group_loss(mixed, groups, patients, 0.5)
+    costs = [group_loss(similarities(z, 0.5), related([0, 0, 1, 1]), strangers([0, 0, 1, 1])) for z in (tight, mixed)]
+    assert costs[0] + 0.5 < costs[1]

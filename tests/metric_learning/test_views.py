@@ -33,43 +33,47 @@ def draws(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def seen(views: TwoViews, images: Tensor, generator: torch.Generator) -> Tensor:
+    return views(images, views.draws(len(images), generator))
+
+
 def pictures(n: int = 3, channels: int = 2, rows: int = 24, columns: int = 30) -> Tensor:
     return torch.rand(n, channels, rows, columns, generator=draws(99))
 
 
 def test_shape_order_and_generator() -> None:
     images = pictures()
-    views = TwoViews()(images, draws())
+    views = seen(TwoViews(), images, draws())
     assert views.shape == (6, 2, 24, 30) and views.dtype == torch.float32 and torch.isfinite(views).all()
-    assert torch.equal(views, TwoViews()(images, draws()))
-    assert not torch.equal(views, TwoViews()(images, draws(1)))
+    assert torch.equal(views, seen(TwoViews(), images, draws()))
+    assert not torch.equal(views, seen(TwoViews(), images, draws(1)))
     for i in range(3):
         assert not torch.allclose(views[i], views[i + 3], atol=1e-2)  # the two views of a slice differ
-    same = TwoViews()(images[:1].repeat(4, 1, 1, 1), draws())
+    same = seen(TwoViews(), images[:1].repeat(4, 1, 1, 1), draws())
     assert len({round(float(view.mean()), 6) for view in same}) == 8  # and so do slices of a batch
 
 
 def test_identity_when_everything_is_off() -> None:
     images = pictures()
-    views = TwoViews(**OFF)(images, draws())
+    views = seen(TwoViews(**OFF), images, draws())
     torch.testing.assert_close(views, images.repeat(2, 1, 1, 1), rtol=0, atol=1e-5)
 
 
 def test_flip() -> None:
     images = pictures()
-    views = TwoViews(**{**OFF, "flip": 1})(images, draws())
+    views = seen(TwoViews(**{**OFF, "flip": 1}), images, draws())
     torch.testing.assert_close(views, images.repeat(2, 1, 1, 1).flip(3), rtol=0, atol=1e-5)
-    some = TwoViews(**{**OFF, "flip": 0.5})(images[:1].repeat(200, 1, 1, 1), draws())
+    some = seen(TwoViews(**{**OFF, "flip": 0.5}), images[:1].repeat(200, 1, 1, 1), draws())
     share = (some - images[:1]).abs().amax(dim=(1, 2, 3)).gt(0.1).float().mean()
     assert 0.4 < share < 0.6
 
 
 def test_blur_is_a_gaussian_of_each_images_own_sigma() -> None:
     images = pictures()
-    views = TwoViews(**{**OFF, "blur_sigma": (0.8, 0.8)})(images, draws())
+    views = seen(TwoViews(**{**OFF, "blur_sigma": (0.8, 0.8)}), images, draws())
     truth = ndimage.gaussian_filter(images.numpy(), sigma=(0, 0, 0.8, 0.8), mode="mirror", radius=(0, 0, 2, 2))
     np.testing.assert_allclose(views[:3].numpy(), truth, atol=1e-4)
-    spread = TwoViews(**{**OFF, "blur_sigma": (0.1, 2.0)})(images[:1].repeat(20, 1, 1, 1), draws())
+    spread = seen(TwoViews(**{**OFF, "blur_sigma": (0.1, 2.0)}), images[:1].repeat(20, 1, 1, 1), draws())
     assert spread.std(dim=(1, 2, 3)).max() > 1.5 * spread.std(dim=(1, 2, 3)).min()
 
 
@@ -82,7 +86,7 @@ def test_geometry_stays_within_its_ranges(rows: int, columns: int) -> None:
     images = torch.from_numpy(np.stack(blobs)[None].repeat(60, axis=0)).float()
 
     def maps(settings: dict[str, object]) -> np.ndarray:
-        views = TwoViews(**{**OFF, **settings})(images, draws()).double().numpy()
+        views = seen(TwoViews(**{**OFF, **settings}), images, draws()).double().numpy()
         weight = views / views.sum(axis=(2, 3), keepdims=True)
         found = np.stack([(weight * x).sum(axis=(2, 3)), (weight * y).sum(axis=(2, 3))], axis=-1)  # (n, spot, xy)
         return np.concatenate([(found[:, 1:] - found[:, :1]) / 6, found[:, :1]], axis=1)
@@ -112,13 +116,13 @@ def test_geometry_stays_within_its_ranges(rows: int, columns: int) -> None:
 
 def test_crop_shows_only_the_image() -> None:
     ones = torch.ones(50, 1, 32, 32)
-    views = TwoViews(**{**OFF, "crop_scale": (0.5, 0.9), "crop_ratio": (0.5, 2)})(ones, draws())
+    views = seen(TwoViews(**{**OFF, "crop_scale": (0.5, 0.9), "crop_ratio": (0.5, 2)}), ones, draws())
     torch.testing.assert_close(views[:, :, 1:-1, 1:-1], torch.ones(100, 1, 30, 30))
 
 
 def test_erasing_sets_a_rectangle_to_zero() -> None:
     ones = torch.ones(400, 1, 60, 60)
-    erased = TwoViews(**{**OFF, "erase": 0.2})(ones, draws()).round()[:, 0] == 0
+    erased = seen(TwoViews(**{**OFF, "erase": 0.2}), ones, draws()).round()[:, 0] == 0
     hit = erased.any(dim=(1, 2))
     assert 0.15 < hit.float().mean() < 0.25
     for mask in erased[hit]:
