@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-all lint ui report clean
+.PHONY: help setup bench test test-all perf lint ui report clean
 
 PYTHON ?= python3
 DATASET ?= phantom
@@ -12,6 +12,8 @@ OUT ?= runs
 STUDY ?=
 LOCAL ?=
 SET ?=
+ONLY ?=
+SCALE ?= quick
 
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -23,6 +25,7 @@ help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
 	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
+	@echo "  options of perf:  ONLY=\"training encoder selection scoring launcher\" SCALE=quick|full"
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)
 
@@ -43,6 +46,9 @@ test: $(STAMP) ## run the tests
 
 test-all: $(STAMP) ## run the tests, the slow ones too
 	@$(VENV)/bin/python -m pytest -q
+
+perf: $(STAMP) ## measure speed and memory beside a straightforward baseline; history in perf/
+	@$(VENV)/bin/python tests/perf --scale "$(SCALE)" $(foreach subject,$(ONLY),--only $(subject))
 
 lint: $(STAMP) ## ruff, mypy, import-linter
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

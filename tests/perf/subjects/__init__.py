@@ -1,0 +1,1 @@
+"""One file a subject; each has ``rows(bench)``, which measures and yields the lines of the table."""

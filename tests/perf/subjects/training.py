@@ -1,0 +1,145 @@
+"""Training of the segmentation networks, and the validation on top of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from alseg_core.evaluate import Validation
+from alseg_core.losses import CrossEntropyDice, Dmpls, Loss
+from alseg_core.models.unet import UNet, UNetDual
+from alseg_core.training.batches import TrainingSet
+from alseg_core.training.trainer import Trainer
+from alseg_core.vocabulary import IGNORE
+from material import Volumes, scribbles, volumes
+from measure import Bench, Row
+from straightforward import training as plain
+from straightforward.networks import PlainUNet
+
+BATCH = 6
+EVERY = 200
+"""Steps between validations, as in the paper's protocol."""
+VALIDATED = 360
+"""Slices of ACDC's 40 validation volumes, about."""
+SKIP = {True: 20, False: 1}
+"""First steps that are not timed: on a GPU they choose kernels and capture the step."""
+STEPS = {True: 400, False: 4}
+"""Steps that are."""
+TARGET_MS = {"ce_dice": 1.3, "dmpls": 2.0}
+TARGET_RATIO = {72: 1.7, 14: 2.5}
+SHARE = 0.15
+
+NETWORKS: dict[str, UNet] = {"ce_dice": UNet(), "dmpls": UNetDual()}
+LOSSES: dict[str, Loss] = {"ce_dice": CrossEntropyDice(), "dmpls": Dmpls()}
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """The loop with full masks and with scribbles, at two sizes of slices and of the pool, and one validation."""
+    for size in bench.sizes or (96, 256):
+        data = volumes(bench, 20 if bench.cuda else 6, size)
+        step: dict[str, float] = {}
+        for loss in NETWORKS:
+            for pool in TARGET_RATIO:
+                row = _loop(bench, data, loss, pool)
+                step[loss] = row.ours
+                yield row
+        yield from _validation(bench, data, step)
+
+
+def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
+    slices = data.slices(20)
+    images = np.resize(slices.images(), (pool, *slices.images().shape[1:]))
+    masks = np.resize(data.masks(slices), (pool, *slices.size))
+    labels = masks if loss == "ce_dice" else scribbles(pool, slices.size[0], np.random.default_rng(0))
+    fill = 0 if loss == "ce_dice" else IGNORE
+    classes, zeros = data.classes, np.zeros(pool, np.int64)
+    trainer = Trainer(network=NETWORKS[loss], loss=LOSSES[loss], batch=BATCH, validate_every=10**9)
+    ours_set = TrainingSet.of(images, labels, zeros, np.arange(pool), bench.device)
+    network = PlainUNet(classes, dual=loss == "dmpls").to(bench.device)
+    dataset = plain.SliceDataset(images[:, 0], labels, fill)
+    loss_of = plain.full_loss if loss == "ce_dice" else plain.scribble_loss
+    epochs = max(1, round(40 * BATCH / pool)) if bench.cuda else 1
+
+    def ours() -> float:
+        marks: list[tuple[int, float]] = []
+
+        def progress(done: int) -> None:
+            if done >= SKIP[bench.cuda] and (not marks or done >= SKIP[bench.cuda] + STEPS[bench.cuda]):
+                bench.finish()
+                marks.append((done, time.perf_counter()))
+
+        steps = SKIP[bench.cuda] + STEPS[bench.cuda] + 1  # the last one is followed by a validation
+        trainer.fit(ours_set, classes, steps, fill, lambda _: 0.0, np.random.default_rng(0), progress)
+        (first, start), (last, end) = marks[0], marks[1]
+        return (end - start) / (last - first)
+
+    def baseline() -> float:
+        """Of ``BATCH`` slices: the last step of an epoch has fewer."""
+        seconds = bench.seconds(lambda: plain.train(network, loss_of, dataset, epochs, bench.device))
+        return seconds / (epochs * pool / BATCH)
+
+    plain.train(network, loss_of, torch.utils.data.Subset(dataset, range(BATCH)), 1, bench.device)  # a warm step
+    mine, theirs = bench.both(ours, baseline)
+    traffic, operations = _needs(loss, classes, slices.size[0], 2 if bench.cuda else 4)
+    paper = slices.size[0] == 256
+    if bench.cuda:
+        target, met = f"<= {TARGET_MS[loss]} ms a step", mine <= TARGET_MS[loss] / 1e3
+    else:
+        target, met = f">= {TARGET_RATIO[pool]}x", theirs / mine >= TARGET_RATIO[pool]
+    return Row(
+        name=f"{loss} loop", size=f"{slices.size[0]}^2, pool {pool}", what=f"a step of {BATCH} slices",
+        ours=mine, baseline=theirs, floor=bench.ceilings.floor(traffic, operations, half=True),
+        target=target if paper else "", met=met if paper else None,
+        note=f"{1 / mine:.3g} steps/s; {60000 * 5 / 60 * mine:.3g} min for 300,000 steps" if paper else "",
+    )  # fmt: skip
+
+
+def _needs(loss: str, classes: int, size: int, itemsize: int) -> tuple[float, float]:
+    """Bytes and operations of one step: every convolution reads its input and writes its output once, three times over
+    (forward, gradient of the input, gradient of the weights); all else is taken to be fused into them.
+    """
+    with torch.device("meta"):
+        network = NETWORKS[loss].build(1, classes)
+        images = torch.empty(BATCH, 1, size, size)
+    moved = 0
+
+    def count(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal moved
+        moved += inputs[0].numel() + output.numel()
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            module.register_forward_hook(count)
+    with FlopCounterMode(display=False) as counter:
+        torch.stack([output.sum() for output in network.heads(images)]).sum().backward()
+    return 3.0 * moved * itemsize, float(counter.get_total_flops())
+
+
+def _validation(bench: Bench, data: Volumes, step: dict[str, float]) -> Iterator[Row]:
+    """One pass over the validation volumes, as the share of ``EVERY`` steps that it adds."""
+    names = data.names(40 if bench.cuda else 3)
+    slices = data.prepared.slices(names)
+    size, count = slices.size[0], len(slices)
+    validation = Validation.load(data.prepared, names, data.vault, data.classes, bench.device, 0.0)
+    network = UNet().build(1, data.classes).placed(bench.device).eval()
+    other = PlainUNet(data.classes, dual=False).to(bench.device)
+    images, masks = slices.images()[:, 0], data.masks(slices)
+    parts = [slices.table.of_volume(i) for i in range(len(names))]
+    whole = [(images[part], masks[part]) for part in parts]
+    validation(network)  # a warm pass
+    mine, theirs = bench.both(
+        lambda: bench.seconds(lambda: validation(network)),
+        lambda: bench.seconds(lambda: plain.validate(other, whole, data.classes, bench.device)),
+    )
+    for loss, seconds in step.items():
+        share = mine / count * VALIDATED / (EVERY * seconds)
+        yield Row(
+            name=f"validation beside {loss}", size=f"{size}^2, {count} slices", what="one pass", ours=mine,
+            baseline=theirs, target=f"<= {SHARE:.0%} on top" if size == 256 else "",
+            met=share <= SHARE if size == 256 else None,
+            note=f"{share:.1%} on top of the steps with {VALIDATED} slices every {EVERY} steps",
+        )  # fmt: skip
