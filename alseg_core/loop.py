@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -226,6 +227,7 @@ class _Experiment:
             rows = self.config.evaluate.volumes(
                 best, prepared, split.test, vault, self.classes, self.device,
                 lambda share: self.announcer.progress(number, f"evaluate {share:.0%}", done=1.0),
+                self.config.threads,
             )  # fmt: skip
         with _timed(seconds, "cover"):
             radius, cover_facts = self._cover(number)
@@ -254,6 +256,7 @@ class _Experiment:
                 **cover_facts,
                 **({} if embedding is None else embedding.facts),
             },
+            peak_mb=_peak_mb(),
         )
         self.results.save_state(number, ensemble.state())
         self.results.append(record)
@@ -396,6 +399,16 @@ class _Experiment:
 def _content(start: str) -> str:
     """What a network starts from without the name of the file: it may be renamed."""
     return start.rpartition(", ")[2]
+
+
+def _peak_mb() -> int | None:
+    """Most memory this process has been resident in."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,10 @@ class RunFolder:
         packages = (
             "torch", "numpy", "scipy", "scikit-learn", "scikit-image", "nibabel", "monai", "faiss-cpu", "faiss-gpu-cu12"
         )  # fmt: skip
-        installed = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in packages}
+        installed = {}
+        for package in packages:
+            with suppress(metadata.PackageNotFoundError):
+                installed[package] = metadata.version(package)
         gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
         facts = {
             "python": platform.python_version(),

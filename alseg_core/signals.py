@@ -12,7 +12,7 @@ from torch import Tensor
 from alseg_core import seeding
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.errors import ConfigError
-from alseg_core.training.inference import CHUNK, Ensemble
+from alseg_core.training.inference import Ensemble, chunk_size
 from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
 
 
@@ -72,8 +72,9 @@ class Signals:
             yield chunk, *self._networks().pixel_features(images)
 
     def _chunks(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor]]:
-        for start in range(0, len(positions), CHUNK):
-            chunk = positions[start : start + CHUNK]
+        size = chunk_size(self.slices.size, self.device)
+        for start in range(0, len(positions), size):
+            chunk = positions[start : start + size]
             yield chunk, torch.from_numpy(self.slices.images(chunk))
 
     def _networks(self) -> Ensemble:

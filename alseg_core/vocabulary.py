@@ -77,7 +77,8 @@ class RoundRecord:
     summary: mean test scores, {"dice", "hd95_mm", "assd_mm", "nsd", "validation_dice", "empty_predictions",
     "empty_truths", "empty_both", "dice_<class>"...}. seconds: wall time of the round's parts; a shared training counts
     with the time it took whoever did it. ledger: who read which labels, for what. signals: facts that the parts tell of
-    themselves (encoder initialisation, epochs, whether a first round's training was shared, ...).
+    themselves (encoder initialisation, epochs, whether a first round's training was shared, ...). peak_mb: most memory
+    that the process has been resident in so far, earlier runs in the same process among it; None where it is unknown.
     """
 
     round: int
@@ -93,3 +94,4 @@ class RoundRecord:
     seconds: dict[str, float]
     ledger: list[dict[str, object]]
     signals: dict[str, object] = field(default_factory=dict)
+    peak_mb: int | None = None

@@ -11,9 +11,7 @@ from torch import Tensor
 from alseg_core.embed.embedder import EmbedContext, Embedding
 from alseg_core.errors import ConfigError
 from alseg_core.registry import component
-
-CHUNK = 32
-"""Slices that pass through the network at a time."""
+from alseg_core.training.inference import chunk_size
 
 
 @runtime_checkable
@@ -41,6 +39,7 @@ class TaskNet:
         if not isinstance(model, FeatureModel):
             got = "none has been trained yet" if model is None else f"{type(model).__name__} has no features(images)"
             raise ConfigError(f"embedder 'task_net' needs a trained network: {got}. Start with a labelled first round.")
-        chunks = np.array_split(np.arange(len(context.slices)), -(-len(context.slices) // CHUNK))
+        count, each = len(context.slices), chunk_size(context.slices.size, context.device)
+        chunks = np.array_split(np.arange(count), -(-count // each))
         parts = [model.features(torch.from_numpy(context.slices.images(p)).to(context.device)) for p in chunks]
         return Embedding(torch.cat(parts).float().cpu().numpy())

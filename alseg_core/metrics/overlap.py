@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alseg_core.vocabulary import LabelArray
+from alseg_core.vocabulary import IntArray, LabelArray
+
+if TYPE_CHECKING:  # strategies are listed without waiting for torch
+    from torch import Tensor
 
 
 def dice_scores(prediction: LabelArray, truth: LabelArray, classes: int) -> list[float]:
@@ -16,5 +20,24 @@ def dice_scores(prediction: LabelArray, truth: LabelArray, classes: int) -> list
     """
     pairs = np.bincount(truth.ravel().astype(np.int64) * classes + prediction.ravel(), minlength=classes * classes)
     confusion = pairs.reshape(classes, classes)
-    sizes = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return [2.0 * confusion[c, c] / sizes[c] if sizes[c] else math.nan for c in range(1, classes)]
+    both = np.diagonal(confusion)
+    return dice(np.stack([both, confusion.sum(axis=0) + confusion.sum(axis=1)], axis=1)[1:])
+
+
+def dice(overlap: IntArray) -> list[float]:
+    """Dice of each structure from (n, 2) pixels that are in both and in either, counted twice where in both."""
+    return [2.0 * both / either if either else math.nan for both, either in overlap.tolist()]
+
+
+def overlaps(predictions: Tensor, truths: Tensor, classes: int) -> Tensor:
+    """(B, classes - 1, 2) int64 for :func:`dice`: pixels |P∩T| and |P|+|T| of each slice and foreground class.
+
+    predictions, truths: (B, H, W) uint8 on one device, which the host does not wait for.
+    """
+    import torch
+
+    counts = []
+    for label in range(1, classes):
+        ours, theirs = (predictions == label).flatten(1), (truths == label).flatten(1)
+        counts += [(ours & theirs).sum(dim=1), ours.sum(dim=1) + theirs.sum(dim=1)]
+    return torch.stack(counts, dim=1).view(-1, classes - 1, 2)

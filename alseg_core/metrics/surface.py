@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 
@@ -37,12 +36,12 @@ def surface_scores(
         return SurfaceScores(diagonal, diagonal, 0.0)
     # MONAI takes seconds to import, and only evaluation needs it
     from monai.metrics.utils import get_mask_edges, get_surface_distance
+    from scipy.ndimage import find_objects
 
-    box = tuple(slice(max(i.min() - 1, 0), i.max() + 2) for i in np.nonzero(prediction | truth))
-    ours, theirs = (torch.from_numpy(np.pad(m[box], 1)) for m in (prediction, truth))
-    edges = get_mask_edges(ours, theirs, crop=False)
+    box = find_objects((prediction | truth).view(np.uint8))[0]  # erosion takes what is outside for background
+    edges = get_mask_edges(prediction[box], truth[box], crop=False)
     directed = [
-        torch.as_tensor(get_surface_distance(a, b, spacing=list(spacing_mm))).double().numpy()
+        np.asarray(get_surface_distance(a, b, spacing=list(spacing_mm)), dtype=np.float64)
         for a, b in (edges, edges[::-1])
     ]
     both = np.concatenate(directed)

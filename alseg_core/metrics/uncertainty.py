@@ -1,87 +1,114 @@
 """Uncertainty of class probabilities, pixel by pixel; higher = less certain.
 
-The measures take the probabilities (B, K, H, W) of the members of an ensemble, or of dropout passes, one at a time, and
-go over them once without keeping them. Each returns the scores (B, H, W) and the mean prediction (B, K, H, W).
+The probabilities (B, K, H, W) of the members of an ensemble, or of dropout passes, come one at a time and are gone over
+once without being kept: :func:`measures` gives any set of measures from one pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # strategies are listed without waiting for torch
     from torch import Tensor
 
+Measure = Literal["entropy", "least_confidence", "margin", "variance_ratio", "bald"]
+"""Names of the measures; see the functions."""
 
-def entropy(probabilities: Tensor) -> Tensor:
-    """Entropy -sum_c p log p in nats, (B, H, W), of probabilities (B, K, H, W); p = 0 contributes 0."""
-    return -probabilities.xlogy(probabilities).sum(dim=1)
+TINY = 1e-37
+"""What stands for a probability of 0 under a logarithm, so that 0 log 0 = 0; just above float32's smallest normal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What one pass over M members leaves.
+
+    count: M. mean: (B, K, H, W) mean probabilities. votes: (B, K, H, W) members whose most probable class it is.
+    spread: (B, H, W) sum of the members' entropies. votes and spread are None where no measure needs them.
+    """
+
+    count: int
+    mean: Tensor
+    votes: Tensor | None
+    spread: Tensor | None
+
+
+def measures(members: Iterable[Tensor], names: Collection[Measure]) -> tuple[dict[Measure, Tensor], Tensor]:
+    """Pixel scores (B, H, W) by each of the measures, and the mean prediction (B, K, H, W), from one pass.
+
+    members: (B, K, H, W) each, left as they are. Raises ValueError when there are none.
+    """
+    sums = _gone_over(members, votes="variance_ratio" in names, spread="bald" in names)
+    return {name: MEASURES[name](sums) for name in names}, sums.mean
 
 
 def mean_prediction(members: Iterable[Tensor]) -> Tensor:
     """Mean probabilities (B, K, H, W) of the members."""
-    count, total = 0, None
-    for p in members:
-        total = p.clone() if total is None else total.add_(p)
-        count += 1
-    if total is None:
-        raise ValueError("no members to average")
-    return total.div_(count)
+    return _gone_over(members, votes=False, spread=False).mean
 
 
-def predictive_entropy(members: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+def entropy(probabilities: Tensor) -> Tensor:
+    """Entropy -sum_c p log p in nats, (B, H, W), of probabilities (B, K, H, W); p = 0 contributes 0."""
+    return probabilities.clamp_min(TINY).log_().mul_(probabilities).sum(dim=1).neg_()
+
+
+def predictive_entropy(sums: Sums) -> Tensor:
     """Entropy of the mean prediction, in nats (Shannon 1948)."""
-    mean = mean_prediction(members)
-    return entropy(mean), mean
+    return entropy(sums.mean)
 
 
-def least_confidence(members: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+def least_confidence(sums: Sums) -> Tensor:
     """1 - probability of the most probable class of the mean prediction, in [0, 1 - 1/K] (Lewis & Gale 1994)."""
-    mean = mean_prediction(members)
-    return 1 - mean.amax(dim=1), mean
+    return 1 - sums.mean.amax(dim=1)
 
 
-def margin(members: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+def margin(sums: Sums) -> Tensor:
     """1 - (p_(1) - p_(2)) of the two most probable classes of the mean prediction, in [0, 1] (Scheffer et al. 2001)."""
-    mean = mean_prediction(members)
-    first, second = mean.topk(2, dim=1).values.unbind(dim=1)
-    return 1 - (first - second), mean
+    first, second = sums.mean.topk(2, dim=1).values.unbind(dim=1)
+    return 1 - (first - second)
 
 
-def variance_ratio(members: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+def variance_ratio(sums: Sums) -> Tensor:
     """1 - (votes for the modal class) / M, in [0, 1 - 1/K] (Freeman 1965); 0 everywhere for one member."""
-    count, total, votes = 0, None, None
-    for p in members:
-        total = p.clone() if total is None else total.add_(p)
-        votes = p.new_zeros(p.shape) if votes is None else votes
-        winner = p.argmax(dim=1, keepdim=True)
-        votes.scatter_add_(1, winner, p.new_ones(winner.shape))
-        count += 1
-    if total is None or votes is None:
-        raise ValueError("no members to average")
-    return 1 - votes.amax(dim=1) / count, total.div_(count)
+    assert sums.votes is not None
+    return 1 - sums.votes.amax(dim=1) / sums.count
 
 
-def bald(members: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+def bald(sums: Sums) -> Tensor:
     """Mutual information H(mean_m p_m) - mean_m H(p_m) in nats (Houlsby et al. 2011); 0 everywhere for one member."""
-    count, total, spread = 0, None, None
-    for p in members:
-        total = p.clone() if total is None else total.add_(p)
-        spread = entropy(p) if spread is None else spread.add_(entropy(p))
-        count += 1
-    if total is None or spread is None:
-        raise ValueError("no members to average")
-    mean = total.div_(count)
-    return (entropy(mean) - spread / count).clamp_(min=0), mean  # rounding can leave it just below 0
+    assert sums.spread is not None
+    return (entropy(sums.mean) - sums.spread / sums.count).clamp_(min=0)  # rounding can leave it just below 0
 
 
-Measure = Literal["entropy", "least_confidence", "margin", "variance_ratio", "bald"]
-"""Names of the measures; see the functions."""
-
-MEASURES: dict[Measure, Callable[[Iterable[Tensor]], tuple[Tensor, Tensor]]] = {
+MEASURES: dict[Measure, Callable[[Sums], Tensor]] = {
     "entropy": predictive_entropy,
     "least_confidence": least_confidence,
     "margin": margin,
     "variance_ratio": variance_ratio,
     "bald": bald,
 }
+
+
+def _gone_over(members: Iterable[Tensor], *, votes: bool, spread: bool) -> Sums:
+    count, total, voted, entropies = 0, None, None, None
+    for p in members:
+        count += 1
+        # the first is the caller's and is not written to; the sum of two is ours
+        total = p if total is None else total + p if count == 2 else total.add_(p)
+        if votes:
+            voted = _vote(p) if voted is None else voted.add_(_vote(p))
+        if spread:
+            entropies = entropy(p) if entropies is None else entropies.add_(entropy(p))
+    if total is None:
+        raise ValueError("no members to average")
+    return Sums(count, total / count, voted, entropies)
+
+
+def _vote(probabilities: Tensor) -> Tensor:
+    """(B, K, H, W) int16, 1 for the most probable class, the first on ties."""
+    import torch
+
+    winner = probabilities.argmax(dim=1, keepdim=True)
+    classes = torch.arange(probabilities.shape[1], device=winner.device).view(1, -1, 1, 1)
+    return (winner == classes).to(torch.int16)

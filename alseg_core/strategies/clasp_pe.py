@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from alseg_core.metrics.uncertainty import predictive_entropy
+from alseg_core.metrics.uncertainty import measures
 from alseg_core.registry import component
 from alseg_core.strategies.sampling import pick
 from alseg_core.strategies.scores import Source, predictions
@@ -67,10 +67,12 @@ class ClaspPE(Strategy):
 
     def _scores(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         """(U, K) scores: column 0 class-free, column c of foreground class c."""
+        import torch
+
         parts = []
         for members in predictions(view, self.source, self.passes, rng):
-            entropy, mean = predictive_entropy(members)
-            weighted = entropy.double().unsqueeze(1) * mean.double()
-            weighted[:, 0] = entropy
-            parts.append(weighted.mean(dim=(2, 3)).cpu().numpy())
-        return np.concatenate(parts)
+            pixels, mean = measures(members, ["entropy"])
+            entropy = pixels["entropy"].unsqueeze(1)
+            weighted = torch.cat([entropy, entropy * mean[:, 1:]], dim=1)
+            parts.append(weighted.mean(dim=(2, 3), dtype=torch.float64))
+        return torch.cat(parts).cpu().numpy()

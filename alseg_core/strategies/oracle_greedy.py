@@ -30,7 +30,7 @@ class OracleGreedy(Strategy):
         masks = cast(ReferenceView, view).ground_truth()
         parts = []
         for chunk, members in view.member_probabilities(view.unlabelled):
-            predicted, truth = mean_prediction(members).argmax(dim=1).cpu().numpy(), masks[chunk]
+            predicted, truth = mean_prediction(members).max(dim=1).indices.cpu().numpy(), masks[chunk]
             wrong = (predicted != truth) & (truth != IGNORE)
             parts.append([(wrong & ((truth == c) | (predicted == c))).sum(axis=(1, 2)) for c in range(1, view.classes)])
         errors = np.concatenate(parts, axis=1).T.astype(np.float64)  # (U, K - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from alseg_core.errors import ConfigError
-from alseg_core.metrics.uncertainty import MEASURES, Measure
+from alseg_core.metrics.uncertainty import Measure, measures
 from alseg_core.registry import component, nested
 from alseg_core.strategies.sampling import Sampling, pick
 from alseg_core.strategies.view import Strategy, View
@@ -31,23 +31,22 @@ DILATION = 3
 OF_DISAGREEMENT = ("variance_ratio", "bald")
 
 
-def slice_scores(pixels: Tensor, aggregate: Aggregate, foreground: Tensor) -> NDArray[np.float64]:
-    """Slice scores (B,) of pixel scores (B, H, W); foreground: (B, H, W) bool, predicted foreground."""
-    flat = pixels.flatten(1).double()
-    if aggregate == "mean":
-        score = flat.mean(dim=1)
-    elif aggregate == "sum":
-        score = flat.sum(dim=1)
-    elif aggregate == "top":
-        score = flat.topk(max(1, int(flat.shape[1] * TOP_SHARE)), dim=1).values.mean(dim=1)
-    else:
-        from torch.nn import functional
+def slice_scores(pixels: Tensor, aggregate: Aggregate, foreground: Tensor) -> Tensor:
+    """Slice scores (B,) float64 of pixel scores (B, H, W); foreground: (B, H, W) bool, predicted foreground."""
+    import torch
+    from torch.nn import functional
 
-        wide = (
-            functional.max_pool2d(foreground.float(), 2 * DILATION + 1, stride=1, padding=DILATION).flatten(1).double()
-        )
-        score = (flat * wide).sum(dim=1) / wide.sum(dim=1).clamp(min=1)
-    return score.cpu().numpy()
+    flat = pixels.flatten(1)
+    if aggregate == "mean":
+        return flat.mean(dim=1, dtype=torch.float64)
+    if aggregate == "sum":
+        return flat.sum(dim=1, dtype=torch.float64)
+    if aggregate == "top":
+        highest = flat.topk(max(1, int(flat.shape[1] * TOP_SHARE)), dim=1).values
+        return highest.mean(dim=1, dtype=torch.float64)
+    wide = functional.max_pool2d(foreground.float(), 2 * DILATION + 1, stride=1, padding=DILATION).flatten(1)
+    area = wide.sum(dim=1, dtype=torch.float64).clamp(min=1)
+    return (flat * wide).sum(dim=1, dtype=torch.float64) / area
 
 
 def predictions(view: View, source: Source, passes: int, rng: np.random.Generator) -> Iterator[Iterator[Tensor]]:
@@ -58,6 +57,25 @@ def predictions(view: View, source: Source, passes: int, rng: np.random.Generato
         chunks = view.dropout_probabilities(view.unlabelled, passes, rng)
     for _, members in chunks:
         yield members
+
+
+def uncertainties(
+    view: View, names: Collection[Measure], source: Source, passes: int, aggregate: Aggregate, rng: np.random.Generator
+) -> dict[Measure, NDArray[np.float64]]:
+    """Scores (U,) of the unlabelled slices in their order by each of the measures, all from one pass.
+
+    passes: number of dropout passes, where the source is those.
+    """
+    import torch
+
+    parts: dict[Measure, list[Tensor]] = {name: [] for name in names}
+    for members in predictions(view, source, passes, rng):
+        pixels, mean = measures(members, names)
+        foreground = mean.max(dim=1).indices > 0
+        for name, scores in pixels.items():
+            parts[name].append(slice_scores(scores, aggregate, foreground))
+    # fetched at the end: a device computes on while the host reads the next slices
+    return {name: torch.cat(part).cpu().numpy() for name, part in parts.items()}
 
 
 @component
@@ -83,11 +101,8 @@ class Score:
 
     def of(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         """Scores (U,) of the unlabelled slices in their order, higher = less certain, never negative."""
-        scores = []
-        for members in predictions(view, self._source(view), self.passes, rng):
-            pixels, mean = MEASURES[self.name](members)
-            scores.append(slice_scores(pixels, self.aggregate, mean.argmax(dim=1) > 0))
-        return np.concatenate(scores)
+        source = self._source(view)
+        return uncertainties(view, (self.name,), source, self.passes, self.aggregate, rng)[self.name]
 
     def _source(self, view: View) -> Source:
         if self.source != "auto":

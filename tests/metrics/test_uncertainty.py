@@ -1,26 +1,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
-from alseg_core.metrics.uncertainty import (
-    MEASURES,
-    bald,
-    entropy,
-    least_confidence,
-    margin,
-    mean_prediction,
-    predictive_entropy,
-    variance_ratio,
-)
+from alseg_core.metrics.uncertainty import MEASURES, Measure, entropy, mean_prediction, measures
+
+NAMES: list[Measure] = list(MEASURES)
 
 
 def pixel(*p: float) -> Tensor:
     return torch.tensor(p).reshape(1, len(p), 1, 1)
+
+
+def score(name: Measure, members: Iterable[Tensor]) -> Tensor:
+    return measures(members, [name])[0][name]
 
 
 def test_entropy_against_a_loop_with_zeros() -> None:
@@ -32,49 +29,71 @@ def test_entropy_against_a_loop_with_zeros() -> None:
 def test_bald_is_zero_when_members_agree_and_maximal_when_they_are_sure_of_different_classes() -> None:
     sure, unsure = pixel(1.0, 0.0), pixel(0.5, 0.5)
     for members, expected in (([unsure, unsure], 0.0), ([sure, sure.flip(1)], math.log(2)), ([sure], 0.0)):
-        assert bald(iter(members))[0].item() == pytest.approx(expected)
+        assert score("bald", iter(members)).item() == pytest.approx(expected)
 
 
 def test_bald_is_never_negative() -> None:
     p = torch.rand(4, 5, 16, 16, generator=torch.Generator().manual_seed(0)).softmax(1)
-    assert bald([p, p, p])[0].min() >= 0
+    assert score("bald", [p, p, p]).min() >= 0
 
 
 def test_measures_by_hand() -> None:
     members = [pixel(0.6, 0.3, 0.1), pixel(0.2, 0.7, 0.1), pixel(0.5, 0.1, 0.4), pixel(0.1, 0.1, 0.8)]
     mean = [0.35, 0.3, 0.35]
     assert mean_prediction(members).flatten().tolist() == pytest.approx(mean)
-    assert predictive_entropy(members)[0].item() == pytest.approx(-sum(p * math.log(p) for p in mean))
-    assert least_confidence(members)[0].item() == pytest.approx(0.65)
-    assert margin(members)[0].item() == pytest.approx(1.0)
-    assert margin(members[:1])[0].item() == pytest.approx(1 - 0.3)
+    assert score("entropy", members).item() == pytest.approx(-sum(p * math.log(p) for p in mean))
+    assert score("least_confidence", members).item() == pytest.approx(0.65)
+    assert score("margin", members).item() == pytest.approx(1.0)
+    assert score("margin", members[:1]).item() == pytest.approx(1 - 0.3)
     # votes: 0, 1, 0, 2
-    assert variance_ratio(members)[0].item() == pytest.approx(1 - 2 / 4)
-    assert variance_ratio(members[:1])[0].item() == 0
-    assert variance_ratio([members[0]] * 4 + [members[1]])[0].item() == pytest.approx(0.2)
+    assert score("variance_ratio", members).item() == pytest.approx(1 - 2 / 4)
+    assert score("variance_ratio", members[:1]).item() == 0
+    assert score("variance_ratio", [members[0]] * 4 + [members[1]]).item() == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("name", MEASURES)
-def test_one_pass_over_members_that_are_left_as_they_were(name: str) -> None:
+@pytest.mark.parametrize("names", [*([name] for name in NAMES), NAMES, []])
+def test_one_pass_over_members_that_are_left_as_they_were(names: list[Measure]) -> None:
     torch.manual_seed(0)
     members = [torch.rand(2, 3, 4, 5).softmax(1) for _ in range(3)]
     members[0][0, :, 0, 0] = torch.tensor([1.0, 0.0, 0.0])
     kept = [p.clone() for p in members]
-    alive = 0
+    asked = 0
 
     def stream() -> Iterator[Tensor]:
-        nonlocal alive
+        nonlocal asked
         for p in members:
-            alive += 1
+            asked += 1
             yield p
 
-    scores, mean = MEASURES[name](stream())  # type: ignore[index]
-    assert alive == 3
+    scores, mean = measures(stream(), names)
+    assert asked == 3 and list(scores) == names
     assert all(torch.equal(p, q) for p, q in zip(members, kept, strict=True))
-    assert scores.shape == (2, 4, 5) and torch.isfinite(scores).all() and (scores >= 0).all()
+    for pixels in scores.values():
+        assert pixels.shape == (2, 4, 5) and torch.isfinite(pixels).all() and (pixels >= 0).all()
     torch.testing.assert_close(mean, torch.stack(members).mean(0))
     with pytest.raises(ValueError, match="no members"):
-        MEASURES[name](iter([]))  # type: ignore[index]
+        measures(iter([]), names)
+
+
+def test_the_only_member_is_left_as_it_was() -> None:
+    p = torch.rand(2, 3, 4, 5).softmax(1)
+    kept = p.clone()
+    mean = measures([p], NAMES)[1]
+    mean.zero_()
+    assert torch.equal(p, kept)
+
+
+def test_members_in_the_order_of_the_channels_score_the_same() -> None:
+    torch.manual_seed(0)
+    members = [torch.rand(2, 4, 6, 5).softmax(1) for _ in range(3)]
+    other = [p.contiguous(memory_format=torch.channels_last) for p in members]
+    for a, b in zip(measures(members, NAMES)[0].values(), measures(other, NAMES)[0].values(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_more_votes_than_a_byte_holds() -> None:
+    members = [pixel(0.9, 0.1)] * 300 + [pixel(0.1, 0.9)] * 20
+    assert score("variance_ratio", members).item() == pytest.approx(20 / 320)
 
 
 def test_against_the_stack_of_all_members() -> None:
@@ -91,6 +110,8 @@ def test_against_the_stack_of_all_members() -> None:
         "variance_ratio": 1 - votes / 5,
         "bald": -(mean * mean.log()).sum(1) - spread,
     }
-    assert set(expected) == set(MEASURES)
-    for name, measure in MEASURES.items():
-        torch.testing.assert_close(measure(iter(members))[0], expected[name], atol=1e-6, rtol=1e-5)
+    together, _ = measures(iter(members), NAMES)
+    assert set(expected) == set(together)
+    for name in NAMES:
+        torch.testing.assert_close(together[name], expected[name], atol=1e-6, rtol=1e-5)
+        assert torch.equal(score(name, iter(members)), together[name])

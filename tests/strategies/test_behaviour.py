@@ -17,7 +17,7 @@ from alseg_core.strategies import STRATEGIES
 from alseg_core.strategies.clasp_pe import ClaspPE
 from alseg_core.strategies.conformance import SyntheticReferenceView
 from alseg_core.strategies.sampling import Sampling, best, pick
-from alseg_core.strategies.scores import Score, slice_scores
+from alseg_core.strategies.scores import Score, slice_scores, uncertainties
 from alseg_core.strategies.stochastic_batches import StochasticBatches
 from tests.strategies.conftest import make_view
 
@@ -322,6 +322,27 @@ def test_aggregations_against_numpy() -> None:
     np.testing.assert_allclose(slice_scores(pixels, "top", foreground), np.sort(flat)[:, -40:].mean(1), rtol=1e-5)
     expected = [pixels[0, 2:9, 2:9].mean().item(), 0, 0]
     np.testing.assert_allclose(slice_scores(pixels, "foreground", foreground), expected, rtol=1e-5)
+
+
+def test_several_measures_from_one_pass() -> None:
+    """T predictions a slice whatever the number of measures, and each as if it had been asked for alone."""
+    view, asked = make_view(), 0
+    answers = view.dropout_probabilities
+
+    def counted(*given: Any) -> Any:
+        nonlocal asked
+        for chunk, passes in answers(*given):
+            kept = list(passes)
+            asked += len(kept) * len(chunk)
+            yield chunk, iter(kept)
+
+    view.dropout_probabilities = counted  # type: ignore[method-assign]
+    rng = np.random.default_rng
+    together = uncertainties(view, ("entropy", "bald", "variance_ratio"), "dropout", 40, "mean", rng(0))
+    assert asked == 40 * len(view.unlabelled)
+    for name, scores in together.items():
+        alone = Score(name=name, source="dropout", passes=40).of(view, rng(0))
+        assert scores.dtype == np.float64 and np.array_equal(scores, alone) and len(set(scores)) > 1
 
 
 def test_ties_go_to_the_first_in_order() -> None:
