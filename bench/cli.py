@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from alseg_core.config import RunConfig
     from alseg_core.loop import Plan
+    from bench.cluster import Cluster
     from bench.display import Display
     from bench.study import Study
-    from bench.worker import Job
+    from bench.worker import Job, StudyListener
 
 TRACKING_WAIT_S = 60.0
 """Seconds that the end of a study waits for its tracking."""
@@ -89,30 +90,34 @@ def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
 
     configs = study.runs()
     study.check_folders()
-    folder = out / study.name
-    plans = _plans(configs, out / "store", display)
     _check_machine(study, configs, local)
+    folder = out / study.name
     jobs = [Job.of(config, folder) for config in configs]
-    for job, config in zip(jobs, configs, strict=True):
-        RunFolder(job.folder).check(config.fingerprint, plans[job.key].data_key)
     todo = [job for job in jobs if not job.finished()]
-    others = _write_index(folder, study.name, configs, study.sources())
-    if others:
-        note = "have other settings or were not asked for now; they stay, outside this report"
-        display.say(f"{others} runs of earlier launches in {_shown(folder)} {note}")
-    _announce(study, configs, plans, todo, local, display)
+    keys = {job.key for job in todo}
+    left = [config for config in configs if config.key in keys]
+    with _cluster(study, left, local) as cluster:  # it starts while the data are prepared
+        plans = _plans(configs, out / "store", display)
+        for job, config in zip(jobs, configs, strict=True):
+            RunFolder(job.folder).check(config.fingerprint, plans[job.key].data_key)
+        others = _write_index(folder, study.name, configs, study.sources())
+        if others:
+            note = "have other settings or were not asked for now; they stay, outside this report"
+            display.say(f"{others} runs of earlier launches in {_shown(folder)} {note}")
+        order = _announce(study, len(configs), left, plans, local, display)
+        todo.sort(key=lambda job: order.index(job.key))
 
-    tracking = Background(Tracker(study.name, out), jobs)
-    display.start(todo, finished=len(jobs) - len(todo))
+        tracking = Background(Tracker(study.name, out), jobs)
+        display.start(todo, finished=len(jobs) - len(todo))
 
-    def tell(key: str, event: StudyEvent) -> None:
-        from alseg_core.events import Progress
+        def tell(key: str, event: StudyEvent) -> None:
+            from alseg_core.events import Progress
 
-        display(key, event)
-        if not isinstance(event, Progress):
-            tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
+            display(key, event)
+            if not isinstance(event, Progress):
+                tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
 
-    _execute(todo, study, out, local, tell)
+        _execute(todo, study, out, cluster, tell)
     results = report.write(folder)
     untracked = tracking.finish(folder / "report", TRACKING_WAIT_S)
     display.stop()
@@ -127,8 +132,29 @@ def _bench(study: Study, out: Path, local: bool, display: Display) -> bool:
     return bool(results.failed)
 
 
-def _execute(todo: list[Job], study: Study, out: Path, local: bool, tell: Any) -> None:
+def _cluster(study: Study, left: list[RunConfig], local: bool) -> AbstractContextManager[Cluster | None]:
+    """Ray for the runs that are left, where they need it."""
+    if local or not left:
+        return nullcontext()
+    from bench.cluster import Cluster
+
+    return Cluster(study.resources.cpus * _places(study, left, local))
+
+
+def _places(study: Study, left: list[RunConfig], local: bool) -> int:
+    """Runs that go on at the same time."""
+    import torch
+
+    from bench.estimate import at_once, cores
+
     if local:
+        return 1
+    wanted, devices = study.resources, torch.cuda.device_count()
+    return at_once(left, wanted.cpus, wanted.gpus, study.concurrency, cores(), devices)
+
+
+def _execute(todo: list[Job], study: Study, out: Path, cluster: Cluster | None, tell: StudyListener) -> None:
+    if cluster is None:
         from bench.local import execute
 
         execute(todo, out / "store", study.retries, tell)
@@ -136,7 +162,7 @@ def _execute(todo: list[Job], study: Study, out: Path, local: bool, tell: Any) -
         from bench import ray_tune
 
         ray_tune.execute(
-            todo, out / "store", study.retries, tell, out / study.name / "ray",
+            todo, out / "store", study.retries, tell, out / study.name / "ray", cluster,
             study.resources.cpus, study.resources.gpus, study.concurrency,
         )  # fmt: skip
 
@@ -242,33 +268,31 @@ def _write_index(folder: Path, name: str, configs: list[RunConfig], sources: Map
 
 
 def _announce(
-    study: Study, configs: list[RunConfig], plans: Mapping[str, Plan], todo: list[Job], local: bool, display: Display
-) -> None:
-    """Say what will run and about how long it takes."""
-    import torch
+    study: Study, runs: int, left: list[RunConfig], plans: Mapping[str, Plan], local: bool, display: Display
+) -> list[str]:
+    """Say what will run and about how long it takes. left: of all ``runs``, those that are not finished.
 
+    Returns their keys in the order in which they should start: the longest first, so that none is left over at the end.
+    """
     from bench.display import duration
-    from bench.estimate import at_once, cores, count, seconds, shared
+    from bench.estimate import count, durations, shared, wall
 
-    if not todo:
-        display.say(f"study {study.name}: all {len(configs)} runs are finished")
-        return
-    keys = {job.key for job in todo}
-    left = [config for config in configs if config.key in keys]
+    keys = [config.key for config in left]
+    if not left:
+        display.say(f"study {study.name}: all {runs} runs are finished")
+        return keys
     work = count(left, plans)
-    done = f" ({len(configs) - len(todo)} of {len(configs)} are finished)" if len(todo) < len(configs) else ""
+    done = f" ({runs - len(left)} of {runs} are finished)" if len(left) < runs else ""
     what = (
         f"study {study.name}: {work.runs} runs{done}, {work.rounds} rounds, {work.trainings} trainings, "
         f"{work.steps} training steps"
     )
     if shared(local):  # what a step takes there is not known here
         display.say(f"{what}, on the cluster at RAY_ADDRESS")
-        return
-    resources = study.resources
-    once = 1 if local else at_once(
-        left, resources.cpus, resources.gpus, study.concurrency, cores(), torch.cuda.device_count()
-    )  # fmt: skip
-    display.say(f"{what}, {once} at once: about {duration(seconds(left, plans, once))}")
+        return keys
+    once, each = _places(study, left, local), durations(left, plans)
+    display.say(f"{what}, {once} at once: about {duration(wall(each, once))}")
+    return [keys[i] for i in sorted(range(len(keys)), key=lambda i: -each[i])]
 
 
 def _shown(path: Path) -> str:

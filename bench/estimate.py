@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,11 @@ if TYPE_CHECKING:
     from alseg_core.loop import Plan
     from alseg_core.metric_learning.fit import ContrastiveTraining
 
-STEPS = 5
-"""Training steps of a calibration; the first one warms up and does not count."""
+STEPS = {"cpu": 5, "cuda": 20}
+"""Training steps of a calibration by kind of device. The least time counts: the first ones warm up, on a GPU the step
+is captured after some, and whatever else the machine does at the time only adds."""
+EPOCHS = {"cpu": 2, "cuda": 6}
+"""Epochs of the encoder's calibration, of which the least time counts too; the first one warms up."""
 PASSES = 0.35
 """Time of a slice in a forward pass, as a share of its time in a training step."""
 PATIENTS = 4
@@ -53,15 +55,19 @@ def count(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> Work:
     )
 
 
-def seconds(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrency: int) -> float:
-    """Wall time of the runs, ``concurrency`` at once, from a calibration that takes seconds for one kind of network."""
+def durations(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> list[float]:
+    """Seconds of each run, from a calibration that takes seconds for one kind of network.
+
+    What runs share counts for the first of them.
+    """
     import torch
 
     before = torch.get_num_threads()
     step_times: dict[str, float] = {}
-    encoder_times: dict[str, float] = {}
+    slice_times: dict[str, float] = {}  # of an encoder's epoch
+    encoders: set[str] = set()  # that recipes share
     firsts: set[str] = set()  # trainings of the first round that recipes share
-    durations = []
+    found: list[float] = []
     try:
         for config in configs:
             torch.set_num_threads(config.threads)
@@ -69,19 +75,27 @@ def seconds(configs: Sequence[RunConfig], plans: Mapping[str, Plan], concurrency
             kind = f"{config.train!r}{plan.size}{plan.channels}{config.threads}"
             if kind not in step_times:
                 step_times[kind] = _step_seconds(config, plan)
-            durations.append(_run_seconds(config, plan, step_times[kind]))
+            found.append(_run_seconds(config, plan, step_times[kind]))
             shared = config.recipe.embed
             encoder = f"{shared!r}{config.dataset.name}{config.seed}"
-            if _contrastive(config) is not None and encoder not in encoder_times:
-                encoder_times[encoder] = _encoder_seconds(config, plan)
-                durations[-1] += encoder_times[encoder]
+            if (contrastive := _contrastive(config)) is not None and encoder not in encoders:
+                kind = f"{shared!r}{plan.size}{plan.channels}{config.threads}"
+                if kind not in slice_times:
+                    slice_times[kind] = _encoder_slice_seconds(config, plan)
+                found[-1] += slice_times[kind] * plan.pool * contrastive.epochs
+                encoders.add(encoder)
             if config.starts_at_random:
                 first = f"{config.dataset!r}{config.annotation!r}{config.train!r}{config.seed}{plan.budgets[0]}"
                 if first in firsts:
-                    durations[-1] -= plan.iterations[0] * config.members * step_times[kind]
+                    found[-1] -= plan.iterations[0] * config.members * step_times[kind]
                 firsts.add(first)
     finally:
         torch.set_num_threads(before)
+    return found
+
+
+def wall(durations: Sequence[float], concurrency: int) -> float:
+    """Seconds that runs take together, ``concurrency`` at once, the longest first."""
     return max(sum(durations) / concurrency, max(durations, default=0.0))
 
 
@@ -108,11 +122,12 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
     rng = np.random.default_rng(0)
     classes = len(config.dataset.classes)
     depth, batch = _depth(config, plan), config.train.batch
-    images = torch.from_numpy(rng.random((depth * batch, plan.channels, plan.size, plan.size), dtype=np.float32))
-    labels = torch.from_numpy(rng.integers(0, classes, (depth * batch, plan.size, plan.size)).astype(np.uint8))
+    images = rng.random((depth * batch, plan.channels, plan.size, plan.size), dtype=np.float32)
+    labels = rng.integers(0, classes, (depth * batch, plan.size, plan.size)).astype(np.uint8)
     volume, z = np.repeat(np.arange(batch), depth), np.tile(np.arange(depth), batch)
-    data = TrainingSet(images.to(device), labels.to(device), volume, z)
-    trainer = dataclasses.replace(config.train, validate_every=STEPS)
+    data = TrainingSet.of(images, labels, volume, z, device)
+    steps = STEPS[device.partition(":")[0]]
+    trainer = dataclasses.replace(config.train, validate_every=steps)
     marks: list[float] = []
 
     def mark(step: int) -> None:
@@ -120,8 +135,8 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
             torch.cuda.synchronize()
         marks.append(time.perf_counter())
 
-    trainer.fit(data, classes, STEPS, 0, lambda network: 0.0, rng, mark)
-    return statistics.median(np.diff(marks[:-1]).tolist())
+    trainer.fit(data, classes, steps, 0, lambda network: 0.0, rng, mark)
+    return float(np.diff(marks[:-1]).min())
 
 
 def _depth(config: RunConfig, plan: Plan) -> int:
@@ -165,8 +180,8 @@ def _contrastive(config: RunConfig) -> ContrastiveTraining | None:
     return embed if isinstance(embed, ContrastiveTraining) else None
 
 
-def _encoder_seconds(config: RunConfig, plan: Plan) -> float:
-    """Seconds that the encoder takes, from the second of two epochs on a few patients of two small volumes."""
+def _encoder_slice_seconds(config: RunConfig, plan: Plan) -> float:
+    """Seconds that the encoder takes for one slice and epoch, from short epochs on a few patients of small volumes."""
     from alseg_core.data.slices import Slices, SliceTable
 
     training = _contrastive(config)
@@ -180,7 +195,9 @@ def _encoder_seconds(config: RunConfig, plan: Plan) -> float:
     )
     base = np.random.default_rng(0).random((len(table), plan.channels, plan.size, plan.size), dtype=np.float32)
     slices = Slices(table, base, np.arange(len(table)))
-    short = dataclasses.replace(training, epochs=2, init="random", lr=1e-6)  # whatever the run's rate does
+    device = config.resolve_device()
+    # few steps of a rate that does nothing, whatever the run's rate does
+    short = dataclasses.replace(training, epochs=EPOCHS[device.partition(":")[0]], init="random", lr=1e-6)
     marks: list[float] = []
-    short.fit(slices, np.random.default_rng(0), config.resolve_device(), lambda _: marks.append(time.perf_counter()))
-    return (marks[1] - marks[0]) / len(table) * plan.pool * training.epochs
+    short.fit(slices, np.random.default_rng(0), device, lambda _: marks.append(time.perf_counter()))
+    return float(np.diff(marks).min()) / len(table)

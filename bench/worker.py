@@ -64,8 +64,11 @@ def reason_of(error: BaseException) -> str:
 
 
 def run_one(raw: Mapping[str, Any], folder: Path, store_root: Path, listener: Listener | None = None) -> None:
-    """Run, or continue, one experiment. A failure is left in the run folder for the report and raised."""
-    import torch
+    """Run, or continue, one experiment. A failure is left in the run folder for the report and raised.
+
+    numpy and scipy compute on as many threads as the run asks for, as torch does: by themselves they take all cores.
+    """
+    from threadpoolctl import threadpool_limits
 
     from alseg_core.config import RunConfig
     from alseg_core.loop import run
@@ -74,8 +77,8 @@ def run_one(raw: Mapping[str, Any], folder: Path, store_root: Path, listener: Li
 
     try:
         config = RunConfig.load(raw)
-        torch.set_num_threads(config.threads)
-        run(config, folder, Store(store_root), [listener] if listener else [])
+        with threadpool_limits(config.threads):
+            run(config, folder, Store(store_root), [listener] if listener else [])
     except Exception as error:
         RunFolder(folder).fail(reason_of(error), traceback.format_exc())
         raise

@@ -7,7 +7,7 @@ import pytest
 
 from alseg_core.loop import Plan, plan
 from alseg_core.store import Store
-from bench.estimate import PASSES, _run_seconds, at_once, count, seconds
+from bench.estimate import PASSES, _run_seconds, at_once, count, durations, wall
 from bench.study import Study
 
 
@@ -18,9 +18,10 @@ def test_counts_and_time_of_a_study(study_file: Path, tmp_path: Path) -> None:
     work = count(configs, plans)
     steps = sum(plans[configs[0].key].iterations)
     assert (work.runs, work.rounds, work.trainings, work.steps) == (2, 6, 12, 2 * 2 * steps)
-    one = seconds(configs, plans, 1)
+    one = wall(durations(configs, plans), 1)
     assert 0 < one < 600
-    assert seconds(configs[:1], plans, 2) == pytest.approx(one / 2, rel=0.9)  # one run is no faster for a second place
+    alone = wall(durations(configs[:1], plans), 2)
+    assert alone == pytest.approx(one / 2, rel=0.9)  # one run is no faster for a second place
 
 
 @pytest.mark.parametrize(
@@ -41,11 +42,11 @@ def test_estimate_follows_epochs_volumes_and_shared_first_rounds(
     small = "train.mask={iterations_full: 60, network: {name: unet3d, widths: [4, 8, 8]}}"
     volumes = Study.find(str(study_file), ["recipes=random_3d", small]).runs()
     plans = {config.key: plan(config, Store(tmp_path)) for config in volumes}
-    assert 0 < seconds(volumes, plans, 1) < 600
+    assert 0 < wall(durations(volumes, plans), 1) < 600
     monkeypatch.setattr("bench.estimate._step_seconds", lambda config, plan: 0.01)  # whatever else the machine does
     alike = Study.find(str(study_file), ["recipes=random entropy", "schedules={first: [30]}"]).runs()
     plans = {config.key: plan(config, Store(tmp_path)) for config in alike}
-    both, each = seconds(alike, plans, 1), [seconds([config], plans, 1) for config in alike]
+    both, each = wall(durations(alike, plans), 1), [wall(durations([config], plans), 1) for config in alike]
     assert both < 0.9 * sum(each)
 
 

@@ -3,14 +3,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from alseg_core.events import Progress, RoundFinished
+from alseg_core.events import Event, Progress, RoundFinished, RunStarted
 from alseg_core.results import RunFolder
+from alseg_core.vocabulary import RoundRecord
 from bench import local, ray_tune
+from bench.cluster import Cluster
 from bench.study import Study
 from bench.worker import Job, RunEnded, RunRetried, StudyEvent
 from tests.bench.conftest import BROKEN
@@ -52,7 +57,8 @@ def test_trials_that_fail_or_die_do_not_hurt_the_others(
             os.kill(killed[0], signal.SIGKILL)
 
     scratch = tmp_path / "ray_out" / study.name / "ray"
-    ray_tune.execute([broken, random, strided], tmp_path / "ray_out" / "store", 1, tell, scratch)
+    with Cluster() as cluster:
+        ray_tune.execute([broken, random, strided], tmp_path / "ray_out" / "store", 1, tell, scratch, cluster)
 
     ends = {key: event.failure for key, event in told if isinstance(event, RunEnded)}
     retried = {key: event.reason for key, event in told if isinstance(event, RunRetried)}
@@ -70,6 +76,61 @@ def test_trials_that_fail_or_die_do_not_hurt_the_others(
     assert picks(random) == picks(undisturbed[0]) and picks(strided) == picks(undisturbed[1])
     scores = [[r.summary for r in RunFolder(job.folder).records()] for job in (random, undisturbed[0])]
     assert scores[0] == scores[1]
+
+
+def workers() -> set[int]:
+    """Ids of Ray's worker processes."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::"):
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.timeout(180)
+def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Path, tmp_path: Path) -> None:
+    study = Study.find(str(study_file), ["seeds=2"])
+    jobs = [Job.of(config, tmp_path / "out" / study.name) for config in study.runs()]
+    by_key = {job.key: job for job in jobs}
+    told: list[tuple[str, StudyEvent]] = []
+    used: set[int] = set()
+
+    def tell(key: str, event: StudyEvent) -> None:
+        told.append((key, event))
+        if isinstance(event, RoundFinished) and event.record.round == 0:
+            used.add(holder(by_key[key].folder / "lock"))
+
+    before = workers()  # of others on this machine
+    with Cluster(cpus=1) as cluster:
+        cluster.wait()
+        while not (started := workers() - before):
+            time.sleep(0.1)
+        ray_tune.execute(jobs, tmp_path / "out" / "store", 0, tell, tmp_path / "out" / "ray", cluster)
+    assert [event.failure for _, event in told if isinstance(event, RunEnded)] == [None] * 4
+    assert len(used) == 1 and used <= started
+
+
+def test_a_run_does_not_wait_for_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    waited: list[bool] = []
+    events = [RunStarted((3,), 9, ()), RoundFinished(cast(RoundRecord, None)), Progress(0, "train", 1.0)]
+
+    def slow(report: dict[str, object]) -> None:  # the driver is busy until the run is over
+        waited.append(over.wait(20))
+        assert report["event"] is events[len(waited) - 1]
+
+    def run(raw: object, folder: Path, store: Path, tell: Callable[[Event], None]) -> None:
+        for event in events:
+            tell(event)
+        over.set()
+
+    monkeypatch.setattr("ray.tune.report", slow)
+    monkeypatch.setattr(ray_tune, "run_one", run)
+    ray_tune._trial({"key": "k"}, {"k": ({}, "folder")}, "store")
+    assert waited == [True] * 3
 
 
 def test_progress_is_passed_on_now_and_then_and_rounds_always() -> None:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from alseg_core.errors import AlsegError
+from bench import cluster
+from bench.cluster import Cluster
+
+
+def test_ray_starts_beside_other_work_and_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    go, seen = threading.Event(), []
+    monkeypatch.setattr(cluster, "_start", lambda cpus: seen.append((cpus, go.wait(20))))
+    monkeypatch.setattr(cluster, "_share_environment", lambda: None)
+    monkeypatch.setattr(Cluster, "_warm", lambda self, folder: seen.append(folder.is_dir()))
+    monkeypatch.setattr("ray.shutdown", lambda: seen.append("down"))
+    with Cluster(3) as ray:
+        assert seen == []  # the block goes on while Ray starts
+        go.set()
+        ray.wait()
+        assert seen == [(3, True), True]
+    assert seen == [(3, True), True, "down"]
+
+
+def test_workers_are_waited_for_until_they_have_imported(tmp_path: Path) -> None:
+    ray = Cluster(2)
+    waiting = threading.Thread(target=ray._warm, args=(tmp_path,), daemon=True)
+    (tmp_path / "1").touch()
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    environment = {**os.environ, cluster.READY: str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import bench.ahead"], env=environment, check=True)
+    waiting.join(20)
+    assert not waiting.is_alive()
+
+
+def test_ray_that_cannot_be_had_is_said_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr("ray.init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there")))
+    done = []
+    told = "RAY_ADDRESS=127.0.0.1:1 cannot be joined: nobody there.*--local"
+    with pytest.raises(AlsegError, match=told), Cluster() as ray:
+        done.append("prepared")
+        ray.wait()
+    assert done == ["prepared"]
+
+
+HANGS = """
+import time
+from bench import cluster
+cluster._start = lambda cpus: time.sleep(600)
+with cluster.Cluster(1):
+    print("inside", flush=True)
+    raise KeyboardInterrupt
+"""
+
+
+def test_a_second_interrupt_does_not_wait_for_ray(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None and process.stdout.readline() == b"inside\n"
+    time.sleep(0.2)
+    process.send_signal(2)
+    assert process.wait(20) != 0
+
+
+def test_a_variable_that_is_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_DEDUP_LOGS", "0")
+    for name in (*cluster.QUIET, *cluster.AHEAD):
+        if name != "RAY_DEDUP_LOGS":
+            monkeypatch.delenv(name, raising=False)
+    given: list[dict[str, object]] = []
+    monkeypatch.setattr("ray.init", lambda **settings: given.append(settings))
+    cluster._start(2)
+    assert given[0]["num_cpus"] == 2 and os.environ["RAY_DEDUP_LOGS"] == "0"
+    assert all(os.environ[name] == value for name, value in cluster.AHEAD.items())
