@@ -26,7 +26,7 @@ from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.errors import DataError, ResultsError
 from alseg_core.evaluate import Validation, examples, summarise
 from alseg_core.events import Event, Listener, Progress, RoundFinished, RunStarted
-from alseg_core.geometry.distances import cover_radius
+from alseg_core.geometry.kcenter import cover_radius
 from alseg_core.oracles import Ledger, Vault
 from alseg_core.pool import Pool
 from alseg_core.results import RunFolder
@@ -375,7 +375,7 @@ class _Experiment:
     def _cover(self, number: int) -> tuple[float, dict[str, object]]:
         """Cover radius (Eq. 2) of what is labelled, in the reference embedding that all recipes share."""
         embedding = self._embed(self.config.cover, number)
-        return cover_radius(embedding.features, self.pool.labelled), embedding.facts
+        return cover_radius(embedding.features, self.pool.labelled, self.device), embedding.facts
 
     def _embed(self, embedder: Embedder, number: int) -> Embedding:
         context = EmbedContext(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alseg_core.geometry.distances import distances_to
+from alseg_core.geometry.euclid import Euclid
 from alseg_core.geometry.neighbours import lloyd, nearest
 from alseg_core.vocabulary import FloatArray, IntArray
 
@@ -16,6 +16,9 @@ RESTARTS = 3
 
 STEPS = 30
 """Lloyd's iterations from each seeding."""
+
+SAFE = 1.001
+"""Factor on distances that keeps the triangle inequality true of rounded ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,34 +42,47 @@ def unit_length(features: FloatArray) -> NDArray[np.float32]:
 
 
 def plus_plus(
-    features: FloatArray, count: int, rng: np.random.Generator, weights: FloatArray | None = None
+    features: FloatArray,
+    count: int,
+    rng: np.random.Generator,
+    weights: FloatArray | None = None,
+    device: str = "cpu",
 ) -> IntArray:
     """``count`` different rows by k-means++ seeding (Arthur & Vassilvitskii, SODA 2007).
 
     features: (N, D), count <= N. The first is drawn uniformly, each further one with probability proportional to its
     squared distance to the nearest row drawn before, both times ``weights`` (N,). When no row is left at a distance,
-    the rest is drawn uniformly.
+    the rest is drawn uniformly. device: where distances are computed.
     """
+    everyone = np.arange(len(features))
+    points = Euclid(features, everyone, everyone[:0], device)
     mass = np.ones(len(features)) if weights is None else np.array(weights, dtype=np.float64)
-    nearest_yet = np.ones(len(features))
+    distance = np.full(len(features), np.inf)
+    nearest_yet = np.zeros(len(features), dtype=np.int64)
     free = np.ones(len(features), dtype=bool)
     rows = np.empty(count, dtype=np.int64)
     for i in range(count):
-        chance = np.where(free, mass * nearest_yet**2, 0)
+        chance = np.where(free, mass * distance**2 if i else mass, 0)
         if not chance.sum() > 0:
             chance = free.astype(np.float64)
-        rows[i] = rng.choice(len(features), p=chance / chance.sum())
-        free[rows[i]] = False
-        distance = distances_to(features, features[rows[i]])
-        nearest_yet = distance if i == 0 else np.minimum(nearest_yet, distance)
+        rows[i] = row = rng.choice(len(features), p=chance / chance.sum())
+        free[row] = False
+        # a point is not nearer to a row that is twice as far from its nearest one as itself
+        near = np.flatnonzero(~(points.apart(rows[: i + 1], row)[nearest_yet] > SAFE * 2 * distance))
+        apart = points.apart(near, row)
+        nearest_yet[near[apart < distance[near]]] = i
+        distance[near] = np.minimum(distance[near], apart)
     return rows
 
 
-def k_means(features: FloatArray, k: int, rng: np.random.Generator, spherical: bool = False) -> Clusters:
+def k_means(
+    features: FloatArray, k: int, rng: np.random.Generator, spherical: bool = False, device: str = "cpu"
+) -> Clusters:
     """k-means of features (N, D): k-means++ seeding, Lloyd's iterations, the best of :data:`RESTARTS`.
 
     Equal points share a cluster and no cluster is empty, so that there are min(k, number of different points) clusters.
     spherical: distance is the angle; the points are scaled to length 1 first, and so are the centroids.
+    device: where it runs.
     """
     if k < 1:
         raise ValueError(f"k_means: k >= 1 was wanted, got {k}")
@@ -78,14 +94,14 @@ def k_means(features: FloatArray, k: int, rng: np.random.Generator, spherical: b
     best: NDArray[np.float32] | None = None
     least = np.inf
     for _ in range(RESTARTS):
-        start = points[plus_plus(points, k, rng, weights)]
-        centroids = lloyd(points, weights, start, STEPS, spherical)
-        distances, _ = nearest(centroids, points, 1)
+        start = points[plus_plus(points, k, rng, weights, device)]
+        centroids = lloyd(points, weights, start, STEPS, spherical, device)
+        distances, _ = nearest(centroids, points, 1, device)
         spread = float((weights * distances[:, 0] ** 2).sum())
         if best is None or spread < least:
             best, least = centroids, spread
     assert best is not None
-    return _settled(points, weights, best, group, spherical)
+    return _settled(points, weights, best, group, spherical, device)
 
 
 def visit(labels: IntArray, annotated: IntArray, candidates: IntArray, count: int) -> list[int]:
@@ -125,10 +141,11 @@ def _settled(
     centroids: NDArray[np.float32],
     group: IntArray,
     spherical: bool,
+    device: str,
 ) -> Clusters:
     """Points to their nearest centroids; an empty cluster gets the point farthest from its own; then the means."""
     k = len(centroids)
-    distances, rows = nearest(centroids, points, 1)
+    distances, rows = nearest(centroids, points, 1, device)
     labels, far = rows[:, 0], distances[:, 0]
     for empty in np.flatnonzero(np.bincount(labels, minlength=k) == 0):
         shared = np.bincount(labels, minlength=k)[labels] > 1

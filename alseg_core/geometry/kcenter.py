@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alseg_core.geometry.distances import distances_to, nearest_centre
+from alseg_core.geometry.distances import distances_to
+from alseg_core.geometry.euclid import Euclid
+from alseg_core.geometry.farthest import Farthest, farthest_first, spread_out
 from alseg_core.geometry.neighbours import nearest
 from alseg_core.vocabulary import FloatArray, IntArray
 
@@ -15,7 +17,7 @@ def medoid(features: FloatArray) -> int:
     return int(np.argmin(distances_to(features, features.mean(axis=0))))
 
 
-def densest(features: FloatArray, neighbours: int = 20) -> int:
+def densest(features: FloatArray, neighbours: int = 20, device: str = "cpu") -> int:
     """Row of the point of features (N, D) with the least mean distance to its nearest others; the lowest one on ties.
 
     neighbours: how many of them, at most half of the other points (at least one), so that a pool of a few clusters is
@@ -24,31 +26,35 @@ def densest(features: FloatArray, neighbours: int = 20) -> int:
     k = max(1, min(neighbours, (len(features) - 1) // 2))
     if len(features) == 1:
         return 0
-    distances, _ = nearest(features, features, k + 1)  # the point itself is one of them, at distance 0
+    distances, _ = nearest(features, features, k + 1, device)  # the point itself is one of them, at distance 0
     return int(np.argmin(distances.sum(axis=1)))
 
 
 def k_center_greedy(
-    features: FloatArray, centres: IntArray, candidates: IntArray, count: int, first: int | None = None
+    features: FloatArray,
+    centres: IntArray,
+    candidates: IntArray,
+    count: int,
+    first: int | None = None,
+    device: str = "cpu",
 ) -> tuple[IntArray, NDArray[np.float64]]:
     """``count`` new centres, each the candidate farthest from all centres so far.
 
     features: (N, D). centres: (L,) rows that are centres already. candidates: (U,) rows to pick from, count <= U.
-    first: the first pick when L = 0. Returns the picks (count,) in order and the distance each had when it was picked
-    (infinite for ``first``). Ties go to the candidate listed first, and no point is picked twice even where all points
-    are equal.
+    first: the candidate that is picked first when L = 0. Returns the picks (count,) in order and the distance each had
+    when it was picked (infinite for ``first``). Ties go to the candidate listed first, and no point is picked twice
+    even where all points are equal. device: where the features are held and compared.
     """
-    gap = nearest_centre(features, centres)
-    free = np.zeros(len(features), dtype=bool)
-    free[candidates] = True
-    picks = np.empty(count, dtype=np.int64)
-    gaps = np.empty(count, dtype=np.float64)
-    for i in range(count):
-        if i == 0 and len(centres) == 0 and first is not None:
-            pick = first
-        else:
-            pick = int(candidates[np.argmax(np.where(free[candidates], gap[candidates], -1.0))])
-        picks[i], gaps[i] = pick, gap[pick]
-        free[pick] = False
-        np.minimum(gap, distances_to(features, features[pick]), out=gap)
-    return picks, gaps
+    metric = Euclid(features, candidates, spread_out(centres), device)
+    start = None if first is None or len(centres) else int(np.flatnonzero(candidates == first)[0])
+    rows, gaps = farthest_first(metric, len(candidates), count, start)
+    return candidates[rows], gaps
+
+
+def cover_radius(features: FloatArray, centres: IntArray, device: str = "cpu") -> float:
+    """Value of the k-centre objective (Eq. 2 of Vepa et al., NeurIPS 2024): max over points of min over centres.
+
+    features: (N, D). centres: (L,) rows of them; the radius is infinite when there is none.
+    """
+    farthest = Farthest(Euclid(features, np.arange(len(features)), spread_out(centres), device), len(features))
+    return farthest.take(farthest.find())

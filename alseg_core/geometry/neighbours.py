@@ -1,8 +1,8 @@
 """Nearest neighbours, neighbours within a radius, and Lloyd's iterations: the only door to faiss.
 
 Everything is exact search. faiss runs on as many threads as torch does, and what it finds is the same for the same
-number of threads. On a GPU (faiss with GPU support and a GPU at hand) run :func:`nearest` and :func:`lloyd`;
-range search runs on the CPU.
+number of threads. Where the device is a GPU and faiss has GPU support, :func:`nearest` runs there, and :func:`lloyd` on
+all GPUs that the process sees (faiss knows no other way); range search runs on the CPU.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.errors import MissingPackageError
+from alseg_core.geometry.distances import pair_distances
 from alseg_core.vocabulary import FloatArray, IntArray
 
 PAIRS = 1 << 22
@@ -44,7 +45,9 @@ def _faiss() -> Iterator[Any]:
         faiss.omp_set_num_threads(before)
 
 
-def nearest(features: FloatArray, queries: FloatArray, k: int) -> tuple[NDArray[np.float64], IntArray]:
+def nearest(
+    features: FloatArray, queries: FloatArray, k: int, device: str = "cpu"
+) -> tuple[NDArray[np.float64], IntArray]:
     """The ``k`` rows of features (N, D) nearest to each of queries (M, D), nearest first, ties by the lowest row.
 
     Returns Euclidean distances (M, k) and row numbers (M, k); k is at most N. The rows are found by float32 products
@@ -55,16 +58,14 @@ def nearest(features: FloatArray, queries: FloatArray, k: int) -> tuple[NDArray[
     if not 1 <= k <= len(points):
         raise ValueError(f"nearest: 1 <= k <= {len(points)} points was wanted, got k = {k}")
     with _faiss() as faiss:
-        if k <= GPU_NEIGHBOURS and _gpus(faiss):
-            _, rows = faiss.knn_gpu(faiss.StandardGpuResources(), wanted, points, k)
+        gpu = _gpu(faiss, device)
+        if gpu is not None and k <= GPU_NEIGHBOURS:
+            _, rows = faiss.knn_gpu(faiss.StandardGpuResources(), wanted, points, k, device=gpu)
         else:
             _, rows = faiss.knn(wanted, points, k)
     rows = np.sort(rows.astype(np.int64), axis=1)
-    distances = np.empty(rows.shape)
-    step = max(1, PAIRS // max(1, k * points.shape[1]))
-    for start in range(0, len(wanted), step):
-        part = slice(start, start + step)
-        distances[part] = _distances(np.repeat(wanted[part], k, axis=0), points[rows[part].ravel()]).reshape(-1, k)
+    queried = np.repeat(np.arange(len(wanted)), k)
+    distances = pair_distances(wanted, queried, points, rows.ravel()).reshape(rows.shape)
     order = np.argsort(distances, axis=1, kind="stable")
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
@@ -103,15 +104,18 @@ class Balls:
         member = members.astype(np.int64)
         inside = squared < self._radius**2
         doubtful = np.flatnonzero(np.abs(squared - self._radius**2) <= self._slack)
-        width = max(1, PAIRS // self._points.shape[1])
-        for start in range(0, len(doubtful), width):
-            pairs = doubtful[start : start + width]
-            inside[pairs] = _distances(self._points[block[centre[pairs]]], self._points[member[pairs]]) < self._radius
+        apart = pair_distances(self._points, block[centre[doubtful]], self._points, member[doubtful])
+        inside[doubtful] = apart < self._radius
         return centre[inside], member[inside]
 
 
 def lloyd(
-    features: NDArray[np.float32], weights: NDArray[np.float32], start: NDArray[np.float32], steps: int, spherical: bool
+    features: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    start: NDArray[np.float32],
+    steps: int,
+    spherical: bool,
+    device: str = "cpu",
 ) -> NDArray[np.float32]:
     """Centroids (K, D) after ``steps`` of Lloyd's iterations from ``start`` (K, D).
 
@@ -124,7 +128,7 @@ def lloyd(
             len(start),
             niter=steps,
             spherical=spherical,
-            gpu=_gpus(faiss),
+            gpu=_gpu(faiss, device) is not None,
             min_points_per_centroid=1,
             max_points_per_centroid=len(features),  # all points, no sample of them
         )
@@ -133,15 +137,12 @@ def lloyd(
         return centroids
 
 
-def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Distances (p,) of the rows of a (p, D) to those of b, in float64: one pair has one distance everywhere here."""
-    difference = a.astype(np.float64) - b
-    length: NDArray[np.float64] = np.sqrt(np.einsum("pd,pd->p", difference, difference))
-    return length
-
-
-def _gpus(faiss: Any) -> int:
-    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
+def _gpu(faiss: Any, device: str) -> int | None:
+    """Number of the GPU to use, None for the CPU: where the device is none, or faiss was built without them."""
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not hasattr(faiss, "StandardGpuResources") or not faiss.get_num_gpus():
+        return None
+    return int(number or 0)
 
 
 def _float32(features: FloatArray) -> NDArray[np.float32]:

@@ -30,7 +30,7 @@ class Alps(Strategy):
         positions = np.concatenate([view.labelled, view.unlabelled])
         annotated, candidates = np.split(np.arange(len(positions)), [len(view.labelled)])
         features = unit_length(view.embedding()[positions])
-        clusters = k_means(features, len(annotated) + budget, rng)
+        clusters = k_means(features, len(annotated) + budget, rng, device=view.device)
 
         labels = clusters.labels[candidates]
         distance = np.linalg.norm(features[candidates] - clusters.centroids[labels], axis=1)

@@ -34,7 +34,7 @@ class Badge(Strategy):
             gradient_embedding(probabilities, features).flatten(1).cpu().numpy()
             for _, probabilities, features in view.pixel_features(positions)
         ]
-        return Selection(positions[plus_plus(np.concatenate(chunks), budget, rng)])
+        return Selection(positions[plus_plus(np.concatenate(chunks), budget, rng, device=view.device)])
 
 
 def gradient_embedding(probabilities: Tensor, features: Tensor) -> Tensor:

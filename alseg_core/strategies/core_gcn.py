@@ -43,7 +43,7 @@ class CoreGCN(Strategy):
             features = self._graph_features(features, len(candidates), view.device, rng)
         else:
             first = int(rng.integers(len(candidates)))
-        rows, gaps = k_center_greedy(features, annotated, candidates, budget, first=first)
+        rows, gaps = k_center_greedy(features, annotated, candidates, budget, first, view.device)
         return Selection(positions[rows], gaps)  # rows of the graph back to positions of the pool
 
     def _graph_features(

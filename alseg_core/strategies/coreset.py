@@ -32,6 +32,7 @@ class Coreset(Strategy):
         if len(view.labelled) == 0:
             first = int(rng.choice(view.unlabelled))
             if self.start != "random":
-                middle = {"medoid": medoid, "densest": densest}[self.start]
-                first = int(view.unlabelled[middle(features[view.unlabelled])])
-        return Selection(*k_center_greedy(features, view.labelled, view.unlabelled, budget, first=first))
+                known = features[view.unlabelled]
+                middle = medoid(known) if self.start == "medoid" else densest(known, device=view.device)
+                first = int(view.unlabelled[middle])
+        return Selection(*k_center_greedy(features, view.labelled, view.unlabelled, budget, first, view.device))

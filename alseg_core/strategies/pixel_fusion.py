@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from alseg_core.geometry.distances import distances_to
+from alseg_core.geometry.distances import pair_distances
+from alseg_core.geometry.euclid import Euclid
+from alseg_core.geometry.farthest import farthest_first, spread_out
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
-from alseg_core.vocabulary import IGNORE, FloatArray, Selection
+from alseg_core.vocabulary import IGNORE, FloatArray, IntArray, Selection
 
-BLOCK = 1 << 20
+PIXELS = 1 << 17
 """Marked pixels that are gathered at a time, so that they stay in cache."""
+
+ROWS = 512
+"""Candidates that are compared with a block of centres at a time."""
 
 
 @component
@@ -30,7 +35,7 @@ class PixelFusion(Strategy):
     slice's score is the distance it had to the nearest centre when it was picked.
 
     pixel_weight: 1500 for images in 0..1. copies: how often the embedding counts in the squared distance. The images of
-    all candidates are held in memory.
+    all candidates and bought slices are held in memory.
     """
 
     needs_embedding: ClassVar[bool] = True
@@ -40,67 +45,133 @@ class PixelFusion(Strategy):
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
-        features, candidates = view.embedding(), view.unlabelled
-        bought, labels = view.bought()
-        marks = (labels != IGNORE).reshape(len(bought), labels.shape[1] * labels.shape[2])
-        fusion = _Fusion(
-            features[candidates],
-            _flat(view.images(candidates)),
+        candidates, (bought, labels) = view.unlabelled, view.bought()
+        positions = np.concatenate([candidates, bought])
+        images = view.images(positions)
+        fusion = Fusion(
+            view.embedding()[positions],
+            images.reshape(*images.shape[:2], -1),
+            (labels != IGNORE).reshape(len(bought), labels.shape[1] * labels.shape[2]),
             self.pixel_weight,
             self.copies,
-            float(marks.sum(axis=1).mean()) if len(bought) else 0.0,
+            view.device,
         )
-        gap = np.full(len(candidates), np.inf)
-        for position, marked in zip(bought, marks, strict=True):
-            image = _flat(view.images(np.array([position])))[0]
-            np.minimum(gap, fusion.distances(features[position], image, marked), out=gap)
-
-        rows = np.empty(budget, dtype=np.int64)
-        gaps = np.empty(budget)
-        unmarked = np.zeros(marks.shape[1], dtype=bool)
-        free = np.ones(len(candidates), dtype=bool)
-        for i in range(budget):
-            cold = i == 0 and len(bought) == 0
-            row = int(rng.integers(len(candidates))) if cold else int(np.argmax(np.where(free, gap, -1.0)))
-            rows[i], gaps[i], free[row] = row, gap[row], False
-            np.minimum(gap, fusion.distances(fusion.features[row], fusion.images[row], unmarked), out=gap)
+        first = None if len(bought) else int(rng.integers(len(candidates)))
+        rows, gaps = farthest_first(fusion, len(candidates), budget, first)
         return Selection(candidates[rows], gaps)
 
 
 @dataclass(frozen=True, eq=False)
-class _Fusion:
-    """features (U, D) and images (U, C, P) of the candidates; usual: marked pixels of a bought slice."""
+class _Centre:
+    """row: of features and images. scale: of the pixel term. pixels: that it reads, None for all of them.
 
-    features: FloatArray
-    images: NDArray[np.float32]
-    pixel_weight: float
-    copies: float
-    usual: float
+    wholes: how many centres before this one read all pixels.
+    """
 
-    def distances(
-        self, feature: FloatArray, image: NDArray[np.float32], marked: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        """Distances (U,) of all candidates to a centre: feature (D,), image (C, P), marked (P,) bool."""
-        embedded: NDArray[np.float64] = np.sqrt(self.copies) * distances_to(self.features, feature)
-        if self.usual == 0 or self.pixel_weight == 0:
-            return embedded
-        count = int(marked.sum())
-        if 0 < count < len(marked):
-            term = self._to_marked(image, np.flatnonzero(marked)) / count
-        else:
-            whole = distances_to(self.images.reshape(len(self.images), -1), image.ravel())
-            term = whole / (count or np.sqrt(len(marked) * self.usual))
-        return np.asarray(embedded + self.pixel_weight * term)
-
-    def _to_marked(self, image: NDArray[np.float32], pixels: NDArray[np.int64]) -> NDArray[np.float64]:
-        wanted = np.take(image, pixels, axis=1)
-        length = np.empty(len(self.images))
-        step = max(1, BLOCK // wanted.size)
-        for start in range(0, len(self.images), step):
-            difference = np.take(self.images[start : start + step], pixels, axis=2) - wanted
-            length[start : start + step] = np.sqrt(np.einsum("ucp,ucp->u", difference, difference))
-        return length
+    row: int
+    scale: float
+    pixels: IntArray | None
+    wholes: int
 
 
-def _flat(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    return images.reshape(*images.shape[:2], -1)
+class Fusion:
+    """The metric of :class:`PixelFusion`, a :class:`alseg_core.geometry.farthest.Metric`.
+
+    features: (U + L, D) and images (U + L, C, P), U candidates before L bought slices. marks: (L, P) bool. Products
+    tell which pairs can matter; their distances are computed from differences in float64. Of a pair whose embeddings
+    alone are too far apart no pixel is read.
+    """
+
+    def __init__(
+        self,
+        features: FloatArray,
+        images: NDArray[np.float32],
+        marks: NDArray[np.bool_],
+        pixel_weight: float,
+        copies: float,
+        device: str,
+    ) -> None:
+        candidates = np.arange(len(features) - len(marks))
+        self._features = features
+        self._images = np.ascontiguousarray(images).reshape(len(images), -1)
+        self._size = images.shape[2]
+        self._channels = np.arange(images.shape[1])[:, None] * self._size
+        self._root = float(np.sqrt(copies))
+        usual = float(marks.sum(axis=1).mean()) if len(marks) else 0.0
+        self._weight = pixel_weight
+        self._unmarked = pixel_weight / float(np.sqrt(self._size * usual)) if usual else 0.0
+        read = self._images if usual and pixel_weight else self._images[:, :0]  # no pixel matters otherwise
+        self._embedded = Euclid(features, candidates, candidates[:0], device)
+        self._whole = Euclid(read, candidates, candidates[:0], device)
+        self._centres: list[_Centre] = []
+        order = spread_out(np.arange(len(marks)))
+        self._add(len(candidates) + order, [np.flatnonzero(marks[i]) for i in order])
+
+    def __len__(self) -> int:
+        return len(self._centres)
+
+    def join(self, row: int) -> None:
+        """See :class:`alseg_core.geometry.farthest.Metric`."""
+        self._add(np.array([row]), [np.zeros(0, dtype=np.int64)])
+
+    def tighten(self, rows: IntArray, bounds: NDArray[np.float64], start: int, stop: int) -> NDArray[np.float64]:
+        """See :class:`alseg_core.geometry.farthest.Metric`."""
+        result = np.array(bounds)
+        for begin in range(0, len(rows), ROWS):
+            part = slice(begin, begin + ROWS)
+            self._tighten(rows[part], result[part], start, stop)
+        return result
+
+    def _add(self, rows: IntArray, marked: list[IntArray]) -> None:
+        """Make these rows centres, with the marked pixels of each."""
+        wholes: list[int] = []
+        for row, pixels in zip(rows.tolist(), marked, strict=True):
+            scale = self._weight / len(pixels) if len(pixels) else self._unmarked
+            whole = len(pixels) in (0, self._size) and scale > 0
+            read = None if whole else pixels if scale > 0 else pixels[:0]
+            self._centres.append(_Centre(row, scale, read, len(self._whole) + len(wholes)))
+            if whole:
+                wholes.append(row)
+        self._embedded.add(rows)
+        self._whole.add(np.array(wholes, dtype=np.int64))
+
+    def _tighten(self, rows: IntArray, bounds: NDArray[np.float64], start: int, stop: int) -> None:
+        """Lower ``bounds`` in place."""
+        centres = self._centres[start:stop]
+        low, high = (self._root * d for d in _between(*self._embedded.squares(rows, start, stop)))
+        whole = np.array([k for k, centre in enumerate(centres) if centre.pixels is None], dtype=np.int64)
+        if len(whole):
+            first = centres[0].wholes
+            squares = self._whole.squares(rows, first, first + len(whole))
+            least, most = (d * np.array([centres[k].scale for k in whole]) for d in _between(*squares))
+            reach = np.minimum(bounds, (high[:, whole] + most).min(axis=1))
+            near, k = np.nonzero(~(low[:, whole] + least > reach[:, None]))  # what is not a number is near, too
+            for one in np.unique(k):
+                lower = near[k == one]
+                bounds[lower] = np.minimum(bounds[lower], self._distances(rows[lower], centres[whole[one]]))
+        for k in np.argsort(low.mean(axis=0)):  # near ones first: they leave less to the others
+            if centres[k].pixels is not None:
+                near = np.flatnonzero(~(low[:, k] >= bounds))
+                bounds[near] = np.minimum(bounds[near], self._distances(rows[near], centres[k]))
+
+    def _distances(self, rows: IntArray, centre: _Centre) -> NDArray[np.float64]:
+        """Distances (b,) of candidates to a centre, from the differences."""
+        at = np.full(len(rows), centre.row)
+        embedded = self._root * pair_distances(self._features, rows, self._features, at)
+        if centre.pixels is None:
+            return embedded + centre.scale * pair_distances(self._images, rows, self._images, at)
+        pixels = (self._channels + centre.pixels).ravel()
+        wanted = self._images[centre.row, pixels].astype(np.float64)
+        length = np.empty(len(rows))
+        step = max(1, PIXELS // max(1, len(pixels)))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            places = (rows[part] * self._images.shape[1])[:, None] + pixels
+            difference = self._images.reshape(-1).take(places) - wanted
+            length[part] = np.sqrt(np.einsum("up,up->u", difference, difference))
+        return embedded + centre.scale * length
+
+
+def _between(squares: NDArray[np.float64], slack: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Least and greatest distances (b, l) where squared ones are known up to a slack (b,)."""
+    return [np.sqrt(np.maximum(squares + sign * slack[:, None], 0)) for sign in (-1, 1)]

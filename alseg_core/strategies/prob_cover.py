@@ -65,8 +65,8 @@ class ProbCover(Strategy):
         if self.delta != "auto":
             return self.delta
         features = unit_length(view.embedding()[np.lexsort((view.table.z, view.table.volume))])
-        groups = k_means(features, self.pseudo_classes, np.random.default_rng(0)).labels
-        return pure_radius(features, groups, self.purity)
+        groups = k_means(features, self.pseudo_classes, np.random.default_rng(0), device=view.device).labels
+        return pure_radius(features, groups, self.purity, view.device)
 
 
 def reached(balls: Balls, rows: IntArray, size: int) -> IntArray:
@@ -77,7 +77,7 @@ def reached(balls: Balls, rows: IntArray, size: int) -> IntArray:
     return count
 
 
-def pure_radius(features: FloatArray, labels: IntArray, purity: float) -> float:
+def pure_radius(features: FloatArray, labels: IntArray, purity: float, device: str = "cpu") -> float:
     """Largest radius at which the share ``purity`` of the open balls around features (N, D) holds one label alone.
 
     labels: (N,) 0..K-1. A ball is pure up to the distance of the nearest point with another label; infinite when there
@@ -87,6 +87,6 @@ def pure_radius(features: FloatArray, labels: IntArray, purity: float) -> float:
     for label in np.unique(labels):
         inside = labels == label
         if not inside.all():
-            alien[inside] = nearest(features[~inside], features[inside], 1)[0][:, 0]
+            alien[inside] = nearest(features[~inside], features[inside], 1, device)[0][:, 0]
     impure = int((1 - purity) * len(features) + 1e-9)  # so many balls may hold another label
     return float(np.sort(alien)[impure])

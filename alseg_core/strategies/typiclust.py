@@ -37,7 +37,7 @@ class TypiClust(Strategy):
         positions = np.concatenate([view.labelled, view.unlabelled])
         annotated, candidates = np.split(np.arange(len(positions)), [len(view.labelled)])
         features = unit_length(view.embedding()[positions])
-        labels = k_means(features, min(len(annotated) + budget, self.max_clusters), rng).labels
+        labels = k_means(features, min(len(annotated) + budget, self.max_clusters), rng, device=view.device).labels
 
         size = np.bincount(labels)[labels[candidates]]
         for limit in range(self.small, -1, -1):
@@ -49,13 +49,13 @@ class TypiClust(Strategy):
         for cluster in visit(labels, annotated, eligible, budget):
             if cluster not in typical:
                 members = np.flatnonzero(labels == cluster)
-                order = members[np.argsort(-typicality(features[members], self.neighbours), kind="stable")]
+                order = members[np.argsort(-typicality(features[members], self.neighbours, view.device), kind="stable")]
                 typical[cluster] = iter(order[order >= len(annotated)].tolist())
             picks.append(next(typical[cluster]))
         return Selection(positions[np.array(picks, dtype=np.int64)])
 
 
-def typicality(features: FloatArray, neighbours: int) -> NDArray[np.float64]:
+def typicality(features: FloatArray, neighbours: int, device: str = "cpu") -> NDArray[np.float64]:
     """1 / mean distance of each of features (n, D) to its min(neighbours, n / 2) nearest others; infinite among equals.
 
     A point that is alone has typicality 0.
@@ -63,7 +63,7 @@ def typicality(features: FloatArray, neighbours: int) -> NDArray[np.float64]:
     k = min(neighbours, len(features) // 2)
     if k == 0:
         return np.zeros(len(features))
-    distances, _ = nearest(features, features, k + 1)  # the point itself is one of them, at distance 0
+    distances, _ = nearest(features, features, k + 1, device)  # the point itself is one of them, at distance 0
     total = distances.sum(axis=1)
     typical = np.full(len(features), np.inf)
     typical[total > 0] = k / total[total > 0]

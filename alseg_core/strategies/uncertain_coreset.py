@@ -33,5 +33,5 @@ class UncertainCoreset(Strategy):
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
         uncertain = best(view.unlabelled, self.score.of(view, rng), self.factor * budget).positions
-        picks, gaps = k_center_greedy(view.embedding(), view.labelled, uncertain, budget, first=int(uncertain[0]))
-        return Selection(picks, gaps)
+        first = int(uncertain[0])
+        return Selection(*k_center_greedy(view.embedding(), view.labelled, uncertain, budget, first, view.device))

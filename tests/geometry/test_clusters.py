@@ -97,6 +97,16 @@ def test_plus_plus_draws_by_squared_distance() -> None:
     assert np.abs(counts - expected).max() < 5 * np.sqrt(1000 * 0.25)
 
 
+@pytest.mark.parametrize("noise", [0.05, 3.0])
+def test_plus_plus_passes_over_no_point_that_got_nearer(noise: float) -> None:
+    features, _ = blobs(noise=noise)
+    rows, rng = plus_plus(features, 40, np.random.default_rng(7)), np.random.default_rng(7)
+    squared = ((features[:, None].astype(np.float64) - features[None]) ** 2).sum(axis=2)
+    for i, row in enumerate(rows):
+        chance = squared[rows[:i]].min(axis=0) if i else np.ones(len(features))
+        assert row == rng.choice(len(features), p=chance / chance.sum())
+
+
 def test_plus_plus_weights() -> None:
     line, weights = np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 1.0, 3.0])
     firsts = [int(plus_plus(line, 1, np.random.default_rng(seed), weights)[0]) for seed in range(2000)]

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from alseg_core.geometry.distances import cover_radius, distances_to, nearest_centre
-from alseg_core.geometry.kcenter import densest, k_center_greedy, medoid
+from alseg_core.geometry.distances import distances_to, pair_distances
+from alseg_core.geometry.kcenter import cover_radius, densest, k_center_greedy, medoid
 
 NONE = np.zeros(0, dtype=np.int64)
 
@@ -21,6 +21,14 @@ def test_distances_against_norm() -> None:
     np.testing.assert_allclose(distances_to(x, x[3]), expected, rtol=1e-6)
 
 
+def test_a_pair_has_one_distance_wherever_it_is_computed() -> None:
+    x = np.random.default_rng(2).normal(size=(3000, 200)).astype(np.float32)
+    i, j = np.random.default_rng(3).integers(0, 3000, (2, 5000))
+    together = pair_distances(x, i, x, j)
+    assert together[:50].tolist() == [float(pair_distances(x, i[k : k + 1], x, j[k : k + 1])[0]) for k in range(50)]
+    assert together.tolist() == pair_distances(x, j, x, i).tolist()
+
+
 def test_equal_points_have_distance_zero_even_far_from_the_origin() -> None:
     x = np.full((4, 3), 1e4, dtype=np.float32)
     assert distances_to(x, x[0]).tolist() == [0, 0, 0, 0]
@@ -29,7 +37,7 @@ def test_equal_points_have_distance_zero_even_far_from_the_origin() -> None:
 def test_cover_radius_against_loops() -> None:
     x = np.random.default_rng(1).normal(size=(30, 3))
     assert cover_radius(x, np.array([4, 9])) == pytest.approx(slow_radius(x, (4, 9)))
-    assert np.isinf(nearest_centre(x, NONE)).all()
+    assert np.isinf(cover_radius(x, NONE))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -93,7 +93,6 @@ def test_faiss_runs_on_torchs_threads_and_gets_its_own_back(monkeypatch: pytest.
     inside = []
     knn = faiss.knn
     monkeypatch.setattr(faiss, "knn", lambda *a: inside.append(faiss.omp_get_max_threads()) or knn(*a))
-    monkeypatch.setattr(neighbours, "_gpus", lambda faiss: 0)
     threads, own = torch.get_num_threads(), faiss.omp_get_max_threads()
     try:
         torch.set_num_threads(threads + 1)
