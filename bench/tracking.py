@@ -200,6 +200,7 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
         "cost": record.cost,
         "fraction": record.fraction,
         **{f"seconds_{part}": value for part, value in record.seconds.items()},
+        **({} if record.peak_mb is None else {"peak_mb": float(record.peak_mb)}),
         LAST: float(record.round),
     }
     return {name: float(value) for name, value in numbers.items() if value is not None and np.isfinite(value)}

@@ -44,7 +44,7 @@ def gradient_embedding(probabilities: Tensor, features: Tensor) -> Tensor:
     """
     import torch
 
-    predicted = torch.zeros_like(probabilities).scatter_(1, probabilities.argmax(dim=1, keepdim=True), 1)
+    predicted = torch.zeros_like(probabilities).scatter_(1, probabilities.max(dim=1, keepdim=True).indices, 1)
     error = (probabilities - predicted).flatten(2)
     gradient: Tensor = error @ features.flatten(2).transpose(1, 2) / error.shape[2]
     return gradient

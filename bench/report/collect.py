@@ -31,7 +31,7 @@ class Results:
     (select, train, ...), columns :data:`SECONDS`. recipes: in the study's order. failed: run -> reason. unfinished:
     runs with rounds still to do that have not failed. weights: recipe -> what its encoder started from. sources: name
     of a dataset or recipe -> what to cite. origins: (dataset, annotation) -> where its labels come from, such as
-    "simulated", where there are several ways.
+    "simulated", where there are several ways. peak_mb: most memory that a process of the runs was resident in.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Results:
     weights: dict[str, str]
     sources: dict[str, str]
     origins: dict[tuple[str, str], str]
+    peak_mb: int | None = None
 
 
 def collect(study: Path) -> Results:
@@ -59,6 +60,7 @@ def collect(study: Path) -> Results:
     seconds: list[dict[str, Any]] = []
     weights: dict[str, str] = {}
     origins: dict[tuple[str, str], str] = {}
+    peak: int | None = None
     failed: dict[str, str] = {}
     unfinished: list[str] = []
     for run in content["runs"]:
@@ -73,6 +75,7 @@ def collect(study: Path) -> Results:
             scores += [{**who, **amounts, "metric": m, "value": v} for m, v in measured.items() if v is not None]
             volumes += [{**who, "case": case, "dice": dice} for case, dice in _volume_dice(record.volumes)]
             seconds += [{**who, "part": part, "seconds": value} for part, value in record.seconds.items()]
+            peak = max(peak or 0, record.peak_mb) if record.peak_mb is not None else peak
             if origin := record.signals.get("labels"):
                 origins[run["dataset"], run["annotation"]] = str(origin)
             if "init" in record.signals:
@@ -95,6 +98,7 @@ def collect(study: Path) -> Results:
         weights=weights,
         sources=content.get("sources", {}),
         origins=origins,
+        peak_mb=peak,
     )
 
 

@@ -197,6 +197,8 @@ def _appendix(results: Results) -> list[str]:
         body = [[_seconds(value) for value in row] for row in table.astype(object).itertuples(index=False)]
         lines += ["## Time", "", TIME, ""]
         lines += [*_pipes(list(table.columns), body), ""]
+        if results.peak_mb is not None:
+            lines += [f"Most memory that a process running experiments was resident in: {results.peak_mb} MB.", ""]
     if results.weights:
         lines += ["## Encoder weights", "", *(f"- {recipe}: {init}" for recipe, init in results.weights.items()), ""]
     if results.sources:
