@@ -24,7 +24,7 @@ def rounds(out: Path) -> dict[str, list[dict[str, object]]]:
     found = {}
     for path in sorted(out.glob("small/runs/*/rounds.jsonl")):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        found[path.parent.name] = [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+        found[path.parent.name] = [{k: v for k, v in line.items() if k not in ("seconds", "peak_mb")} for line in lines]
     return found
 
 

@@ -11,10 +11,13 @@ def conv(inside: int, outside: int, kernel: int) -> int:
 
 
 def expected_parameters(channels: int, classes: int, decoders: int) -> int:
-    """Counted from the published description: conv-BN blocks, transposed convolutions, 3x3 output."""
+    """Counted from the published description: conv-BN blocks, transposed convolutions, 3x3 output.
+
+    The biases that the published blocks have before batch norm are left out.
+    """
 
     def block(i: int, o: int) -> int:
-        return conv(i, o, 3) + 2 * o + conv(o, o, 3) + 2 * o
+        return conv(i, o, 3) - o + 2 * o + conv(o, o, 3) - o + 2 * o
 
     widths = [16, 32, 64, 128, 256]
     encoder = sum(block(i, o) for i, o in zip([channels, *widths], widths, strict=False))
@@ -27,6 +30,20 @@ def expected_parameters(channels: int, classes: int, decoders: int) -> int:
 def test_size_is_the_published_one(name: str, decoders: int) -> None:
     network = NETWORKS.build(name).build(1, 4)
     assert sum(p.numel() for p in network.parameters()) == expected_parameters(1, 4, decoders)
+
+
+def test_a_bias_before_batch_norm_would_change_nothing() -> None:
+    torch.manual_seed(0)
+    block = NETWORKS.build({"name": "unet", "widths": [4, 8], "dropouts": [0, 0]}).build(1, 2).encoder.blocks[0].train()
+    images = torch.rand(3, 1, 8, 8)
+    expected = block(images)
+    for convolution in (block[0], block[4]):
+        convolution.bias = torch.nn.Parameter(torch.randn(4))
+    out = block(images)
+    assert torch.allclose(out, expected, atol=1e-5)
+    out.square().sum().backward()
+    for convolution in (block[0], block[4]):
+        assert convolution.bias.grad.abs().max() < 1e-4 < convolution.weight.grad.abs().max()
 
 
 def test_heads_and_shapes() -> None:
