@@ -150,7 +150,7 @@ class Validation:
         """
         slices = prepared.slices(cases)
         masks = vault.masks(slices.rows, "validation", "validation masks", cost_each)
-        images, truth = (placed(torch.from_numpy(array), device) for array in (slices.images(), masks))
+        images, truth = placed([torch.from_numpy(slices.images()), torch.from_numpy(masks)], device)
         return cls(images, tuple(slices.table.depth.tolist()), truth, classes)
 
     def __call__(self, network: SegmentationModule) -> float:

@@ -138,7 +138,7 @@ def _cluster(study: Study, left: list[RunConfig], local: bool) -> AbstractContex
         return nullcontext()
     from bench.cluster import Cluster
 
-    return Cluster(study.resources.cpus * _places(study, left, local))
+    return Cluster(_places(study, left, local))
 
 
 def _places(study: Study, left: list[RunConfig], local: bool) -> int:
@@ -201,11 +201,12 @@ def _check_machine(study: Study, configs: list[RunConfig], local: bool) -> None:
     import torch
 
     from alseg_core.errors import ConfigError
-    from bench.estimate import cores, shared
+    from bench.cluster import shared
+    from bench.estimate import cores
 
     for config in {(c.cover, c.recipe.embed, c.train.network): c for c in configs}.values():
         config.check()
-    if shared(local):
+    if not local and shared():
         return
     configs[0].resolve_device()
     wanted, there = study.resources, torch.cuda.device_count()
@@ -274,8 +275,9 @@ def _announce(
 
     Returns their keys in the order in which they should start: the longest first, so that none is left over at the end.
     """
+    from bench.cluster import shared
     from bench.display import duration
-    from bench.estimate import count, durations, shared, wall
+    from bench.estimate import count, durations, wall
 
     keys = [config.key for config in left]
     if not left:
@@ -287,7 +289,7 @@ def _announce(
         f"study {study.name}: {work.runs} runs{done}, {work.rounds} rounds, {work.trainings} trainings, "
         f"{work.steps} training steps"
     )
-    if shared(local):  # what a step takes there is not known here
+    if not local and shared():  # what a step takes there is not known here
         display.say(f"{what}, on the cluster at RAY_ADDRESS")
         return keys
     once, each = _places(study, left, local), durations(left, plans)

@@ -37,12 +37,13 @@ READY_S = 30.0
 class Cluster:
     """Ray for the time of a ``with`` block. It starts beside the block; :meth:`wait` is where Ray is needed.
 
-    cpus: cores that Ray may give away, None = all; as many worker processes start at once. A thread of its own holds
-    Ray, since the kernel ends Ray's processes with the thread that started them.
+    places: runs that go on at the same time. Our own Ray counts in places, so that it starts as many worker processes
+    and no more; a cluster that is joined counts in cores. A thread of its own holds Ray, since the kernel ends Ray's
+    processes with the thread that started them. An error on the way into the block waits until Ray is down again.
     """
 
-    def __init__(self, cpus: int | None = None) -> None:
-        self._cpus = cpus or os.cpu_count() or 1
+    def __init__(self, places: int) -> None:
+        self._places = places
         self._up: Future[None] = Future()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
@@ -61,53 +62,61 @@ class Cluster:
         """Return when Ray is up. Raises AlsegError when it cannot be had."""
         self._up.result()
 
-    def _hold(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="alseg-") as folder:
-            os.environ[READY] = folder
-            try:
-                _start(self._cpus)
-            except BaseException as error:
-                self._up.set_exception(error)
-                return
-            import ray
+    def cpus(self, wanted: int) -> int:
+        """What a run that wants so many cores asks of Ray."""
+        return wanted if shared() else 1
 
-            try:
-                if not _shared():
-                    _share_environment()
-                    self._warm(Path(folder))
-                self._up.set_result(None)
-                self._over.wait()
-            except BaseException as error:
+    def _hold(self) -> None:
+        try:
+            with tempfile.TemporaryDirectory(prefix="alseg-") as folder:
+                os.environ[READY] = folder
+                try:
+                    self._serve(Path(folder))
+                finally:
+                    os.environ.pop(READY, None)
+        except BaseException as error:
+            if not self._up.done():
                 self._up.set_exception(error)
-            finally:
-                ray.shutdown()
-                os.environ.pop(READY, None)
+
+    def _serve(self, folder: Path) -> None:
+        _start(self._places)
+        import ray
+
+        try:
+            if not shared():
+                _share_environment()
+                self._warm(folder)
+            self._up.set_result(None)
+            self._over.wait()
+        finally:
+            ray.shutdown()
 
     def _warm(self, folder: Path) -> None:
         """Wait for the worker processes: to one that still imports Ray would prefer a new one."""
         end = time.monotonic() + READY_S
-        while len(list(folder.iterdir())) < self._cpus and time.monotonic() < end and not self._over.wait(0.05):
+        while len(list(folder.iterdir())) < self._places and time.monotonic() < end and not self._over.wait(0.05):
             pass
 
 
-def _shared() -> bool:
+def shared() -> bool:
+    """The study runs on a cluster, of which this machine may know nothing."""
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
-def _start(cpus: int) -> None:
+def _start(places: int) -> None:
     """Ray started, or the running cluster joined, and nothing of it on the terminal."""
-    shared = _shared()
-    for name, value in (QUIET if shared else {**QUIET, **AHEAD}).items():
+    joined = shared()
+    for name, value in (QUIET if joined else {**QUIET, **AHEAD}).items():
         os.environ.setdefault(name, value)
     import ray
 
     for logger in ("ray", "ray.tune", "ray.train", "ray.data"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    own = {} if shared else {"num_cpus": cpus, "include_dashboard": False}
+    own = {} if joined else {"num_cpus": places, "include_dashboard": False}
     try:
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=True, **own)
     except (OSError, RuntimeError, ValueError) as error:
-        wanted = f"the cluster at RAY_ADDRESS={os.environ['RAY_ADDRESS']} cannot be joined" if shared else "no Ray here"
+        wanted = f"the cluster at RAY_ADDRESS={os.environ['RAY_ADDRESS']} cannot be joined" if joined else "no Ray here"
         raise AlsegError(
             f"{wanted}: {next(iter(str(error).splitlines()), '')} Try --local to run without Ray."
         ) from None

@@ -40,11 +40,6 @@ class Work:
     steps: int
 
 
-def shared(local: bool) -> bool:
-    """The study runs on a cluster, of which this machine may know nothing."""
-    return bool(os.environ.get("RAY_ADDRESS")) and not local
-
-
 def count(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> Work:
     """Work of the runs, ``plans`` by key."""
     return Work(
@@ -79,10 +74,10 @@ def durations(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> list[f
             shared = config.recipe.embed
             encoder = f"{shared!r}{config.dataset.name}{config.seed}"
             if (contrastive := _contrastive(config)) is not None and encoder not in encoders:
-                kind = f"{shared!r}{plan.size}{plan.channels}{config.threads}"
-                if kind not in slice_times:
-                    slice_times[kind] = _encoder_slice_seconds(config, plan)
-                found[-1] += slice_times[kind] * plan.pool * contrastive.epochs
+                epoch = f"{shared!r}{plan.size}{plan.channels}{config.threads}"
+                if epoch not in slice_times:
+                    slice_times[epoch] = _encoder_slice_seconds(config, plan)
+                found[-1] += slice_times[epoch] * plan.pool * contrastive.epochs
                 encoders.add(encoder)
             if config.starts_at_random:
                 first = f"{config.dataset!r}{config.annotation!r}{config.train!r}{config.seed}{plan.budgets[0]}"
@@ -91,6 +86,8 @@ def durations(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> list[f
                 firsts.add(first)
     finally:
         torch.set_num_threads(before)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # the runs are other processes
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ def execute(
     import ray
     from ray import tune
 
-    there = ray.cluster_resources()
+    cpus, there = cluster.cpus(cpus), ray.cluster_resources()
     if there.get("CPU", 0) < cpus or there.get("GPU", 0) < gpus:
         raise ConfigError(
             f"resources: a run wants {cpus} CPUs and {gpus:g} GPUs, the cluster has {there.get('CPU', 0):g} and "
@@ -82,9 +82,12 @@ def _trial(config: Mapping[str, str], work: Mapping[str, tuple[Mapping[str, Any]
     from ray import tune
 
     raw, folder = work[config["key"]]
+    sent: list[Future[None]] = []
     with ThreadPoolExecutor(1, "reports") as reports:
-        tell = throttled(lambda event: reports.submit(tune.report, {"event": event}))
+        tell = throttled(lambda event: sent.append(reports.submit(tune.report, {"event": event})))
         run_one(raw, Path(folder), Path(store_root), tell)
+    for report in sent:
+        report.result()  # a report that could not be made is a failure of the trial; its rounds are on disk
 
 
 def throttled(report: Callable[[Event], object], every: float = PROGRESS_EVERY) -> Callable[[Event], None]:

@@ -15,13 +15,19 @@ SHARE = 0.5
 """Share of the device's free memory that a pool may take; the rest is for networks and what they compute."""
 
 
-def placed(array: Tensor, device: str | torch.device) -> Tensor:
-    """The array on the device when it fits there, else in pinned memory of the host; the CPU holds any."""
+def placed(arrays: Sequence[Tensor], device: str | torch.device) -> list[Tensor]:
+    """The arrays on the device when all of them fit there, else in pinned memory of the host; the CPU holds any."""
     target = torch.device(device)
-    if target.type != "cuda":
-        return array.to(target)
-    free, _ = torch.cuda.mem_get_info(target)
-    return array.to(target) if array.nbytes <= SHARE * free else array.pin_memory()
+    size = sum(array.nbytes for array in arrays)
+    if target.type == "cuda" and size > SHARE * _free(target):
+        return [array.pin_memory() for array in arrays]
+    return [array.to(target) for array in arrays]
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of the GPU that nobody holds, those among them that this process holds and does not use."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 def feed(
@@ -72,8 +78,12 @@ class _Lane:
         self._host = [torch.empty((longest, *a.shape[1:]), dtype=a.dtype, pin_memory=self._cuda) for a in arrays]
         self._there = [torch.empty_like(place, device=device) for place in self._host]
         if self._cuda:
+            self._device = device
             self._stream = torch.cuda.Stream(device)
             self._sent, self._free = torch.cuda.Event(), torch.cuda.Event()
+            self.release()  # the place may have been another tensor's, which queued work still reads
+            for place in self._there:
+                place.record_stream(self._stream)
 
     def send(self, rows: IntArray) -> None:
         """Gather the rows and start their transfer."""
@@ -93,13 +103,13 @@ class _Lane:
     def receive(self, count: int) -> tuple[Tensor, ...]:
         """What was sent, ready for the stream that asks."""
         if self._cuda:
-            torch.cuda.current_stream().wait_event(self._sent)
+            torch.cuda.current_stream(self._device).wait_event(self._sent)
         return tuple(there[:count] for there in self._there)
 
     def release(self) -> None:
         """What was received has been used by all work queued so far."""
         if self._cuda:
-            self._free.record(torch.cuda.current_stream())
+            self._free.record(torch.cuda.current_stream(self._device))
 
     def _side(self) -> AbstractContextManager[object]:
         return torch.cuda.stream(self._stream) if self._cuda else nullcontext()

@@ -5,12 +5,14 @@ Small networks are limited by the launching of their kernels: a captured step is
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from alseg_core.errors import AlsegError
 
 Step = Callable[..., Tensor]
 
@@ -19,6 +21,9 @@ WARM = 3
 
 SHAPES = 4
 """Sets of input shapes that are captured; each holds memory. Further ones run uncaptured."""
+
+EAGER = "ALSEG_EAGER"
+"""Environment variable; where it is set no step is captured."""
 
 
 class Recorder(Protocol):
@@ -34,28 +39,34 @@ class Recorder(Protocol):
 
 
 class CudaGraphs:
-    """Records with CUDA graphs."""
+    """Records with CUDA graphs on one device. The graphs share memory, since only one of them runs at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
 
     def warm(self, step: Step, inputs: tuple[Tensor, ...]) -> Tensor:
         """On a stream of its own: nothing of the step is tied to the default stream, which cannot be captured."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
             result = step(*inputs)
-        torch.cuda.current_stream().wait_stream(stream)
+        current.wait_stream(self._stream)
         return result
 
     def record(self, step: Step, inputs: tuple[Tensor, ...]) -> tuple[Callable[[], None], Tensor]:
-        """See :class:`Recorder`. Nothing is computed while the graph is captured."""
+        """See :class:`Recorder`. While a graph is captured nothing is computed."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             result = step(*inputs)
         return graph.replay, result
 
 
 def recorder(device: str | torch.device) -> Recorder | None:
     """What records steps on the device, None where every step is run as it is."""
-    return CudaGraphs() if torch.device(device).type == "cuda" else None
+    target = torch.device(device)
+    return CudaGraphs(target) if target.type == "cuda" and not os.environ.get(EAGER) else None
 
 
 class Replayed:
@@ -64,8 +75,7 @@ class Replayed:
     A step may change anything in place (weights, optimiser) and returns one tensor, which is valid until the next call.
     All that differs from call to call must come in through its inputs, and it must ask nothing of the host (``item()``,
     ``if tensor``). With a recorder the first :data:`WARM` calls for given shapes run as they are, further ones copy
-    their inputs to where the recording reads them and replay it. A step that cannot be recorded goes on as it is, with
-    a warning.
+    their inputs to where the recording reads them and replay it.
     """
 
     def __init__(self, step: Step, recorder: Recorder | None) -> None:
@@ -74,36 +84,33 @@ class Replayed:
         self._calls: dict[tuple[torch.Size, ...], int] = {}
         self._recorded: dict[tuple[torch.Size, ...], tuple[tuple[Tensor, ...], Callable[[], None], Tensor]] = {}
 
-    @property
-    def recordings(self) -> int:
-        """Sets of shapes whose step has been recorded."""
-        return len(self._recorded)
-
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """Do the step."""
+        """Do the step. Raises AlsegError when it cannot be recorded."""
         if self._recorder is None:
             return self._step(*inputs)
         shapes = tuple(tensor.shape for tensor in inputs)
-        if shapes not in self._recorded and not self._record(shapes, inputs):
-            return self._recorder.warm(self._step, inputs)
-        if shapes not in self._recorded:  # the recording has just failed
-            return self._step(*inputs)
+        if shapes not in self._recorded:
+            self._calls[shapes] = self._calls.get(shapes, 0) + 1
+            if self._calls[shapes] <= WARM or len(self._recorded) == SHAPES:
+                return self._recorder.warm(self._step, inputs)
+            self._recorded[shapes] = self._record(self._recorder, inputs)
         places, replay, result = self._recorded[shapes]
         for place, tensor in zip(places, inputs, strict=True):
             place.copy_(tensor, non_blocking=True)
         replay()
         return result
 
-    def _record(self, shapes: tuple[torch.Size, ...], inputs: tuple[Tensor, ...]) -> bool:
-        """Whether the step is past its warm calls; it is recorded then if it can be."""
-        self._calls[shapes] = self._calls.get(shapes, 0) + 1
-        if self._calls[shapes] <= WARM or len(self._recorded) == SHAPES:
-            return False
-        assert self._recorder is not None
+    def _record(
+        self, recorder: Recorder, inputs: tuple[Tensor, ...]
+    ) -> tuple[tuple[Tensor, ...], Callable[[], None], Tensor]:
         places = tuple(tensor.clone() for tensor in inputs)
         try:
-            self._recorded[shapes] = (places, *self._recorder.record(self._step, places))
-        except RuntimeError as error:
-            self._recorder = None
-            warnings.warn(f"the step cannot be captured and runs uncaptured, slower: {error}", stacklevel=3)
-        return True
+            return places, *recorder.record(self._step, places)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # what the device was doing is in disorder now, so there is no going on
+            reason = next(iter(str(error).splitlines()), "")
+            raise AlsegError(
+                f"the training step cannot be captured as a CUDA graph: {reason} "
+                f"Set {EAGER}=1 to run it uncaptured, slower."
+            ) from error

@@ -53,7 +53,7 @@ class Euclid:
         self._device = torch.device(device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # read-only features are only read
-            self._x = placed(torch.from_numpy(features), self._device)
+            (self._x,) = placed([torch.from_numpy(features)], self._device)
         dimension = features.shape[1]
         self._bytes = BLOCK_BYTES if self._device.type == "cpu" else DEVICE_BYTES
         self._step = max(ROWS, self._bytes // max(1, features.itemsize * dimension))

@@ -115,7 +115,7 @@ class ContrastiveTraining:
         head.to(device)
         step = Replayed(self._step(encoder, head), recorder(device))
         generator = seeding.torch_generator(rng)
-        images = placed(resized(slices, self.image_size, device), device)
+        (images,) = placed([resized(slices, self.image_size, device)], device)
         table = slices.table
         owners = torch.from_numpy(np.stack([table.patient, table.volume, table.z], axis=1)).to(images.device)
 

@@ -37,7 +37,8 @@ class TrainingSet:
     ) -> TrainingSet:
         """The set of these arrays, brought to the device if it has room for them."""
         on = torch.device(device)
-        return cls(placed(torch.from_numpy(images), on), placed(torch.from_numpy(labels), on), volume, z, on)
+        held, marked = placed([torch.from_numpy(images), torch.from_numpy(labels)], on)
+        return cls(held, marked, volume, z, on)
 
 
 @dataclass(frozen=True, eq=False)

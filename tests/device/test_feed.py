@@ -33,6 +33,25 @@ def test_a_staged_batch_lasts_until_the_next_is_asked_for() -> None:
         assert torch.equal(got, images[batch[0] : batch[1] + 1])
 
 
+class Gpu:
+    """Stands for an array: what it is asked to become."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+
+    def pin_memory(self) -> str:
+        return "host"
+
+    def to(self, device: torch.device) -> str:
+        return device.type
+
+
+@pytest.mark.parametrize(("free", "where"), [(219, "host"), (220, "cuda")])
+def test_arrays_go_to_the_device_together_or_not_at_all(free: int, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alseg_core.device.feed._free", lambda device: free)
+    assert placed([Gpu(100), Gpu(10)], "cuda") == [where, where]  # type: ignore[list-item, comparison-overlap]
+
+
 def test_the_cpu_holds_any_array_without_a_copy() -> None:
     images, _ = arrays()
-    assert placed(images, "cpu").data_ptr() == images.data_ptr()
+    assert placed([images], "cpu")[0].data_ptr() == images.data_ptr()

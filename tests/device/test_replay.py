@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from alseg_core.device.replay import SHAPES, WARM, Replayed, recorder
+from alseg_core.errors import AlsegError
 from tests.device.emulated import EmulatedGraphs
 
 
-def descent(graphs: EmulatedGraphs | None, batches: list[Tensor]) -> tuple[list[float], Tensor, Replayed]:
+def descent(graphs: EmulatedGraphs | None, batches: list[Tensor]) -> tuple[list[float], Tensor]:
     """A network with dropout and batch norm that is trained with momentum on the batches."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
@@ -24,7 +25,7 @@ def descent(graphs: EmulatedGraphs | None, batches: list[Tensor]) -> tuple[list[
 
     replayed = Replayed(step, graphs)
     losses = [float(replayed(rows)) for rows in batches]
-    return losses, torch.cat([p.detach().flatten() for p in [*network.parameters(), *network.buffers()]]), replayed
+    return losses, torch.cat([p.detach().flatten() for p in [*network.parameters(), *network.buffers()]])
 
 
 def batches(sizes: list[int]) -> list[Tensor]:
@@ -46,7 +47,7 @@ def test_every_set_of_shapes_is_recorded_once_and_only_so_many() -> None:
     rows = batches(sizes)
     plain, replayed = descent(None, rows), descent(graphs, rows)
     assert replayed[0] == pytest.approx(plain[0], rel=1e-4)
-    assert replayed[2].recordings == graphs.recorded == SHAPES
+    assert graphs.recorded == SHAPES
     assert graphs.replayed == SHAPES * 3
 
 
@@ -57,19 +58,12 @@ def test_the_inputs_of_a_call_stay_what_they_were() -> None:
     assert all(torch.equal(a, b) for a, b in zip(rows, before, strict=True))
 
 
-def test_a_step_that_asks_the_host_goes_on_uncaptured_with_a_warning() -> None:
-    seen: list[float] = []
-
-    def step(x: Tensor) -> Tensor:
-        seen.append(x.sum().item())
-        return x * 2
-
-    replayed = Replayed(step, EmulatedGraphs())
-    with pytest.warns(UserWarning, match="runs uncaptured, slower: _local_scalar_dense"):
-        results = [replayed(torch.full((2,), float(i))) for i in range(WARM + 3)]
-    assert [r[0].item() for r in results] == [2.0 * i for i in range(WARM + 3)]
-    assert seen[-3:] == [2.0 * i for i in range(WARM, WARM + 3)]
-    assert replayed.recordings == 0
+def test_a_step_that_asks_the_host_is_an_error_that_says_what_to_do() -> None:
+    replayed = Replayed(lambda x: x * x.sum().item(), EmulatedGraphs())
+    for i in range(WARM):
+        assert replayed(torch.full((2,), float(i))).tolist() == [2.0 * i * i] * 2
+    with pytest.raises(AlsegError, match="cannot be captured .* _local_scalar_dense .* Set ALSEG_EAGER=1"):
+        replayed(torch.ones(2))
 
 
 def test_the_cpu_runs_every_step_as_it_is() -> None:

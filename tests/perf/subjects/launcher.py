@@ -17,7 +17,7 @@ import yaml
 from alseg_core.config import RunConfig
 from measure import Bench, Row
 
-TRIALS = 20
+TRIALS = max(20, 4 * (os.cpu_count() or 1))
 ROOT = Path(__file__).resolve().parents[3]
 TINY: dict[str, Any] = {
     "name": "tiny",
