@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -49,6 +50,7 @@ class Cluster:
         self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
 
     def __enter__(self) -> Self:
+        _stop_by_term()
         self._thread.start()
         return self
 
@@ -61,6 +63,7 @@ class Cluster:
     def wait(self) -> None:
         """Return when Ray is up. Raises AlsegError when it cannot be had."""
         self._up.result()
+        _stop_by_term()  # Ray has put its own handler there, which leaves its processes behind
 
     def cpus(self, wanted: int) -> int:
         """What a run that wants so many cores asks of Ray."""
@@ -96,6 +99,12 @@ class Cluster:
         end = time.monotonic() + READY_S
         while len(list(folder.iterdir())) < self._places and time.monotonic() < end and not self._over.wait(0.05):
             pass
+
+
+def _stop_by_term() -> None:
+    """SIGTERM, which a cluster sends to a job whose time is over, stops a study as Ctrl-C does."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def shared() -> bool:

@@ -63,3 +63,22 @@ def test_killed_driver_continues_and_equals_one_worker(study_file: Path, tmp_pat
     assert result.exit_code == 0, result.output
     assert len(rounds(alone)) == len(RECIPES)
     assert rounds(out) == rounds(alone)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_stops_a_study_and_says_how_to_go_on(name: str, study_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
+    # a job in the background starts with SIGINT ignored
+    driver = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not rounds(out) and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    driver.send_signal(getattr(signal, name))
+    told, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 130, told
+    assert told.rstrip().endswith("stopped; the same command goes on from the last finished rounds")
+    assert "Traceback" not in told and "***" not in told
