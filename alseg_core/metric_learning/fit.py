@@ -62,8 +62,8 @@ class ContrastiveTraining:
     "imagenet", "random" or the path of a ResNet-18 ``.pth``; if_missing: "error" or "random" when those weights
     cannot be had.
     patience: epochs without an improvement of the mean training loss by min_delta after which training stops.
-    precision: of the encoder's arithmetic; weights, similarities, losses and the optimiser are always float32. "auto"
-    is bfloat16 on a GPU and float32 on a CPU.
+    precision: of the encoder's arithmetic in training; see :data:`alseg_core.device.precision.Precision`. Features are
+    float32.
     """
 
     w_ntxent: Weight = 1.0

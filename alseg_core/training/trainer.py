@@ -40,8 +40,8 @@ class Trainer:
     epochs: in place of that, passes over the labelled slices, whatever their number. batch: slices a step, volumes for
     a volumetric network. optimiser: "sgd" or "adam". lr, weight_decay: of either; momentum: of SGD. power: of the poly
     schedule, 0 = constant rate. clip_norm: largest norm of a step's gradient, None = any. validate_every: steps between
-    validations; there is always one at the end. precision: of the network's arithmetic; weights, losses and the
-    optimiser are always float32. "auto" is bfloat16 on a GPU and float32 on a CPU.
+    validations; there is always one at the end. precision: of the network's arithmetic in training; see
+    :data:`alseg_core.device.precision.Precision`. What trained networks predict on a GPU is float16.
     """
 
     network: Annotated[Network, PlainValidator(NETWORKS.build)]
