@@ -21,7 +21,7 @@ from alseg_core.data.prepare import prepare
 from alseg_core.data.prepared import Prepared
 from alseg_core.data.slices import Slices
 from alseg_core.data.splits import Split
-from alseg_core.device.memory import keep_freed
+from alseg_core.device.memory import keep_freed, return_freed
 from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.errors import DataError, ResultsError
 from alseg_core.evaluate import Validation, examples, summarise
@@ -130,6 +130,7 @@ def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Liste
     """
     device = config.resolve_device()
     torch.set_num_threads(config.threads)
+    return_freed()  # of an earlier run in this process
     keep_freed()
     material = open_material(config, store)
     results = RunFolder(folder)
