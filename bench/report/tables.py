@@ -30,8 +30,8 @@ LEGEND = (
 )
 
 TIME = (
-    "Mean wall seconds of a round's parts, with whatever else the machine did. An embedding that the store already held was only read; a first round that "
-    "is shared with other recipes counts with the time its training took."
+    "Mean wall seconds of a round's parts, with whatever else the machine did. An embedding that the store held "
+    "was only read; a first round that is shared with other recipes counts with the time its training took."
 )
 
 
@@ -198,7 +198,7 @@ def _appendix(results: Results) -> list[str]:
         lines += ["## Time", "", TIME, ""]
         lines += [*_pipes(list(table.columns), body), ""]
         if results.peak_mb is not None:
-            lines += [f"Most memory that a worker process was resident in, over all the runs it did: {results.peak_mb} MB.", ""]
+            lines += [f"Most memory that a worker process was resident in, over its runs: {results.peak_mb} MB.", ""]
     if results.weights:
         lines += ["## Encoder weights", "", *(f"- {recipe}: {init}" for recipe, init in results.weights.items()), ""]
     if results.sources:
