@@ -67,8 +67,9 @@ def test_ray_that_cannot_be_had_is_said_where_it_is_needed(monkeypatch: pytest.M
 
 
 HANGS = """
-import time
+import signal, time
 from bench import cluster
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
 cluster._start = lambda cpus: time.sleep(600)
 with cluster.Cluster(1):
     print("inside", flush=True)
