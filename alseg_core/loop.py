@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from alseg_core.data.prepare import prepare
 from alseg_core.data.prepared import Prepared
 from alseg_core.data.slices import Slices
 from alseg_core.data.splits import Split
-from alseg_core.device.memory import keep_freed, return_freed
+from alseg_core.device.memory import keep_freed, peak_mb, return_freed
 from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.errors import DataError, ResultsError
 from alseg_core.evaluate import Validation, examples, summarise
@@ -259,7 +258,7 @@ class _Experiment:
                 **cover_facts,
                 **({} if embedding is None else embedding.facts),
             },
-            peak_mb=_peak_mb(),
+            peak_mb=peak_mb(),
         )
         self.results.save_state(number, ensemble.state())
         self.results.append(record)
@@ -402,16 +401,6 @@ class _Experiment:
 def _content(start: str) -> str:
     """What a network starts from without the name of the file: it may be renamed."""
     return start.rpartition(", ")[2]
-
-
-def _peak_mb() -> int | None:
-    """Most memory this process has been resident in."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Memory of the process, kept where it would otherwise be returned and asked for again with every tensor."""
+"""Memory of the process: how much it was, and kept where every tensor would return it and ask for it again."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def return_freed() -> None:
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def peak_mb() -> int | None:
+    """Most memory this process has been resident in, None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

@@ -16,15 +16,16 @@ ASKS_THE_HOST = (
 """Operations that wait for the device, or bring a number of the host to it: a capture of a CUDA graph fails there."""
 
 
-class Asked(TorchDispatchMode):
-    """Counts how often the host asks the device for a number (``item()``)."""
+class Counted(TorchDispatchMode):
+    """Counts how often an ATen operation is done; without a name ``item()``, with which the host asks the device."""
 
-    def __init__(self) -> None:
+    def __init__(self, operation: str = "_local_scalar_dense") -> None:
         super().__init__()
+        self.operation = operation
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += func.overloadpacket.__name__ == "_local_scalar_dense"
+        self.count += func.overloadpacket.__name__ == self.operation
         return func(*args, **(kwargs or {}))
 
 

@@ -18,7 +18,7 @@ from alseg_core.metric_learning.encode import encode
 from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder
 from alseg_core.models.resnet import ResNetEncoder
 from alseg_core.vocabulary import IntArray
-from tests.device.emulated import Asked, EmulatedGraphs
+from tests.device.emulated import Counted, EmulatedGraphs
 from tests.metric_learning.test_contrastive_fit import MILD, SMALL, separation, toy
 
 torch.set_num_threads(1)
@@ -53,7 +53,7 @@ def test_the_host_asks_once_an_epoch_however_many_steps_it_has() -> None:
         calls = []
         training = ContrastiveTraining(**SMALL, epochs=1)
         slices = toy(patients=2, depth=depth)
-        with Asked() as asked, pytest.MonkeyPatch.context() as patch:
+        with Counted() as asked, pytest.MonkeyPatch.context() as patch:
             step = training._step
             patch.setattr(ContrastiveTraining, "_step", lambda self, *parts, s=step, c=calls: _counted(s(*parts), c))
             training.fit(slices, np.random.default_rng(0))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from alseg_core.metric_learning.groups import Groups
 from alseg_core.metric_learning.losses import (
@@ -21,6 +19,7 @@ from alseg_core.metric_learning.losses import (
     similarities,
     total_loss,
 )
+from tests.device.emulated import Counted
 
 torch.set_num_threads(1)
 
@@ -165,21 +164,9 @@ def test_total_is_equation_5() -> None:
     torch.testing.assert_close(total_loss(z, GROUPS, Weights(3.0, 0.0, 0.0, 0.0), t), 3 * nt_xent_of(z, t))
 
 
-class Products(TorchDispatchMode):
-    """Counts matrix products."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += func.overloadpacket.__name__ == "mm"
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize("variant", ["paper", "as_released"])
 def test_similarities_are_computed_once_for_all_losses(variant: LossVariant) -> None:
-    with Products() as products:
+    with Counted("mm") as products:
         total_loss(samples(5), GROUPS, Weights(1.0, 0.05, 0.35, 0.2), 0.5, variant)
     assert products.count == 1
 

@@ -13,7 +13,7 @@ from alseg_core.training.batches import TrainingSet
 from alseg_core.training.member import Member
 from alseg_core.training.trainer import Trainer
 from alseg_core.vocabulary import IGNORE
-from tests.device.emulated import Asked, EmulatedGraphs
+from tests.device.emulated import Counted, EmulatedGraphs
 
 FULL = {"network": {"name": "unet", "widths": [4, 8], "dropouts": [0.1, 0.2]}, "loss": "ce_dice"}
 WEAK = {"network": {"name": "unet_dual", "widths": [4, 8], "dropouts": [0.1, 0.2]}, "loss": "dmpls"}
@@ -59,7 +59,7 @@ def test_replayed_training_is_the_training(fields: dict[str, object], monkeypatc
 def test_the_host_asks_once_a_validation_whatever_the_steps(fields: dict[str, object]) -> None:
     asked = []
     for every in (2, 10):
-        with Asked() as host:
+        with Counted() as host:
             fit(20, validate_every=every, **fields)
         asked.append(host.count)
     start = asked[1] - 2  # building the network and the optimiser
