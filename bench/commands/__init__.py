@@ -1,0 +1,1 @@
+"""The commands of ``alseg``, one family a file."""

@@ -1,0 +1,78 @@
+"""``alseg data``: raw scans."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from bench.commands.group import OUT, Group
+
+
+@click.group(cls=Group)
+def data() -> None:
+    """Raw scans: what a dataset is, how to get it, what is in a folder."""
+
+
+@data.command("check")
+@click.argument("dataset")
+@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Where to write the contact sheet.  [default: runs/DATASET-sheet.png]",
+)
+def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
+    """Read every scan of DATASET (a name or a YAML file); say what is there and what is wrong, and show slices."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from bench.check import check as check_dataset
+
+    sheet = sheet or Path("runs") / f"{Path(dataset).stem}-sheet.png"
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("reading", total=None)
+        lines, problems = check_dataset(
+            dataset, folder, sheet, lambda done, cases, case: bar.update(task, completed=done, total=cases)
+        )
+    console = Console()
+    for line in [*lines, *(f"problem: {problem}" for problem in problems)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    click.get_current_context().exit(1 if problems else 0)
+
+
+@data.command("fetch")
+@click.argument("dataset")
+@click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="Folder for it.  [default: data/DATASET]")
+def fetch(dataset: str, to: Path | None) -> None:
+    """Download DATASET from its official place, check and unpack it; or say where to register for it."""
+    from bench.fetch import fetch_with_progress
+
+    for line in fetch_with_progress(dataset, to):
+        click.echo(line)
+
+
+@data.command("info")
+@click.argument("dataset", required=False)
+def info(dataset: str | None) -> None:
+    """Classes, licence, citation, source and layout of DATASET, of all of them without one."""
+    from bench.info import info as told
+
+    click.echo(told(dataset))
+
+
+@data.command("groups")
+@click.argument("dataset")
+@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
+@click.option("--preset", default="paper", show_default=True, help="Whose training patients and preparation to use.")
+@OUT
+def groups(dataset: str, folder: str | None, preset: str, out: Path) -> None:
+    """How alike slices of one patient, volume and neighbourhood are: mean absolute pairwise deviation of pixels."""
+    from bench.groups import statistic
+    from bench.launch import check_writable
+
+    check_writable(out)
+    count, values = statistic(dataset, folder, preset, out / "store")
+    click.echo(f"{dataset}, {count} slices: " + ", ".join(f"{name} {value:.3f}" for name, value in values.items()))

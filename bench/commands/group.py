@@ -1,0 +1,44 @@
+"""What all commands share: how errors and interrupts are shown, the option --out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alseg_core.errors import AlsegError
+
+_ROUNDS = "; the same command goes on from the last finished rounds"
+_GOES_ON = {"bench": _ROUNDS, "run": _ROUNDS, "fetch": "; with the same command the download goes on from there"}
+"""What a command that was interrupted can do when it is given again."""
+
+
+class Group(click.Group):
+    """Shows errors raised on purpose as one message, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named; exit code 2 for an error, 130 for an interrupt."""
+        try:
+            return super().invoke(ctx)
+        except AlsegError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo(f"stopped{_GOES_ON.get(ctx.invoked_subcommand or '', '')}", err=True)
+            ctx.exit(130)
+
+
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder for results and prepared data.",
+)
+
+
+def shown(path: Path) -> str:
+    """The path as a user would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
