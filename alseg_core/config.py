@@ -86,6 +86,7 @@ class RunConfig:
     int(N * share) slices) or a number of slices (int >= 1). schedule: name of these budgets in tables.
     train: how one network is trained. members: networks trained a round; the one with the best validation Dice is
     evaluated. cover: reference embedding in which the cover radius of every recipe is logged.
+    keep_network: leave the best network of the last round in the run folder.
     device: "auto", "cpu" or "cuda[:n]". threads: CPU threads of this run; it is part of what makes results repeatable.
     """
 
@@ -101,6 +102,7 @@ class RunConfig:
     cover: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] = Pixels()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1)] = 1
+    keep_network: bool = False
 
     def __post_init__(self) -> None:
         for budget in self.budgets:
@@ -169,9 +171,9 @@ class RunConfig:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the experiment: everything but where it runs (device, folders of raw data and of weights)."""
+        """Identity of the experiment: everything but what is kept and where it runs (device, folders)."""
         described = {**self.describe(), "train": self.training}
-        del described["device"], described["dataset"]["root"]
+        del described["device"], described["keep_network"], described["dataset"]["root"]
         return digest(described)
 
     @property

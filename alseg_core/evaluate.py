@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -38,11 +38,13 @@ EMPTY = {(True, True): "", (False, True): "prediction", (True, False): "truth", 
 
 @component
 class Evaluation:
-    """How test volumes are scored, in their native geometry and in millimetres.
+    """How volumes are scored, in their native geometry and in millimetres.
 
+    part: which ones: "test", or "val" where a choice hangs on the scores; then the labels of test volumes are sealed.
     surface: compute HD95, ASSD and NSD too. nsd_tolerance_mm: distance up to which two surfaces agree.
     """
 
+    part: Literal["test", "val"] = "test"
     surface: bool = True
     nsd_tolerance_mm: Annotated[float, Field(gt=0)] = 2.0
 
@@ -56,11 +58,13 @@ class Evaluation:
         device: str,
         progress: Callable[[float], None],
         threads: int = 1,
+        seen: Callable[[str, LabelArray, LabelArray], None] | None = None,
     ) -> list[dict[str, object]]:
-        """One row a volume and foreground class: {"case", "class", <metrics>, "empty"}; undefined scores are None.
+        """One row a volume and foreground class: {"case", "patient", "class", <metrics>, "empty"}; undefined is None.
 
         empty: what holds none of the structure: "prediction", "truth", "both", or "" (neither). threads: volumes that
-        are scored at once.
+        are scored at once. seen: called with each case, its predicted labels (D, size, size) and its
+        native truth (D, h, w).
         """
         network = folded(network).to(device)
         rows: list[dict[str, object]] = []
@@ -70,14 +74,22 @@ class Evaluation:
                 slices = prepared.slices(group)
                 depths = slices.table.depth
                 labels = predict_labels(network, torch.from_numpy(slices.images()), depths.tolist())
-                truths = [vault.native_mask(case, "evaluation", "test masks") for case in group]
+                truths = [self._truth(vault, case) for case in group]
                 volumes = np.split(labels, np.cumsum(depths)[:-1])
+                for case, volume, truth in zip(group, volumes, truths, strict=True):
+                    if seen is not None:
+                        seen(case, volume, truth)
                 infos = [prepared.info(case) for case in group]
                 for scored in pool.map(partial(self._score, classes), infos, volumes, truths):
                     rows += scored
                     done += 1
                     progress(done / len(cases))
         return rows
+
+    def _truth(self, vault: Vault, case: str) -> LabelArray:
+        if self.part == "test":
+            return vault.native_mask(case, "evaluation", "test masks")
+        return vault.native_mask(case, "evaluation", "validation masks", cost_each=0.0)  # bought for the training
 
     def _score(
         self, classes: Sequence[str], info: CaseInfo, labels: LabelArray, truth: LabelArray
@@ -88,7 +100,8 @@ class Evaluation:
         rows: list[dict[str, object]] = []
         for label, name in list(enumerate(classes))[1:]:
             ours, theirs = prediction == label, truth == label
-            row: dict[str, object] = {"case": info.case, "class": name, "dice": _number(overlap[label - 1])}
+            who: dict[str, object] = {"case": info.case, "patient": info.patient, "class": name}
+            row = {**who, "dice": _number(overlap[label - 1])}
             if self.surface:
                 scores = surface_scores(ours, theirs, info.spacing_mm, self.nsd_tolerance_mm)
                 row |= {m: _number(getattr(scores, m)) for m in METRICS[1:]}
@@ -163,29 +176,6 @@ class Validation:
         slices = torch.cat(parts).cpu().numpy()  # the only time that the host waits for the device
         volumes = np.add.reduceat(slices, np.cumsum((0, *self.depths[:-1])), axis=0)
         return _mean([_mean([_number(d) for d in dice(volume)]) for volume in volumes]) or 0.0
-
-
-def examples(
-    network: SegmentationModule, prepared: Prepared, cases: Sequence[str], vault: Vault, device: str, count: int
-) -> dict[str, np.ndarray]:
-    """Middle slices of the first volumes of ``count`` patients: image, truth and prediction on the network's grid.
-
-    The image is grey: the mean of its channels.
-    """
-    first: dict[str, str] = {}
-    for case in cases:
-        first.setdefault(prepared.info(case).patient, case)
-    chosen = list(first.values())[:count]
-    slices = prepared.slices(chosen)
-    volumes = [slices.table.of_volume(volume) for volume in range(len(chosen))]
-    middle = np.array([positions[len(positions) // 2] for positions in volumes])
-    truth = vault.masks(slices.rows[middle], "pictures", "test masks")
-    predictions = []
-    for positions in volumes:  # whole volumes, as in the evaluation
-        prediction = predict_labels(network, torch.from_numpy(slices.images(positions)).to(device))
-        predictions.append(prediction[len(positions) // 2])
-    return {"image": slices.images(middle).mean(axis=1), "truth": truth, "prediction": np.stack(predictions),
-            "case": np.array(chosen), "z": slices.table.z[middle]}  # fmt: skip
 
 
 def _number(value: float) -> float | None:

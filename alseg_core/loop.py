@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alseg_core import seeding
+from alseg_core import checkpoint, exhibits, seeding
 from alseg_core.config import RunConfig
 from alseg_core.data.prepare import Progress as PrepareProgress
 from alseg_core.data.prepare import prepare
@@ -23,7 +23,7 @@ from alseg_core.data.splits import Split
 from alseg_core.device.memory import keep_freed, peak_mb, return_freed
 from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.errors import DataError, ResultsError
-from alseg_core.evaluate import Validation, examples, summarise
+from alseg_core.evaluate import Validation, summarise
 from alseg_core.events import Event, Listener, Progress, RoundFinished, RunStarted
 from alseg_core.geometry.kcenter import cover_radius
 from alseg_core.oracles import Ledger, Vault
@@ -39,8 +39,6 @@ from alseg_core.training.member import Member, kept_training
 from alseg_core.training.trainer import TRAINING_FORMAT
 from alseg_core.vocabulary import IGNORE, IntArray, RoundRecord, Selection
 
-EXAMPLES = 4
-"""Test slices whose prediction is kept for pictures."""
 RANDOM = "random"
 """What networks start from that start from no file; see :class:`alseg_core.models.Network`."""
 
@@ -183,7 +181,7 @@ class _Experiment:
         records = self.results.records()
         self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
         if len(records) < len(self.material.counts):
-            self.results.save_environment(self.device, self.config.threads)
+            self.results.save_environment(self.device, self.config.threads, self._sizes())
             self._replay(records)
             for number in range(len(records), len(self.material.counts)):
                 records.append(self._round(number))
@@ -225,17 +223,20 @@ class _Experiment:
         seconds["train"] += elsewhere
         with _timed(seconds, "evaluate"):
             best = ensemble.members[ensemble.best].network
-            split, prepared = self.material.split, self.material.prepared
+            prepared, part = self.material.prepared, self.config.evaluate.part
+            cases = self.material.split.test if part == "test" else self.material.split.val
+            last = number + 1 == len(self.material.counts)
+            pictures = exhibits.Examples(prepared, cases, vault) if last and part == "test" else None
             rows = self.config.evaluate.volumes(
-                best, prepared, split.test, vault, self.classes, self.device,
+                best, prepared, cases, vault, self.classes, self.device,
                 lambda share: self.announcer.progress(number, f"evaluate {share:.0%}", done=1.0),
-                self.config.threads,
+                self.config.threads, pictures,
             )  # fmt: skip
         with _timed(seconds, "cover"):
             radius, cover_facts = self._cover(number)
-        if number + 1 == len(self.material.counts):
-            pictures = examples(best, prepared, split.test, vault, self.device, EXAMPLES)
-            np.savez_compressed(self.results.path / "examples.npz", allow_pickle=False, **pictures)
+        if last:
+            self._keep(ensemble, pictures, embedding)
+        marked, foreground = self.pool.pixels
         record = RoundRecord(
             round=number,
             labelled=len(self.pool.labelled),
@@ -259,12 +260,41 @@ class _Experiment:
                 **({} if embedding is None else embedding.facts),
             },
             peak_mb=peak_mb(),
+            marked=marked,
+            foreground=foreground,
         )
         self.results.save_state(number, ensemble.state())
         self.results.append(record)
         self.results.drop_states(keep=number)
         self.ensemble = ensemble
         return record
+
+    def _keep(self, ensemble: Ensemble, pictures: exhibits.Examples | None, embedding: Embedding | None) -> None:
+        """What reports draw, and the network where it is asked for."""
+        slices, results = self.material.slices, self.results
+        if pictures is not None:
+            results.save_arrays("examples", pictures.arrays())
+        first = self.material.counts[0]
+        positions, labels = self.pool.labels()
+        results.save_arrays("selected", exhibits.selected(slices, positions[:first], labels[:first]))
+        if embedding is not None:
+            results.save_arrays("embedding", exhibits.embedding(slices, embedding.features, self.pool.labelled))
+        if self.config.keep_network:
+            best = ensemble.members[ensemble.best]
+            checkpoint.save(results.path, best, self.config.train.network, slices.channels, self.classes)
+
+    def _sizes(self) -> dict[str, object]:
+        """Patients, volumes and slices of each part, training steps of one network in each round."""
+        prepared, split = self.material.prepared, self.material.split
+        parts = {"train": split.train, "val": split.val, "test": split.test}
+        infos = {part: [prepared.info(case) for case in cases] for part, cases in parts.items()}
+        return {
+            "patients": {part: len({info.patient for info in of}) for part, of in infos.items()},
+            "volumes": {part: len(of) for part, of in infos.items()},
+            "slices": {part: sum(info.depth for info in of) for part, of in infos.items()},
+            "iterations": list(self.announcer.steps),
+            "data_key": prepared.key,
+        }
 
     def _select(self, number: int, strategy: Strategy, embedding: Embedding | None, vault: Vault) -> Selection:
         """Ask the strategy for the round's slices, through a view that leads to bought labels alone."""
@@ -386,7 +416,8 @@ class _Experiment:
         return embedder.embed(context)
 
     def _vault(self) -> Vault:
-        return Vault(self.material.folder, self.material.prepared, Ledger())
+        sealed = self.material.split.test if self.config.evaluate.part == "val" else ()
+        return Vault(self.material.folder, self.material.prepared, Ledger(), frozenset(sealed))
 
     def _selected(self, selection: Selection) -> list[dict[str, object]]:
         table = self.material.slices.table

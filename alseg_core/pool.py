@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.errors import PoolError
-from alseg_core.vocabulary import Annotation, IntArray, LabelArray, Selection
+from alseg_core.vocabulary import IGNORE, Annotation, IntArray, LabelArray, Selection
 
 
 class Pool:
@@ -33,6 +33,12 @@ class Pool:
     def cost(self) -> float:
         """Annotation cost so far, in full-slice equivalents."""
         return sum(a.cost for a in self._bought)
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Labelled pixels so far, and those of them that are foreground."""
+        marked = sum(int((a.labels != IGNORE).sum()) for a in self._bought)
+        return marked, marked - sum(int((a.labels == 0).sum()) for a in self._bought)
 
     def check(self, selection: Selection, budget: int) -> None:
         """Raise PoolError unless the selection is exactly ``budget`` distinct unlabelled positions."""

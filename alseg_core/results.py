@@ -1,9 +1,12 @@
 """The run folder: everything one experiment leaves behind, small enough to travel.
 
 ``config.json``      the validated configuration and the key of the prepared data
-``environment.json`` versions, machine, device, threads
+``environment.json`` versions, machine, device, threads, sizes of the data
 ``rounds.jsonl``     one line a finished round (:class:`alseg_core.vocabulary.RoundRecord`)
-``examples.npz``     a few test slices with truth and prediction of the last round
+``examples.npz``     a slice of each test volume with truth and prediction of the last round
+``selected.npz``     slices of the first round with the labels bought for them
+``embedding.npz``    the embedding of the last round in few numbers, where the recipe uses one
+``network.pt``       the best network of the last round, where it is asked for
 ``state_<round>.pt`` networks of the last finished round; there only while the run is unfinished
 ``failure.json``     reason of the last failure; gone once the run goes on
 """
@@ -20,10 +23,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from alseg_core.errors import ResultsError
+from alseg_core.provenance import code
 from alseg_core.vocabulary import RoundRecord
 
 
@@ -110,8 +115,8 @@ class RunFolder:
             records.append(record)
         return records
 
-    def save_environment(self, device: str, threads: int) -> None:
-        """Versions and machine, for the record."""
+    def save_environment(self, device: str, threads: int, data: Mapping[str, Any]) -> None:
+        """Versions, machine and sizes of the data, for the record."""
         packages = (
             "torch", "numpy", "scipy", "scikit-learn", "scikit-image", "nibabel", "monai", "faiss-cpu", "faiss-gpu-cu12"
         )  # fmt: skip
@@ -121,14 +126,22 @@ class RunFolder:
                 installed[package] = metadata.version(package)
         gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
         facts = {
+            **code(),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "packages": installed,
             "device": device,
             "gpu": gpu,
             "threads": threads,
+            "data": dict(data),
         }
         write_atomic(self.path / "environment.json", json.dumps(facts, indent=1))
+
+    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write ``<name>.npz``."""
+        temporary = self.path / f"{name}.tmp.npz"
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        os.replace(temporary, self.path / f"{name}.npz")
 
     def append(self, record: RoundRecord) -> None:
         """Add a finished round. The line counts once its newline is on disk."""

@@ -79,6 +79,7 @@ class RoundRecord:
     with the time it took whoever did it. ledger: who read which labels, for what. signals: facts that the parts tell of
     themselves (encoder initialisation, epochs, whether a first round's training was shared, ...). peak_mb: most memory
     that the process has been resident in so far, earlier runs in the same process among it; None where it is unknown.
+    marked, foreground: labelled pixels bought so far, and those of them that are foreground; None in older records.
     """
 
     round: int
@@ -95,3 +96,5 @@ class RoundRecord:
     ledger: list[dict[str, object]]
     signals: dict[str, object] = field(default_factory=dict)
     peak_mb: int | None = None
+    marked: int | None = None
+    foreground: int | None = None

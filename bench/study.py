@@ -150,6 +150,7 @@ class Study:
     components: component -> settings, laid over every recipe that uses it. cover: embedding of the logged cover radius.
     What a study says goes before the dataset's preset, and that before the program's defaults. A recipe that names an
     annotation of its own is run with that one alone, and what it says under train goes before all else.
+    keep_network: leave the best network of every run in its folder and in MLflow.
     resources: of one run. concurrency: runs at once, None = as many as fit. retries: further tries of a failed run.
     """
 
@@ -176,6 +177,7 @@ class Study:
     resources: Annotated[Resources, nested(Resources, "resources")] = Resources()
     concurrency: Annotated[int, Field(ge=1)] | None = None
     retries: Annotated[int, Field(ge=0)] = 1
+    keep_network: bool = False
 
     @classmethod
     def load(cls, raw: Mapping[str, Any], settings: Iterable[str] = ()) -> Study:
@@ -316,6 +318,7 @@ class Study:
             # a run without a share of a GPU leaves it to those that have one
             "device": "cpu" if self.device == "auto" and self.resources.gpus == 0 else self.device,
             "threads": self.resources.cpus,
+            "keep_network": self.keep_network,
         }
 
 

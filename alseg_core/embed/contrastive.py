@@ -34,16 +34,16 @@ class Contrastive(ContrastiveTraining):
     def embed(self, context: EmbedContext) -> Embedding:
         """Features h, (N, 512). With a store, one process trains and all others read what it left.
 
-        facts: those of :class:`FittedEncoder` without the time it took. An entry made with if_missing "random" stays
-        what it was when the weights can be had later, so that a run that continues keeps its encoder; its facts say
-        what was used.
+        facts: those of :class:`FittedEncoder`; with a store also encoder, the name of the entry, and encoder_seconds,
+        what its training took whoever did it. An entry made with if_missing "random" stays what it was when the
+        weights can be had later, so that a run that continues keeps its encoder; its facts say what was used.
         """
         if context.store is None:
             return self._train(context)[1]
         key = {**table_key(context), "settings": describe(self)}
         entry = context.store.fetch("encoder", key, lambda folder: self._save(context, folder))
         facts = json.loads((entry / "facts.json").read_text())
-        return Embedding(np.load(entry / "features.npy"), facts)
+        return Embedding(np.load(entry / "features.npy"), {**facts, "encoder": entry.name})
 
     def _train(self, context: EmbedContext) -> tuple[FittedEncoder, Embedding]:
         rng = seeding.stream(context.seed, "encoder")
@@ -55,4 +55,5 @@ class Contrastive(ContrastiveTraining):
         fitted, embedding = self._train(context)
         torch.save(fitted.state, folder / "encoder.pt")
         np.save(folder / "features.npy", embedding.features)
-        (folder / "facts.json").write_text(json.dumps(embedding.facts))
+        facts = {**embedding.facts, "encoder_seconds": fitted.facts["seconds"]}
+        (folder / "facts.json").write_text(json.dumps(facts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,14 @@ class Vault:
     """Labels of a prepared dataset.
 
     folder: of the prepared dataset. Rows are rows of ``prepared.base``: ``slices.rows[positions]``. ``cost_each`` is
-    the price of one slice in full-slice equivalents; a full mask costs 1, whatever it is read for.
+    the price of one slice in full-slice equivalents; a full mask costs 1, whatever it is read for. sealed: cases whose
+    labels nobody gets: DataError.
     """
 
     folder: Path
     prepared: Prepared
     ledger: Ledger = field(default_factory=Ledger)
+    sealed: frozenset[str] = frozenset()
 
     @property
     def classes(self) -> int:
@@ -34,6 +37,7 @@ class Vault:
 
     def masks(self, rows: IntArray, who: str, what: What, cost_each: float = 1.0) -> LabelArray:
         """(B, H, W) uint8 full masks on the network's grid. Raises DataError: a case without mask."""
+        self._check_open([case.case for case in self._cases(rows)], what)
         lacking = [case.case for case in self._cases(rows) if not case.has_mask]
         if lacking:
             raise DataError(f"no mask in {', '.join(lacking[:5])}; {what} need cases with masks.")
@@ -42,6 +46,7 @@ class Vault:
 
     def scribbles(self, rows: IntArray, who: str, what: What, cost_each: float = 1 / 15) -> LabelArray:
         """(B, H, W) uint8 given scribbles on the network's grid. Raises DataError: a case without scribble."""
+        self._check_open([case.case for case in self._cases(rows)], what)
         lacking = [case.case for case in self._cases(rows) if not case.has_scribble]
         if lacking:
             raise DataError(f"no scribble in {', '.join(lacking[:5])}; scribbles can be simulated from masks instead.")
@@ -51,11 +56,16 @@ class Vault:
     def native_mask(self, case: str, who: str, what: What, cost_each: float = 1.0) -> LabelArray:
         """(D, h, w) uint8 mask of a case on its native grid. Raises DataError: unknown case, case without mask."""
         info = self.prepared.info(case)
+        self._check_open([case], what)
         if info.native_offset is None:
             raise DataError(f"no mask in {case}; {what} need cases with masks.")
         self.ledger.record(who, what, info.depth, info.depth * cost_each)
         shape = (info.depth, *info.native_shape)
         return self._native[info.native_offset : info.native_offset + int(np.prod(shape))].reshape(shape)
+
+    def _check_open(self, cases: Sequence[str], what: What) -> None:
+        if closed := self.sealed.intersection(cases):
+            raise DataError(f"{what}: the labels of {', '.join(sorted(closed)[:5])} are sealed in this run.")
 
     def _cases(self, rows: IntArray) -> list[CaseInfo]:
         return [self.prepared.cases[i] for i in np.unique(self.prepared.table.volume[rows])]

@@ -1,0 +1,41 @@
+"""The best network of a run's last round, kept where ``keep_network`` asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alseg_core.errors import ResultsError
+from alseg_core.models import NETWORKS, Network, SegmentationModule
+from alseg_core.registry import describe
+from alseg_core.training.member import Member
+
+FILE = "network.pt"
+
+
+def save(folder: Path, member: Member, network: Network, channels: int, classes: Sequence[str]) -> None:
+    """Write ``network.pt``: plain data and tensors alone, enough to build the network again."""
+    spec = {**describe(network), **({"weights": None} if hasattr(network, "weights") else {})}
+    content = {"network": spec, "channels": channels, "classes": list(classes), "member": member.state()}
+    temporary = folder / (FILE + ".tmp")
+    torch.save(content, temporary)
+    os.replace(temporary, folder / FILE)
+
+
+def load(folder: Path, device: str = "cpu") -> SegmentationModule:
+    """The network that :func:`save` left in a run folder, in evaluation mode.
+
+    It takes (B, C, H, W) prepared slices and gives (B, classes, H, W) logits. Raises ResultsError when there is none.
+    """
+    path = folder / FILE
+    if not path.exists():
+        raise ResultsError(
+            f"{path} is missing: networks are kept where a study says keep_network: true before the run is finished."
+        )
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    network: Network = NETWORKS.build(content["network"])
+    return Member.restore(content["member"], network, content["channels"], len(content["classes"]), device).network
