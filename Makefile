@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-all perf lint ui report clean
+.PHONY: help setup bench tune test test-all perf lint ui report clean
 
 PYTHON ?= python3
 DATASET ?= phantom
@@ -14,6 +14,9 @@ LOCAL ?=
 SET ?=
 ONLY ?=
 SCALE ?= quick
+ESTIMATE ?=
+TUNING ?= gcl_coreset
+TRIALS ?=
 
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -26,6 +29,7 @@ help: ## print the targets
 	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
 	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
 	@echo "  options of perf:  ONLY=\"training encoder selection scoring launcher\" SCALE=quick|full"
+	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 OUT=runs SET=\"key=value ...\""
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)
 
@@ -39,7 +43,11 @@ $(STAMP): pyproject.toml constraints.txt
 bench: $(STAMP) ## run a study: the main job
 	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)" $(if $(filter file,$(origin DATASET)),,--set datasets="$(DATASET)"),"$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
 		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds="$(SEEDS)") \
-		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local)
+		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local) $(if $(ESTIMATE),--estimate)
+
+tune: $(STAMP) ## find settings of a recipe on validation volumes, with Optuna
+	@$(VENV)/bin/alseg tune "$(TUNING)" --out "$(OUT)" --set dataset="$(DATASET)" --set study="$(PRESET)" \
+		$(if $(DATA),--set data="$(DATA)") $(if $(TRIALS),--set trials="$(TRIALS)") $(foreach pair,$(SET),--set $(pair))
 
 test: $(STAMP) ## run the tests
 	@$(VENV)/bin/python -m pytest -q -m "not slow"
@@ -56,8 +64,8 @@ lint: $(STAMP) ## ruff, mypy, import-linter
 ui: $(STAMP) ## MLflow UI on 127.0.0.1 over the store in OUT
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(OUT)/mlflow.db}"
 
-report: $(STAMP) ## write the report of a study's folder again (FOLDER=runs/quick)
-	@$(VENV)/bin/alseg report "$(FOLDER)"
+report: $(STAMP) ## write a report again (FOLDER=runs/quick), or one of several (FOLDER="runs/a runs/b" TO=runs/both)
+	@$(VENV)/bin/alseg report $(FOLDER) $(if $(TO),--out "$(TO)")
 
 clean: ## delete build products and caches; never results
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

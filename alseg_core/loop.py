@@ -257,6 +257,7 @@ class _Experiment:
                 "labels": self._origin(),
                 **training,
                 **cover_facts,
+                **({"store": "; ".join(self.store.notes)} if self.store.notes else {}),
                 **({} if embedding is None else embedding.facts),
             },
             peak_mb=peak_mb(),

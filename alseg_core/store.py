@@ -1,21 +1,37 @@
 """Content-addressed store: what is computed once is found again by everyone who asks for the same thing.
 
 An entry is a folder ``<root>/<kind>/<hash of the key>``. It appears by one rename when it is complete, so nobody sees
-half of it; a file lock lets one process make it while others that ask wait (single flight).
+half of it; a file lock lets one process make it while others that ask wait (single flight). Its ``key.json`` holds the
+key and size and CRC-32 of every file; what does not agree with it is made again. Who fetches an entry holds a shared
+lock on ``key.json`` for the life of its :class:`Store`; :meth:`Store.remove` needs that lock for itself alone.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+KEY = "key.json"
+LOCK, BUILDING, GONE = ".lock", ".building", ".gone"
+"""What is put behind an entry's name: who makes it, what it is made in, what it was before it was deleted."""
+WAIT_S = 5.0
+"""Seconds between two words that somebody else still makes an entry."""
+
+log = logging.getLogger(__name__)
+_checked: set[tuple[str, int]] = set()
+"""Path and inode of the key.json whose entry's checksums this process has found right."""
 
 
 def digest(key: Any) -> str:
@@ -25,31 +41,209 @@ def digest(key: Any) -> str:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """An entry on disk, or what was left of one. bytes: of its files. used: when it was last fetched, epoch seconds."""
+
+    path: Path
+    bytes: int
+    used: float
+
+    @property
+    def kind(self) -> str:
+        """What it is: "prepared", "encoder", "training", ..."""
+        return self.path.parent.name
+
+
+@dataclass(frozen=True)
 class Store:
-    """Folder of content-addressed entries."""
+    """Folder of content-addressed entries.
+
+    waiting: called every few seconds while another process makes what is asked for. notes: what was found damaged and
+    made again.
+    """
 
     root: Path
+    waiting: Callable[[], object] | None = field(default=None, compare=False, repr=False)
+    notes: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
+    _uses: dict[Path, _Use] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    def fetch(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
-        """Folder of the entry ``key``; ``make(folder)`` fills it when it is not there yet.
+    def fetch(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
+        """Folder of the entry ``key``; ``make(folder)`` fills it when it is not there yet, or damaged.
 
-        A ``make`` that raises leaves nothing behind, and the next caller tries again.
+        A ``make`` that raises leaves nothing behind, and the next caller tries again. Sizes are checked every time,
+        checksums once a process and entry. The entry is not cleaned away while this Store lives.
         """
         entry = self.root / kind / digest(dict(key))
-        if (entry / "key.json").exists():
+        if self._take(entry) is None:
             return entry
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(str(entry) + ".lock"):
-            if (entry / "key.json").exists():
-                return entry
-            building = entry.with_name(entry.name + ".building")
-            shutil.rmtree(building, ignore_errors=True)  # left by a process that was killed
-            building.mkdir()
-            try:
-                make(building)
-                (building / "key.json").write_text(json.dumps(dict(key), indent=1, sort_keys=True))
-                os.replace(building, entry)
-            except BaseException:
-                shutil.rmtree(building, ignore_errors=True)
-                raise
+        with self._turn(entry):
+            fault = self._take(entry)  # another process may have made it meanwhile
+            if fault is not None:
+                if fault:
+                    self.notes.append(f"{kind} {entry.name} in the store {fault}; it was made again")
+                    log.warning("store: %s %s %s; it is made again", kind, entry.name, fault)
+                self._make(entry, key, make)
         return entry
+
+    def entries(self) -> list[Entry]:
+        """All entries, those that were not used for longest first."""
+        found = []
+        for path in self.root.glob("*/*"):
+            with suppress(FileNotFoundError):  # it went meanwhile
+                if not path.suffix and path.is_dir():
+                    mark = path / KEY
+                    found.append(Entry(path, _size(path), (mark if mark.exists() else path).stat().st_mtime))
+        return sorted(found, key=lambda entry: (entry.used, entry.path))
+
+    def leftovers(self) -> list[Entry]:
+        """What processes left behind that were killed, and locks of entries that are no more; nothing that is in use.
+
+        It only takes up room: the next who asks for the entry clears it away.
+        """
+        found = []
+        for path in sorted(self.root.glob("*/*")):
+            orphan = path.suffix == LOCK and not any(path.with_suffix(end).exists() for end in ("", BUILDING, GONE))
+            if not (orphan or path.suffix in (BUILDING, GONE)):
+                continue
+            with suppress(OSError), FileLock(path.with_suffix(LOCK), timeout=0):
+                found.append(Entry(path, _size(path), path.stat().st_mtime))
+        return found
+
+    def remove(self, entry: Entry) -> str | None:
+        """Delete an entry or a leftover. Returns why it has to stay, or None.
+
+        It goes by one rename before its files go, so nobody finds half of it.
+        """
+        name = entry.path.with_suffix("")
+        lock = FileLock(name.with_suffix(LOCK), timeout=0)
+        try:
+            with lock:
+                if entry.path == name and name.exists():
+                    with _alone(name / KEY) as alone:
+                        if not alone:
+                            return "in use"
+                        shutil.rmtree(name.with_suffix(GONE), ignore_errors=True)
+                        os.replace(name, name.with_suffix(GONE))
+                for suffix in (BUILDING, GONE):
+                    shutil.rmtree(name.with_suffix(suffix), ignore_errors=True)
+                if not name.exists():  # who waits for the lock sees that its file is gone and takes a new one
+                    name.with_suffix(LOCK).unlink(missing_ok=True)
+        except Timeout:
+            return "being made"
+        return None
+
+    def _take(self, entry: Path) -> str | None:
+        """Hold an entry that is whole. Returns what is wrong with it, "" when it is absent, or None."""
+        try:
+            use = _Use(entry / KEY)
+        except FileNotFoundError:
+            return "has no key" if entry.exists() else ""
+        fault = _fault(entry, use.inode)
+        if fault is None:
+            self._uses[entry] = use
+            with suppress(OSError):  # a store that is shared may belong to somebody else
+                os.utime(entry / KEY)
+        return fault
+
+    def _make(self, entry: Path, key: Mapping[str, Any], make: Callable[[Path], object]) -> None:
+        building = entry.with_suffix(BUILDING)
+        for left in (building, entry.with_suffix(GONE)):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        building.mkdir()
+        try:
+            make(building)
+            files = {str(p.relative_to(building)): _sum(p) for p in sorted(building.rglob("*")) if p.is_file()}
+            (building / KEY).write_text(json.dumps({"key": dict(key), "files": files}, indent=1, sort_keys=True))
+            if entry.exists():  # what others have mapped of it stays with them
+                os.replace(entry, entry.with_suffix(GONE))
+            os.replace(building, entry)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        shutil.rmtree(entry.with_suffix(GONE), ignore_errors=True)
+        use = self._uses[entry] = _Use(entry / KEY)
+        _checked.add((str(entry), use.inode))
+
+    @contextmanager
+    def _turn(self, entry: Path) -> Iterator[None]:
+        """Be the one process that makes this entry."""
+        lock = FileLock(entry.with_suffix(LOCK))
+        while True:
+            try:
+                lock.acquire(timeout=WAIT_S)
+                break
+            except Timeout:
+                if self.waiting is not None:
+                    self.waiting()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class _Use:
+    """A shared lock on an entry's key.json while this object lives. Raises FileNotFoundError: no entry."""
+
+    def __init__(self, path: Path) -> None:
+        while True:
+            self._file = path.open("rb")
+            with suppress(OSError):  # on a file system without locks nothing can be cleaned away either
+                fcntl.flock(self._file, fcntl.LOCK_SH)
+            self.inode = os.fstat(self._file.fileno()).st_ino
+            if path.stat().st_ino == self.inode:  # else it was removed or replaced while we waited for the lock
+                return
+            self._file.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Hold this key.json, where there is one, and say whether nobody else does."""
+    if not path.exists():
+        yield True
+        return
+    with path.open("rb+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
+def _sum(path: Path) -> list[int]:
+    """Size in bytes and CRC-32 of a file."""
+    crc = size = 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            crc, size = zlib.crc32(block, crc), size + len(block)
+    return [size, crc]
+
+
+def _fault(entry: Path, inode: int) -> str | None:
+    """What is wrong with an entry, or None."""
+    try:
+        content = json.loads((entry / KEY).read_text())
+        files = [(name, int(size), int(crc)) for name, (size, crc) in content["files"].items()]
+    except (KeyError, TypeError, AttributeError):
+        return "is of an earlier version, without checksums"
+    except (OSError, ValueError):
+        return "has no key that can be read"
+    for name, size, crc in files:
+        path = entry / name
+        there = path.stat().st_size if path.exists() else None
+        if there != size:
+            return f"is damaged ({name} has {there} bytes, not {size})" if there is not None else f"lacks {name}"
+        if (str(entry), inode) not in _checked and _sum(path)[1] != crc:
+            return f"is damaged (checksum of {name})"
+    _checked.add((str(entry), inode))
+    return None
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file or of all files in a folder."""
+    return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())

@@ -13,6 +13,7 @@ from alseg_core.errors import DataError
 from alseg_core.vocabulary import IGNORE, Volume
 from bench.sheet import Tile, places, tiles_of, write_sheet
 from bench.study import DatasetFile, find
+from bench.usable import Scan, presets
 
 
 @dataclass
@@ -68,7 +69,7 @@ def _counts(labels: np.ndarray) -> np.ndarray:
 def check(
     dataset: str, folder: str | None, sheet: Path | None = None, tell: Callable[[int, int, str], None] | None = None
 ) -> tuple[list[str], list[str]]:
-    """Read every scan. Returns lines on what is there, and everything that is wrong.
+    """Read every scan. Returns lines on what is there and which presets would work, and everything that is wrong.
 
     sheet: PNG to write, with some slices and their labels. tell: called as (cases done, cases in all, id of the case).
     Raises DataError when the folder does not hold the layout that the dataset's reader expects.
@@ -90,6 +91,7 @@ def check(
     shown = places(len(refs)) if sheet is not None else {}
     tiles: list[Tile] = []
     seen = _Seen()
+    scans: list[Scan] = []
     for at, ref in enumerate(refs):
         try:
             volume = reader.load(ref)
@@ -98,6 +100,8 @@ def check(
             problems += problems_of(error)
         else:
             seen.add(volume)
+            has_mask, has_scribble = volume.mask is not None, volume.scribble is not None
+            scans.append(Scan(ref.case, ref.patient, ref.attributes, len(volume.image), has_mask, has_scribble))
             tiles += tiles_of(volume, shown.get(at, ()))
         if tell is not None:
             tell(at + 1, len(refs), ref.case)
@@ -107,10 +111,32 @@ def check(
         lines.append("groups: " + ", ".join(f"{name} {count}" for name, count in sorted(groups.items())))
     names = [str(name) for name in file.content.get("classes") or []]
     lines += _lines(seen, names)
+    lines += presets(dataset, file.content, root, scans)
     if sheet is not None and tiles:
         write_sheet(sheet, lines[0], tiles, [_name(names, label) for label in reader.labels])
         lines.append(f"contact sheet: {sheet}")
-    return lines, problems
+    return lines, grouped(problems, root)
+
+
+def grouped(problems: Sequence[str], root: str | None) -> list[str]:
+    """What is wrong, one entry a kind: what is said of several files is said once, with their names below ``root``.
+
+    A problem of a file is ``<path>: <what>``; where that names the file again, the kind has * in its place.
+    """
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for problem in problems:
+        path, _, what = problem.partition(": ")
+        if root is not None and what and Path(path).is_relative_to(root):
+            own = Path(path).relative_to(root)
+            kinds.setdefault(what.replace(own.name.partition(".")[0], "*"), []).append((problem, str(own)))
+        else:
+            kinds.setdefault(problem, []).append((problem, ""))
+    return [
+        f"{len(members)} files: {kind} In {root}: {', '.join(name for _, name in members)}"
+        if len(members) > 1
+        else members[0][0]
+        for kind, members in kinds.items()
+    ]
 
 
 def _name(names: Sequence[str], label: int) -> str:

@@ -12,6 +12,8 @@ from bench.commands.group import Group
 from bench.commands.listing import list_command
 from bench.commands.report import report
 from bench.commands.run import run
+from bench.commands.store import store
+from bench.commands.tune import tune
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,7 +22,7 @@ def main() -> None:
     """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
 
 
-for command in (bench_command, run, report, list_command, data):
+for command in (bench_command, tune, report, list_command, data, store, run):
     main.add_command(command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import signal
 import tempfile
 import threading
@@ -11,9 +12,11 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from alseg_core.errors import AlsegError
+import alseg_core
+import bench
+from alseg_core.errors import AlsegError, ConfigError, ResultsError
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -25,7 +28,8 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "60",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_MAX_PENDING_TRIALS_PG": "10000",
 }
 AHEAD = {"RAY_preload_python_modules": "ray.tune,bench.ahead"}
 """What worker processes import when they start, which is before they have anything to do."""
@@ -33,6 +37,12 @@ READY = "ALSEG_READY"
 """Folder in which a worker process leaves a file when it has imported that; see :mod:`bench.ahead`."""
 READY_S = 30.0
 """Seconds after which workers that have not are no longer waited for."""
+ASKED = 4
+"""Runs that wait for a place on a cluster that was joined, so that its autoscaler sees that more places are wanted."""
+COUNTED_S = 2.0
+"""Seconds for which the places of a joined cluster are taken to stay as they were counted."""
+SEEN_S = 120.0
+"""Seconds in which every node must have told whether it sees the results' folder."""
 
 
 class Cluster:
@@ -45,6 +55,7 @@ class Cluster:
 
     def __init__(self, places: int) -> None:
         self._places = places
+        self._counted = -COUNTED_S, 0
         self._up: Future[None] = Future()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
@@ -68,6 +79,29 @@ class Cluster:
     def cpus(self, wanted: int) -> int:
         """What a run that wants so many cores asks of Ray."""
         return wanted if shared() else 1
+
+    def room(self, cpus: int, gpus: float) -> int:
+        """Runs of that size to ask Ray for at once; on a joined cluster it follows the nodes that are there."""
+        if not shared():
+            return self._places
+        when, found = self._counted
+        if time.monotonic() - when > COUNTED_S:
+            found = ASKED + sum(fit(node, cpus, gpus) for node in _nodes())
+            self._counted = time.monotonic(), found
+        return found
+
+    def check(self, folder: Path, cpus: int, gpus: float) -> None:
+        """Raise ConfigError when no node has what one run asks for, ResultsError when one does not see ``folder``."""
+        nodes = _nodes()
+        places = [node for node in nodes if fit(node, cpus, gpus)]
+        if not places:
+            most = {kind: max((node["Resources"].get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
+            raise ConfigError(
+                f"resources: a run wants {cpus} CPUs and {gpus:g} GPUs on one node, the cluster's nodes have at most "
+                f"{most['CPU']:g} and {most['GPU']:g}; lower them (--set resources.gpus=0)."
+            )
+        if shared():
+            _check_all_see(folder, places)
 
     def _hold(self) -> None:
         try:
@@ -112,25 +146,88 @@ def shared() -> bool:
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
+def fit(node: dict[str, Any], cpus: int, gpus: float) -> int:
+    """Runs of that size that fit on a node, as :func:`ray.nodes` tells of it."""
+    there = node["Resources"]
+    # shares of a GPU are not added up over several
+    by_gpu = int(there.get("GPU", 0)) * int(1 / gpus) if 0 < gpus < 1 else there.get("GPU", 0) / (gpus or 1)
+    return int(min(there.get("CPU", 0) / cpus, by_gpu if gpus else float("inf")))
+
+
+def _nodes() -> list[dict[str, Any]]:
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def check_sight(folder: Path) -> None:
+    """Raise ResultsError when this machine does not see the folder, or its results would stay where nobody looks."""
+    if not folder.is_dir():
+        raise ResultsError(
+            f"node {platform.node()} does not see {folder}; OUT must be a folder on storage that all nodes share."
+        )
+
+
+def _check_all_see(folder: Path, nodes: list[dict[str, Any]]) -> None:
+    """Ask every node. Raises ResultsError naming the first that does not see the folder or does not answer."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    ask = ray.remote(check_sight)
+    asked = {
+        ask.options(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        ).remote(folder): node
+        for node in nodes
+    }  # fmt: skip
+    _, silent = ray.wait(list(asked), num_returns=len(asked), timeout=SEEN_S)
+    for answer, node in asked.items():
+        where = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        if answer in silent:
+            raise ResultsError(f"{where} did not say within {SEEN_S:.0f} s whether it sees {folder}.")
+        try:
+            ray.get(answer)
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, ResultsError):
+                raise ResultsError(f"{error.cause}") from None
+            reason = next(iter(str(error.cause).splitlines()), "")
+            raise AlsegError(f"{where} cannot run this program: {type(error.cause).__name__}: {reason}") from None
+        except ray.exceptions.RayError as error:
+            raise AlsegError(f"{where} cannot run this program: {next(iter(str(error).splitlines()), '')}") from None
+
+
 def _start(places: int) -> None:
     """Ray started, or the running cluster joined, and nothing of it on the terminal."""
     joined = shared()
+    if joined and os.environ["RAY_ADDRESS"].startswith("ray://"):
+        raise AlsegError(
+            f"RAY_ADDRESS={os.environ['RAY_ADDRESS']} is an address of Ray Client, which is not supported. Run the "
+            f"command on a node of the cluster with RAY_ADDRESS=<head>:6379, or through `ray job submit`."
+        )
     for name, value in (QUIET if joined else {**QUIET, **AHEAD}).items():
         os.environ.setdefault(name, value)
     import ray
 
     for logger in ("ray", "ray.tune", "ray.train", "ray.data"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    own = {} if joined else {"num_cpus": places, "include_dashboard": False}
+    own = {"runtime_env": _shipped()} if joined else {"num_cpus": places, "include_dashboard": False}
     try:
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=True, **own)
     except (OSError, RuntimeError, ValueError) as error:
-        wanted = f"the cluster at RAY_ADDRESS={os.environ['RAY_ADDRESS']} cannot be joined" if joined else "no Ray here"
-        raise AlsegError(
-            f"{wanted}: {next(iter(str(error).splitlines()), '')} Try --local to run without Ray."
-        ) from None
+        reason, way = next(iter(str(error).splitlines()), ""), "Try --local to run without Ray."
+        if not joined:
+            raise AlsegError(f"no Ray here: {reason} {way}") from None
+        # `ray start` asks for a token as soon as its user has one, of which an address says nothing
+        token = "" if "RAY_AUTH_MODE" in os.environ else "If it asks for a token, set RAY_AUTH_MODE=token. "
+        address = os.environ["RAY_ADDRESS"]
+        raise AlsegError(f"the cluster at RAY_ADDRESS={address} cannot be joined: {reason} {token}{way}") from None
     # Ray prints word of dead workers past every public setting; the run's failure says it in our display
     ray._private.worker._worker_logs_enabled = False
+
+
+def _shipped() -> dict[str, Any]:
+    """This program's code for the workers of a joined cluster: their nodes need its packages, not a checkout."""
+    return {"py_modules": [str(Path(str(package.__file__)).parent) for package in (alseg_core, bench)]}
 
 
 def _share_environment() -> None:

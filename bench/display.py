@@ -12,7 +12,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from alseg_core import events
+from bench.estimate import Course, Forecast, wall
 from bench.worker import Job, RunEnded, RunRetried, StudyEvent
+
+PRIOR = 0.2
+"""Share of the study that has to be done for its own pace to count as much as the forecast."""
 
 
 def duration(seconds: float) -> str:
@@ -52,14 +56,15 @@ class Display:
             transient=True,
             disable=not self.live,
         )
-        self._rounds: dict[str, int] = {}
-        self._share: dict[str, float] = {}
+        self._courses: dict[str, Course] = {}
+        self._gone: dict[str, float] = {}
+        self._places, self._measured = 1, False
         self._tasks: dict[str, TaskID] = {}
         self._dice: dict[str, str] = {}
         self._labels: dict[str, str] = {}
         self._overall: TaskID | None = None
         self._started = time.monotonic()
-        self._before: dict[str, float] = {}
+        self._before = 0.0
         self._ended = 0
         self._failed = 0
 
@@ -90,59 +95,79 @@ class Display:
         if done >= total:
             self._progress.remove_task(self._tasks.pop(dataset))
 
-    def start(self, jobs: Sequence[Job], finished: int) -> None:
-        """``jobs`` are going to run; ``finished`` further ones are done already."""
-        self._rounds = {job.key: job.rounds for job in jobs}
+    def start(self, jobs: Sequence[Job], forecast: Forecast | None = None) -> None:
+        """``jobs`` are going to run. Without a forecast a bar tells the share of the rounds."""
+        known = forecast.courses if forecast is not None else {}
+        self._courses = {job.key: known.get(job.key) or Course.even(job.rounds) for job in jobs}
         self._labels = labels(jobs)
-        self._share = dict.fromkeys(self._rounds, 0.0)
+        self._gone = {key: course.until(course.done) for key, course in self._courses.items()}
+        self._before = sum(self._gone.values())
+        if forecast is not None:
+            self._places, self._measured = forecast.places or 1, forecast.measured
         self._ended = 0
         self._started = time.monotonic()
-        note = f"{finished} runs were finished before" if finished else ""
-        self._overall = self._progress.add_task("all runs", total=max(len(jobs), 1), note=note)
+        total = sum(course.seconds for course in self._courses.values())
+        self._overall = self._progress.add_task("", total=total or 1.0, note="")
+        self._total()
 
     def __call__(self, key: str, event: StudyEvent) -> None:
         """Listener of the study."""
+        course = self._courses[key]
         if isinstance(event, events.RunStarted):
             done = len(event.finished)
-            self._before.setdefault(key, done / len(event.budgets))
-            self._show(key, done, "started", done / len(event.budgets))
+            self._show(key, done, "started", course.until(done))
         elif isinstance(event, events.Progress):
-            self._show(key, event.round, event.phase, event.run_fraction)
+            # never back: what comes after the evaluation may be an embedding again
+            gone = max(course.at(event.round, event.phase, event.run_fraction), self._gone[key])
+            self._show(key, event.round, event.phase, gone)
         elif isinstance(event, events.RoundFinished):
             dice = event.record.summary.get("dice")
             self._dice[key] = "" if dice is None else f", Dice {dice:.3f} with {event.record.labelled} slices"
-            self._show(key, event.record.round, "finished", self._share[key])
+            self._show(key, event.record.round, "finished", course.until(event.record.round + 1))
         elif isinstance(event, RunRetried):
             self._show(key, 0, "again", 0.0)
             self.say(f"trying again: {self._labels[key]}: {event.reason}")
         elif isinstance(event, RunEnded):
             self._end(key, event.failure)
 
-    def _show(self, key: str, number: int, phase: str, share: float) -> None:
-        self._share[key] = share
+    def _show(self, key: str, number: int, phase: str, gone: float) -> None:
+        self._gone[key] = gone
+        course = self._courses[key]
         if key not in self._tasks:
-            self._tasks[key] = self._progress.add_task(f"  {self._labels[key]}", total=1, note="")
-        note = f"round {min(number + 1, self._rounds[key])} of {self._rounds[key]}, {phase}"
-        self._progress.update(self._tasks[key], completed=share, note=note)
+            total = course.seconds or 1.0
+            self._tasks[key] = self._progress.add_task(f"  {self._labels[key]}", total=total, note="")
+        rounds = len(course.rounds)
+        note = f"round {min(number + 1, rounds)} of {rounds}, {phase}"
+        self._progress.update(self._tasks[key], completed=gone, note=note)
         self._total()
 
     def _end(self, key: str, failure: str | None) -> None:
-        self._share[key] = 1.0
+        self._gone[key] = self._courses[key].seconds
         self._ended += 1
         self._failed += failure is not None
         if key in self._tasks:
             self._progress.remove_task(self._tasks.pop(key))
         if not self.live:
             how = f"finished{self._dice.get(key, '')}" if failure is None else f"failed: {failure}"
-            self.say(f"[{self._ended}/{len(self._rounds)}] {self._labels[key]}: {how}")
+            self.say(f"[{self._ended}/{len(self._courses)}] {self._labels[key]}: {how}")
         self._total()
 
     def _total(self) -> None:
         if self._overall is None:
             return
-        done, elapsed = sum(self._share.values()), time.monotonic() - self._started
-        gained = done - sum(self._before.values())
-        left = f", about {duration(elapsed * (len(self._share) - done) / gained)} left" if gained > 0.02 else ""
+        elapsed = time.monotonic() - self._started
         failed = f", {self._failed} failed" if self._failed else ""
-        note = f"{self._ended} of {len(self._share)} runs{failed}, {duration(elapsed)}{left}"
-        self._progress.update(self._overall, completed=done, note=note)
+        ended = f"{self._ended} of {len(self._courses)} runs{failed}"
+        left = self._left(elapsed)
+        note = f"{duration(elapsed)} elapsed" + ("" if left is None else f", about {duration(left)} left")
+        self._progress.update(self._overall, completed=sum(self._gone.values()), description=ended, note=note)
+
+    def _left(self, elapsed: float) -> float | None:
+        """Seconds to the end: the forecast's, corrected by how it did so far. None while nothing can be said."""
+        left = [course.seconds - self._gone[key] for key, course in self._courses.items()]
+        gained = (sum(self._gone.values()) - self._before) / self._places
+        ahead = wall(left, self._places)
+        prior = PRIOR * (gained + ahead) if self._measured else 0.0
+        if gained + prior <= 0.02 * (gained + ahead):
+            return None
+        return ahead * (elapsed + prior) / (gained + prior)

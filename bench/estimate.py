@@ -1,99 +1,135 @@
-"""What a study will do and about how long that takes on this machine, from a few real training steps."""
+"""What the runs of a study will do, what of it is there already, and about how long the rest takes on this machine."""
 
 from __future__ import annotations
 
-import dataclasses
+import heapq
+import json
 import math
 import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from bench.calibrate import Clock, depth
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
+    from alseg_core.embed.contrastive import Contrastive
     from alseg_core.loop import Plan
-    from alseg_core.metric_learning.fit import ContrastiveTraining
+    from alseg_core.store import Store
 
-STEPS = {"cpu": 5, "cuda": 20}
-"""Training steps of a calibration by kind of device. The least time counts: the first ones warm up, on a GPU the step
-is captured after some, and whatever else the machine does at the time only adds."""
-EPOCHS = {"cpu": 2, "cuda": 6}
-"""Epochs of the encoder's calibration, of which the least time counts too; the first one warms up."""
 PASSES = 0.35
 """Time of a slice in a forward pass, as a share of its time in a training step."""
-PATIENTS = 4
-"""Patients of the encoder's calibration."""
 SURFACE_S = 0.05
 """Seconds that surface distances of one test volume and class take."""
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is going to run. steps: training steps of all networks."""
+class Round:
+    """Expected seconds of a round's phases, in their order."""
 
-    runs: int
-    rounds: int
-    trainings: int
-    steps: int
+    embed: float = 0.0
+    select: float = 0.0
+    train: float = 0.0
+    evaluate: float = 0.0
 
-
-def count(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> Work:
-    """Work of the runs, ``plans`` by key."""
-    return Work(
-        runs=len(configs),
-        rounds=sum(len(plans[c.key].budgets) for c in configs),
-        trainings=sum(len(plans[c.key].budgets) * c.members for c in configs),
-        steps=sum(sum(plans[c.key].iterations) * c.members for c in configs),
-    )
+    @property
+    def seconds(self) -> float:
+        """Of the whole round."""
+        return self.embed + self.select + self.train + self.evaluate
 
 
-def durations(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> list[float]:
-    """Seconds of each run, from a calibration that takes seconds for one kind of network.
+@dataclass(frozen=True)
+class Course:
+    """Expected course of one run. done: rounds that are on disk. steps: training steps of a network in each round.
 
-    What runs share counts for the first of them.
+    trainings, encoders: that its rounds still want. shared_trainings: of them that the store holds or another run of
+    the study does. new_encoders: those that it will train, for itself and whoever else wants them. saved: seconds that
+    it would take to do itself what it shares.
     """
-    import torch
 
-    before = torch.get_num_threads()
-    step_times: dict[str, float] = {}
-    slice_times: dict[str, float] = {}  # of an encoder's epoch
-    encoders: set[str] = set()  # that recipes share
-    firsts: set[str] = set()  # trainings of the first round that recipes share
-    found: list[float] = []
-    try:
-        for config in configs:
-            torch.set_num_threads(config.threads)
-            plan = plans[config.key]
-            kind = f"{config.train!r}{plan.size}{plan.channels}{config.threads}"
-            if kind not in step_times:
-                step_times[kind] = _step_seconds(config, plan)
-            found.append(_run_seconds(config, plan, step_times[kind]))
-            shared = config.recipe.embed
-            encoder = f"{shared!r}{config.dataset.name}{config.seed}"
-            if (contrastive := _contrastive(config)) is not None and encoder not in encoders:
-                epoch = f"{shared!r}{plan.size}{plan.channels}{config.threads}"
-                if epoch not in slice_times:
-                    slice_times[epoch] = _encoder_slice_seconds(config, plan)
-                found[-1] += slice_times[epoch] * plan.pool * contrastive.epochs
-                encoders.add(encoder)
-            if config.starts_at_random:
-                first = f"{config.dataset!r}{config.annotation!r}{config.train!r}{config.seed}{plan.budgets[0]}"
-                if first in firsts:
-                    found[-1] -= plan.iterations[0] * config.members * step_times[kind]
-                firsts.add(first)
-    finally:
-        torch.set_num_threads(before)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()  # the runs are other processes
-    return found
+    rounds: tuple[Round, ...]
+    steps: tuple[int, ...]
+    done: int = 0
+    trainings: int = 0
+    shared_trainings: int = 0
+    encoders: int = 0
+    new_encoders: int = 0
+    saved: float = 0.0
+
+    @classmethod
+    def even(cls, rounds: int) -> Course:
+        """Of a run of which nothing is known: every round takes as long as the others and is nothing but training."""
+        return cls((Round(train=1.0),) * rounds, (1,) * rounds)
+
+    def until(self, rounds: int) -> float:
+        """Seconds of the first rounds."""
+        return sum(part.seconds for part in self.rounds[:rounds])
+
+    @property
+    def seconds(self) -> float:
+        """Of all rounds."""
+        return self.until(len(self.rounds))
+
+    @property
+    def left(self) -> float:
+        """Seconds of the rounds that are not on disk."""
+        return self.seconds - self.until(self.done)
+
+    def at(self, number: int, phase: str, run_fraction: float) -> float:
+        """Seconds of the run that are gone at an :class:`alseg_core.events.Progress`."""
+        now, gone = self.rounds[number], self.until(number)
+        name, _, percent = phase.partition(" ")
+        share = float(percent.removesuffix("%")) / 100 if percent else 0.0
+        if name == "embed":
+            return gone + share * now.embed
+        gone += now.embed
+        if name == "select":
+            return gone
+        gone += now.select
+        if name == "train":
+            trained = (run_fraction * sum(self.steps) - sum(self.steps[:number])) / self.steps[number]
+            return gone + min(max(trained, 0.0), 1.0) * now.train
+        return gone + now.train + share * now.evaluate
 
 
-def wall(durations: Sequence[float], concurrency: int) -> float:
-    """Seconds that runs take together, ``concurrency`` at once, the longest first."""
-    return max(sum(durations) / concurrency, max(durations, default=0.0))
+@dataclass(frozen=True)
+class Forecast:
+    """Of a study's runs. courses: by key, those that are finished too. places: runs at once, None = not known here.
+
+    measured: whether seconds are seconds; else they tell shares of the whole. distinct_encoders: that the rest of the
+    study wants. disk: bytes that it leaves in run folders; stored: in the store.
+    """
+
+    courses: Mapping[str, Course]
+    places: int | None
+    measured: bool
+    distinct_encoders: int = 0
+    disk: int = 0
+    stored: int = 0
+
+    @property
+    def left(self) -> dict[str, float]:
+        """Seconds left of each unfinished run, the longest first: the order in which they should start."""
+        unfinished = {key: course for key, course in self.courses.items() if course.done < len(course.rounds)}
+        return {key: c.left for key, c in sorted(unfinished.items(), key=lambda item: -item[1].left)}
+
+    @property
+    def wall(self) -> float:
+        """Seconds until the last run ends."""
+        return wall(list(self.left.values()), self.places or 1)
+
+    def total(self, what: str) -> Any:
+        """Sum of a field of the courses: trainings, shared_trainings, encoders, new_encoders or saved."""
+        return sum(getattr(course, what) for course in self.courses.values())
+
+
+def wall(durations: Sequence[float], places: int) -> float:
+    """Seconds that runs take together, ``places`` at once, the longest first."""
+    ends = [0.0] * places
+    for seconds in sorted(durations, reverse=True):
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return max(ends)
 
 
 def at_once(configs: Sequence[RunConfig], cpus: int, gpus: float, limit: int | None, cores: int, devices: int) -> int:
@@ -109,55 +145,76 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _step_seconds(config: RunConfig, plan: Plan) -> float:
-    """Seconds of one training step of the study's own trainer at its own size."""
-    import torch
+def forecast(
+    configs: Sequence[RunConfig],
+    plans: Mapping[str, Plan],
+    done: Mapping[str, int],
+    store: Store,
+    clock: Clock,
+    places: int | None,
+) -> Forecast:
+    """plans, done: by key, what a run will do and how many of its rounds are on disk.
 
-    from alseg_core.training.batches import TrainingSet
-
-    device = config.resolve_device()
-    rng = np.random.default_rng(0)
-    classes = len(config.dataset.classes)
-    depth, batch = _depth(config, plan), config.train.batch
-    images = rng.random((depth * batch, plan.channels, plan.size, plan.size), dtype=np.float32)
-    labels = rng.integers(0, classes, (depth * batch, plan.size, plan.size)).astype(np.uint8)
-    volume, z = np.repeat(np.arange(batch), depth), np.tile(np.arange(depth), batch)
-    data = TrainingSet.of(images, labels, volume, z, device)
-    steps = STEPS[device.partition(":")[0]]
-    trainer = dataclasses.replace(config.train, validate_every=steps)
-    marks: list[float] = []
-
-    def mark(step: int) -> None:
-        if device != "cpu":
-            torch.cuda.synchronize()
-        marks.append(time.perf_counter())
-
-    trainer.fit(data, classes, steps, 0, lambda network: 0.0, rng, mark)
-    return float(np.diff(marks[:-1]).min())
-
-
-def _depth(config: RunConfig, plan: Plan) -> int:
-    """Slices of one part of a batch: a volume of the test volumes' mean depth for a volumetric network, else one."""
-    from alseg_core.models.unet3d import UNet3D
-
-    network = config.train.network
-    return min(round(plan.test_slices / plan.test_volumes), network.window) if isinstance(network, UNet3D) else 1
+    What runs share counts for the first of them, and nothing where the store has it already.
+    """
+    there = _There(store)
+    courses = {config.key: _course(config, plans[config.key], done[config.key], there, clock) for config in configs}
+    left = [config for config in configs if done[config.key] < len(plans[config.key].budgets)]
+    weights: dict[str, int] = {}
+    disk, stored = 0, there.encoder_bytes
+    for config in left:
+        plan, kind = plans[config.key], repr(config.train.network)
+        if kind not in weights:
+            weights[kind] = _network_bytes(config, plan)
+        disk += _folder_bytes(config, plan, weights[kind])
+        if config.starts_at_random and not done[config.key]:
+            stored += (config.members - courses[config.key].shared_trainings) * weights[kind]
+    return Forecast(courses, places, clock.measured, len(there.encoders), disk, stored)
 
 
-def _run_seconds(config: RunConfig, plan: Plan, step: float) -> float:
-    """Training, validation, evaluation and, where a strategy looks at predictions, one look at the pool a round."""
-    forward = PASSES * step / (config.train.batch * _depth(config, plan))
-    validations = sum(math.ceil(n / config.train.validate_every) for n in plan.iterations) * config.members
-    seconds = sum(plan.iterations) * config.members * step + validations * plan.val_slices * forward
-    seconds += len(plan.budgets) * plan.test_slices * forward
-    if config.evaluate.surface:
-        seconds += len(plan.budgets) * plan.test_volumes * (len(config.dataset.classes) - 1) * SURFACE_S
-    if config.recipe.strategy.needs_model:
-        seconds += (len(plan.budgets) - 1) * plan.pool * _passes(config) * forward
-    return seconds
+def _course(config: RunConfig, plan: Plan, done: int, there: _There, clock: Clock) -> Course:
+    count, members = len(plan.budgets), config.members
+    step = clock.step(config, plan) if done < count else 0.0
+    forward = PASSES * step / (config.train.batch * depth(config, plan))
+    evaluate = (plan.test_slices if config.evaluate.part == "test" else plan.val_slices) * forward
+    if config.evaluate.surface and clock.measured:
+        evaluate += plan.test_volumes * (len(config.dataset.classes) - 1) * SURFACE_S
+    first = 1 if config.starts_at_random else 0  # the first round in which the strategy itself is asked
+    look = plan.pool * passes(config) * forward if config.recipe.strategy.needs_model else 0.0
+    wanted = shared = new = encoders = 0
+    saved = 0.0
+    rounds = []
+    for number, steps in enumerate(plan.iterations):
+        validations = math.ceil(steps / config.train.validate_every) * plan.val_slices * forward
+        train, embed = members * (steps * step + validations), 0.0
+        if number >= done:
+            wanted += members
+            if number == 0 and config.starts_at_random:
+                shared = there.trainings(config, plan)
+                saved += train * shared / members
+                train -= train * shared / members
+            for training in _encoders(config, asks=number == max(first, done), covers=number == done):
+                encoders += 1
+                fit = clock.encoder_slice(training, config, plan) * plan.pool * training.epochs
+                if there.claim(training, config, plan):
+                    new, embed = new + 1, embed + fit
+                else:
+                    saved += fit
+        rounds.append(Round(embed, look if number >= first else 0.0, train, evaluate))
+    return Course(tuple(rounds), plan.iterations, done, wanted, shared, encoders, new, saved)
 
 
-def _passes(config: RunConfig) -> int:
+def _encoders(config: RunConfig, asks: bool, covers: bool) -> Iterator[Contrastive]:
+    """Encoders that a round wants for the strategy, where that ``asks``, and for the cover radius."""
+    from alseg_core.embed.contrastive import Contrastive
+
+    if asks and isinstance(config.recipe.embed, Contrastive):
+        yield config.recipe.embed
+    if covers and isinstance(config.cover, Contrastive):
+        yield config.cover
+
+
+def passes(config: RunConfig) -> int:
     """Forward passes of a slice in one query of a strategy that looks at predictions: members, or dropout passes."""
     from alseg_core.strategies.scores import OF_DISAGREEMENT
 
@@ -170,31 +227,105 @@ def _passes(config: RunConfig) -> int:
     return int(score.passes) if source == "dropout" else config.members
 
 
-def _contrastive(config: RunConfig) -> ContrastiveTraining | None:
-    from alseg_core.metric_learning.fit import ContrastiveTraining
+@dataclass
+class _There:
+    """What need not be computed again: the store holds it, or a run that was asked about before will.
 
-    embed = config.recipe.embed
-    return embed if isinstance(embed, ContrastiveTraining) else None
+    encoders: names of all that were asked about. encoder_bytes: that the new ones take in the store.
+    """
+
+    store: Store
+    encoders: set[str] = field(default_factory=set)
+    encoder_bytes: int = 0
+    _claimed: set[str] = field(default_factory=set)
+    _tables: dict[str, Any] = field(default_factory=dict)
+    _kept: set[str] | None = None
+
+    def claim(self, training: Contrastive, config: RunConfig, plan: Plan) -> bool:
+        """Whether this run trains the encoder."""
+        from alseg_core.embed.embedder import EmbedContext, table_key
+        from alseg_core.metric_learning.encode import FEATURES
+        from alseg_core.models.resnet import ResNetEncoder
+        from alseg_core.registry import describe
+        from alseg_core.store import KEY, digest
+
+        slices = self._slices(config, plan)
+        context = EmbedContext(slices, plan.data_key, config.seed, "cpu", None, None)
+        name = digest({**table_key(context), "settings": describe(training)})
+        known = name in self.encoders or (self.store.root / "encoder" / name / KEY).exists()
+        self.encoders.add(name)
+        if known:
+            return False
+        self.encoder_bytes += _bytes(ResNetEncoder(slices.channels)) + plan.pool * FEATURES * 4
+        return True
+
+    def trainings(self, config: RunConfig, plan: Plan) -> int:
+        """Networks of the run's random first round that it will find, or wait for, and not train."""
+        from alseg_core.store import KEY, digest
+
+        known = _first_training(config, plan)
+        if self._kept is None:
+            keys = [json.loads(path.read_text()).get("key", {}) for path in self.store.root.glob(f"training/*/{KEY}")]
+            self._kept = {digest({fact: key.get(fact) for fact in (*known, "member")}) for key in keys}
+        names = {digest({**known, "member": member}) for member in range(config.members)}
+        found = len(names & (self._kept | self._claimed))
+        self._claimed.update(names)
+        return found
+
+    def _slices(self, config: RunConfig, plan: Plan) -> Any:
+        """Slices of the run's pool."""
+        from alseg_core.data.prepared import Prepared
+
+        pool = f"{plan.data_key}{config.dataset.split!r}"
+        if pool not in self._tables:
+            prepared = Prepared.open(self.store.root / "prepared" / plan.data_key)
+            self._tables[pool] = prepared.slices(config.dataset.split.assign(prepared.cases).train)
+        return self._tables[pool]
 
 
-def _encoder_slice_seconds(config: RunConfig, plan: Plan) -> float:
-    """Seconds that the encoder takes for one slice and epoch, from short epochs on a few patients of small volumes."""
-    from alseg_core.data.slices import Slices, SliceTable
+def _first_training(config: RunConfig, plan: Plan) -> dict[str, Any]:
+    """What can be known, before labels are bought, of the key under which the store keeps a first round's training.
 
-    training = _contrastive(config)
-    assert training is not None
-    patients = [str(i) for i in range(PATIENTS) for _ in range(2)]
-    table = SliceTable(
-        cases=tuple(f"{patient}.{i}" for i, patient in enumerate(patients)),
-        patients=tuple(patients),
-        volume=np.repeat(np.arange(len(patients)), 2),
-        z=np.tile(np.arange(2), len(patients)),
-    )
-    base = np.random.default_rng(0).random((len(table), plan.channels, plan.size, plan.size), dtype=np.float32)
-    slices = Slices(table, base, np.arange(len(table)))
-    device = config.resolve_device()
-    # few steps of a rate that does nothing, whatever the run's rate does
-    short = dataclasses.replace(training, epochs=EPOCHS[device.partition(":")[0]], init="random", lr=1e-6)
-    marks: list[float] = []
-    short.fit(slices, np.random.default_rng(0), device, lambda _: marks.append(time.perf_counter()))
-    return float(np.diff(marks).min()) / len(table)
+    Which slices they are and what is marked on them follow from these but for settings of simulated scribbles.
+    """
+    import torch
+
+    from alseg_core.training.trainer import TRAINING_FORMAT
+
+    return {
+        "format": TRAINING_FORMAT,
+        "data": plan.data_key,
+        "annotation": config.annotation_name,
+        "seed": config.seed,
+        "train": config.training,
+        "steps": plan.iterations[0],
+        "threads": config.threads,
+        "device": device_kind(config),
+        "torch": torch.__version__,
+    }
+
+
+def device_kind(config: RunConfig) -> str:
+    """ "cpu" or "cuda", of a run that may go on elsewhere."""
+    return (config.resolve_device() if config.device == "auto" else config.device).partition(":")[0]
+
+
+def _bytes(module: Any) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+
+
+def _network_bytes(config: RunConfig, plan: Plan) -> int:
+    import dataclasses
+
+    network: Any = config.train.network
+    if hasattr(network, "weights"):  # their size is that of the file's, and it need not be read
+        network = dataclasses.replace(network, weights=None)
+    return _bytes(network.build(plan.channels, len(config.dataset.classes)))
+
+
+def _folder_bytes(config: RunConfig, plan: Plan, network: int) -> int:
+    """About what a run folder holds when the run is finished: records, pictures, features, perhaps the network."""
+    records = len(plan.budgets) * plan.test_volumes * len(config.dataset.classes) * 150 + plan.budgets[-1] * 100
+    pictures = min(plan.test_volumes, 64) * min(plan.size, 128) ** 2 + min(plan.budgets[0], 32) * 64**2
+    features = 0 if config.recipe.embed is None else min(plan.pool, 2000) * 80
+    return records + pictures + features + config.keep_network * network

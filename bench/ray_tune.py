@@ -1,26 +1,31 @@
-"""A study on Ray Tune: one trial a run, on the cluster that :mod:`bench.cluster` started or joined."""
+"""A study on Ray Tune: one trial an attempt at a run, on the cluster that :mod:`bench.cluster` started or joined."""
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alseg_core.errors import ConfigError
+from alseg_core.errors import AlsegError
 from alseg_core.events import Event, Progress
 from alseg_core.results import RunFolder
-from bench.cluster import Cluster
+from bench.cluster import Cluster, check_sight
 from bench.worker import Job, RunEnded, RunRetried, StudyListener, run_one
 
 if TYPE_CHECKING:
-    from ray.tune import Callback
+    from ray.tune.search import Searcher
 
 PROGRESS_EVERY = 1.0
 """Seconds between two progress reports of a run."""
-DIED = "the worker process died without a word; it was killed, or the machine is out of memory"
+RESTARTS = 5
+"""Times that a run is started again because its process or machine was lost, beside the retries of its failures."""
+DIED = "the worker process died without a word; it was killed, or its machine was lost or is out of memory"
 
 
 def execute(
@@ -33,48 +38,130 @@ def execute(
     cpus: int = 1,
     gpus: float = 0,
     concurrency: int | None = None,
+    stalled_after: float | None = None,
 ) -> None:
-    """Run every job as a trial; a trial that fails is retried ``retries`` times, then its reason is recorded.
+    """Run every job as a trial; a run that fails is tried again ``retries`` times, then its reason is recorded.
 
+    A run whose process or machine is lost goes on elsewhere at its last finished round, up to ``RESTARTS`` times.
     scratch: folder for Ray's own files. On a cluster all nodes must see the folders of jobs, store and scratch.
-    cpus, gpus: of one trial. concurrency: trials at once, None = as many as fit.
+    cpus, gpus: of one run. concurrency: runs at once, None = as many as fit. stalled_after: see
+    :func:`bench.worker.run_one`.
     """
     cluster.wait()
-    import ray
     from ray import tune
 
-    cpus, there = cluster.cpus(cpus), ray.cluster_resources()
-    if there.get("CPU", 0) < cpus or there.get("GPU", 0) < gpus:
-        raise ConfigError(
-            f"resources: a run wants {cpus} CPUs and {gpus:g} GPUs, the cluster has {there.get('CPU', 0):g} and "
-            f"{there.get('GPU', 0):g}; lower them (--set resources.gpus=0)."
-        )
-
-    by_key = {job.key: job for job in jobs}
-    work = {job.key: (job.raw, str(job.folder)) for job in jobs}
-    trainable = tune.with_resources(
-        tune.with_parameters(_trial, work=work, store_root=str(store_root)), {"cpu": cpus, "gpu": gpus}
+    cpus = cluster.cpus(cpus)
+    scratch.mkdir(parents=True, exist_ok=True)
+    cluster.check(scratch, cpus, gpus)
+    attempts = Attempts(jobs, retries, tell, lambda: min(concurrency or len(jobs), cluster.room(cpus, gpus)))
+    # pickled one by one: a worker of a study of thousands holds no more than bytes of the others
+    work = {job.key: (pickle.dumps(job.raw), str(job.folder)) for job in jobs}
+    trial = tune.with_parameters(
+        _trial, work=work, store_root=str(store_root), scratch=str(scratch), stalled_after=stalled_after
     )
     tune.Tuner(
-        trainable,
-        param_space={"key": tune.grid_search(list(work))},
+        tune.with_resources(trial, {"cpu": cpus, "gpu": gpus}),
         tune_config=tune.TuneConfig(
+            search_alg=_searcher(attempts),
+            num_samples=-1,
             reuse_actors=True,
-            max_concurrent_trials=concurrency,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
-        run_config=tune.RunConfig(
-            name="tune",
-            storage_path=str(scratch.absolute()),
-            failure_config=tune.FailureConfig(max_failures=retries),
-            callbacks=[_forwarder(by_key, tell)],
-            verbose=0,
-        ),
+        run_config=tune.RunConfig(name="tune", storage_path=str(scratch.absolute()), verbose=0),
     ).fit()
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _trial(config: Mapping[str, str], work: Mapping[str, tuple[Mapping[str, Any], str]], store_root: str) -> None:
+class Attempts:
+    """What runs next, and what becomes of a run that fails or is lost. Tells the listener; knows nothing of Ray.
+
+    room: says for how many runs there are places. Runs start in the order of the jobs, those started again before them.
+    """
+
+    def __init__(self, jobs: Sequence[Job], retries: int, tell: StudyListener, room: Callable[[], int]) -> None:
+        self._jobs = {job.key: job for job in jobs}
+        self._retries, self._tell, self._room = retries, tell, room
+        self._waiting = deque(self._jobs)
+        self._running: dict[str, str] = {}  # attempt -> key
+        self._reasons: dict[str, str] = {}  # attempt -> why it failed
+        self._failed: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+
+    @property
+    def over(self) -> bool:
+        """Nothing runs and nothing waits."""
+        return not self._waiting and not self._running
+
+    def start(self, attempt: str) -> str | None:
+        """Key of the run that ``attempt`` is at, or None when there is no room or nothing waits."""
+        if not self._waiting or len(self._running) >= self._room():
+            return None
+        key = self._running[attempt] = self._waiting.popleft()
+        with suppress(OSError):  # what is there afterwards was left by this attempt
+            (self._jobs[key].folder / "failure.json").unlink(missing_ok=True)
+        return key
+
+    def hear(self, attempt: str, report: Mapping[str, Any]) -> None:
+        """A report of an attempt: an event of the run, or the reason of its failure."""
+        if "event" in report:
+            self._tell(self._running[attempt], report["event"])
+        if "failure" in report:
+            self._reasons[attempt] = report["failure"]
+
+    def end(self, attempt: str, whole: bool) -> None:
+        """An attempt is over. whole: the run went through; if not, it is started again or given up."""
+        key = self._running.pop(attempt)
+        if whole:
+            self._tell(key, RunEnded(None))
+            return
+        folder = RunFolder(self._jobs[key].folder)
+        reason = self._reasons.pop(attempt, None) or folder.failure()
+        count, limit = (self._lost, RESTARTS) if reason is None else (self._failed, self._retries)
+        count[key] += 1
+        if reason is None:
+            reason = DIED
+            with suppress(OSError):  # of a full disk; the report says it all the same
+                folder.fail(reason, "")
+        if count[key] > limit:
+            self._tell(key, RunEnded(reason))
+        else:
+            self._waiting.appendleft(key)
+            self._tell(key, RunRetried(reason))
+
+
+def _searcher(attempts: Attempts) -> Searcher:
+    """The attempts as what Tune asks for configurations and tells what it hears."""
+    from ray.tune.search import Searcher
+
+    class Queue(Searcher):
+        def __reduce__(self) -> tuple[type[Searcher], tuple[()]]:
+            return Searcher, ()  # Tune saves it to disk; a study goes on from its run folders instead
+
+        def suggest(self, trial_id: str) -> dict[str, str] | str | None:
+            if attempts.over:
+                return str(Searcher.FINISHED)
+            key = attempts.start(trial_id)
+            return None if key is None else {"key": key}
+
+        def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+            attempts.hear(trial_id, result)
+
+        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+            attempts.end(trial_id, not error)
+
+        def save(self, checkpoint_path: str) -> None:
+            pass
+
+    return Queue()
+
+
+def _trial(
+    config: Mapping[str, str],
+    work: Mapping[str, tuple[bytes, str]],
+    store_root: str,
+    scratch: str,
+    stalled_after: float | None,
+) -> None:
     """What a Ray worker does with one key: the run, reporting its rounds at once and its progress now and then.
 
     A report returns when the driver has taken it, which may be busy, so a thread of its own does the reporting.
@@ -82,12 +169,20 @@ def _trial(config: Mapping[str, str], work: Mapping[str, tuple[Mapping[str, Any]
     from ray import tune
 
     raw, folder = work[config["key"]]
+    failure: AlsegError | None = None
     sent: list[Future[None]] = []
     with ThreadPoolExecutor(1, "reports") as reports:
         tell = throttled(lambda event: sent.append(reports.submit(tune.report, {"event": event})))
-        run_one(raw, Path(folder), Path(store_root), tell)
+        try:
+            check_sight(Path(scratch))
+            run_one(pickle.loads(raw), Path(folder), Path(store_root), tell, stalled_after)
+        except AlsegError as error:
+            failure = error
+            sent.append(reports.submit(tune.report, {"failure": str(error)}))
     for report in sent:
         report.result()  # a report that could not be made is a failure of the trial; its rounds are on disk
+    if failure is not None:
+        raise failure  # Tune ends the process of a trial that raises, and whatever is wrong with it
 
 
 def throttled(report: Callable[[Event], object], every: float = PROGRESS_EVERY) -> Callable[[Event], None]:
@@ -103,39 +198,3 @@ def throttled(report: Callable[[Event], object], every: float = PROGRESS_EVERY) 
         report(event)
 
     return listen
-
-
-def _forwarder(jobs: Mapping[str, Job], tell: StudyListener) -> Callback:
-    """Tune callback that tells the study's listener, in the driver, what the trials report."""
-    from ray.tune import Callback
-
-    class Forwarder(Callback):
-        def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
-            return Callback, ()  # Tune saves its callbacks to disk; what a copy there would tell, nobody hears
-
-        def on_trial_result(
-            self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
-        ) -> None:
-            if "event" in result:
-                tell(trial.config["key"], result["event"])
-
-        def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-            tell(trial.config["key"], RunRetried(failure_of(jobs[trial.config["key"]])))
-
-        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-            tell(trial.config["key"], RunEnded(None))
-
-        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-            tell(trial.config["key"], RunEnded(failure_of(jobs[trial.config["key"]])))
-
-    return Forwarder()
-
-
-def failure_of(job: Job) -> str:
-    """Reason that the run left in its folder; one that died without a word gets its failure written here."""
-    folder = RunFolder(job.folder)
-    reason = folder.failure()
-    if reason is None:
-        folder.fail(DIED, "")
-        return DIED
-    return reason

@@ -149,9 +149,10 @@ class Study:
     "default". seeds: n for 0..n-1, or a list. members: networks a round. train: annotation -> settings of the trainer.
     components: component -> settings, laid over every recipe that uses it. cover: embedding of the logged cover radius.
     What a study says goes before the dataset's preset, and that before the program's defaults. A recipe that names an
-    annotation of its own is run with that one alone, and what it says under train goes before all else.
+    annotation of its own is run with that one alone, and what it says under train or tuned goes before all else.
     keep_network: leave the best network of every run in its folder and in MLflow.
     resources: of one run. concurrency: runs at once, None = as many as fit. retries: further tries of a failed run.
+    stalled_after: minutes without a word from a run after which it is ended and counts as failed, None = never.
     """
 
     name: Name
@@ -177,6 +178,7 @@ class Study:
     resources: Annotated[Resources, nested(Resources, "resources")] = Resources()
     concurrency: Annotated[int, Field(ge=1)] | None = None
     retries: Annotated[int, Field(ge=0)] = 1
+    stalled_after: Annotated[float, Field(gt=0)] | None = 120.0
     keep_network: bool = False
 
     @classmethod
@@ -300,7 +302,12 @@ class Study:
             named = isinstance(spec, Mapping) and "name" in spec
             return overlay(spec, components.get(spec["name"], {})) if named else spec
 
-        parts = {key: settle(recipe[key]) for key in ("strategy", "embed") if recipe.get(key) is not None}
+        tuned = recipe.get("tuned") or {}
+        parts = {
+            key: overlay(settle(recipe[key]), tuned.get(key, {}))
+            for key in ("strategy", "embed")
+            if recipe.get(key) is not None
+        }
         kind = annotation["name"]
         layers = (dataset.train(kind), self.train.get(kind, {}), recipe.get("train") or {})
         train = functools.reduce(overlay, layers, TRAIN.get(kind, {}))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alseg_core.errors import AlsegError
 from alseg_core.events import Event, Listener
+from bench.faults import reason_of
+from bench.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -55,17 +59,22 @@ StudyListener = Callable[[str, StudyEvent], None]
 """Takes the key of a run and what happened to it."""
 
 
-def reason_of(error: BaseException) -> str:
-    """One line for the report: an error of ours in its own words, any other with its type."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    if isinstance(error, AlsegError):
-        return first
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+class RunFailedError(AlsegError):
+    """A run failed; the message is its reason in one line, the cause what it raised."""
 
 
-def run_one(raw: Mapping[str, Any], folder: Path, store_root: Path, listener: Listener | None = None) -> None:
-    """Run, or continue, one experiment. A failure is left in the run folder for the report and raised.
+def run_one(
+    raw: Mapping[str, Any],
+    folder: Path,
+    store_root: Path,
+    listener: Listener | None = None,
+    stalled_after: float | None = None,
+) -> None:
+    """Run, or continue, one experiment. A failure is left in the run folder for the report; raises RunFailedError.
 
+    stalled_after: minutes without a word from the run after which it is ended, None = never; in another thread than
+    the main one it takes the process along (:class:`bench.watchdog.Watchdog`). Waiting for what another run makes is
+    no silence, as that one has a time limit of its own.
     numpy and scipy compute on as many threads as the run asks for, as torch does: by themselves they take all cores.
     """
     from threadpoolctl import threadpool_limits
@@ -75,10 +84,14 @@ def run_one(raw: Mapping[str, Any], folder: Path, store_root: Path, listener: Li
     from alseg_core.results import RunFolder
     from alseg_core.store import Store
 
+    results = RunFolder(folder)
     try:
         config = RunConfig.load(raw)
-        with threadpool_limits(config.threads):
-            run(config, folder, Store(store_root), [listener] if listener else [])
-    except Exception as error:
-        RunFolder(folder).fail(reason_of(error), traceback.format_exc())
-        raise
+        with threadpool_limits(config.threads), Watchdog(stalled_after, results.fail) as watch:
+            run(config, folder, Store(store_root, watch.alive), [watch, *([listener] if listener else [])])
+    except (Exception, SystemExit) as error:
+        reason = reason_of(error, Path(os.path.commonpath([folder.absolute(), store_root.absolute()])))
+        with suppress(OSError):  # on a full disk; who started the run hears the reason all the same
+            results.fail(reason, traceback.format_exc())
+        traceback.clear_frames(error.__traceback__)  # or they would keep their tensors beside the next run's
+        raise RunFailedError(reason) from error

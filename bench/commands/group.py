@@ -10,7 +10,8 @@ import click
 from alseg_core.errors import AlsegError
 
 _ROUNDS = "; the same command goes on from the last finished rounds"
-_GOES_ON = {"bench": _ROUNDS, "run": _ROUNDS, "fetch": "; with the same command the download goes on from there"}
+_DOWNLOAD = "; with the same command the download goes on from there"
+_GOES_ON = {"bench": _ROUNDS, "tune": _ROUNDS, "run": _ROUNDS, "fetch": _DOWNLOAD}
 """What a command that was interrupted can do when it is given again."""
 
 

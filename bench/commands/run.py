@@ -17,8 +17,13 @@ def run(config: Path, out: Path) -> None:
     from rich.console import Console
 
     from alseg_core.config import RunConfig
+    from alseg_core.results import RunFolder
+    from alseg_core.store import Store
+    from bench.agenda import plans_of
+    from bench.calibrate import Stopwatch
     from bench.display import Display
-    from bench.launch import check_writable, plans_of
+    from bench.estimate import forecast
+    from bench.folder import check_writable, writing
     from bench.local import execute
     from bench.worker import Job, RunEnded, StudyEvent
 
@@ -27,10 +32,11 @@ def run(config: Path, out: Path) -> None:
     loaded.check()
     check_writable(out)
     ends: list[str | None] = []
-    with Display(Console()) as display:
-        plans_of([loaded], out / "store", display)
+    with writing(out), Display(Console()) as display:
+        plans = plans_of([loaded], out / "store", display)
         job = Job(loaded.key, loaded.describe(), out / loaded.key, len(loaded.budgets))
-        display.start([job], finished=0)
+        done = {job.key: len(RunFolder(job.folder).records())}
+        display.start([job], forecast([loaded], plans, done, Store(out / "store"), Stopwatch(), 1))
 
         def tell(key: str, event: StudyEvent) -> None:
             display(key, event)

@@ -1,7 +1,8 @@
-"""Reports of a study, made from its run folders alone: collect > tables > plots."""
+"""Reports of studies, made from their run folders alone: find > collect > analysis > tables, figures > document."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.report.collect import Results, collect
@@ -9,19 +10,31 @@ from bench.report.collect import Results, collect
 __all__ = ["Results", "collect", "write"]
 
 
-def write(study: Path) -> Results:
-    """Write comparison.md, .csv, .tex, timing.csv and curves.png to ``study``/report. Returns what they show."""
-    from bench.report.plots import curves
-    from bench.report.tables import comparison, markdown, tex, timing
+def write(folders: Path | Sequence[Path], out: Path | None = None) -> Results:
+    """Write the report of one or several folders with results to ``out``; returns what was found.
 
-    results = collect(study)
-    folder = study / "report"
-    folder.mkdir(exist_ok=True)
-    table = comparison(results)
-    table.to_csv(folder / "comparison.csv", index=False)
-    (folder / "comparison.md").write_text(markdown(results, table))
-    (folder / "comparison.tex").write_text(tex(table))
-    if len(table):
-        timing(results).to_csv(folder / "timing.csv", index=False)
-        curves(results, folder / "curves.png")
+    out: by default "report" in the only folder. report.html holds everything and needs nothing beside it;
+    comparison.md, comparison.tex and the pictures are for papers and notes, *.csv for calculations of one's own. The
+    same runs give the same bytes. A picture that fails is told in the report and takes nothing else down. Raises
+    ResultsError when there are no runs.
+    """
+    from bench.report.document import document
+    from bench.report.figures import draw_all
+    from bench.report.html import html
+    from bench.report.markdown import markdown
+    from bench.report.tables import comparison, latex, panels, timing
+    from bench.report.tables.terminal import analysed
+
+    several = [folders] if isinstance(folders, Path) else list(folders)
+    results = collect(several)
+    folder = out if out is not None else several[0] / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    analysis = analysed(results)
+    whole = document(results, analysis, draw_all(results, analysis, folder))
+    (folder / "report.html").write_text(html(whole))
+    (folder / "comparison.md").write_text(markdown(whole))
+    (folder / "comparison.tex").write_text(latex(panels(results, analysis)))
+    tables = {"comparison": comparison(results), "timing": timing(results), **vars(analysis)}
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
     return results

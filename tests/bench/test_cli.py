@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
+from bench.study import catalogue
 
 
 def alseg(*arguments: str) -> Result:
@@ -19,6 +20,8 @@ def alseg(*arguments: str) -> Result:
     [
         (["bench", "quik"], "unknown study 'quik'. Did you mean 'quick'?"),
         (["bench", "nowhere.yaml"], "nowhere.yaml cannot be read"),
+        (["bench", "quick", "--set", "schedules.low=[10,", "--set", "20]"], "got '20]' after 'schedules.low=[10,'"),
+        (["bench", "quick", "--set", "seeds 3"], "has none: SET="),
         (["bench", "quick", "--set", "recipes=gcl_corset"], "Did you mean 'gcl_coreset'?"),
         (["bench", "quick", "--set", "seeds=0"], "at least one is needed"),
         (["bench", "quick", "--set", "datasets=acdc"], "Expected layout"),
@@ -32,6 +35,8 @@ def alseg(*arguments: str) -> Result:
         ),
         (["report", "/nowhere"], "study.json is missing"),
         (["run", "nowhere.yaml"], "nowhere.yaml cannot be read"),
+        (["list", "recipes", "gcl_corset"], "Did you mean 'gcl_coreset'?"),
+        (["list", "studies", "quik"], "unknown study 'quik'. Did you mean 'quick'?"),
         (["data", "check", "phantm"], "Did you mean 'phantom'?"),
         (["data", "check", "acdc", "--data", "/nowhere"], "Info.cfg"),
     ],
@@ -42,7 +47,7 @@ def test_mistakes_are_one_clear_message(arguments: list[str], message: str, tmp_
     result = alseg(*arguments)
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ") and message in result.stderr and "Traceback" not in result.stderr
-    assert not list(tmp_path.rglob("rounds.jsonl"))
+    assert not [path for path in tmp_path.rglob("*") if path.name in ("rounds.jsonl", "quick")]
 
 
 def test_out_that_cannot_be_written(tmp_path: Path) -> None:
@@ -58,10 +63,41 @@ def test_list(what: str) -> None:
     assert result.exit_code == 0 and known[what] in result.output
 
 
+def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
+    lines = alseg("list", "recipes").output.splitlines()
+    heads = {line for line in lines if not line.startswith(" ")}
+    assert [head.partition(":")[0] for head in lines if head in heads] == [
+        "The paper and its ablation", "Coverage", "Uncertainty", "Both", "References"
+    ]  # fmt: skip
+    family: dict[str, set[str]] = {}
+    for line in lines:
+        if line in heads:
+            names = family.setdefault(line.partition(":")[0], set())
+        elif not line.startswith("   "):
+            names.add(line.strip())
+    listed = sorted(name for names in family.values() for name in names)
+    assert listed == sorted(catalogue("recipe"))
+    assert {"gcl_coreset", "ntxent_coreset", "gcl_ablation_v"} <= family["The paper and its ablation"]
+    assert {"coreset_task", "typiclust", "vaal", "pixel_fusion"} <= family["Coverage"]
+    assert {"entropy", "bald_power", "variance_ratio"} <= family["Uncertainty"]
+    assert family["Both"] == {"badge", "stochastic_batches", "clasp_pe", "uncertain_coreset"}
+    assert {"random", "random_3d", "oracle_greedy", "oracle_foreground"} <= family["References"]
+    assert max(len(line) for line in lines) > 80
+
+
+def test_one_recipe_and_one_strategy_in_full() -> None:
+    told = alseg("list", "recipes", "stochastic_batches").output
+    for part in ("stochastic_batches.yaml", "strategy: {name: stochastic_batches", "Gaillochet", "  score: default {"):
+        assert part in told
+    assert "aggregate: default mean" in alseg("list", "strategies", "entropy").output
+    assert "recipes: [random, strided" in alseg("list", "studies", "quick").output
+
+
 def test_help_and_lists_need_no_heavy_package() -> None:
     code = (
         "import sys; from click.testing import CliRunner; from bench.cli import main\n"
-        "for a in (['--help'], *(['list', w] for w in ('strategies', 'recipes', 'datasets', 'studies'))):\n"
+        "for a in (['--help'], *(['list', w] for w in ('strategies', 'recipes', 'datasets', 'studies')),\n"
+        "          ['list', 'recipes', 'bald']):\n"
         "    assert CliRunner().invoke(main, a).exit_code == 0\n"
         "heavy = {'torch', 'ray', 'mlflow', 'pandas', 'matplotlib', 'monai'} & set(sys.modules)\n"
         "assert not heavy, heavy"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from alseg_core.errors import AlsegError
+from alseg_core.errors import AlsegError, ResultsError
 from bench import cluster
 from bench.cluster import Cluster
+from bench.study import experiments
 
 
 def test_ray_starts_beside_other_work_and_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +65,46 @@ def test_ray_that_cannot_be_had_is_said_where_it_is_needed(monkeypatch: pytest.M
         done.append("prepared")
         ray.wait()
     assert done == ["prepared"]
+
+
+def test_an_address_of_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(AlsegError, match="ray://head:10001 is an address of Ray Client.*head>:6379"), Cluster(1) as ray:
+        ray.wait()
+
+
+@pytest.mark.parametrize(
+    ("there", "cpus", "gpus", "runs"),
+    [
+        ({"CPU": 8.0}, 1, 0, 8),
+        ({"CPU": 8.0}, 3, 0, 2),
+        ({"CPU": 8.0}, 1, 0.25, 0),
+        ({"GPU": 1.0}, 1, 0.25, 0),
+        ({"CPU": 8.0, "GPU": 1.0}, 1, 0.25, 4),
+        ({"CPU": 8.0, "GPU": 2.0}, 1, 0.4, 4),  # what is left of one GPU and of the other is no place
+        ({"CPU": 8.0, "GPU": 4.0}, 1, 2, 2),
+        ({"CPU": 3.0, "GPU": 2.0}, 2, 0.25, 1),
+    ],
+)
+def test_places_of_a_node(there: dict[str, float], cpus: int, gpus: float, runs: int) -> None:
+    assert cluster.fit({"Resources": there}, cpus, gpus) == runs
+
+
+def test_a_machine_that_does_not_see_the_results_says_so(tmp_path: Path) -> None:
+    cluster.check_sight(tmp_path)
+    with pytest.raises(ResultsError, match="does not see .*missing.*all nodes share"):
+        cluster.check_sight(tmp_path / "missing")
+
+
+def test_the_cluster_file_is_valid_for_ray_up() -> None:
+    import yaml
+    from jsonschema import ValidationError
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    config = yaml.safe_load((experiments() / "cluster.yaml").read_text())
+    validate_config(prepare_config(config))
+    with pytest.raises(ValidationError):
+        validate_config(prepare_config({**config, "workers": 3}))
 
 
 HANGS = """

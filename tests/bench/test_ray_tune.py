@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 import signal
 import threading
 import time
@@ -11,11 +12,13 @@ from typing import cast
 
 import pytest
 
+from alseg_core.errors import ResultsError
 from alseg_core.events import Event, Progress, RoundFinished, RunStarted
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench import local, ray_tune
 from bench.cluster import Cluster
+from bench.ray_tune import DIED, RESTARTS, Attempts
 from bench.study import Study
 from bench.worker import Job, RunEnded, RunRetried, StudyEvent
 from tests.bench.conftest import BROKEN
@@ -38,7 +41,7 @@ def picks(job: Job) -> list[list[dict[str, object]]]:
     return [record.selected for record in RunFolder(job.folder).records()]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_trials_that_fail_or_die_do_not_hurt_the_others(
     study_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,7 +126,7 @@ def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Pa
     assert len(used) == 1 and used <= started
 
 
-def test_a_run_does_not_wait_for_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_does_not_wait_for_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     waited: list[bool] = []
     events = [RunStarted((3,), 9, ()), RoundFinished(cast(RoundRecord, None)), Progress(0, "train", 1.0)]
@@ -132,15 +135,26 @@ def test_a_run_does_not_wait_for_the_driver(monkeypatch: pytest.MonkeyPatch) -> 
         waited.append(over.wait(20))
         assert report["event"] is events[len(waited) - 1]
 
-    def run(raw: object, folder: Path, store: Path, tell: Callable[[Event], None]) -> None:
+    def run(raw: object, folder: Path, store: Path, tell: Callable[[Event], None], stalled_after: float) -> None:
         for event in events:
             tell(event)
+        assert raw == {"a": 1} and stalled_after == 5.0
         over.set()
 
     monkeypatch.setattr("ray.tune.report", slow)
     monkeypatch.setattr(ray_tune, "run_one", run)
-    ray_tune._trial({"key": "k"}, {"k": ({}, "folder")}, "store")
+    ray_tune._trial({"key": "k"}, {"k": (pickle.dumps({"a": 1}), "folder")}, "store", str(tmp_path), 5.0)
     assert waited == [True] * 3
+
+
+def test_a_failure_is_told_before_it_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[dict[str, object]] = []
+    monkeypatch.setattr("ray.tune.report", reports.append)
+    work = {"k": (pickle.dumps({}), str(tmp_path / "k"))}
+    with pytest.raises(ResultsError, match="does not see"):
+        ray_tune._trial({"key": "k"}, work, "store", str(tmp_path / "elsewhere"), None)
+    assert [list(report) for report in reports] == [["failure"]] and "elsewhere" in str(reports[0]["failure"])
+    assert not (tmp_path / "k").exists()
 
 
 def test_progress_is_passed_on_now_and_then_and_rounds_always() -> None:
@@ -154,6 +168,67 @@ def test_progress_is_passed_on_now_and_then_and_rounds_always() -> None:
     assert len(seen) == 2
 
 
-def test_death_without_a_word_is_written_down(tmp_path: Path) -> None:
-    job = Job("k", {}, tmp_path / "k", 1)
-    assert ray_tune.failure_of(job) == ray_tune.DIED == RunFolder(job.folder).failure()
+class Told:
+    """Attempts at two runs, and what their listener heard."""
+
+    def __init__(self, folder: Path, retries: int = 1, room: int = 9) -> None:
+        self.heard: list[tuple[str, object]] = []
+        self.jobs = {key: Job(key, {}, folder / key, 1) for key in "ab"}
+        self.attempts = Attempts(
+            list(self.jobs.values()), retries, lambda key, event: self.heard.append((key, event)), lambda: room
+        )
+
+
+def test_runs_start_in_order_and_only_where_there_is_room(tmp_path: Path) -> None:
+    told = Told(tmp_path, room=1)
+    assert told.attempts.start("1") == "a" and told.attempts.start("2") is None
+    told.attempts.end("1", whole=True)
+    assert not told.attempts.over
+    assert told.attempts.start("3") == "b" and told.attempts.start("4") is None
+    told.attempts.hear("3", {"event": "an event", "done": False})
+    told.attempts.end("3", whole=True)
+    assert told.heard == [("a", RunEnded(None)), ("b", "an event"), ("b", RunEnded(None))]
+    assert told.attempts.over and told.attempts.start("5") is None
+
+
+def test_a_lost_machine_costs_no_retries_and_is_not_tried_for_ever(tmp_path: Path) -> None:
+    told = Told(tmp_path, retries=0)
+    for attempt in range(RESTARTS + 1):
+        assert told.attempts.start(str(attempt)) == "a"
+        told.attempts.end(str(attempt), whole=False)
+    assert told.heard == [("a", RunRetried(DIED))] * RESTARTS + [("a", RunEnded(DIED))]
+    assert RunFolder(tmp_path / "a").failure() == DIED
+    assert told.attempts.start("next") == "b"
+
+
+@pytest.mark.parametrize("said", ["by the run", "in its folder"])
+def test_failures_use_up_the_retries_but_not_the_restarts(said: str, tmp_path: Path) -> None:
+    told = Told(tmp_path, retries=1)
+    RunFolder(tmp_path / "a").fail("of an earlier command", "")
+    told.attempts.start("lost")
+    told.attempts.end("lost", whole=False)
+    for attempt in "12":
+        assert told.attempts.start(attempt) == "a"
+        if said == "by the run":
+            told.attempts.hear(attempt, {"failure": "no luck"})
+        else:  # it ended with its process
+            RunFolder(tmp_path / "a").fail("no luck", "")
+        told.attempts.end(attempt, whole=False)
+    assert told.heard == [("a", RunRetried(DIED)), ("a", RunRetried("no luck")), ("a", RunEnded("no luck"))]
+
+
+def test_tune_asks_for_runs_until_none_is_left_and_saves_none_of_it(tmp_path: Path) -> None:
+    told = Told(tmp_path, room=1)
+    searcher = ray_tune._searcher(told.attempts)
+    assert searcher.suggest("1") == {"key": "a"} and searcher.suggest("2") is None
+    searcher.on_trial_result("1", {"event": "an event"})
+    searcher.on_trial_complete("1", {"event": "an event"})
+    assert searcher.suggest("3") == {"key": "b"}
+    searcher.on_trial_complete("3", error=True)
+    assert searcher.suggest("4") == {"key": "b"}
+    searcher.on_trial_complete("4")
+    assert searcher.suggest("5") == searcher.FINISHED
+    assert [event for _, event in told.heard] == ["an event", RunEnded(None), RunRetried(DIED), RunEnded(None)]
+    assert not hasattr(pickle.loads(pickle.dumps(searcher)), "attempts")
+    searcher.save_to_dir(str(tmp_path))
+    assert not list(tmp_path.glob("*.pkl"))

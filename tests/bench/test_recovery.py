@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -23,20 +24,150 @@ def rounds(out: Path) -> dict[str, list[dict[str, object]]]:
     """Finished rounds of every run, without the time they took."""
     found = {}
     for path in sorted(out.glob("small/runs/*/rounds.jsonl")):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        found[path.parent.name] = [{k: v for k, v in line.items() if k not in ("seconds", "peak_mb")} for line in lines]
+        found[path.parent.name] = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in found[path.parent.name]:
+            del line["seconds"], line["peak_mb"]
+            line["signals"].pop("encoder_seconds", None)
     return found
 
 
-@pytest.mark.timeout(240)
-def test_killed_driver_continues_and_equals_one_worker(study_file: Path, tmp_path: Path) -> None:
+def lines(out: Path) -> dict[Path, list[bytes]]:
+    """The finished rounds as they are on disk."""
+    found = {path: path.read_bytes() for path in sorted(out.glob("small/runs/*/rounds.jsonl"))}
+    return {path: content[: content.rfind(b"\n") + 1].splitlines(keepends=True) for path, content in found.items()}
+
+
+def holders(out: Path) -> list[int]:
+    """Ids of the processes that are at a run."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            links = [os.readlink(link) for link in (entry / "fd").iterdir()] if entry.name.isdigit() else []
+        except OSError:
+            continue
+        if any(link.startswith(f"{out}/small/runs/") and link.endswith("/lock") for link in links):
+            found.add(int(entry.name))
+    return sorted(found)
+
+
+def on_disk(out: Path) -> str:
+    """What a kill meets: rounds of each run, and files that are half made."""
+    counts = "+".join(str(len(of)) for of in lines(out).values()) or "0"
+    half = [path for pattern in ("*.building", "*.tmp") for path in out.rglob(pattern)]
+    return f"{counts} rounds" + "".join(f", {path.relative_to(out)}" for path in half)
+
+
+def recipes(study_file: Path, **settings: object) -> None:
+    """Give the study recipes with and without networks and an encoder, whose runs take a while."""
     study = yaml.safe_load(study_file.read_text())
     study |= {
         "recipes": RECIPES,
         "components": {"contrastive": {"init": "random", "epochs": 1, "image_size": 16}},
         "train": {"scribble": {"iterations_full": 150}},
+        **settings,
     }
     study_file.write_text(yaml.safe_dump(study))
+
+
+def torment(command: list[str], out: Path, kills: int, workers: int, seed: int) -> list[str]:
+    """Start the command ``kills`` times and kill it at a random instant, and ``workers`` of its processes before that.
+
+    Then let it end. No finished round may change. Returns a log. Every second kill waits for a further round, so that
+    the study gets on; the others come while it starts, prepares its data, trains encoders or its first networks.
+    """
+    draw, log, seen = random.Random(seed), [], lines(out)
+
+    def look() -> int:
+        now = lines(out)
+        for path, before in seen.items():
+            assert now[path][: len(before)] == before, f"{path} has changed"
+        seen.update(now)
+        return sum(map(len, now.values()))
+
+    for kill in range(kills):
+        begun, before = time.monotonic(), look()
+        driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        further, delay = kill % 2, draw.uniform(0, 0.5)
+        victims = workers // kills + (kill < workers % kills)
+        if not further and not victims:
+            delay = draw.uniform(0.5, 10)
+        while (further or victims) and driver.poll() is None and time.monotonic() - begun < 120:
+            if victims and (there := holders(out)):
+                time.sleep(draw.uniform(0, 0.5))
+                victim = draw.choice(there)
+                if victim in holders(out) and victim != driver.pid:
+                    os.kill(victim, signal.SIGKILL)
+                    victims -= 1
+                    log.append(f"launch {kill + 1}, {time.monotonic() - begun:.2f} s: worker killed, {on_disk(out)}")
+            if further and look() > before:
+                further = 0
+            time.sleep(0.02)
+        try:
+            driver.wait(delay)
+        except subprocess.TimeoutExpired:
+            driver.kill()
+            driver.wait()
+            log.append(f"launch {kill + 1}, {time.monotonic() - begun:.2f} s: driver killed, {on_disk(out)}")
+        else:
+            log.append(f"launch {kill + 1}, {time.monotonic() - begun:.2f} s: ended before its kill")
+    look()
+    last = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert last.returncode == 0, last.stdout + last.stderr
+    assert last.stderr == ""
+    look()
+    assert not list(out.rglob("*.building")) and not list(out.rglob("state_*.pt"))
+    return [*log, f"last launch: ended, {on_disk(out)}"]
+
+
+@pytest.mark.timeout(280)
+def test_a_study_killed_again_and_again_ends_as_an_undisturbed_one(study_file: Path, tmp_path: Path) -> None:
+    recipes(study_file)
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--local", "--out", str(out)]
+    log = torment(command, out, kills=3, workers=0, seed=1)
+    print("", *log, sep="\n")
+    assert sum("driver killed" in line for line in log) == 3
+
+    alone = tmp_path / "alone"
+    result = CliRunner().invoke(main, [*command[3:-1], str(alone)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert len(rounds(alone)) == len(RECIPES)
+    assert rounds(out) == rounds(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("seed", [2, 3])
+def test_workers_and_drivers_killed_at_random_instants(seed: int, study_file: Path, tmp_path: Path) -> None:
+    """Prints its log with ``-s``."""
+    recipes(study_file, seeds=2, concurrency=2)
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
+    log = torment(command, out, kills=6, workers=5, seed=seed)
+    print("", *log, sep="\n")
+    assert sum("worker killed" in line for line in log) >= 3
+
+    alone = tmp_path / "alone"
+    command = [*command[3:-1], str(alone), "--local"]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert len(rounds(alone)) == 2 * len(RECIPES)
+    assert _same_but_for_who_trained(rounds(out)) == _same_but_for_who_trained(rounds(alone))
+
+
+def _same_but_for_who_trained(found: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
+    """Which of several runs that share a training was first depends on the kills."""
+    for run in found.values():
+        for line in run:
+            signals = line["signals"]
+            assert isinstance(signals, dict)
+            signals.pop("training", None)
+    return found
+
+
+@pytest.mark.timeout(240)
+def test_killed_driver_continues_and_equals_one_worker(study_file: Path, tmp_path: Path) -> None:
+    recipes(study_file)
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
 
@@ -53,8 +184,8 @@ def test_killed_driver_continues_and_equals_one_worker(study_file: Path, tmp_pat
     again = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert again.returncode == 0, again.stdout + again.stderr
     assert again.stderr == ""
-    for path, lines in times.items():
-        assert path.read_text().splitlines()[: len(lines)] == lines  # no finished round was done again
+    for path, finished in times.items():
+        assert path.read_text().splitlines()[: len(finished)] == finished  # no finished round was done again
 
     alone = tmp_path / "alone"
     result = CliRunner().invoke(

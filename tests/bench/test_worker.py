@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import yaml
 from threadpoolctl import threadpool_info
 
 from alseg_core.config import RunConfig
+from alseg_core.results import RunFolder
 from bench.study import Study
-from bench.worker import run_one
+from bench.worker import RunFailedError, run_one
 
 
 def threads_of_numpy() -> set[int]:
@@ -37,7 +39,7 @@ def test_numpy_and_torch_take_the_threads_of_the_run(
 
     monkeypatch.setattr("alseg_core.loop.open_material", material)
     before = threads_of_numpy()
-    with pytest.raises(RuntimeError, match="enough"):
+    with pytest.raises(RunFailedError, match="RuntimeError: enough"):
         run_one(tiny, tmp_path / "run", tmp_path / "store")
     assert seen == [({threads}, threads)]
     assert threads_of_numpy() == before
@@ -53,7 +55,7 @@ def test_a_run_has_as_many_threads_as_cores(cpus: int, study_file: Path) -> None
 TRIAL = """
 import sys, pathlib, yaml
 import bench.ahead, ray.tune
-from bench.worker import run_one
+from bench.worker import RunFailedError, run_one
 run_one(yaml.safe_load(open(sys.argv[1])), pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
 print(*sorted({"mlflow", "matplotlib", "optuna", "monai"} & set(sys.modules)))
 """
@@ -66,3 +68,46 @@ def test_a_trial_imports_nothing_that_tracks_or_draws(tiny: dict[str, Any], tmp_
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (tmp_path / "run" / "rounds.jsonl").exists()
     assert done.stdout.split() == []
+
+
+TOGETHER = """
+import pathlib, sys, time, yaml
+import bench.ahead
+from alseg_core.store import Store
+from bench.worker import run_one
+folder = pathlib.Path(sys.argv[1])
+made = Store._make
+def make(self, entry, key, maker):
+    with (folder / "made").open("a") as file:
+        file.write(entry.parent.name + "\\n")
+    made(self, entry, key, maker)
+Store._make = make
+(folder / f"ready-{sys.argv[2]}").touch()
+while not (folder / "go").exists():
+    time.sleep(0.01)
+run_one(yaml.safe_load((folder / f"{sys.argv[2]}.yaml").read_text()), folder / sys.argv[2], folder / "store")
+"""
+
+
+def test_runs_that_start_together_make_what_they_share_once(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """Prepared data, encoder and the first round's training, of three processes."""
+    recipes = ["random", "entropy", "margin"]
+    encoder = {"name": "contrastive", "init": "random", "image_size": 16, "epochs": 1}
+    for name in recipes:
+        run = {**tiny, "recipe": {"name": name, "strategy": name}, "cover": encoder}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(run))
+    processes = [subprocess.Popen([sys.executable, "-c", TOGETHER, str(tmp_path), name]) for name in recipes]
+    try:
+        while len(list(tmp_path.glob("ready-*"))) < len(recipes):
+            assert all(process.poll() is None for process in processes)
+            time.sleep(0.02)
+        (tmp_path / "go").touch()
+        assert [process.wait() for process in processes] == [0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    assert sorted((tmp_path / "made").read_text().split()) == ["encoder", "prepared", "training"]
+    first = [RunFolder(tmp_path / name).records()[0] for name in recipes]
+    assert sorted(str(record.signals["training"]) for record in first) == ["own", "shared", "shared"]
+    assert first[0].summary == first[1].summary == first[2].summary
+    assert first[0].cover_radius == first[1].cover_radius == first[2].cover_radius

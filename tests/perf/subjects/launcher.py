@@ -45,6 +45,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield _help(bench)
     if find_spec("ray") is not None:
         yield from _study(bench)
+        yield from _throughput(bench)
     yield _memory(bench)
 
 
@@ -95,6 +96,52 @@ def _study(bench: Bench) -> Iterator[Row]:
         met=overhead <= 0.3, note=f"{at_once} at once; a run takes {apart:.2f} s, {own:.2f} s of them its own",
     )  # fmt: skip
     yield Row("alseg bench", f"{TRIALS} trivial runs", "start to end", time.time() - start)
+
+
+def _throughput(bench: Bench) -> Iterator[Row]:
+    """Share of the time in which the places of a study of runs of a second each are inside a run."""
+    trials, slots = (1000 if bench.full else 100), (os.cpu_count() or 1)
+    folder = bench.scratch / "throughput"
+    folder.mkdir()
+    nap = {"name": "nap", "summary": "rests", "strategy": {"name": "nap", "seconds": 0.7}}
+    (folder / "nap.yaml").write_text(yaml.safe_dump(nap))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    study = {
+        "name": "naps", "datasets": [str(folder / "tiny.yaml")], "recipes": [str(folder / "nap.yaml")],
+        "seeds": trials, "concurrency": slots,
+    }  # fmt: skip
+    (folder / "naps.yaml").write_text(yaml.safe_dump(study))
+    own = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
+    own |= {
+        "ALSEG_NAPS": str(folder / "log"), "RAY_preload_python_modules": "ray.tune,bench.ahead,naps",
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests" / "perf"))),
+    }  # fmt: skip
+    start = time.time()
+    running = subprocess.Popen(
+        [sys.executable, "-c", "import naps; from bench.cli import main; main()", "bench", str(folder / "naps.yaml"),
+         "--out", str(folder)], cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    _, status, usage = os.wait4(running.pid, 0)
+    running.returncode = os.waitstatus_to_exitcode(status)
+    end = time.time()
+    runs = [tuple(map(float, line.split())) for line in (folder / "log").read_text().splitlines()]
+    finished = len(list((folder / "naps" / "runs").glob("*/rounds.jsonl")))
+    if running.returncode or finished != trials:
+        raise RuntimeError(f"alseg bench ended with {running.returncode}, {finished} of {trials} runs finished")
+    first, last = min(run[0] for run in runs), max(run[1] for run in runs)
+    inside = sum(run[1] - run[0] for run in runs)
+    busy = inside / (slots * (last - first))
+    size = f"{trials} runs of {inside / len(runs):.2f} s, {slots} at once"
+    yield Row(
+        "alseg bench", size, "idle time of a place for each run", (1 - busy) * (last - first) * slots / trials,
+        target="95 % of the places busy", met=busy >= 0.95, note=f"{busy:.1%} busy; {len({run[2] for run in runs})} "
+        f"processes",
+    )  # fmt: skip
+    yield Row(
+        "alseg bench", size, "the driver's CPU time for each run", (usage.ru_utime + usage.ru_stime) / trials,
+        memory=usage.ru_maxrss * 1024.0, note=f"{last - first:.0f} s of runs, {end - last:.0f} s after the last one "
+        f"(report, tracking), {first - start:.0f} s before the first",
+    )  # fmt: skip
 
 
 def _memory(bench: Bench) -> Row:

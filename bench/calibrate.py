@@ -1,0 +1,149 @@
+"""What a training step and an encoder's epoch take: a few real ones, timed on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
+    from alseg_core.loop import Plan
+    from alseg_core.metric_learning.fit import ContrastiveTraining
+
+STEPS = {"cpu": 5, "cuda": 20}
+"""Training steps of a calibration by kind of device. The least time counts: the first ones warm up, on a GPU the step
+is captured after some, and whatever else the machine does at the time only adds."""
+EPOCHS = {"cpu": 3, "cuda": 6}
+"""Epochs of the encoder's calibration, of which the least time counts too; the first one warms up."""
+PATIENTS = 4
+"""Patients of the encoder's calibration."""
+RELATIVE_SLICE = 0.15
+"""A slice of the encoder's epoch beside a training step of six at the same size, by their operations."""
+
+
+class Clock(Protocol):
+    """Tells what a run's pieces take. measured: in seconds; else in training steps."""
+
+    measured: bool
+
+    def step(self, config: RunConfig, plan: Plan) -> float:
+        """One training step of one network."""
+        ...
+
+    def encoder_slice(self, training: ContrastiveTraining, config: RunConfig, plan: Plan) -> float:
+        """One slice of one epoch of an encoder's training."""
+        ...
+
+
+class Relative:
+    """Nothing is measured: a training step takes 1. It tells shares of a run, not their time."""
+
+    measured = False
+
+    def step(self, config: RunConfig, plan: Plan) -> float:
+        """See :class:`Clock`."""
+        return 1.0
+
+    def encoder_slice(self, training: ContrastiveTraining, config: RunConfig, plan: Plan) -> float:
+        """See :class:`Clock`."""
+        return RELATIVE_SLICE * (training.image_size / plan.size) ** 2
+
+
+class Stopwatch:
+    """Times one kind of network or encoder once, on the device and with the threads of the runs that use it."""
+
+    measured = True
+
+    def __init__(self) -> None:
+        self._known: dict[str, float] = {}
+
+    def step(self, config: RunConfig, plan: Plan) -> float:
+        """See :class:`Clock`."""
+        kind = f"step {config.train!r}{plan.size}{plan.channels}{config.threads}{depth(config, plan)}"
+        if kind not in self._known:
+            with _threads(config.threads):
+                self._known[kind] = _step_seconds(config, plan)
+        return self._known[kind]
+
+    def encoder_slice(self, training: ContrastiveTraining, config: RunConfig, plan: Plan) -> float:
+        """See :class:`Clock`."""
+        kind = f"encoder {training!r}{plan.size}{plan.channels}{config.threads}"
+        if kind not in self._known:
+            with _threads(config.threads):
+                self._known[kind] = _encoder_slice_seconds(training, config, plan)
+        return self._known[kind]
+
+
+def depth(config: RunConfig, plan: Plan) -> int:
+    """Slices of one part of a batch: a volume of the test volumes' mean depth for a volumetric network, else one."""
+    from alseg_core.models.unet3d import UNet3D
+
+    network = config.train.network
+    return min(round(plan.test_slices / plan.test_volumes), network.window) if isinstance(network, UNet3D) else 1
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # the runs are other processes
+
+
+def _step_seconds(config: RunConfig, plan: Plan) -> float:
+    """Seconds of one training step of the study's own trainer at its own size."""
+    import torch
+
+    from alseg_core.training.batches import TrainingSet
+
+    device = config.resolve_device()
+    rng = np.random.default_rng(0)
+    classes = len(config.dataset.classes)
+    deep, batch = depth(config, plan), config.train.batch
+    images = rng.random((deep * batch, plan.channels, plan.size, plan.size), dtype=np.float32)
+    labels = rng.integers(0, classes, (deep * batch, plan.size, plan.size)).astype(np.uint8)
+    volume, z = np.repeat(np.arange(batch), deep), np.tile(np.arange(deep), batch)
+    data = TrainingSet.of(images, labels, volume, z, device)
+    steps = STEPS[device.partition(":")[0]]
+    trainer = dataclasses.replace(config.train, validate_every=steps)
+    marks: list[float] = []
+
+    def mark(step: int) -> None:
+        if device != "cpu":
+            torch.cuda.synchronize()
+        marks.append(time.perf_counter())
+
+    trainer.fit(data, classes, steps, 0, lambda network: 0.0, rng, mark)
+    return float(np.diff(marks[:-1]).min())
+
+
+def _encoder_slice_seconds(training: ContrastiveTraining, config: RunConfig, plan: Plan) -> float:
+    """Seconds that the encoder takes for one slice and epoch, from short epochs on a few patients of small volumes."""
+    from alseg_core.data.slices import Slices, SliceTable
+
+    patients = [str(i) for i in range(PATIENTS) for _ in range(2)]
+    table = SliceTable(
+        cases=tuple(f"{patient}.{i}" for i, patient in enumerate(patients)),
+        patients=tuple(patients),
+        volume=np.repeat(np.arange(len(patients)), 2),
+        z=np.tile(np.arange(2), len(patients)),
+    )
+    base = np.random.default_rng(0).random((len(table), plan.channels, plan.size, plan.size), dtype=np.float32)
+    slices = Slices(table, base, np.arange(len(table)))
+    device = config.resolve_device()
+    # few steps of a rate that does nothing, whatever the run's rate does
+    short = dataclasses.replace(training, epochs=EPOCHS[device.partition(":")[0]], init="random", lr=1e-6)
+    marks: list[float] = []
+    short.fit(slices, np.random.default_rng(0), device, lambda _: marks.append(time.perf_counter()))
+    return float(np.diff(marks).min()) / len(table)

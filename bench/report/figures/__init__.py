@@ -1,0 +1,81 @@
+"""Pictures of a report, one kind a file. Add one: a :class:`Drawing`, and a line in :data:`FIGURES`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.report.collect import Results
+from bench.report.figures.annotation_time import ANNOTATION_TIME
+from bench.report.figures.choice import settings
+from bench.report.figures.cover import COVER
+from bench.report.figures.curves import CURVES
+from bench.report.figures.drawing import Drawing, Drawn, Setting
+from bench.report.figures.embedding import EMBEDDING
+from bench.report.figures.forest import AREAS, IMPROVEMENT
+from bench.report.figures.overlays import OVERLAYS
+from bench.report.figures.penalties import PENALTIES
+from bench.report.figures.seconds import SECONDS
+from bench.report.figures.selected import SELECTED
+from bench.report.figures.style import WIDTH, save, styled
+
+if TYPE_CHECKING:
+    from bench.report.analysis import Analysis
+
+__all__ = ["FIGURES", "Drawing", "Drawn", "draw_all"]
+
+FIGURES: dict[str, Drawing] = {
+    "curves": CURVES,
+    "annotation_time": ANNOTATION_TIME,
+    "areas": AREAS,
+    "improvement": IMPROVEMENT,
+    "penalties": PENALTIES,
+    "overlays": OVERLAYS,
+    "selected": SELECTED,
+    "embedding": EMBEDDING,
+    "cover": COVER,
+    "seconds": SECONDS,
+}
+
+
+def draw_all(results: Results, analysis: Analysis, folder: Path) -> list[Drawn]:
+    """Write every picture of every setting to ``folder``, in the order of FIGURES.
+
+    One file is NAME.png where there is one setting, else NAME-SETTING.png. What cannot be drawn is in the list too,
+    with its reason; an error in one picture is its reason and takes nothing else down.
+    """
+    done = []
+    for name, drawing in FIGURES.items():
+        wanted = list(_settings(results, drawing))
+        for setting in wanted:
+            path = folder / (f"{name}.png" if len(wanted) == 1 else f"{name}-{_slug(setting)}.png")
+            path.unlink(missing_ok=True)  # or yesterday's picture would stand for today's
+            done.append(_draw(name, drawing, setting, results, analysis, path))
+    return done
+
+
+def _draw(name: str, drawing: Drawing, setting: Setting, results: Results, analysis: Analysis, path: Path) -> Drawn:
+    what = (name, drawing.title, drawing.caption, setting)
+    try:
+        with styled():
+            figure = drawing.draw(results, analysis, setting)
+            if isinstance(figure, str):
+                return Drawn(*what, path=None, reason=figure)
+            save(figure, path)
+    except Exception as error:
+        return Drawn(*what, path=None, reason=f"{type(error).__name__}: {error}", failed=True)
+    return Drawn(*what, path=path, wide=figure.get_figwidth() > WIDTH)
+
+
+def _settings(results: Results, drawing: Drawing) -> Iterator[Setting]:
+    if drawing.per == "setting":
+        yield from settings(results)
+    else:
+        for dataset in dict.fromkeys(dataset for dataset, _, _ in settings(results)):
+            yield (dataset, None, None)
+
+
+def _slug(setting: Setting) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "_", "-".join(part for part in setting if part is not None)) or "setting"

@@ -1,0 +1,76 @@
+"""Dice against annotation time (Vepa et al., NeurIPS 2024, Fig. 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from bench.report.collect import Results
+from bench.report.figures.choice import highlighted, palette
+from bench.report.figures.curves import aside, interval_line, interval_text, scale, window
+from bench.report.figures.drawing import Drawing, Setting, of, title_of
+from bench.report.figures.labels import end_labels
+from bench.report.figures.style import FAINT, QUIET, Look, blank
+
+if TYPE_CHECKING:
+    from bench.report.analysis import Analysis
+
+KINDS: tuple[Any, ...] = ("-", "--", ":", "-.")
+"""Lines of the kinds of annotation in turn, cheapest slice first."""
+EACH = 3
+"""Best recipes of every kind that stand out where there are many."""
+
+
+def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+    """One line a recipe, kind of annotation and schedule of a dataset."""
+    cells = of(analysis.cells, setting)
+    if cells.empty:
+        return "no finished round"
+    cells = cells.assign(time=100 * cells["cost"] * cells["fraction"] / cells["labelled"])
+    kinds = list(cells.groupby("annotation")["time"].min().sort_values(kind="stable").index)
+    if len(kinds) < 2:
+        return f"all runs bought one kind of annotation ({kinds[0]}): time is slices times a constant"
+    look = palette(results, analysis)
+    figure, axis = blank(5.0)
+    log = scale(axis, cells["time"])
+    if log:
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    often = cells.groupby("recipe")[["annotation", "schedule"]].apply(lambda rows: len(rows.drop_duplicates()))
+    ends: list[tuple[str, float, float, Look]] = []
+    for (annotation, schedule), part in cells.groupby(["annotation", "schedule"], sort=False):
+        shown = highlighted(analysis, (setting[0], str(annotation), str(schedule)), best=EACH)
+        for recipe, line in part.groupby("recipe", sort=False):
+            name, line = str(recipe), line.sort_values("time")
+            if name not in shown:
+                axis.plot(line["time"], line["mean"], color=FAINT, linewidth=1, zorder=1)
+                continue
+            drawn = Look(look[name].colour, look[name].marker, KINDS[kinds.index(annotation) % len(KINDS)])
+            again = often[name] > 1
+            label = f"{name}, {title_of((str(annotation), str(schedule), None))}" if again else name
+            x = aside(line["time"].to_numpy(float), shown.index(name), len(shown), float(cells["time"].max()), log)
+            interval_line(axis, x, line, drawn, label)
+            ends.append((label, float(x[-1]), float(line["mean"].iloc[-1]), drawn))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_xlabel("annotation time (% of labelling everything in full)")
+    axis.set_ylabel(interval_text(results, cells, setting))
+    axis.set_title(title_of(setting))
+    axis.grid(axis="both")
+    window(axis, cells)
+    end_labels(axis, ends)
+    handles = [Line2D([], [], color=QUIET, linestyle=KINDS[i % len(KINDS)], label=kind) for i, kind in enumerate(kinds)]
+    axis.legend(handles=handles, loc="lower right", handlelength=2.6)
+    return figure
+
+
+ANNOTATION_TIME = Drawing(
+    "Dice against annotation time",
+    "All kinds of annotation of a dataset on one axis: what the labels of a run cost, where labelling every slice in "
+    "full is 100 % and a scribbled slice counts as the share of a full one that the study says (1/15 unless changed). "
+    "Of two lines the upper left one buys more Dice for the same time.",
+    draw,
+    per="dataset",
+)

@@ -1,0 +1,115 @@
+"""Dice against labelled slices."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.report.collect import Results
+from bench.report.figures.choice import highlighted, palette
+from bench.report.figures.drawing import Drawing, Setting, of, scored, title_of
+from bench.report.figures.labels import end_labels
+from bench.report.figures.style import FAINT, Look, blank
+
+if TYPE_CHECKING:
+    from bench.report.analysis import Analysis
+
+LOG_FROM = 12
+"""Budgets that span more than so many times the smallest are drawn on a logarithmic axis."""
+
+
+def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+    """One line a recipe with intervals; where there are many, those that do not stand out are grey."""
+    cells = of(analysis.cells, setting)
+    if cells.empty:
+        return "no finished round"
+    names, look = highlighted(analysis, setting), palette(results, analysis)
+    figure, axis = blank(4.6)
+    log = scale(axis, cells["labelled"])
+    for recipe, line in cells[~cells["recipe"].isin(names)].groupby("recipe", sort=False):
+        line = line.sort_values("labelled")
+        axis.plot(line["labelled"], line["mean"], color=FAINT, linewidth=1, zorder=1, label=str(recipe))
+    ends = []
+    for i, recipe in enumerate(names):
+        line = cells[cells["recipe"] == recipe].sort_values("labelled")
+        x = aside(line["labelled"].to_numpy(float), i, len(names), float(cells["labelled"].max()), log)
+        interval_line(axis, x, line, look[recipe], recipe)
+        ends.append((recipe, float(x[-1]), float(line["mean"].iloc[-1]), look[recipe]))
+    ticks(axis, cells["labelled"])
+    axis.set_xlabel("labelled slices")
+    axis.set_ylabel(interval_text(results, cells, setting))
+    axis.set_title(title_of(setting))
+    axis.grid(axis="y")
+    window(axis, cells)
+    end_labels(axis, ends)
+    return figure
+
+
+def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, label: str) -> None:
+    """Means of a recipe's cells, and their intervals as bars."""
+    mean, low, high = (line[name].to_numpy(float) for name in ("mean", "low", "high"))
+    below, above = np.nan_to_num(mean - low).clip(0), np.nan_to_num(high - mean).clip(0)
+    axis.errorbar(
+        x, mean, yerr=[below, above], label=label, color=look.colour, marker=look.marker, linestyle=look.line,
+        markersize=5, linewidth=1.6, elinewidth=0.9, capsize=2, zorder=3,
+    )  # fmt: skip
+
+
+def interval_text(results: Results, cells: pd.DataFrame, setting: Setting) -> str:
+    """Axis title that says over what the intervals are."""
+    over = {"seeds x volumes": "seeds and volumes", "volumes": "volumes alone"}
+    kinds = [over.get(kind, kind) for kind in cells.get("interval", pd.Series(dtype=object)).dropna().unique() if kind]
+    return f"{scored(results, setting)}, 95 % interval" + ("\nover " + "\nor ".join(kinds) if kinds else "")
+
+
+def window(axis: Axes, cells: pd.DataFrame) -> None:
+    """Set the y axis to the means and as much of the intervals as leaves the means apart; longer ones are cut."""
+    least, most = float(cells["mean"].min()), float(cells["mean"].max())
+    room = 0.6 * max(most - least, 0.05)
+    low, high = float(cells["low"].min()), float(cells["high"].max())  # NaN where there are none
+    bottom = max(least - room, min(low, least) if low == low else least - 0.1 * room)
+    top = min(most + room, max(high, most) if high == high else most + 0.1 * room)
+    air = 0.04 * (top - bottom)
+    axis.set_ylim(bottom - air, top + air)
+
+
+def scale(axis: Axes, values: pd.Series) -> bool:
+    """Make the x axis logarithmic where the values span much; says whether it is."""
+    log = values.min() > 0 and values.max() > LOG_FROM * values.min()
+    if log:
+        axis.set_xscale("log")
+    return bool(log)
+
+
+def aside(x: np.ndarray, number: int, count: int, largest: float, log: bool) -> np.ndarray:
+    """Where line ``number`` of ``count``, lies on the x axis: moved a little, so that bars hide no bars."""
+    step = number - (count - 1) / 2
+    moved: np.ndarray = x * math.exp(0.012 * step) if log else x + min(0.006, 0.06 / count) * largest * step
+    return moved
+
+
+def ticks(axis: Axes, labelled: pd.Series) -> None:
+    """The budgets themselves, as many as can be read side by side."""
+    values = sorted({round(value) for value in labelled})
+    place = np.log(values) if axis.get_xscale() == "log" else np.array(values, dtype=float)
+    room = 0.1 * (place[-1] - place[0])
+    kept = [len(values) - 1]  # the last budget always
+    for i in range(len(values) - 2, -1, -1):
+        if place[kept[-1]] - place[i] >= room:
+            kept.append(i)
+    axis.set_xticks(values, [str(value) if i in kept else "" for i, value in enumerate(values)])
+    axis.set_xticks([], minor=True)
+
+
+CURVES = Drawing(
+    "Dice against labelled slices",
+    "Each line is a recipe: its mean Dice after every budget, moved a little sideways so that bars stay apart; where "
+    "there are many, the best, random and a reference that reads ground truth are in colour and the others grey. "
+    "Bars are 95 % intervals, cut where they leave the picture; lines whose bars overlap much are not told apart.",
+    draw,
+)

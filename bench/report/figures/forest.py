@@ -1,0 +1,115 @@
+"""One row a recipe: a point and its interval. AUBC of every recipe, and how surely it beats random."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.report.collect import Results
+from bench.report.figures.choice import highlighted, palette, ranking
+from bench.report.figures.drawing import Drawing, Setting, of, scored, title_of
+from bench.report.figures.style import QUIET, Look, blank
+
+if TYPE_CHECKING:
+    from bench.report.analysis import Analysis
+
+ROW = 0.24
+"""Inches of a row."""
+
+
+def rows_height(count: int) -> float:
+    """Inches of a picture of so many rows."""
+    return 1.3 + ROW * max(count, 3)
+
+
+def rows_of(axis: Axes, names: list[str]) -> None:
+    """Names down the left side, the first on top."""
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x")
+
+
+def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: dict[str, Look]) -> None:
+    """Mean, low and high (names of ``columns``) of every row, in the order of the rows; references are hollow."""
+    for i, row in enumerate(rows[["recipe", *columns]].itertuples(index=False, name=None)):
+        recipe, mean, low, high = row
+        own = look[recipe]
+        axis.plot([low, high], [i, i], color=own.colour, linewidth=2, alpha=0.55, solid_capstyle="butt")
+        hollow = recipe == "random" or recipe.startswith("oracle_")
+        axis.plot([mean], [i], marker="o", markersize=6.5, color=own.colour, linestyle="none", label=recipe,
+                  markerfacecolor="white" if hollow else own.colour)  # fmt: skip
+
+
+def _areas(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+    areas = of(analysis.areas, setting)
+    areas = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
+    areas = areas.sort_values("mean", ascending=False, kind="stable")
+    if areas.empty:
+        return "no AUBC: it needs runs with two budgets or more that are finished"
+    figure, axis = blank(rows_height(len(areas)))
+    random = areas[areas["recipe"] == "random"]
+    if len(random):
+        axis.axvspan(random["low"].iloc[0], random["high"].iloc[0], color="#eeeeee", linewidth=0, zorder=0)
+        axis.axvline(random["mean"].iloc[0], color=QUIET, linewidth=1, zorder=0)
+    points(axis, areas, ("mean", "low", "high"), _looks(results, analysis, setting))
+    rows_of(axis, _with_seeds(areas))
+    axis.set_xlabel(f"AUBC of {scored(results, setting)} over slices, 95 % interval")
+    axis.set_title(title_of(setting))
+    return figure
+
+
+def _improvement(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+    standing = of(analysis.standing, setting)
+    if "random" not in set(standing["recipe"]):
+        return "no runs of random to compare with"
+    rows = standing[standing["improvement"].notna() & (standing["recipe"] != "random")]
+    if rows.empty:
+        return "no recipe beside random has a whole run"
+    seeds = of(analysis.areas, setting)["seeds"].max()
+    if seeds < 2:
+        return "one seed: a probability needs several runs of a recipe"
+    rank = {recipe: i for i, recipe in enumerate(ranking(analysis, setting))}
+    rows = rows.assign(rank=rows["recipe"].map(rank)).sort_values(["improvement", "rank"], ascending=[False, True])
+    figure, axis = blank(rows_height(len(rows)))
+    axis.axvline(0.5, color=QUIET, linewidth=1, zorder=0)
+    points(axis, rows, ("improvement", "improvement_low", "improvement_high"), _looks(results, analysis, setting))
+    rows_of(axis, list(rows["recipe"]))
+    axis.set_xlim(-0.03, 1.03)
+    axis.set_xticks(np.linspace(0, 1, 5), ["0", ".25", ".5", ".75", "1"])
+    axis.set_xlabel("probability of a higher AUBC than random, 95 % interval")
+    axis.set_title(title_of(setting))
+    return figure
+
+
+def _looks(results: Results, analysis: Analysis, setting: Setting) -> dict[str, Look]:
+    """Colours as in the curves: grey for what does not stand out."""
+    shown = highlighted(analysis, setting)
+    table = palette(results, analysis)
+    return {recipe: look if recipe in shown else Look(QUIET) for recipe, look in table.items()}
+
+
+def _with_seeds(areas: pd.DataFrame) -> list[str]:
+    """Names, with their number of seeds where those differ."""
+    if areas["seeds"].nunique() == 1:
+        return list(areas["recipe"])
+    return [f"{recipe} ({seeds})" for recipe, seeds in zip(areas["recipe"], areas["seeds"], strict=True)]
+
+
+AREAS = Drawing(
+    "Area under the budget curve",
+    "One number a recipe over all budgets, best on top; bars are 95 % intervals, the grey band is that of random. "
+    "The order of recipes whose bars overlap much may be another with other seeds; a number in brackets counts seeds.",
+    _areas,
+)
+IMPROVEMENT = Drawing(
+    "How surely a recipe beats random",
+    "Share of all pairs of a run of the recipe and a run of random in which the recipe has the higher AUBC; it says "
+    "how often it is better, not by how much. A bar that holds .5 leaves open whether the recipe beats random at all.",
+    _improvement,
+)

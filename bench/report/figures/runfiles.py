@@ -1,0 +1,52 @@
+"""The small arrays that a run leaves for pictures: examples.npz, selected.npz, embedding.npz."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alseg_core.errors import ResultsError
+from alseg_core.results import RunFolder
+from bench.report.collect import Results
+from bench.report.figures.drawing import Setting, of
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def first_runs(results: Results, setting: Setting) -> dict[str, str]:
+    """Recipe -> key of its run of the lowest seed that has finished rounds."""
+    runs = of(results.scores, setting)[["recipe", "seed", "key"]].drop_duplicates().sort_values("seed", kind="stable")
+    return dict(reversed([(str(r), str(k)) for r, _, k in runs.itertuples(index=False, name=None)]))
+
+
+def arrays(results: Results, setting: Setting, name: str, wanted: tuple[str, ...]) -> dict[str, Arrays]:
+    """Recipe -> content of NAME.npz of its first run; without recipes that have none, or one of an older form.
+
+    Raises ResultsError for a file that is damaged.
+    """
+    found: dict[str, Arrays] = {}
+    for recipe, key in first_runs(results, setting).items():
+        path = results.folders[key] / f"{name}.npz" if key in results.folders else None
+        if path is None or not path.exists():
+            continue
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                content = {key: file[key] for key in file.files}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise ResultsError(f"{path} is damaged ({error}); delete it to have the report without it.") from None
+        images = content.get("image")
+        if set(wanted) <= set(content) and (images is None or images.dtype == np.uint8):
+            found[recipe] = content
+    return found
+
+
+def classes(results: Results, setting: Setting) -> list[str]:
+    """Names of the foreground classes, from a run's configuration; none where it is not there."""
+    for key in first_runs(results, setting).values():
+        if key in results.folders and (results.folders[key] / "config.json").exists():
+            names = RunFolder(results.folders[key]).config()["dataset"]["classes"]
+            return [str(name) for name in names[1:]]
+    return []

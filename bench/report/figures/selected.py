@@ -1,0 +1,80 @@
+"""The slices that each recipe picked first, with the labels that were bought for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bench.report.collect import Results
+from bench.report.figures import mosaic
+from bench.report.figures.choice import highlighted, ranking
+from bench.report.figures.drawing import Drawing, Setting
+from bench.report.figures.runfiles import Arrays, arrays, classes
+from bench.report.figures.style import FULL
+
+if TYPE_CHECKING:
+    from bench.report.analysis import Analysis
+
+WANTED = ("image", "label", "case", "z")
+SHOWN = 8
+"""Slices of a recipe."""
+ROWS = 12
+"""Rows at most; where there would be more, the recipes that stand out in the curves have one."""
+
+
+def same_picks(found: dict[str, Arrays], order: list[str]) -> list[tuple[list[str], Arrays]]:
+    """Recipes that picked the same slices, together: those that start from the same random ones do."""
+    groups: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for recipe in order:
+        if recipe in found:
+            picks = zip(found[recipe]["case"].tolist(), found[recipe]["z"].tolist(), strict=True)
+            groups.setdefault(tuple((str(case), int(z)) for case, z in picks), []).append(recipe)
+    return [(names, found[names[0]]) for names in groups.values()]
+
+
+def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+    """Rows: recipes, best first; columns: the first picks of the first round of the lowest seed."""
+    found = arrays(results, setting, "selected", WANTED)
+    if not found:
+        return "the runs keep no selected.npz; runs of this version do"
+    rows = same_picks(found, ranking(analysis, setting))
+    if len(rows) > ROWS:
+        kept = set(highlighted(analysis, setting, ROWS, ROWS - 2))
+        rows = [row for row in rows if kept & set(row[0])][:ROWS]
+    tiles = []
+    for _, content in rows:
+        first = (content[name][:SHOWN] for name in WANTED)
+        tiles.append([
+            mosaic.Tile(mosaic.painted(image, label, 0.85), f"{_short(str(case))}\nz {z}")
+            for image, label, case, z in zip(*first, strict=True)
+        ])  # fmt: skip
+    names = [_names(recipes) for recipes, _ in rows]
+    return mosaic.draw(tiles, names, [], FULL, _there(found, classes(results, setting)), side=1.7)
+
+
+def _names(recipes: list[str], most: int = 4) -> str:
+    said = recipes if len(recipes) <= most else [*recipes[: most - 1], f"and {len(recipes) - most + 1} more"]
+    return "\n".join(said)
+
+
+def _short(case: str, most: int = 14) -> str:
+    """Its end, where a case's name is too long: that is where cases differ."""
+    return case if len(case) <= most else f"…{case[1 - most :]}"
+
+
+def _there(found: dict[str, Arrays], names: list[str]) -> list[str]:
+    """Names of the classes for the legend, by number where the run does not say them."""
+    labels = np.unique(np.concatenate([content["label"].ravel() for content in found.values()]))
+    most = max([int(label) for label in labels if label != 255], default=0)
+    return names or [f"class {label}" for label in range(1, most + 1)]
+
+
+SELECTED = Drawing(
+    "Slices picked first",
+    "The first picks of the first round of the lowest seed, in order, with the labels bought for them (foreground in "
+    "colour; case and z above); of many recipes those that stand out. Recipes that picked the same slices share a row; "
+    "slices without colour were bought for background alone.",
+    draw,
+)

@@ -1,0 +1,99 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from bench.report.document import Document, Section
+from bench.report.sheets import Sheet
+from bench.report.tables.comparison import LEGEND
+from bench.report.tables.panels import KEY, NOTHING, Cell, Panel
+
+if TYPE_CHECKING:
+    from bench.report.figures import Drawn
+
+FILES = "comparison.csv has every metric; cells, areas, tests, penalties, standing, power and timing .csv the rest."
+
+
+def markdown(document: Document) -> str:
+    """Main tables, what they mean, failures, how they were made, what it took, what to cite. Pictures are linked."""
+    return "\n".join(_lines(document))
+
+
+def _lines(document: Document) -> Iterator[str]:
+    yield from (f"# {_plain(document.name)}", "")
+    if document.what:
+        yield from (document.what, "")
+    yield from _list("Before you believe a number", document.warnings)
+    yield from _list("Merging", document.notes)
+    for section in document.sections:
+        yield from _section(section)
+    for picture in document.figures:
+        yield from _figure(picture)
+    yield from _failures(document)
+    for section in document.sections:
+        pairs = [f"{label}: {text}" for label, text in section.facts.items()]
+        yield from _list(f"Setting: {section.panel.title}", pairs)
+    yield from _list("Time, memory, savings", document.work)
+    yield from _list("Encoder weights", [f"{recipe}: {init}" for recipe, init in document.weights])
+    yield from _list("What to cite", [f"{name}: {text}" for name, text in document.sources])
+    if document.sections:
+        yield from ("## Files", "", f"{FILES} {LEGEND}", "")
+
+
+def _section(section: Section) -> Iterator[str]:
+    panel = section.panel
+    yield from (f"## {_plain(panel.title)}", "", f"{panel.what}, mean ± sd over seeds. {KEY}", "")
+    yield from (*pipes(["recipe", *panel.heads, "AUBC", "95 % interval", "seeds"], _rows(panel)), "")
+    yield from (*section.sentences, "")
+    for picture in section.figures:
+        yield from _figure(picture)
+    for sheet in section.sheets:
+        yield from (f"### {_plain(sheet.title)}", "", sheet.note, "", *_sheet(sheet), "")
+
+
+def _rows(panel: Panel) -> Iterator[list[str]]:
+    for row in panel.rows:
+        interval = NOTHING if row.area is None else row.area.interval
+        yield [_plain(row.label), *map(_marked, row.cells), _marked(row.area), interval, row.seeds]
+
+
+def _marked(cell: Cell | None) -> str:
+    if cell is None:
+        return NOTHING
+    return f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.tied else cell.text
+
+
+def _sheet(sheet: Sheet) -> list[str]:
+    return pipes(sheet.columns, ([_plain(entry.text) for entry in line.entries] for line in sheet.lines))
+
+
+def _figure(picture: Drawn) -> Iterator[str]:
+    title = _plain(picture.title)
+    if picture.path is not None:
+        yield from (f"![{title}]({picture.path.name})", "", f"*{title}.* {_plain(picture.caption)}", "")
+
+
+def _failures(document: Document) -> Iterator[str]:
+    lines = [f"failed: {key}: {reason}" for key, reason in document.failed]
+    if document.unfinished:
+        lines.append(f"not finished: {', '.join(document.unfinished)}")
+    yield from _list("Missing runs", [*lines, *document.problems])
+    yield from _list("Pictures that are not there", [*document.faults, *document.gaps])
+
+
+def _list(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield from (f"## {_plain(title)}", "", *(f"- {_plain(line)}" for line in lines), "")
+
+
+def _plain(text: str) -> str:
+    """One line in which nothing is taken for markup of a page."""
+    return " ".join(text.replace("<", "&lt;").split())
+
+
+def pipes(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+    """A table of Markdown."""
+    rows = [head, ["---"] * len(head), *body]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]

@@ -1,0 +1,66 @@
+
+"use strict";
+// Without this script everything is shown, unsorted choices aside.
+(function () {
+  const form = document.getElementById("filters");
+  const status = document.getElementById("status");
+  const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
+
+  function apply() {
+    const want = {};
+    for (const field of all("select", form)) want[field.name] = field.value;
+    const wanted = form.elements.recipe.value.trim().toLowerCase().split(/[\s,]+/).filter(Boolean);
+    const fits = (element, name) => !want[name] || !(name in element.dataset) || element.dataset[name] === want[name];
+    const sections = all("[data-dataset]");
+    for (const element of sections) {
+      const budgets = all("table.main th[data-budget]", element).map((head) => head.dataset.budget);
+      const lacks = budgets.length > 0 && want.budget && !budgets.includes(want.budget);
+      element.hidden = lacks || !["dataset", "annotation", "schedule"].every((name) => fits(element, name));
+    }
+    for (const cell of all("th[data-budget], td[data-budget]")) cell.hidden = !fits(cell, "budget");
+    for (const row of all("tr[data-recipe]")) {
+      const name = row.dataset.recipe.toLowerCase();
+      row.hidden = !fits(row, "budget") || (wanted.length > 0 && !wanted.some((part) => name.includes(part)));
+    }
+    const settings = all("section.setting");
+    const shown = settings.filter((element) => !element.hidden);
+    const rows = all("table.main tbody tr").filter((row) => !row.closest("[hidden]"));
+    const whole = all("table.main tbody tr").length;
+    status.textContent = shown.length + " of " + settings.length + " settings, " + rows.length + " of " + whole + " rows";
+  }
+
+  function sort(head) {
+    const table = head.closest("table");
+    const down = head.getAttribute("aria-sort") !== "descending";
+    for (const other of all("thead th", table)) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const column = head.cellIndex;
+    const body = table.tBodies[0];
+    const key = (row) => {
+      const cell = row.cells[column];
+      if (!("value" in cell.dataset)) return cell.textContent.trim();
+      return cell.dataset.value === "" ? null : Number(cell.dataset.value);
+    };
+    const rows = Array.from(body.rows).map((row) => [key(row), row]);
+    rows.sort((a, b) => {
+      if (a[0] === null || b[0] === null) return (a[0] === null) - (b[0] === null);
+      const order = typeof a[0] === "number" ? a[0] - b[0] : a[0].localeCompare(b[0]);
+      return down ? -order : order;
+    });
+    for (const [, row] of rows) body.append(row);
+  }
+
+  for (const head of all("table.sortable thead th")) {
+    head.tabIndex = 0;
+    head.addEventListener("click", () => sort(head));
+    head.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(head); }
+    });
+  }
+  form.addEventListener("input", apply);
+  form.addEventListener("reset", () => setTimeout(apply, 0));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("beforeprint", () => all("details").forEach((element) => { element.open = true; }));
+  form.hidden = false;
+  apply();
+})();

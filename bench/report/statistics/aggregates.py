@@ -1,0 +1,70 @@
+"""One number a recipe (Agarwal et al., "Deep RL at the Edge of the Statistical Precipice", 2021)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from bench.report.statistics.bootstrap import LEVEL, Resampling, half_width, variation
+
+
+def iqm(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interquartile mean (B,) of ``values`` (N,) under each of ``weights`` (B, N): the mean of the middle half.
+
+    Values at the quartiles count by the share of their weight inside, so any N will do. NaN where weights are all 0.
+    """
+    order = np.argsort(values, kind="stable")
+    with np.errstate(invalid="ignore"):
+        upper = np.cumsum(weights[:, order], axis=1) / weights.sum(axis=1, keepdims=True)
+    inside = np.diff(np.clip(upper, 0.25, 0.75), axis=1, prepend=0.25)
+    return np.asarray(inside @ values[order] / 0.5)
+
+
+def middle(areas: NDArray[np.float64], patient: NDArray[np.intp], resampling: Resampling) -> tuple[float, float, float]:
+    """Interquartile mean of ``areas`` (S, V), one value a run and test volume, and its 95 % interval in 0..1.
+
+    The interval is that of a mean (:mod:`bench.report.statistics.bootstrap`), over seeds and volumes. NaN are left out.
+    """
+    there = np.isfinite(areas)
+    if not there.any():
+        return math.nan, math.nan, math.nan
+    seeds = resampling.seeds(len(areas))[:, :, None]
+    volumes = resampling.patients[:, None, patient]
+    joint, by_volume, by_seed = (
+        iqm(areas[there], np.broadcast_to(draws, (len(draws), *areas.shape))[:, there])[:, None]
+        for draws in (seeds * volumes, volumes, seeds)
+    )
+    varies = variation(joint, by_volume, by_seed)
+    found = float(iqm(areas[there], np.ones((1, there.sum())))[0])
+    half = half_width(varies.seeds, varies.volumes, len(areas), resampling.patients.shape[1]).item()
+    return found, max(found - half, 0.0), min(found + half, 1.0)
+
+
+def improvement(ours: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Probability that a run of ``ours`` (n,) scores above one of ``others`` (m,), ties a half, and its 95 % interval.
+
+    The probability is Mann and Whitney's, over all pairs of runs. The interval is Newcombe's (method 5, Statistics in
+    Medicine 25, 2006) with a continuity correction of half a pair, because a bootstrap of runs that all won says
+    "1, certainly", after two runs as well; this one says .45 to 1 after three against three. It holds the truth in
+    95 to 100 % of simulated cases from two runs on (without the correction 90 % with three). It is over runs on these
+    test volumes. NaN without runs.
+    """
+    if not len(ours) or not len(others):
+        return math.nan, math.nan, math.nan
+    above = np.sign(ours[:, None] - others[None, :])
+    found = float(np.mean((above + 1) / 2))
+    pairs, extra = above.size, (len(ours) + len(others)) / 2 - 1
+    z = stats.norm.ppf((1 + LEVEL) / 2)
+
+    def excess(p: float) -> float:
+        """Squared distance from what was found, above z squared times Hanley and McNeil's variance at ``p``."""
+        variance = p * (1 - p) * (1 + extra * ((1 - p) / (2 - p) + p / (1 + p))) / pairs
+        return float(max(abs(p - found) - 0.5 / pairs, 0.0) ** 2 - z**2 * variance)
+
+    edge = 1e-9
+    low = optimize.brentq(excess, 0.0, min(found, 1 - edge)) if found > edge else 0.0
+    high = optimize.brentq(excess, max(found, edge), 1.0) if found < 1 - edge else 1.0
+    return found, float(low), float(high)

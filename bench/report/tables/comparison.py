@@ -1,0 +1,62 @@
+"""The long table: every metric of every recipe and budget."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+import pandas as pd
+
+from bench.report.collect import SETTING, Results
+from bench.report.statistics.curve import aubc
+
+METRICS = ("dice", "hd95_mm", "assd_mm", "nsd", "cover_radius", "empty_predictions", "empty_truths")
+AUBC = "aubc_dice"
+COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "sd", "seeds"]
+LEGEND = (
+    "Means over test volumes of the mean over their classes; sd over seeds. empty_predictions: structures (volume x "
+    "class) that are there and of which nothing was predicted; empty_truths: predicted ones that are not there. Both "
+    "count with Dice 0, NSD 0 and distances equal to the volume's diagonal; where both are empty nothing counts."
+)
+
+
+def _spread(values: pd.Series) -> dict[str, float]:
+    return {"mean": float(values.mean()), "sd": float(values.std(ddof=1)), "seeds": int(values.count())}
+
+
+def comparison(results: Results) -> pd.DataFrame:
+    """One row a setting, recipe, budget and metric, columns :data:`COLUMNS`; sd over seeds, ddof 1, NaN for one seed.
+
+    Metrics are :data:`METRICS` and the Dice of each class. cost: full-slice equivalents bought so far, mean over seeds.
+    AUBC of Dice is a metric over all budgets; it counts only the runs that have them all.
+    """
+    names = [*METRICS, *sorted({m for m in results.scores["metric"] if m.startswith("dice_")})]
+    scores = results.scores[results.scores["metric"].isin(names)]
+    rows: list[dict[str, Any]] = []
+    for group, part in scores.groupby([*SETTING, "recipe", "round", "metric"], sort=False):
+        where = dict(zip([*SETTING, "recipe", "round", "metric"], typing.cast(tuple[Any, ...], group), strict=True))
+        number = where.pop("round")
+        rows.append(
+            where
+            | {"budget": part["budget"].iloc[0], "labelled": round(part["labelled"].mean())}
+            | {"cost": part["cost"].mean(), "_round": number, **_spread(part["value"])}
+        )
+    dice = scores[scores["metric"] == "dice"].sort_values("round")
+    for setting, part in dice.groupby(SETTING, sort=False):
+        rounds = part["round"].nunique()
+        for recipe, runs in part.groupby("recipe", sort=False):
+            whole = [run for _, run in runs.groupby("key", sort=False) if len(run) == rounds]
+            areas = pd.Series([aubc(run["labelled"], run["value"]) for run in whole], dtype=float).dropna()
+            if len(areas):
+                last = whole[0]
+                span = f"{last['budget'].iloc[0]} to {last['budget'].iloc[-1]}"
+                rows.append(
+                    dict(zip(SETTING, setting, strict=True))
+                    | {"recipe": recipe, "budget": span, "labelled": int(last["labelled"].iloc[-1])}
+                    | {"cost": float(last["cost"].iloc[-1]), "metric": AUBC, "_round": rounds, **_spread(areas)}
+                )
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "_round"])
+    rank = {name: i for i, name in enumerate([*names, AUBC])}
+    order = {recipe: i for i, recipe in enumerate(results.recipes)}
+    table["_metric"], table["_recipe"] = table["metric"].map(rank), table["recipe"].map(order)
+    return table.sort_values([*SETTING, "_metric", "_round", "_recipe"], ignore_index=True)[COLUMNS]

@@ -1,0 +1,63 @@
+"""The tables in the layout of papers: one booktabs tabular a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.report.tables.panels import Cell, Panel, Row
+
+SIGNS = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+         "—": "--", "±": r"$\pm$"}  # fmt: skip
+HEAD = r"""% Wants \usepackage{booktabs}. Bold: the best. Underlined: not significantly worse than the best
+% (paired t-tests over seeds, Holm over all pairs and budgets of the table). Mean and standard deviation over seeds.
+"""
+
+
+def latex(panels: Iterable[Panel]) -> str:
+    """One table a panel; recipes that read ground truth stand apart below."""
+    return "\n".join([HEAD, *map(_table, panels)])
+
+
+def escape(text: str) -> str:
+    """Plain text for LaTeX."""
+    return "".join(SIGNS.get(sign, sign) for sign in text)
+
+
+def _table(panel: Panel) -> str:
+    rivals = [row for row in panel.rows if not row.reference]
+    references = [row for row in panel.rows if row.reference]
+    units = ["", *(f"({slices})" for slices in panel.slices), ""]
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape(f'{panel.what}, mean ± sd over seeds: {panel.title}. Slices in parentheses.')}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(panel.budgets)}r}}",
+        r"\toprule",
+        _line(["recipe", *(escape(budget) for budget in panel.budgets), "AUBC"]),
+        _line(units),
+        r"\midrule",
+        *map(_row, rivals),
+        *([r"\midrule", *map(_row, references)] if references else []),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(row: Row) -> str:
+    return _line([escape(row.label), *map(_cell, [*row.cells, row.area])])
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "--"
+    mean, _, spread = cell.text.partition(" ")
+    marked = rf"\textbf{{{mean}}}" if cell.best else rf"\underline{{{mean}}}" if cell.tied else mean
+    return rf"{marked} {{\scriptsize {escape(spread)}}}" if spread else marked
+
+
+def _line(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"

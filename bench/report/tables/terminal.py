@@ -1,0 +1,86 @@
+"""The tables as a console shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from bench.report.analysis import analyse
+from bench.report.collect import Results
+from bench.report.tables.meaning import verdict
+from bench.report.tables.panels import NOTHING, Cell, Panel, panels
+
+analysed = lru_cache(maxsize=1)(analyse)
+"""What :func:`bench.report.write` has computed a moment ago is not computed again to be shown."""
+
+
+def terminal(results: Results) -> Group:
+    """The panels with what they can show, the failed runs and the unfinished ones, for a rich console."""
+    analysis = analysed(results)
+    parts: list[RenderableType] = []
+    for panel in panels(results, analysis):
+        parts += [Fitting(panel), Text(verdict(analysis, panel.setting)), Text()]
+    return Group(*parts, *(Text(line) for line in missing(results)))
+
+
+def missing(results: Results) -> list[str]:
+    """Lines about what is not in the tables, or not as one would think."""
+    lines = [f"failed: {key}: {reason}" for key, reason in results.failed.items()]
+    if results.unfinished:
+        lines.append(f"not finished: {', '.join(results.unfinished)}")
+    return [*lines, *(f"note: {note}" for note in results.notes), *(f"problem: {line}" for line in results.problems)]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A panel with as much in it as the console is wide: intervals and sd, sd, means, those of the last budget."""
+
+    panel: Panel
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """See rich."""
+        forms = [
+            table(self.panel, sd=True, interval=True), table(self.panel, sd=True), table(self.panel),
+            table(self.panel, budgets=1),
+        ]  # fmt: skip
+        free = options.update(max_width=10_000)
+        widths = (Measurement.get(console, free, form).maximum for form in forms)
+        fitting = (form for form, width in zip(forms, widths, strict=True) if width <= options.max_width)
+        yield next(fitting, forms[-1])
+
+
+def table(panel: Panel, sd: bool = False, interval: bool = False, budgets: int | None = None) -> Table:
+    """One form of a panel. budgets: how many of the last are shown; all for None."""
+    counts = {row.seeds for row in panel.rows}
+    same = len(counts) == 1  # then the title tells, and the table fits 80 columns
+    spread = ", mean ± sd" if sd else ", mean"
+    title = f"{panel.what}{spread} over {f'{counts.pop()} seed(s)' if same else 'seeds'}: {panel.title}"
+    out = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    out.add_column("recipe", no_wrap=True)
+    shown = slice(0 if budgets is None else -budgets, None)
+    heads = panel.heads if sd else [head.replace(" slices)", ")") for head in panel.heads]
+    ends = ["AUBC", *(["95 %\ninterval"] if interval else []), *([] if same else ["seeds"])]
+    for head in [*heads[shown], *ends]:
+        out.add_column(head.replace(" (", "\n("), justify="right", no_wrap=True)
+    rivals = [row for row in panel.rows if not row.reference]
+    for row in [*rivals, *(row for row in panel.rows if row.reference)]:
+        last = [] if not interval else [row.area.interval if row.area else NOTHING]
+        cells = [_text(cell, sd) for cell in [*row.cells[shown], row.area]]
+        name = f"{row.recipe}\n(reads truth)" if row.reference else row.recipe  # short, for 80 columns
+        out.add_row(name, *cells, *last, *([] if same else [row.seeds]))
+    return out
+
+
+def _text(cell: Cell | None, sd: bool) -> Text:
+    if cell is None:
+        return Text(NOTHING)
+    style = "bold" if cell.best else "underline" if cell.tied else ""
+    mean = Text(f"{cell.mean:.3f}", style)
+    return mean + Text(cell.text[len(mean) :]) if sd else mean

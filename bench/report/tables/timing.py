@@ -1,0 +1,28 @@
+"""Where the time of a round goes."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench.report.collect import SETTING, Results
+
+PARTS = ("embed", "select", "annotate", "train", "evaluate", "cover")
+NOTE = (
+    "Mean wall seconds of a round's parts, with whatever else the machine did. An embedding that the store held "
+    "was only read; a first round that is shared with other recipes counts with the time its training took."
+)
+
+
+def timing(results: Results) -> pd.DataFrame:
+    """Mean seconds of a round's parts, one row a setting and recipe; columns SETTING, recipe, <part>..., rounds."""
+    seconds = results.seconds
+    if not len(seconds):
+        return pd.DataFrame(columns=[*SETTING, "recipe", "rounds"])
+    rows = seconds.pivot_table("seconds", [*SETTING, "recipe"], "part", aggfunc="mean", sort=False)
+    rows = rows[[part for part in PARTS if part in rows] + [part for part in rows if part not in PARTS]]
+    rows["rounds"] = seconds.groupby([*SETTING, "recipe"], sort=False)[["key", "round"]].apply(
+        lambda part: len(part.drop_duplicates())
+    )
+    table = rows.reset_index().rename_axis(columns=None)
+    order = {recipe: i for i, recipe in enumerate(results.recipes)}
+    return table.sort_values([*SETTING, "recipe"], key=lambda c: c.map(order) if c.name == "recipe" else c)

@@ -1,0 +1,122 @@
+"""What MLflow shows of a run: name, tags, parameters and metrics, from its job and its records alone."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alseg_core.vocabulary import RoundRecord
+from bench.report.statistics.curve import aubc
+from bench.worker import Job
+
+KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
+LAST = "annotation/round"
+"""Metric that is sent with a round's others in one batch: where it is, the round is in the store."""
+AUBC = "aubc_dice"
+VALUE_LIMIT = 500
+
+
+def run_name(job: Job) -> str:
+    """What differs most comes first: the UI cuts long names."""
+    tags = tags_of(job)
+    schedule = "" if tags["schedule"] == "default" else f"-{tags['schedule']}"
+    return f"{tags['recipe']}-s{tags['seed']}-{tags['dataset']}-{tags['annotation']}{schedule}"
+
+
+def tags_of(job: Job) -> dict[str, str]:
+    """What runs are grouped and found by."""
+    raw = job.raw
+    return {
+        KEY: job.key,
+        "dataset": raw["dataset"]["name"],
+        "recipe": raw["recipe"]["name"],
+        "annotation": raw["annotation"]["name"],
+        "schedule": raw["schedule"],
+        "seed": str(raw["seed"]),
+        FOLDER: str(job.folder),
+    }
+
+
+def source_tags(study: str) -> dict[str, str]:
+    """Who made a run and with what."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = "unknown"
+    return {"mlflow.user": user, "mlflow.source.type": "LOCAL", "mlflow.source.name": f"alseg bench ({study})"}
+
+
+def commit_of(folder: Path) -> dict[str, str]:
+    """Commit of the code that a run was made with, where its environment.json knows it."""
+    commit = _environment(folder).get("commit")
+    return {"mlflow.source.git.commit": str(commit)} if commit else {}
+
+
+def dataset_of(job: Job, data_key: str) -> dict[str, str]:
+    """Name, digest, source and profile of the data: the fields of MLflow's ``Dataset``."""
+    dataset = job.raw["dataset"]
+    counts = _environment(job.folder).get("data", {})
+    return {
+        "name": dataset["name"],
+        "digest": data_key[:36],
+        "source_type": "local",
+        "source": json.dumps({"uri": dataset.get("root") or "generated"}),
+        "profile": json.dumps({name: counts[name] for name in ("patients", "volumes", "slices") if name in counts}),
+    }
+
+
+def _environment(folder: Path) -> dict[str, Any]:
+    path = folder / "environment.json"
+    facts: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return facts
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """Nested settings as ``{"train.network.name": "unet"}``; lists and empty mappings as JSON."""
+    if isinstance(value, Mapping) and value:
+        items = [flatten(inner, f"{prefix}.{key}" if prefix else str(key)) for key, inner in value.items()]
+        return {key: text for item in items for key, text in item.items()}
+    return {prefix: value if isinstance(value, str) else json.dumps(value)}
+
+
+def metrics_of(record: RoundRecord) -> dict[str, float]:
+    """Everything of a round that is a number and defined. The part before a "/" is a section of the UI's charts.
+
+    The mean scores are in none: their names are those of the report.
+    """
+    numbers = {
+        **{_scored(name): value for name, value in record.summary.items()},
+        "annotation/cover_radius": record.cover_radius,
+        "annotation/cost": record.cost,
+        "annotation/fraction": record.fraction,
+        "annotation/marked": record.marked,
+        "annotation/foreground": record.foreground,
+        **{f"seconds/{part}": value for part, value in record.seconds.items()},
+        "system/peak_mb": record.peak_mb,
+        LAST: record.round,
+    }
+    return {_safe(name): float(value) for name, value in numbers.items() if value is not None and np.isfinite(value)}
+
+
+def _scored(name: str) -> str:
+    if name.startswith("dice_"):
+        return f"classes/{name}"
+    return f"volumes/{name}" if name.startswith("empty_") else name
+
+
+def final_metrics(records: Sequence[RoundRecord]) -> dict[str, float]:
+    """Of a whole run: area under its curve of Dice over labelled slices, divided by their range."""
+    dice = [record.summary.get("dice") for record in records]
+    if any(value is None for value in dice):
+        return {}
+    area = aubc([record.labelled for record in records], [value for value in dice if value is not None])
+    return {AUBC: area} if np.isfinite(area) else {}
+
+
+def _safe(name: str) -> str:
+    return "".join(sign if sign.isalnum() or sign in "_-. /" else "_" for sign in name)

@@ -1,0 +1,52 @@
+"""A run's kept test slices as one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLOURS = np.array(
+    [[0, 0, 0], [213, 94, 0], [0, 114, 178], [240, 228, 66], [0, 158, 115], [204, 121, 167], [86, 180, 233]], np.uint8
+)
+"""Okabe and Ito's, which most colour-blind people can tell apart; class 0 is the background."""
+ROWS, WIDTH, HEAD = 8, 192, 14
+
+
+def sheet(examples: Path, target: Path) -> None:
+    """One row a slice: image, truth over it, prediction over it; at most 8, taken evenly.
+
+    examples: ``.npz`` with image (K, H, W), truth and prediction (K, H, W) class numbers, case (K,), z (K,).
+    """
+    from PIL import Image, ImageDraw
+
+    with np.load(examples) as kept:
+        columns = [kept[name] for name in ("image", "truth", "prediction", "case", "z")]
+    count = len(columns[0])
+    chosen = np.unique(np.linspace(0, count - 1, min(ROWS, count)).round().astype(int))
+    height = round(WIDTH * columns[0].shape[1] / columns[0].shape[2])
+    page = Image.new("RGB", (3 * WIDTH, len(chosen) * (height + HEAD)))
+    pen = ImageDraw.Draw(page)
+    for row, index in enumerate(chosen):
+        image, truth, prediction, case, z = (column[index] for column in columns)
+        top = row * (height + HEAD)
+        for column, (title, labels) in enumerate(
+            ((f"{case}, slice {z}", None), ("truth", truth), ("prediction", prediction))
+        ):
+            panel = Image.fromarray(_over(image, labels)).resize((WIDTH, height), Image.Resampling.NEAREST)
+            page.paste(panel, (column * WIDTH, top + HEAD))
+            pen.text((column * WIDTH + 3, top + 1), title, fill=(255, 255, 255))
+    page.save(target, optimize=True)
+
+
+def _over(image: NDArray[np.generic], labels: NDArray[np.generic] | None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 of an image (H, W) in its own range, with the classes (H, W) over it in colours."""
+    values = image.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    grey = np.repeat(((values - low) * (255 / max(high - low, 1e-9)))[..., None], 3, axis=-1)
+    if labels is not None:
+        classes = labels.astype(int)
+        painted = COLOURS[np.where(classes > 0, (classes - 1) % (len(COLOURS) - 1) + 1, 0)]
+        grey = np.where(classes[..., None] > 0, 0.45 * grey + 0.55 * painted, grey)
+    return grey.round().astype(np.uint8)

@@ -1,0 +1,42 @@
+"""Where the store is, and how to speak with it without waiting for ever."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+BOUNDS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Settings of MLflow that hold unless the user's environment says otherwise: short waits, nothing printed."""
+
+
+def tracking_uri(out: Path) -> str:
+    """MLFLOW_TRACKING_URI, or a SQLite file below ``out``."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{out.absolute() / 'mlflow.db'}"
+
+
+def artifact_root(out: Path) -> str | None:
+    """Folder of the files of a store below ``out``; None where a server has its own."""
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (out.absolute() / "mlartifacts").as_uri()
+
+
+def connect(out: Path) -> MlflowClient:
+    """A client of the store. Raises whatever MLflow raises when it is not there."""
+    for name, value in BOUNDS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for logger in ("mlflow", "alembic", "git"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    return MlflowClient(tracking_uri=tracking_uri(out))

@@ -1,0 +1,280 @@
+"""One study in the store: what it has, what it lacks, and sending that."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alseg_core.results import RunFolder
+from alseg_core.vocabulary import RoundRecord
+from bench.tracking import content
+from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
+from bench.tracking.pictures import sheet
+from bench.tracking.server import artifact_root, connect
+from bench.tracking.views import NOTE, experiment_tags
+from bench.tracking.weights import pack
+from bench.worker import Job
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+PARENT = "mlflow.parentRunId"
+WHOLE, FORM = "alseg.tracked", "2"
+"""Tag of a run that is in the store with all its files, and the form it is in: runs of another form are sent again."""
+FAILURE = "failure"
+PAGE = 200
+"""Runs asked for at once: a thousand whole runs are megabytes."""
+BATCH = 900
+"""Metrics sent at once; MLflow takes 1,000."""
+NOTE_LIMIT = 7000
+"""Characters of a description; MLflow takes 8,000."""
+
+
+@dataclass
+class Stored:
+    """What the store has of a run. start: ms; rounds: how many; params: names; data: it knows the run's dataset."""
+
+    run: str
+    start: int
+    status: str = "RUNNING"
+    rounds: int = 0
+    params: frozenset[str] = frozenset()
+    data: bool = False
+    failed: bool = False
+    whole: bool = False
+
+    @classmethod
+    def of(cls, run: Run) -> Stored:
+        """From a run as the store returns it."""
+        metrics, tags = run.data.metrics, run.data.tags
+        whole = run.info.status == "FINISHED" and tags.get(WHOLE) == FORM
+        return cls(
+            run=run.info.run_id,
+            start=run.info.start_time,
+            status=run.info.status,
+            rounds=int(metrics[LAST]) + 1 if LAST in metrics else 0,
+            params=frozenset() if whole else frozenset(run.data.params),
+            data=bool(run.inputs and run.inputs.dataset_inputs),
+            failed=FAILURE in tags,
+            whole=whole,
+        )
+
+
+@dataclass(eq=False)
+class Tracker:
+    """One study's experiment. Its methods raise what the store raises; :class:`Background` keeps that from a study.
+
+    What the store has is read once; after an error nothing is taken for known, and it is read again.
+    """
+
+    name: str
+    out: Path
+    _client: MlflowClient | None = None
+    _experiment: str = ""
+    _parent: Stored = field(default_factory=lambda: Stored("", 0))
+    _runs: dict[str, Stored] = field(default_factory=dict)
+
+    def sync(self, job: Job, failure: str | None = None, unfinished: str = "RUNNING") -> None:
+        """Send the rounds of the run's folder that the store does not have; at the end of the run close it.
+
+        unfinished: status of a run that has rounds left and has not failed. Sending the same twice changes nothing.
+        """
+        try:
+            client = self._open()
+        except Exception:
+            self._client = None
+            raise
+        if job.key in self._runs and self._runs[job.key].whole:
+            return
+        folder = RunFolder(job.folder)
+        records = folder.records()  # a damaged one says nothing about the store
+        try:
+            self._sync(client, job, folder, records, failure, unfinished)
+        except Exception:
+            self._client = None
+            raise
+
+    def close(self, report: Path | None, status: str) -> None:
+        """End the parent run, with the study's report."""
+        try:
+            client = self._open()
+            if report is not None and report.exists():
+                client.log_artifacts(self._parent.run, str(report), "report")
+                client.set_tag(self._parent.run, NOTE, _note(self.name, report))
+            self._set_status(client, self._parent, status)
+        except Exception:
+            self._client = None
+            raise
+
+    def started(self, key: str) -> bool:
+        """The store has this run, unfinished, as far as is known without asking."""
+        return key in self._runs and self._runs[key].status == "RUNNING"
+
+    def _open(self) -> MlflowClient:
+        """Find or create the experiment and the parent run, and learn what the store has."""
+        if self._client is not None:
+            return self._client
+        client = connect(self.out)
+        found = client.get_experiment_by_name(self.name)
+        if found is None:
+            self._experiment = client.create_experiment(self.name, artifact_location=artifact_root(self.out))
+        else:
+            self._experiment = found.experiment_id
+            if found.lifecycle_stage == "deleted":
+                client.restore_experiment(self._experiment)
+        known = found.tags if found else {}
+        for tag, value in experiment_tags(self.name).items():
+            if known.get(tag) != value:
+                client.set_experiment_tag(self._experiment, tag, value)
+        self._runs, parent = {}, None
+        for run in self._existing(client):
+            tags = run.data.tags
+            if KEY in tags:
+                self._keep(client, tags[KEY], Stored.of(run))
+            elif tags.get(STUDY) == self.name:
+                parent = Stored.of(run)
+        self._parent = parent or self._create(client, self.name, {STUDY: self.name, NOTE: _note(self.name, None)})
+        self._client = client
+        return client
+
+    def _existing(self, client: MlflowClient) -> Iterator[Run]:
+        token = None
+        while True:
+            page = client.search_runs([self._experiment], max_results=PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _keep(self, client: MlflowClient, key: str, run: Stored) -> None:
+        """Of two runs with one key, which a server makes that answers too late to be heard, the fuller one stays."""
+        other = self._runs.setdefault(key, run)
+        if other is not run:
+            self._runs[key], emptier = (other, run) if other.rounds >= run.rounds else (run, other)
+            client.delete_run(emptier.run)
+
+    def _create(self, client: MlflowClient, name: str, tags: Mapping[str, str], ago: int = 0) -> Stored:
+        """ago: ms since its start."""
+        start = int(1000 * time.time()) - ago
+        tags = {**tags, **content.source_tags(self.name)}
+        return Stored(client.create_run(self._experiment, start, tags, name).info.run_id, start)
+
+    def _sync(
+        self,
+        client: MlflowClient,
+        job: Job,
+        folder: RunFolder,
+        records: Sequence[RoundRecord],
+        failure: str | None,
+        unfinished: str,
+    ) -> None:
+        run = self._runs.get(job.key)
+        worked = [max(1, int(1000 * sum(record.seconds.values()))) for record in records]
+        if run is None:
+            tags = {**content.tags_of(job), STUDY: self.name, PARENT: self._parent.run}
+            run = self._runs[job.key] = self._create(client, content.run_name(job), tags, sum(worked))
+        finished = len(records) >= job.rounds
+        if not finished and failure is None and unfinished == "RUNNING":
+            self._set_status(client, self._parent, "RUNNING")
+        self._params(client, job, run)
+        self._rounds(client, run, records, worked, finished)
+        self._data(client, run, job, folder)
+        if finished:
+            self._artifacts(client, run, records, folder)
+        self._failure(client, run, failure, finished)
+        status = "FINISHED" if finished else "FAILED" if failure is not None else unfinished
+        self._set_status(client, run, status, run.start + sum(worked) if finished else None)
+        run.whole = finished
+
+    def _params(self, client: MlflowClient, job: Job, run: Stored) -> None:
+        from mlflow.entities import Param
+
+        settings = content.flatten(job.raw)
+        params = [Param(key, text[:VALUE_LIMIT]) for key, text in settings.items() if key not in run.params]
+        for start in range(0, len(params), 100):
+            client.log_batch(run.run, params=params[start : start + 100])
+        run.params = frozenset(settings)
+
+    def _rounds(
+        self, client: MlflowClient, run: Stored, records: Sequence[RoundRecord], worked: Sequence[int], finished: bool
+    ) -> None:
+        """Send the rounds that the store lacks, each in one batch with its mark.
+
+        A time comes from the record, so a round that was sent in part and is sent again makes no doubles.
+        """
+        from mlflow.entities import Metric
+
+        batch: list[Metric] = []
+        for number in range(run.rounds, len(records)):
+            record, clock = records[number], run.start + sum(worked[: number + 1])
+            numbers = content.metrics_of(record)
+            if finished and number == len(records) - 1:
+                numbers |= content.final_metrics(records)
+            if len(batch) + len(numbers) > BATCH:
+                client.log_batch(run.run, metrics=batch)
+                batch = []
+            batch += [Metric(name, value, clock, record.labelled) for name, value in numbers.items()]
+        if batch:
+            client.log_batch(run.run, metrics=batch)
+        run.rounds = len(records)
+
+    def _data(self, client: MlflowClient, run: Stored, job: Job, folder: RunFolder) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        identity = folder.identity()
+        if run.data or identity is None:
+            return
+        dataset = Dataset(**content.dataset_of(job, identity["data_key"]))
+        client.log_inputs(run.run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+        for tag, value in content.commit_of(job.folder).items():
+            client.set_tag(run.run, tag, value)
+        run.data = True
+
+    def _artifacts(self, client: MlflowClient, run: Stored, records: Sequence[RoundRecord], folder: RunFolder) -> None:
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary)
+            selected = [{"round": r.round, "labelled": r.labelled, "selected": r.selected} for r in records]
+            (path / "selected.json").write_text(json.dumps(selected, indent=1))
+            if (folder.path / "examples.npz").exists():
+                sheet(folder.path / "examples.npz", path / "examples.png")
+            pack(folder.path, path, run.run)
+            client.log_artifacts(run.run, str(path))
+        client.set_tag(run.run, WHOLE, FORM)
+
+    def _failure(self, client: MlflowClient, run: Stored, failure: str | None, finished: bool) -> None:
+        if failure is not None:
+            client.set_tag(run.run, FAILURE, failure[:VALUE_LIMIT])
+            run.failed = True
+        elif finished and run.failed:
+            client.delete_tag(run.run, FAILURE)
+            run.failed = False
+
+    def _set_status(self, client: MlflowClient, run: Stored, status: str, end: int | None = None) -> None:
+        if status == run.status:
+            return
+        if status == "RUNNING":
+            client.update_run(run.run, status=status)
+        else:
+            client.set_terminated(run.run, status=status, end_time=end)
+        run.status = status
+
+
+def _note(study: str, report: Path | None) -> str:
+    """What the parent run says of itself, in Markdown: with a report, its comparison."""
+    head = f"Study **{study}** of alseg. Its runs are nested below; its report is under Artifacts (`report/`).\n"
+    path = report / "comparison.md" if report is not None else None
+    if path is None or not path.exists():
+        return head
+    kept: list[str] = []
+    for line in path.read_text().splitlines():
+        if sum(len(part) + 1 for part in kept) + len(line) > NOTE_LIMIT - len(head):
+            kept.append("\n(cut; whole in `report/comparison.md`)")
+            break
+        kept.append(line)
+    return head + "\n" + "\n".join(kept) + "\n"

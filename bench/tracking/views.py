@@ -1,0 +1,111 @@
+"""What a study's experiment opens with in MLflow's UI: its kind, a description and two saved views.
+
+A saved view is what the UI's "Save as new view" writes: an experiment tag with the state of the page, deflated JSON. It
+is read by the UI alone; one that it cannot read any more is a view that does not open, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any
+
+from bench.tracking.content import AUBC
+
+NOTE = "mlflow.note.content"
+VIEW = "mlflow.sharedViewState."
+CURVES, TABLE = "alseg-curves", "alseg-table"
+CHARTS = ("dice", AUBC, "hd95_mm", "annotation/cover_radius")
+COLUMNS = [
+    "tags.`recipe`", "tags.`seed`", "tags.`dataset`", "tags.`annotation`",
+    "metrics.`dice`", f"metrics.`{AUBC}`", "metrics.`hd95_mm`", "metrics.`annotation/cost`", "attributes.`Dataset`",
+]  # fmt: skip
+
+
+def experiment_tags(study: str) -> dict[str, str]:
+    """Tags of a study's experiment. study: its name."""
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": AUBC,
+        NOTE: description(study),
+        VIEW + CURVES: _view("Dice by recipe", _curves()),
+        VIEW + TABLE: _view("All runs", _table()),
+    }
+
+
+def description(study: str) -> str:
+    """How to read the experiment, in Markdown."""
+    return (
+        f"Study **{study}**: active learning, one nested run for each recipe, seed and setting.\n\n"
+        "- The step of every metric is the number of labelled slices.\n"
+        "- *Views > Dice by recipe*: learning curves, mean over seeds. *Views > All runs*: one row a run.\n"
+        f"- `dice`: of the test volumes, 0 to 1; in a table that of the last round. `{AUBC}`: area under its curve.\n"
+        f"- The run *{study}* holds the study's report under Artifacts: open `report/report.html`.\n"
+    )
+
+
+def _view(name: str, state: dict[str, Any]) -> str:
+    packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
+    return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{packed}"})
+
+
+def _page(**state: Any) -> dict[str, Any]:
+    """State of the page of runs. The search leaves out the parent run, so the UI does not fold its runs under it."""
+    return {
+        "searchFilter": "tags.recipe LIKE '%'",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": COLUMNS,
+        "runsHiddenMode": "FIRST_20_RUNS",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": True,  # or the UI puts sections of its own before ours
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        **state,
+    }
+
+
+def _curves() -> dict[str, Any]:
+    section = {"uuid": "scores", "name": "Scores", "display": True, "isReordered": False, "deleted": False}
+    return _page(
+        groupBy={"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "recipe"}]},
+        compareRunCharts=[_chart(metric) for metric in CHARTS],
+        compareRunSections=[{**section, "isGenerated": False}],
+    )
+
+
+def _chart(metric: str) -> dict[str, Any]:
+    common = {
+        "uuid": metric, "metricSectionId": "scores", "deleted": False, "isGenerated": False,
+        "displayName": metric, "metricKey": metric, "runsCountToCompare": 20,
+    }  # fmt: skip
+    if metric == AUBC:
+        return {**common, "type": "BAR"}
+    return {
+        **common,
+        "type": "LINE",
+        "lineSmoothness": 0,
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "range": {},
+        "xAxisKey": "step",
+        "selectedXAxisMetricKey": "",
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "ignoreOutliers": False,
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+    }
+
+
+def _table() -> dict[str, Any]:
+    return _page(orderByKey=f"metrics.`{AUBC}`", runsHiddenMode="SHOW_ALL")

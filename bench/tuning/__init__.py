@@ -1,0 +1,1 @@
+"""Tuning of a recipe: Optuna proposes settings, Ray runs them, validation volumes judge them."""

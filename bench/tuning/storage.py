@@ -1,0 +1,87 @@
+"""Where Optuna keeps its trials: a SQLite file below OUT, or what a URL names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alseg_core.errors import AlsegError, ConfigError, MissingPackageError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+VARIABLE = "ALSEG_OPTUNA_URL"
+WAIT_S = 60
+"""Seconds that SQLite waits for another process that is writing, such as a dashboard."""
+JOURNAL, GRPC = "journal://", "grpc://"
+
+
+def storage_url(out: Path, given: str | None) -> str:
+    """What was given, or $ALSEG_OPTUNA_URL, or ``optuna.db`` below ``out``."""
+    return given or os.environ.get(VARIABLE) or f"sqlite:///{out.absolute() / 'optuna.db'}"
+
+
+def shown(url: str) -> str:
+    """The URL without its password."""
+    from sqlalchemy.engine import make_url
+
+    return url if url.startswith((JOURNAL, GRPC)) else make_url(url).render_as_string(hide_password=True)
+
+
+def open_storage(url: str) -> BaseStorage:
+    """The storage of a URL: a database of SQLAlchemy's, ``journal://FILE`` or ``grpc://HOST:PORT`` (Optuna's proxy).
+
+    Raises ConfigError for a URL that is none, AlsegError when nothing can be opened there.
+    """
+    import optuna
+    from optuna.storages import GrpcStorageProxy, JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for logger in ("alembic", "optuna"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    try:
+        if url.startswith(JOURNAL):
+            file = str(Path(url.removeprefix(JOURNAL)).expanduser())
+            return JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
+        if url.startswith(GRPC):
+            host, _, port = url.removeprefix(GRPC).rpartition(":")
+            with warnings.catch_warnings(category=optuna.exceptions.ExperimentalWarning, action="ignore"):
+                return GrpcStorageProxy(host=host, port=int(port))
+        waits = {"connect_args": {"timeout": WAIT_S}} if make_url(url).get_backend_name() == "sqlite" else {}
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            f"{url!r} is no storage of Optuna; wanted sqlite:///FILE, another URL of SQLAlchemy, journal://FILE or "
+            "grpc://HOST:PORT."
+        ) from None
+    except ImportError as error:
+        raise MissingPackageError(f"the storage {shown(url)} needs another package: {error}") from None
+    except Exception as error:
+        raise AlsegError(f"the storage {shown(url)} cannot be opened: {_brief(error)}") from None
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """Turn a storage that stops answering into an AlsegError that says how to go on."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise AlsegError(
+            f"the storage {shown(url)} does not answer: {_brief(error)}. Nothing that is finished is lost; the same "
+            "command goes on from there."
+        ) from None
+
+
+def _brief(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]

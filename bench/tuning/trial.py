@@ -1,0 +1,93 @@
+"""A trial on disk and on a worker: its runs, one seed after another, and what they are worth."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.results import RunFolder, write_atomic
+from alseg_core.vocabulary import RoundRecord
+from bench.cluster import check_sight
+from bench.faults import reason_of
+from bench.worker import Job, run_one
+
+if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
+
+FILE = "trial.json"
+REFUSALS = (AlsegError, ConfigError)
+"""What a run's settings are to blame for, such as a loss that is no number; not a disk that is full."""
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """``trial.json`` (number, settings, runs of the proxy) and ``runs/``, to which the full loop adds its own."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, number: int, tuning: Path) -> TrialFolder:
+        """The trial's folder in that of its tuning."""
+        return cls(tuning / "trials" / f"{number:04d}")
+
+    def write(self, number: int, values: Mapping[str, Any], runs: Sequence[RunConfig]) -> None:
+        """Say what the trial is."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        content = {"number": number, "settings": dict(values), "runs": [run.describe() for run in runs]}
+        write_atomic(self.path / FILE, json.dumps(content, indent=1))
+
+    def jobs(self) -> list[Job]:
+        """The proxy's runs, seed by seed."""
+        from alseg_core.config import RunConfig
+
+        runs = json.loads((self.path / FILE).read_text())["runs"]
+        return [Job.of(RunConfig.load(raw), self.path) for raw in runs]
+
+    def failure(self) -> str | None:
+        """Why a run of the trial failed."""
+        return next((why for path in self.path.glob("runs/*") if (why := RunFolder(path).failure())), None)
+
+
+def score(records: Sequence[RoundRecord]) -> float:
+    """Area under the budget curve of the mean Dice of a run's volumes; the Dice itself where there is one budget.
+
+    Trapezoid over labelled slices, divided by their range. Raises AlsegError when no volume has any foreground.
+    """
+    dice = [record.summary["dice"] for record in records]
+    defined = [value for value in dice if value is not None]
+    if len(defined) < len(dice) or not dice:
+        raise AlsegError("no Dice to judge by: none of the validation volumes has foreground.")
+    budgets = np.array([record.labelled for record in records], dtype=float)
+    if len(budgets) == 1:
+        return float(defined[0])
+    return float(np.trapezoid(defined, budgets) / (budgets[-1] - budgets[0]))
+
+
+def work(config: Mapping[str, str], store_root: str, scratch: str, stalled_after: float | None) -> None:
+    """What a Ray worker does with a trial: its runs in turn, and after each the mean score so far.
+
+    Reports ``rung`` (runs finished) and ``value``. What the settings are to blame for is reported as ``refused`` and
+    ends the trial; anything else that goes wrong is raised. stalled_after: see :func:`bench.worker.run_one`.
+    """
+    from ray import tune
+
+    check_sight(Path(scratch))
+    scores: list[float] = []
+    for job in TrialFolder(Path(config["folder"])).jobs():
+        try:
+            if not job.finished():
+                run_one(job.raw, job.folder, Path(store_root), stalled_after=stalled_after)
+            scores.append(score(RunFolder(job.folder).records()))
+        except AlsegError as error:
+            if type(error.__cause__ or error) not in REFUSALS:
+                raise
+            tune.report({"rung": len(scores), "value": math.nan, "refused": reason_of(error)})
+            return
+        tune.report({"rung": len(scores), "value": float(np.mean(scores))})  # returns when the trial is to go on

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench.report import analysis
+from bench.report.analysis import Analysis, analyse
+from bench.report.collect import Results
+from bench.report.statistics.curve import aubc
+
+SETTING = {"dataset": "d", "annotation": "mask", "schedule": "default"}
+LABELLED = [10, 20, 40]
+
+
+def runs(
+    recipe: str, dice: NDArray[np.float64], labelled: list[int] = LABELLED, patients: int | None = None, **more: Any
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of scores and volumes of Dice (S, R, V); NaN rounds and volumes are left out, as in run folders."""
+    scores, volumes = [], []
+    for seed, of_seed in enumerate(dice):
+        for number, of_round in enumerate(of_seed):
+            defined = {f"v{v:02}": value for v, value in enumerate(of_round) if not math.isnan(value)}
+            if not defined:
+                continue
+            who = {**SETTING, **more, "recipe": recipe, "seed": seed, "key": f"{recipe}-{more}-{seed}", "round": number,
+                   "budget": str(labelled[number]), "labelled": labelled[number]}  # fmt: skip
+            spent = {
+                "fraction": labelled[number] / 100,
+                "cost": labelled[number] ** 1.5,
+                "foreground": 7.0 * labelled[number],
+            }
+            scores += [
+                {**who, **spent, "metric": "dice", "value": float(np.mean(list(defined.values())))},
+                {**who, **spent, "metric": "cover_radius", "value": 8.0 / (number + 1)},
+                {**who, **spent, "metric": "nsd", "value": 0.1},
+            ]
+            for v, (case, value) in enumerate(defined.items()):
+                patient = {} if patients is None else {"patient": f"p{v % patients}"}
+                volumes.append({**who, **patient, "case": case, "dice": value})
+    return scores, volumes
+
+
+def results(*parts: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> Results:
+    scores = pd.DataFrame([row for part in parts for row in part[0]])
+    volumes = pd.DataFrame([row for part in parts for row in part[1]])
+    recipes = list(dict.fromkeys(row["recipe"] for part in parts for row in part[0]))
+    return Results("s", scores, volumes, pd.DataFrame(), recipes, {}, [], {}, {}, {})
+
+
+def made(offset: float, seed: int, seeds: int = 4, volumes: int = 8, rounds: int = 3) -> NDArray[np.float64]:
+    """Dice (seeds, rounds, volumes): hard and easy volumes that all recipes share, and noise of the recipe."""
+    shared = np.random.default_rng(99).normal(0, 0.1, volumes)
+    rng = np.random.default_rng(seed)
+    level = 0.5 + offset + 0.1 * np.arange(rounds)[:, None] + shared
+    return level + rng.normal(0, 0.01, (seeds, 1, 1)) + rng.normal(0, 0.01, (seeds, rounds, volumes))
+
+
+def cell(frame: pd.DataFrame, **where: Any) -> pd.Series:
+    rows = frame[np.logical_and.reduce([frame[name] == value for name, value in where.items()])]
+    assert len(rows) == 1, rows
+    return rows.iloc[0]
+
+
+RANDOM, BETTER, ALIKE = made(0.0, 1), made(0.15, 2), made(0.148, 3)
+
+
+@pytest.fixture(scope="module")
+def found() -> Analysis:
+    return analyse(results(runs("random", RANDOM), runs("better", BETTER), runs("alike", ALIKE),
+                           runs("oracle_foreground", made(0.3, 4))))  # fmt: skip
+
+
+def test_tables_have_their_columns(found: Analysis) -> None:
+    for name, columns in (("cells", analysis.CELLS), ("areas", analysis.AREAS), ("tests", analysis.TESTS),
+                          ("penalties", analysis.PENALTIES), ("standing", analysis.STANDING),
+                          ("power", analysis.POWERS)):  # fmt: skip
+        frame = getattr(found, name)
+        assert list(frame.columns) == columns and len(frame)
+        assert (frame[["dataset", "annotation", "schedule"]] == list(SETTING.values())).all(axis=None)
+
+
+def test_cells(found: Analysis) -> None:
+    assert len(found.cells) == 4 * 3
+    row = cell(found.cells, recipe="better", round=1)
+    per_run = BETTER[:, 1].mean(axis=-1)
+    assert row["mean"] == pytest.approx(per_run.mean()) and row["sd"] == pytest.approx(per_run.std(ddof=1))
+    assert (row["budget"], row["labelled"], row["fraction"], row["cost"]) == ("20", 20, 0.2, pytest.approx(20**1.5))
+    assert (row["seeds"], row["volumes"], row["interval"], row["cover_radius"]) == (4, 8, "seeds x volumes", 4)
+    assert row["low"] < row["mean"] < row["high"]
+    assert row["mean"] - row["low"] == pytest.approx(row["high"] - row["mean"])
+    assert row["high"] - row["mean"] > 2 * stats.sem(BETTER[:, 1].mean(axis=0))  # no less than the volumes alone
+
+
+def test_areas(found: Analysis) -> None:
+    row = cell(found.areas, recipe="random", axis="slices")
+    areas = [aubc(LABELLED, run.mean(axis=-1)) for run in RANDOM]
+    assert row["mean"] == pytest.approx(np.mean(areas)) and row["sd"] == pytest.approx(np.std(areas, ddof=1))
+    assert row["low"] < row["mean"] < row["high"] and row["seeds"] == 4
+    by_cost = [aubc(np.array(LABELLED) ** 1.5, run.mean(axis=-1)) for run in RANDOM]
+    assert cell(found.areas, recipe="random", axis="cost")["mean"] == pytest.approx(np.mean(by_cost))
+
+
+def test_tests_are_paired_and_corrected(found: Analysis) -> None:
+    assert len(found.tests) == 6 * 4
+    row = cell(found.tests, a="random", b="better", budget="40")
+    ours, theirs = RANDOM[:, 2].mean(axis=-1), BETTER[:, 2].mean(axis=-1)
+    assert row["difference"] == pytest.approx(np.mean(ours - theirs))
+    assert row["p"] == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
+    own = cell(found.cells, recipe="random", budget="40")
+    assert row["high"] - row["low"] < (own["high"] - own["low"]) / 2  # the volumes' differences cancel
+    assert row["low"] < row["difference"] < row["high"] < 0
+    assert cell(found.tests, a="random", b="better", round=-1)["budget"] == "AUBC"
+
+
+def test_holms_families_are_budgets_and_area_of_competitors(found: Analysis) -> None:
+    tests = found.tests
+    rivals = ~(tests["b"] == "oracle_foreground")
+    assert tests["p_holm"][~rivals].isna().all() and tests["p"][~rivals].notna().all()
+    for family, size in ((rivals & (tests["round"] >= 0), 9), (rivals & (tests["round"] < 0), 3)):
+        p, corrected = tests["p"][family].to_numpy(), tests["p_holm"][family].to_numpy()
+        assert len(p) == size and corrected.min() == pytest.approx(min(p.min() * size, 1))
+        assert (corrected >= p).all()
+
+
+def test_best_and_tied(found: Analysis) -> None:
+    for number in range(3):
+        marks = {row.recipe: (row.best, row.tied) for row in found.cells[found.cells["round"] == number].itertuples()}
+        assert marks["random"] == (False, False) and marks["oracle_foreground"] == (False, False)
+        assert sorted((marks["better"], marks["alike"])) == [(False, True), (True, True)]
+
+
+def test_penalties(found: Analysis) -> None:
+    assert len(found.penalties) == 6
+    row = cell(found.penalties, winner="better", loser="random")
+    assert (row["penalty"], row["penalty_holm"]) == (1, 1)
+    assert cell(found.penalties, winner="random", loser="better")["penalty"] == 0
+
+
+def test_standing(found: Analysis) -> None:
+    standing = found.standing.set_index("recipe")
+    scores = np.stack([RANDOM, BETTER, ALIKE]).mean(axis=-1)
+    expected = stats.rankdata(-scores, axis=0).mean(axis=(1, 2))
+    assert standing["rank"].tolist() == pytest.approx([*expected, math.nan], nan_ok=True)
+    assert standing["rank_seeds"].tolist() == [4, 4, 4, 0]
+    areas = [aubc(LABELLED, BETTER[s, :, v]) for s in range(4) for v in range(8)]
+    better = standing.loc["better"]
+    assert better["iqm"] == pytest.approx(stats.trim_mean(areas, 0.25))
+    assert better["iqm_low"] < better["iqm"] < better["iqm_high"]
+    assert better["improvement"] == 1 and 0.5 < better["improvement_low"] < 1 == better["improvement_high"]
+    assert math.isnan(standing.loc["random", "improvement"]) and math.isnan(better["efficiency"])
+    assert better["cover_radius"] == pytest.approx(np.mean([8, 4, 8 / 3]))
+
+
+def test_power(found: Analysis) -> None:
+    assert len(found.power) == 3 * 4
+    row = cell(found.power, recipe="alike", budget="10")
+    differences = (ALIKE - RANDOM)[:, 0].mean(axis=-1)
+    assert row["difference"] == pytest.approx(differences.mean())
+    assert row["sd_difference"] == pytest.approx(differences.std(ddof=1))
+    assert row["detectable"] == pytest.approx(2.128 * differences.std(ddof=1), rel=1e-3) and row["seeds"] == 4
+    assert row["seeds_needed"] <= 3 < row["seeds_needed_02"] < 20
+
+
+def test_same_input_same_numbers(found: Analysis) -> None:
+    parts = results(runs("random", RANDOM), runs("better", BETTER))
+    first, second, other = analyse(parts), analyse(parts), analyse(parts, seed=1)
+    pd.testing.assert_frame_equal(first.cells, second.cells)
+    pd.testing.assert_frame_equal(first.standing, second.standing)
+    assert not np.array_equal(first.cells["low"], other.cells["low"])
+    assert first.cells["low"].to_numpy() == pytest.approx(other.cells["low"].to_numpy(), abs=0.01)
+
+
+def test_other_recipes_do_not_move_an_interval(found: Analysis) -> None:
+    alone = analyse(results(runs("better", BETTER)))
+    for name in ("low", "high"):
+        together = found.cells[found.cells["recipe"] == "better"][name].to_numpy()
+        assert alone.cells[name].to_numpy() == pytest.approx(together)
+
+
+def test_pairs_use_the_seeds_both_have() -> None:
+    few = made(0.1, 5)[:2]
+    few[1, 2] = math.nan  # the second run has no last round
+    found = analyse(results(runs("random", RANDOM), runs("better", BETTER), runs("few", few)))
+    row = cell(found.tests, a="random", b="few", round=0)
+    assert row["seeds"] == 2 and row["difference"] == pytest.approx((RANDOM[:2] - few)[:, 0].mean())
+    last = cell(found.tests, a="random", b="few", round=2)
+    assert (last["seeds"], last["interval"]) == (1, "volumes") and math.isnan(last["p"]) and math.isnan(last["p_holm"])
+    assert last["low"] < last["difference"] < last["high"]
+    assert cell(found.areas, recipe="few", axis="slices")["seeds"] == 1
+    assert found.standing["rank_seeds"].tolist() == [1, 1, 1]
+    scores = np.stack([RANDOM[0], BETTER[0], few[0]]).mean(axis=-1)
+    assert found.standing["rank"].tolist() == pytest.approx(stats.rankdata(-scores, axis=0).mean(axis=1))
+    own = cell(found.cells, recipe="few", round=2)
+    assert (own["seeds"], own["interval"]) == (1, "volumes") and math.isnan(own["sd"])
+
+
+def test_a_lucky_single_seed_is_not_the_best() -> None:
+    found = analyse(results(runs("random", RANDOM), runs("better", BETTER), runs("lucky", made(0.4, 5)[:1])))
+    marks = found.cells.set_index(["recipe", "round"])[["best", "tied"]]
+    assert marks.loc[("better", 0)].tolist() == [True, True]
+    assert marks.loc[("lucky", 0)].tolist() == [False, False]  # no test could be made
+
+
+def test_one_seed() -> None:
+    found = analyse(results(runs("random", RANDOM[:1]), runs("better", BETTER[:1])))
+    assert set(found.cells["interval"]) == {"volumes"} and found.cells["sd"].isna().all()
+    assert (found.cells["low"] < found.cells["mean"]).all() and found.tests["p"].isna().all()
+    assert found.cells.groupby("recipe")["best"].sum().to_dict() == {"better": 3, "random": 0}
+    assert found.cells["tied"].sum() == 3 and (found.penalties["penalty"] == 0).all()
+    assert found.power["detectable"].isna().all() and found.power["seeds_needed"].isna().all()
+    assert found.standing["rank"].tolist() == [2, 1]
+
+
+def test_one_volume_and_one_of_everything() -> None:
+    found = analyse(results(runs("random", RANDOM[:, :, :1])))
+    assert set(found.cells["interval"]) == {"seeds"}
+    half = stats.t.ppf(0.975, 3) * stats.sem(RANDOM[:, 0, 0])
+    row = cell(found.cells, round=0)
+    assert row["high"] - row["mean"] == pytest.approx(half, rel=0.1)  # up to the draws' chance
+    lonely = analyse(results(runs("random", RANDOM[:1, :1, :1])))
+    assert lonely.cells["interval"].tolist() == [""] and lonely.cells[["low", "high"]].isna().all(axis=None)
+    assert lonely.cells["mean"].tolist() == [pytest.approx(RANDOM[0, 0, 0])]
+    assert len(lonely.areas) == len(lonely.tests) == len(lonely.penalties) == len(lonely.power) == 0
+    assert lonely.standing["rank"].tolist() == [1] and lonely.standing["iqm"].isna().all()
+
+
+def test_identical_runs() -> None:
+    """Recipes that share a first round have the very same scores there."""
+    shared = BETTER.copy()
+    shared[:, 1:] += 0.05
+    found = analyse(results(runs("random", BETTER), runs("shared", shared)))
+    first, second = (cell(found.tests, round=number) for number in (0, 1))
+    assert (first["difference"], first["p"], first["p_holm"]) == (0, 1, 1)
+    assert first["low"] == pytest.approx(0, abs=1e-7) and first["high"] == pytest.approx(0, abs=1e-7)
+    assert found.power.loc[0, ["detectable", "seeds_needed", "seeds_needed_02"]].isna().all()
+    assert found.power["seeds_needed"].tolist()[1:] == [2, 2, 2]
+    assert second["p"] == 0 and second["difference"] == pytest.approx(-0.05)
+    assert found.cells[found.cells["round"] == 0]["best"].tolist() == [True, True]
+
+
+def test_patients_are_drawn_and_not_their_phases() -> None:
+    base = made(0, 1, volumes=6)
+    phases = np.concatenate([base, base], axis=-1)  # each patient twice, the second time the same
+    found = {patients: analyse(results(runs("random", phases, patients=patients))) for patients in (6, None)}
+    once = analyse(results(runs("random", base)))
+    width = {k: float((each.cells["high"] - each.cells["low"]).iloc[0]) for k, each in found.items()}
+    expected = float((once.cells["high"] - once.cells["low"]).iloc[0])
+    assert width[6] == pytest.approx(expected, rel=0.02)
+    assert width[None] < 0.85 * expected
+
+
+def test_patients_that_only_newer_runs_name() -> None:
+    old, new = runs("random", RANDOM), runs("better", BETTER, patients=4)
+    named = analyse(results(runs("random", RANDOM, patients=4), new))
+    for parts in ((old, new), (new, old)):
+        found = analyse(results(*parts)).cells.set_index(["recipe", "round"])["low"]
+        expected = named.cells.set_index(["recipe", "round"])["low"]
+        assert found.sort_index().to_numpy() == pytest.approx(expected.sort_index().to_numpy())
+
+
+def test_undefined_volumes_are_left_out() -> None:
+    dice = made(0, 1)
+    dice[0, 0, :3] = math.nan
+    dice[1, 1, :] = math.nan  # a missing round
+    found = analyse(results(runs("random", dice)))
+    assert cell(found.cells, round=0)["mean"] == pytest.approx(np.mean([np.nanmean(run[0]) for run in dice]))
+    assert found.cells["seeds"].tolist() == [4, 3, 4] and found.areas["seeds"].tolist() == [3, 3]
+
+
+def test_foreground_efficiency_needs_full_data() -> None:
+    x = np.array(LABELLED) / 100
+    curve = np.broadcast_to((0.8 - 0.5 * np.exp(-9 * x))[:, None], (3, 3, 4))
+    own = runs("random", curve + np.random.default_rng(0).normal(0, 0.002, (3, 1, 1)))
+    full = runs("random", np.full((2, 1, 4), 0.8), labelled=[100], schedule="full")
+    found = analyse(results(own, full)).standing.set_index("schedule").loc["default"]
+    assert found["efficiency"] == pytest.approx(9, rel=0.1)
+    assert found["efficiency_low"] < 9 < found["efficiency_high"]
+    elsewhere = runs("random", np.full((2, 1, 4), 0.8), labelled=[100], annotation="scribble")
+    assert analyse(results(own, elsewhere)).standing["efficiency"].isna().all()
+
+
+def test_older_results_without_the_new_columns() -> None:
+    parts = results(runs("random", RANDOM), runs("better", BETTER))
+    parts = Results(parts.name, parts.scores.drop(columns="foreground"), parts.volumes, parts.seconds, parts.recipes,
+                    {}, [], {}, {}, {})  # fmt: skip
+    assert analyse(parts).standing["efficiency"].isna().all()
+
+
+def test_nothing_at_all() -> None:
+    empty = results(runs("random", RANDOM))
+    empty = Results("s", empty.scores[:0], empty.volumes[:0], empty.seconds, [], {}, [], {}, {}, {})
+    found = analyse(empty)
+    assert list(found.cells.columns) == analysis.CELLS and len(found.cells) == len(found.standing) == 0

@@ -1,0 +1,110 @@
+"""How the numbers were made, what a reader must know, what was saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_files import runs, study
+
+from bench.report.collect import collect
+
+SETTING = ("d", "mask", "default")
+ENVIRONMENT: dict[str, Any] = {
+    "python": "3.11.7", "packages": {"torch": "2.13.0", "numpy": "2.4.6"}, "device": "cuda", "gpu": "A big one",
+    "threads": 2, "alseg": "0.1.0", "commit": "abc123",
+    "data": {"patients": {"train": 65, "val": 10, "test": 25}, "volumes": {"train": 130, "val": 20, "test": 50},
+             "slices": {"train": 1198, "val": 188, "test": 516}, "iterations": [2000, 3000, 60000], "data_key": "k"},
+}  # fmt: skip
+
+
+def test_facts_are_those_that_are_recorded(tmp_path: Path) -> None:
+    both = runs({"random": 0.5}, 2, environment=ENVIRONMENT)
+    both[1]["environment"] = {**ENVIRONMENT, "commit": "def456", "gpu": None, "device": "cpu"}
+    facts = collect(study(tmp_path / "s", both)).facts[SETTING]
+    assert facts["training set"] == "65 patients, 130 volumes, 1,198 slices"
+    assert facts["test set"] == "25 patients, 50 volumes, 516 slices"
+    assert facts["training steps of each round"] == "2,000, 3,000, 60,000"
+    assert facts["alseg"] == "0.1.0 at commit abc123; 0.1.0 at commit def456"
+    assert facts["device"] == "A big one; cpu" and facts["threads"] == "2"
+    assert facts["packages"] == "torch 2.13.0, numpy 2.4.6"
+    assert facts["split"] == "stratified: seed 0" and facts["classes"] == "background, c0, c1"
+    assert facts["prepared data"] == "k" and facts["networks a round"] == "1"
+
+
+def test_old_runs_say_what_they_do_not_record(tmp_path: Path) -> None:
+    facts = collect(study(tmp_path / "s", runs({"random": 0.5}, 1))).facts[SETTING]
+    for label in ("training set", "validation set", "test set", "device", "alseg", "packages"):
+        assert facts[label] == "not recorded"
+    assert facts["training steps of each round"] == "3,000, 3,000, 3,000"  # of the networks' records
+
+
+def test_savings_by_hand(tmp_path: Path) -> None:
+    shared = {"signals": {"training": "shared"}, "seconds": {"train": 1800.0, "select": 9.0}}
+    encoded = {"signals": {"encoder": "e0", "encoder_seconds": 3600.0}}
+    folder = study(tmp_path / "s", [
+        {"recipe": "random", "seed": 0, "dice": [0.5], "rounds": {"signals": {"training": "own"}}},
+        {"recipe": "entropy", "seed": 0, "dice": [0.5], "rounds": shared},
+        {"recipe": "badge", "seed": 0, "dice": [0.5], "rounds": shared},
+        *({"recipe": name, "seed": 0, "dice": [0.5, 0.5], "rounds": encoded} for name in ("gcl", "gcl_b", "gcl_c")),
+    ])  # fmt: skip
+    savings = collect(folder).savings
+    assert savings is not None
+    assert (savings.trainings, savings.shared, savings.hours) == (9, 2, pytest.approx(1.0))
+    assert (savings.encoders, savings.trained, savings.encoder_hours) == (3, 1, pytest.approx(2.0))
+    assert savings.sentences == [
+        "Trainings: 7 done for 9 wanted; 2 were shared, which saved 1.0 hours.",
+        "Encoders: 1 trained for 3 runs that use one, which saved 2.0 hours.",
+    ]
+
+
+def test_savings_that_are_not_recorded_are_not_claimed(tmp_path: Path) -> None:
+    savings = collect(study(tmp_path / "s", runs({"random": 0.5}, 1))).savings
+    assert savings is not None and savings.sentences == [
+        "Trainings: 3 were wanted; how many were shared is not recorded."
+    ]
+
+
+def test_nothing_to_warn_of(tmp_path: Path) -> None:
+    folder = study(tmp_path / "s", runs({"random": 0.5}, 3, environment=ENVIRONMENT))
+    assert collect(folder).warnings == []
+
+
+WARNINGS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "seeds": ({}, 2, "Fewer than 3 seeds: no difference here is a finding (2 a recipe)."),
+    "patients": (
+        {"environment": {**ENVIRONMENT, "data": {"patients": {"test": 6}}}}, 3,
+        "Few test patients: small differences hang on single ones (6 patients, 2 volumes).",
+    ),
+    "volumes": ({"environment": {}}, 3, "Few test patients: small differences hang on single ones (2 volumes)."),
+    "steps": ({"rounds": {"members": [{"iterations": 240.0}]}}, 3, "speed of learning too (from 240)."),
+    "weights": ({"rounds": {"signals": {"init": "random"}}}, 3, "published ones from ImageNet (random)."),
+    "scribbles": ({"rounds": {"signals": {"labels": "simulated"}}}, 3, "Scribbles were simulated from the masks"),
+    "validation": (
+        {"config": {"evaluate": {"part": "val"}}, "environment": {**ENVIRONMENT, "data": {"patients": {"val": 20}}}}, 3,
+        "Scores are of validation volumes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WARNINGS)
+def test_each_warning(tmp_path: Path, what: str) -> None:
+    changes, seeds, text = WARNINGS[what]
+    folder = study(tmp_path / "s", runs({"random": 0.5}, seeds, **{"environment": ENVIRONMENT, **changes}))
+    (warning,) = collect(folder).warnings
+    assert text in warning
+
+
+def test_warnings_name_the_settings_that_they_are_about(tmp_path: Path) -> None:
+    other = {"schedule": "low"}
+    folder = study(tmp_path / "s", [
+        *runs({"random": 0.5, "coreset": 0.6}, 3, environment=ENVIRONMENT),
+        *runs({"random": 0.5}, 2, environment=ENVIRONMENT, config=other),
+        *runs({"coreset": 0.5}, 1, environment=ENVIRONMENT, config=other),
+    ])  # fmt: skip
+    assert collect(folder).warnings == [
+        "Fewer than 3 seeds: no difference here is a finding (d, mask, budgets low: 1 to 2 a recipe).",
+        "Unequal seeds: comparisons use the seeds that both recipes have "
+        "(d, mask, budgets low: fewer than 2: coreset).",
+    ]
