@@ -40,11 +40,11 @@ class Agenda:
 
         configs, folder = study.runs(), out / study.name
         study.check_folders()
-        _check_machine(study, configs, local)
+        check_machine(study, configs, local)
         jobs = [Job.of(config, folder) for config in configs]
         done = {job.key: min(len(RunFolder(job.folder).records()), job.rounds) for job in jobs}
         left = [config for config, job in zip(configs, jobs, strict=True) if done[job.key] < job.rounds]
-        return cls(study, configs, jobs, done, _places(study, left, local), folder, out / "store")
+        return cls(study, configs, jobs, done, places_of(study, left, local), folder, out / "store")
 
     @property
     def todo(self) -> list[Job]:
@@ -92,7 +92,8 @@ def plans_of(configs: Sequence[RunConfig], store: Path, display: Display) -> Map
     return plans
 
 
-def _places(study: Study, left: Sequence[RunConfig], local: bool) -> int | None:
+def places_of(study: Study, left: Sequence[RunConfig], local: bool) -> int | None:
+    """Runs of ``left`` at once; None on a cluster, which is asked later."""
     import torch
 
     from bench.cluster import shared
@@ -106,7 +107,7 @@ def _places(study: Study, left: Sequence[RunConfig], local: bool) -> int | None:
     return at_once(left, wanted.cpus, wanted.gpus, study.concurrency, cores(), torch.cuda.device_count())
 
 
-def _check_machine(study: Study, configs: Sequence[RunConfig], local: bool) -> None:
+def check_machine(study: Study, configs: Sequence[RunConfig], local: bool) -> None:
     """What is asked of this machine must be there, or Ray would wait for it for ever; a cluster is asked later."""
     import torch
 

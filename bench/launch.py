@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from bench.worker import Job, StudyEvent, StudyListener
 
 TRACKING_WAIT_S = 60.0
-"""Seconds that the end of a study waits for its tracking."""
+"""Seconds without any progress after which the end of a study stops waiting for its tracking."""
+INTERRUPTED_WAIT_S = 5.0
+"""Seconds that a study that was stopped takes to tell its tracking so."""
 
 
 def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
@@ -55,9 +57,13 @@ def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
                 if not isinstance(event, Progress):
                     tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
 
-            _execute(todo, agenda, cluster, tell)
+            try:
+                _execute(todo, agenda, cluster, tell)
+            except BaseException:  # Ctrl-C, SIGTERM: what was going on is not running any more
+                tracking.interrupted(INTERRUPTED_WAIT_S)
+                raise
         results = report.write(folder)
-        untracked = tracking.finish(folder / "report", TRACKING_WAIT_S)
+        untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)
     display.stop()
     display.console.print(terminal(results))
     if results.failed:
@@ -94,13 +100,13 @@ def _execute(todo: list[Job], agenda: Agenda, cluster: Cluster | None, tell: Stu
     if cluster is None:
         from bench.local import execute
 
-        execute(todo, agenda.store, study.retries, tell)
+        execute(todo, agenda.store, study.retries, tell, study.stalled_after)
     else:
         from bench import ray_tune
 
         ray_tune.execute(
             todo, agenda.store, study.retries, tell, agenda.folder / "ray", cluster,
-            study.resources.cpus, study.resources.gpus, study.concurrency,
+            study.resources.cpus, study.resources.gpus, study.concurrency, study.stalled_after,
         )  # fmt: skip
 
 

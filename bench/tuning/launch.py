@@ -41,7 +41,7 @@ class Launch:
         study.check_folders()
         launch = cls(tuning, raw, study, out, display)
         tuning.default(raw)
-        agenda._check_machine(study, tuning.trial_runs(raw, launch.own), local=False)
+        agenda.check_machine(study, tuning.trial_runs(raw, launch.own), local=False)
         return launch
 
     @property
@@ -120,7 +120,7 @@ class Launch:
         """Trials at once, None on a cluster that nobody has asked yet."""
         runs = self.tuning.full_runs(self.raw, self.own)
         most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
-        return agenda._places(self.study, runs[:1] * most, local=False)
+        return agenda.places_of(self.study, runs[:1] * most, local=False)
 
     def _announce(self, trials: Trials, places: int | None) -> None:
         """Prepare the data and say what will run and about how long that takes at most."""

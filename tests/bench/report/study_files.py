@@ -37,10 +37,11 @@ def record(number: int, volumes: Mapping[str, Sequence[float | None]], **changes
     """A round whose test volumes have the given Dice per class."""
     per_volume = [np.mean([d for d in dice if d is not None]) for dice in volumes.values()]
     rows = [
-        {"case": case, "class": f"c{i}", "dice": d, "hd95_mm": 3.0, "assd_mm": None, "nsd": 0.5, "empty": ""}
+        {"case": case, "patient": f"p{case[1:]}", "class": f"c{i}", "dice": d, "hd95_mm": 3.0, "assd_mm": None,
+         "nsd": 0.5, "empty": ""}
         for case, dice in volumes.items()
         for i, d in enumerate(dice)
-    ]
+    ]  # fmt: skip
     summary = {"dice": float(np.mean(per_volume)), "hd95_mm": 10.0 - number, "assd_mm": None, "nsd": 0.5,
                "empty_predictions": 0.0}  # fmt: skip
     fields: dict[str, Any] = {

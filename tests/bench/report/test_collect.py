@@ -16,9 +16,8 @@ from bench.report.collect import CLASSES, RUNS, SCORES, VOLUMES, budget_text, co
 
 
 def test_frames(tmp_path: Path) -> None:
-    environment = {"data": {"patient_of": {"v1": "p1", "v2": "p2"}}}
     folder = study(tmp_path / "s", [
-        {"recipe": "random", "seed": 3, "dice": [0.2, 0.4], "environment": environment,
+        {"recipe": "random", "seed": 3, "dice": [0.2, 0.4],
          "rounds": {"marked": 50, "foreground": 9}},
         {"recipe": "coreset", "seed": 3, "dice": [0.5]},
     ])  # fmt: skip
@@ -37,7 +36,7 @@ def test_frames(tmp_path: Path) -> None:
     old = results.classes[results.classes["recipe"] == "coreset"]
     assert old["dice"].isna().tolist() == [False, False, False, True]
     assert old["class"].tolist() == ["c0", "c1", "c0", "c1"]
-    assert old["foreground"].isna().all() and old["patient"].isna().all()
+    assert old["foreground"].isna().all() and old["patient"].tolist() == ["p1", "p1", "p2", "p2"]
     assert results.folders["d-random-mask-s3"] == folder / "runs" / "d-random-mask-s3"
 
 
