@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from bench.tuning.study import Trials
 
 FEW = 30
@@ -26,4 +28,6 @@ def importances(trials: Trials) -> dict[str, float]:
                 params=trial.params, distributions=trial.distributions, value=trial.intermediate_values[1]
             )
         )
-    return dict(optuna.importance.get_param_importances(study))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few trials; the report says it
+        return dict(optuna.importance.get_param_importances(study))
