@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -128,7 +129,9 @@ def grouped(problems: Sequence[str], root: str | None) -> list[str]:
         path, _, what = problem.partition(": ")
         if root is not None and what and Path(path).is_relative_to(root):
             own = Path(path).relative_to(root)
-            kinds.setdefault(what.replace(own.name.partition(".")[0], "*"), []).append((problem, str(own)))
+            name = re.escape(own.name.partition(".")[0])
+            kind = re.sub(rf"(?<=/){name}|{name}(?=[._-])", "*", what)  # as a file's name, not as a word
+            kinds.setdefault(kind, []).append((problem, str(own)))
         else:
             kinds.setdefault(problem, []).append((problem, ""))
     return [

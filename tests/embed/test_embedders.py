@@ -115,7 +115,10 @@ def test_contrastive_trains_once_and_gives_the_same_from_the_store(tmp_path: Pat
     assert calls == [1.0]  # the second time nothing was trained
     for other in (fresh, stored):
         assert np.array_equal(direct.features, other.features) and other.features.dtype == np.float32
-        assert json.dumps(direct.facts) == json.dumps(other.facts)
+        kept = dict(other.facts)
+        assert kept.pop("encoder_seconds") > 0 and (tmp_path / "encoder" / kept.pop("encoder")).is_dir()
+        assert json.dumps(direct.facts) == json.dumps(kept)
+    assert fresh.facts == stored.facts
     assert set(direct.facts) == {"init", "epochs", "best_epoch", "stopped_early", "losses"}
     (entry,) = (path for path in (tmp_path / "encoder").iterdir() if path.is_dir())
     encoder = ResNetEncoder(1)

@@ -39,7 +39,8 @@ def until(driver: subprocess.Popen[str], out: Path, rounds: int) -> None:
     deadline = time.monotonic() + 400
     while sum(map(len, lines(out).values())) < rounds and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert driver.poll() is None and sum(map(len, lines(out).values())) >= rounds
+    assert driver.poll() is None, driver.communicate()[0]
+    assert sum(map(len, lines(out).values())) >= rounds
 
 
 def start(command: list[str]) -> subprocess.Popen[str]:
