@@ -206,14 +206,19 @@ def _start(places: int) -> None:
         )
     for name, value in (QUIET if joined else {**QUIET, **AHEAD}).items():
         os.environ.setdefault(name, value)
+    if not joined:  # its servers listen on every interface, whatever they are told; it reads this when it is imported
+        os.environ["RAY_AUTH_MODE"] = "token"
     import ray
 
     for logger in ("ray", "ray.tune", "ray.train", "ray.data"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    own = {"runtime_env": _shipped()} if joined else {"num_cpus": places, "include_dashboard": False}
+    if joined:
+        own: dict[str, Any] = {"runtime_env": _shipped()}
+    else:  # "local", or Ray would join what else runs here
+        own = {"address": "local", "num_cpus": places, "include_dashboard": False}
     try:
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=True, **own)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # where it does not start in time Ray raises nothing more special
         reason, way = next(iter(str(error).splitlines()), ""), "Try --local to run without Ray."
         if not joined:
             raise AlsegError(f"no Ray here: {reason} {way}") from None

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alseg_core.errors import AlsegError
 from alseg_core.events import Event, Progress
 from alseg_core.results import RunFolder
-from bench.cluster import Cluster, check_sight
+from bench.cluster import Cluster, check_sight, shared
 from bench.worker import Job, RunEnded, RunRetried, StudyListener, run_one
 
 if TYPE_CHECKING:
@@ -59,17 +60,28 @@ def execute(
     trial = tune.with_parameters(
         _trial, work=work, store_root=str(store_root), scratch=str(scratch), stalled_after=stalled_after
     )
-    tune.Tuner(
-        tune.with_resources(trial, {"cpu": cpus, "gpu": gpus}),
-        tune_config=tune.TuneConfig(
-            search_alg=_searcher(attempts),
-            num_samples=-1,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: str(trial.trial_id),
-        ),
-        run_config=tune.RunConfig(name="tune", storage_path=str(scratch.absolute()), verbose=0),
-    ).fit()
+    with _own_files(scratch) as files:
+        tune.Tuner(
+            tune.with_resources(trial, {"cpu": cpus, "gpu": gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=_searcher(attempts),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(name="tune", storage_path=str(files), verbose=0),
+        ).fit()
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _own_files(scratch: Path) -> AbstractContextManager[str | Path]:
+    """Folder for what Tune writes: where the results are not, so that a full disk there leaves it at work.
+
+    On a cluster it must be one that all nodes see.
+    """
+    if shared():
+        return nullcontext(scratch.absolute())
+    return tempfile.TemporaryDirectory(prefix="alseg-tune-", ignore_cleanup_errors=True)
 
 
 class Attempts:

@@ -66,6 +66,12 @@ class Verdict:
         half = t.ppf(0.975, count - 1) * difference.std(ddof=1) / math.sqrt(count)
         return float(difference.mean()), float(half)
 
+    @property
+    def chance(self) -> bool:
+        """The gain of the best may be chance: its interval holds 0, or there is none."""
+        gain, half = self.gain(self.best)
+        return not gain > half
+
 
 def candidates(tuning: Tuning, raw: Mapping[str, Any], trials: Trials, folder: Path) -> list[Candidate]:
     """The recipe as it is and the best trials with other settings."""

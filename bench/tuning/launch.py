@@ -214,12 +214,16 @@ class Launch:
         )  # fmt: skip
 
     def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
+        from alseg_core.loop import open_material
+        from alseg_core.store import Store
         from bench.tuning import plots, recipe, report
 
-        made = recipe.content(self.tuning, self.dataset, self.raw, judged.candidates[judged.best].settings)
+        settings, gained = judged.candidates[judged.best].settings, report.summary(judged)
+        made = recipe.content(self.tuning, self.dataset, self.raw, settings, gained)
         story = report.story(self.tuning, self.dataset, trials, judged)
         written = recipe.write(made, story, recipes, self.out)
-        findings = report.Findings(self.tuning, self.raw, trials, judged, self.folder, written, shown(url))
+        test = open_material(self.tuning.full_runs(self.raw, self.own)[0], Store(self.out / "store")).split.test
+        findings = report.Findings(self.tuning, self.raw, trials, judged, self.folder, written, shown(url), test)
         results = self.folder / "report"
         results.mkdir(parents=True, exist_ok=True)
         plots.draw(trials, results)

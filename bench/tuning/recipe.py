@@ -20,10 +20,12 @@ def name_of(tuning: Tuning, dataset: str) -> str:
     return f"{tuning.name}_tuned_{dataset}"
 
 
-def content(tuning: Tuning, dataset: str, raw: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+def content(
+    tuning: Tuning, dataset: str, raw: Mapping[str, Any], settings: Mapping[str, Any], gained: str
+) -> dict[str, Any]:
     """The recipe with the settings laid over it, under ``tuned`` and ``train``, which go before every preset.
 
-    raw: the run without tuning; with its settings alone the recipe stays what it is.
+    raw: the run without tuning; with its settings alone the recipe stays what it is. gained: for the summary.
     """
     recipe = find("recipe", tuning.recipe)
     changed: dict[str, Any] = {}
@@ -39,7 +41,7 @@ def content(tuning: Tuning, dataset: str, raw: Mapping[str, Any], settings: Mapp
     made: dict[str, Any] = {
         **copy.deepcopy(recipe),
         "name": name_of(tuning, dataset),
-        "summary": f"{recipe['name']} with settings tuned on {dataset}, preset {tuning.base().preset}",
+        "summary": f"{recipe['name']} with settings tuned on {dataset}, preset {tuning.base().preset}: {gained}",
     }
     made |= {"train": overlay(recipe.get("train") or {}, train)} if train else {}
     made |= {"tuned": changed} if changed else {}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,19 @@ import numpy as np
 
 from alseg_core.results import RunFolder, write_atomic
 from bench.tuning.importance import FEW, importances
-from bench.tuning.judge import Verdict
+from bench.tuning.judge import Candidate, Verdict
+from bench.tuning.reading import Reading
 from bench.tuning.recipe import difference
 from bench.tuning.spec import Tuning, get
 from bench.tuning.study import OWN, Trials, outcome
 
-TEST = "test masks"
-"""What a ledger calls labels of test volumes."""
-
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that a report is about. raw: the recipe's run without tuning; recipe: file of the tuned recipe."""
+    """Everything that a report is about.
+
+    raw: the recipe's run without tuning. recipe: file of the tuned recipe. test: cases of the split's test volumes.
+    """
 
     tuning: Tuning
     raw: Mapping[str, Any]
@@ -34,16 +34,7 @@ class Findings:
     folder: Path
     recipe: Path
     storage: str
-
-
-def ledger(folder: Path) -> Counter[tuple[str, str]]:
-    """Slices whose labels were read by all runs of a tuning: (who, what) -> slices."""
-    read: Counter[tuple[str, str]] = Counter()
-    for path in sorted(folder.glob("trials/*/runs/*")):
-        for record in RunFolder(path).records():
-            for entry in record.ledger:
-                read[str(entry["who"]), str(entry["what"])] += int(str(entry["slices"]))
-    return read
+    test: Collection[str]
 
 
 def write_table(findings: Findings, path: Path) -> None:
@@ -72,39 +63,53 @@ def conclusion(findings: Findings) -> str:
             f"Nothing beats the recipe's own settings (AUBC {own}, mean of {seeds} seed(s)); the tuned recipe is the "
             "recipe as it is."
         )
-    gain, half = verdict.gain(verdict.best)
-    spread = f"95 % interval {gain - half:+.3f} to {gain + half:+.3f}" if np.isfinite(half) else "one seed, no interval"
-    sure = np.isfinite(half) and gain > half
     return (
         f"Trial {verdict.candidates[verdict.best].number} reaches AUBC {verdict.scores[verdict.best].mean():.3f}, the "
-        f"recipe's own settings {own}: {gain:+.3f} over {seeds} seed(s), {spread}; "
-        + ("as the best of several it is still flattered." if sure else "that may be chance.")
+        f"recipe's own settings {own}: {gained(verdict)}; "
+        + ("that may be chance." if verdict.chance else "as the best of several it is still flattered.")
     )
+
+
+def gained(verdict: Verdict) -> str:
+    """What the best has gained over the recipe as it is, with the interval over seeds."""
+    gain, half = verdict.gain(verdict.best)
+    spread = f"95 % interval {gain - half:+.3f} to {gain + half:+.3f}" if np.isfinite(half) else "one seed, no interval"
+    return f"{gain:+.3f} over {verdict.scores.shape[1]} seed(s), {spread}"
 
 
 def story(tuning: Tuning, dataset: str, trials: Trials, verdict: Verdict) -> str:
     """Where a tuned recipe comes from: comment of its file."""
     best, means = verdict.candidates[verdict.best], verdict.scores.mean(axis=1)
-    seeds = verdict.scores.shape[1]
+    own, its = (f"by the proxy {', rank '.join(_proxy(trials, each))}" for each in (verdict.candidates[0], best))
+    found = f"AUBC {means[verdict.best]:.3f} ({its})"
     if best.own:
-        found = f"nothing beat the recipe's own settings (AUBC {means[0]:.3f}), so these are they"
+        found += "; these are the recipe's own settings, which nothing beat."
     else:
-        found = f"trial {best.number}: AUBC {means[verdict.best]:.3f}, own settings {means[0]:.3f}"
+        found += f", the recipe's own settings {means[0]:.3f} ({own}): {gained(verdict)}"
+        found += "; that may be chance." if verdict.chance else "."
     return (
-        f"Tuned on validation volumes of {dataset}, preset {tuning.base().preset}: best of {len(trials.finished())} "
-        f"trials of tuning {tuning.name}.\n"
-        f"Area under the budget curve of validation Dice by the full loop, mean of {seeds} seed(s); {found}."
+        f"Tuned on validation volumes of {dataset}, preset {tuning.base().preset}, by tuning {tuning.name}: trial "
+        f"{best.number}, best of the {len(verdict.candidates)} taken to the full loop (of {len(trials.finished())} "
+        "trials), the recipe's own settings among them. Area under the budget curve of validation Dice by the full "
+        f"loop, mean of {verdict.scores.shape[1]} seed(s): {found}"
     )
+
+
+def summary(verdict: Verdict) -> str:
+    """What a tuned recipe has gained, in a few words."""
+    if verdict.candidates[verdict.best].own:
+        return "no gain, its own settings"
+    return f"validation AUBC {verdict.gain(verdict.best)[0]:+.3f}" + (", may be chance" if verdict.chance else "")
 
 
 def write_text(findings: Findings, path: Path) -> None:
     """``tuning.md``."""
     tuning, verdict, trials = findings.tuning, findings.verdict, findings.trials
-    read = ledger(findings.folder)
+    read = Reading.of(findings.folder)
     done, complete = trials.finished(), trials.complete()
     best = verdict.candidates[verdict.best]
     first = RunFolder(best.jobs[0].folder).records()
-    scored = sorted({str(row["case"]) for record in first for row in record.volumes})
+    scored = sorted(read.scored)
     failed = sum(trial.state.name == "FAIL" for trial in trials.all())
     lines = [
         f"# Tuning of {tuning.recipe} on {findings.raw['dataset']['name']}",
@@ -127,9 +132,20 @@ def write_text(findings: Findings, path: Path) -> None:
         "## The full loop",
         "",
         *_pipes(
-            ["", *(f"seed {job.raw['seed']}" for job in best.jobs), "mean", "sd", "gain over own (95 % interval)"],
+            [
+                "",
+                "proxy",
+                "rank by proxy",
+                *(f"seed {job.raw['seed']}" for job in best.jobs),
+                "mean",
+                "sd",
+                "gain over own (95 % interval)",
+            ],
             [_scores(findings, row) for row in range(len(verdict.candidates))],
         ),
+        "",
+        "The proxy chose who is here, on other seeds and with fewer slices; its values cannot be compared with those "
+        "of the full loop, its ranks can.",
         "",
         "The interval is Student's t over seeds and holds for one comparison chosen beforehand; the best of several is "
         "flattered. A claim needs a study on test volumes with further seeds.",
@@ -144,10 +160,9 @@ def write_text(findings: Findings, path: Path) -> None:
         "",
         "## Who read which labels",
         "",
-        *_pipes(["who", "what", "slices"], [[*key, str(n)] for key, n in sorted(read.items())]),
+        *_pipes(["who", "what", "slices"], [[*key, str(n)] for key, n in sorted(read.slices.items())]),
         "",
-        f"Slices of test volumes: {sum(n for (_, what), n in read.items() if what == TEST)}; the runs' vault refuses "
-        "them.",
+        read.told(findings.test),
         "",
         "## How to use it",
         "",
@@ -187,7 +202,15 @@ def _scores(findings: Findings, row: int) -> list[str]:
     )
     spread = f"{scores.std(ddof=1):.3f}" if len(scores) > 1 else "-"
     name = "own" if candidate.own else f"trial {candidate.number}"
-    return [name, *(f"{value:.3f}" for value in scores), f"{scores.mean():.3f}", spread, told]
+    proxy = _proxy(findings.trials, candidate)
+    return [name, *proxy, *(f"{value:.3f}" for value in scores), f"{scores.mean():.3f}", spread, told]
+
+
+def _proxy(trials: Trials, candidate: Candidate) -> tuple[str, str]:
+    """What a candidate reached by the proxy, and its place among the trials that were judged to the end."""
+    complete = trials.complete()
+    place = next((place for place, trial in enumerate(complete, 1) if trial.number == candidate.number), None)
+    return ("-", "-") if place is None else (f"{complete[place - 1].value:.3f}", f"{place} of {len(complete)}")
 
 
 def _importance(trials: Trials) -> list[str]:

@@ -137,3 +137,22 @@ def test_a_variable_that_is_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     cluster._start(2)
     assert given[0]["num_cpus"] == 2 and os.environ["RAY_DEDUP_LOGS"] == "0"
     assert all(os.environ[name] == value for name, value in cluster.AHEAD.items())
+
+
+def test_nobody_without_the_token_gets_at_our_own_ray(tmp_path: Path) -> None:
+    program = """
+import os, subprocess, sys
+from bench.cluster import Cluster
+with Cluster(1) as cluster:
+    cluster.wait()
+    import ray
+    address = ray.get_runtime_context().gcs_address
+    knock = "import ray; ray.init(address=%r, log_to_driver=False); print(ray.cluster_resources())" % address
+    for mode in ("token", "disabled"):
+        guest = subprocess.run([sys.executable, "-c", knock], env={**os.environ, "RAY_AUTH_MODE": mode}, text=True,
+                               capture_output=True, timeout=100)
+        print(mode, guest.returncode == 0, "CPU" in guest.stdout)
+"""
+    open_to_all = {**os.environ, "RAY_AUTH_MODE": "disabled", "HOME": str(tmp_path)}  # nobody has made a token here
+    told = subprocess.run([sys.executable, "-c", program], env=open_to_all, capture_output=True, text=True, timeout=150)
+    assert told.stdout.splitlines() == ["token True True", "disabled False False"], told.stdout + told.stderr

@@ -240,6 +240,33 @@ def test_a_disk_that_is_full_for_a_while_costs_no_finished_round(study_file: Pat
     assert all(RunFolder(job.folder).failure() is None for job in jobs)
 
 
+@pytest.mark.timeout(240)
+def test_a_disk_that_is_full_does_not_stop_ray(study_file: Path, small_disk: Path) -> None:
+    jobs = jobs_of(study_file, small_disk / "out")
+    store, scratch = small_disk / "out" / "store", small_disk / "out" / "small" / "ray"
+    ends: dict[str, str | None] = {}
+
+    def tell(key: str, event: StudyEvent) -> None:
+        if isinstance(event, RoundFinished):
+            fill(small_disk)
+        elif isinstance(event, RunEnded):
+            ends[key] = event.failure
+
+    def kept() -> list[str]:
+        files = [job.folder / "rounds.jsonl" for job in jobs]
+        return [file.read_text() if file.exists() else "" for file in files]
+
+    with Cluster(1) as cluster:
+        ray_tune.execute(jobs, store, 0, tell, scratch, cluster)
+        before = kept()
+        assert before[0] and len(ends) == len(jobs)
+        assert (ends[jobs[-1].key] or "").startswith(f"disk full: {small_disk / 'out'}"), ends
+        (small_disk / "filler").unlink()
+        ray_tune.execute([job for job in jobs if not job.finished()], store, 0, lambda *_: None, scratch, cluster)
+    assert all(job.finished() for job in jobs)
+    assert all(now.startswith(then) for now, then in zip(kept(), before, strict=True))
+
+
 @pytest.mark.parametrize("leave", [0, 200_000])
 def test_the_command_on_a_full_disk_is_one_message(leave: int, study_file: Path, small_disk: Path) -> None:
     fill(small_disk, leave)

@@ -126,7 +126,7 @@ def test_a_tuned_recipe_is_run_by_a_study_as_it_was_tuned(tuning_file: Path, tmp
     raw = found.run()
     views = get(raw, "embed.views") | {"degrees": 5.0}
     settings = found.own(raw) | {"embed.w_patient": 0.7, "embed.epochs": 1, "embed.views": views}
-    made = content(found, "tiny", raw, settings)
+    made = content(found, "tiny", raw, settings, "gained")
     assert made["tuned"]["embed"]["views"] == {"degrees": 5.0}
     path = tmp_path / f"{made['name']}.yaml"
     path.write_text(yaml.safe_dump(made))
@@ -140,5 +140,5 @@ def test_a_tuned_recipe_is_run_by_a_study_as_it_was_tuned(tuning_file: Path, tmp
 def test_a_tuned_recipe_without_better_settings_is_the_recipe(tuning_file: Path) -> None:
     found = tuning(tuning_file)
     raw = found.run()
-    made, recipe = content(found, "tiny", raw, found.own(raw)), find("recipe", "gcl_coreset")
+    made, recipe = content(found, "tiny", raw, found.own(raw), "nothing"), find("recipe", "gcl_coreset")
     assert {**made, "name": "", "summary": ""} == {**recipe, "name": "", "summary": ""}
