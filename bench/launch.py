@@ -61,6 +61,9 @@ def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
                 _execute(todo, agenda, cluster, tell)
             except BaseException:  # Ctrl-C, SIGTERM: what was going on is not running any more
                 tracking.interrupted(INTERRUPTED_WAIT_S)
+                done = sum(job.finished() for job in agenda.jobs)
+                there = f"{done} of {len(agenda.jobs)} runs are finished"
+                display.say(f"{there}; alseg report {_shown(folder)} shows what there is")
                 raise
         results = report.write(folder)
         untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)

@@ -188,6 +188,11 @@ class Study:
         for setting in settings:
             for key, value in parse_setting(setting).items():  # a study's own name is no component's
                 merged[key] = overlay(merged.get(key), value)
+        if "budgets" in merged:
+            raise ConfigError(
+                "a study calls budgets schedules, by a name of yours: --set schedules.mine=[0.1,0.2] (shares of the "
+                "pool) or [10,20,40] (slices, cumulative); they take the place of the preset's."
+            )
         study: Study = construct(cls, merged, "study")
         return study
 
@@ -245,7 +250,8 @@ class Study:
             raise ConfigError(f"data={self.data} was given, and {', '.join(self.datasets)} needs none. Which DATASET?")
         for file, folder in zip(files, folders, strict=True):
             if folder is not None and not (Path(folder).is_dir() and any(Path(folder).iterdir())):
-                raise ConfigError(file.absent(f"nothing is in the folder {folder}", BENCH_HINT))
+                what = "nothing is in the folder" if Path(folder).is_dir() else "there is no folder"
+                raise ConfigError(file.absent(f"{what} {folder}", BENCH_HINT))
 
     def _annotation(self, recipe: Mapping[str, Any], kind: dict[str, Any]) -> dict[str, Any] | None:
         """What the recipe is run with when the study's turn is at ``kind``; None when it has its own, at another turn.

@@ -11,6 +11,10 @@ from alseg_core.errors import AlsegError, DataError
 if TYPE_CHECKING:
     from alseg_core.data.prepared import CaseInfo
 
+FEW_SLICES = 8
+"""Below this first budget a preset is called too small for the data."""
+FEW_VOLUMES = 2
+"""Below so many validation volumes too."""
 ANNOTATIONS = ("scribble", "mask")
 
 
@@ -80,4 +84,10 @@ def _sizes(
     config.annotation.check(cast("Sequence[CaseInfo]", train))
     budgets = config.counts(sum(scan.depth for scan in train))
     volumes = " / ".join(str(len(part)) for part in (train, val, test))
-    return f"{volumes} volumes to train / validate / test, {', '.join(map(str, budgets))} slices to label"
+    told = f"{volumes} volumes to train / validate / test, {', '.join(map(str, budgets))} slices to label"
+    if budgets[0] < FEW_SLICES:
+        more = ",".join(str(FEW_SLICES * 2**i) for i in range(3))
+        told += f"; fewer than {FEW_SLICES} slices teach a network little: --set schedules.mine=[{more}]"
+    if len(val) < FEW_VOLUMES:
+        told += f"; {len(val)} volume(s) to choose networks by are few: a split with a larger val would be better"
+    return told

@@ -38,6 +38,8 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
             dataset, folder, sheet, lambda done, cases, case: bar.update(task, completed=done, total=cases)
         )
     console = Console()
+    if problems:
+        lines.append("with these problems no study starts, whatever a preset above says:")
     for line in [*lines, *(f"problem: {problem}" for problem in problems)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     click.get_current_context().exit(1 if problems else 0)

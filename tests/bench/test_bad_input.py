@@ -74,3 +74,10 @@ def test_a_split_that_cannot_be_is_said_before_any_scan_is_read(
     message = bench(root, tmp_path / "out", "split=paper")
     assert "val lacks 20 of 20 patients" in message and "--set split=NAME" in message
     assert not list((tmp_path / "out").rglob("images.npy"))
+
+
+def test_budgets_of_a_study_are_named_schedules(study_file: Path, tmp_path: Path) -> None:
+    command = ["bench", str(study_file), "--out", str(tmp_path / "out"), "--set", "budgets=[0.1]"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2 and "--set schedules.mine=[0.1,0.2]" in result.output
+    assert not (tmp_path / "out").exists()
