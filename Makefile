@@ -21,8 +21,8 @@ TRIALS ?=
 VENV := .venv
 STAMP := $(VENV)/.installed
 # A study of another dataset gets a folder of its own.
-NAME := $(PRESET)$(subst $() ,,$(addprefix -,$(basename $(notdir $(filter-out phantom,$(DATASET))))))
-FOLDER ?= $(OUT)/$(if $(STUDY),$(basename $(notdir $(STUDY))),$(NAME))
+NAME := $(if $(STUDY),$(basename $(notdir $(STUDY))),$(PRESET))$(subst $() ,,$(addprefix -,$(basename $(notdir $(filter-out phantom,$(DATASET))))))
+FOLDER ?= $(OUT)/$(NAME)
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 bench: $(STAMP) ## run a study: the main job
-	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)" $(if $(filter file,$(origin DATASET)),,--set datasets="$(DATASET)"),"$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
+	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)" $(if $(filter file,$(origin DATASET)),,--set name="$(NAME)" --set datasets="$(DATASET)"),"$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
 		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds="$(SEEDS)") \
 		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local) $(if $(ESTIMATE),--estimate)
 

@@ -72,8 +72,8 @@ def info(dataset: str | None) -> None:
 @OUT
 def groups(dataset: str, folder: str | None, preset: str, out: Path) -> None:
     """How alike slices of one patient, volume and neighbourhood are: mean absolute pairwise deviation of pixels."""
+    from bench.folder import check_writable
     from bench.groups import statistic
-    from bench.launch import check_writable
 
     check_writable(out)
     count, values = statistic(dataset, folder, preset, out / "store")

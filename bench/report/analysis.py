@@ -28,7 +28,7 @@ PENALTIES = [*SETTING, "winner", "loser", "penalty", "penalty_holm"]
 STANDING = [*SETTING, "recipe", "rank", "rank_seeds", "iqm", "iqm_low", "iqm_high", "improvement", "improvement_low",
             "improvement_high", "efficiency", "efficiency_low", "efficiency_high", "cover_radius"]  # fmt: skip
 POWERS = [*SETTING, "recipe", "round", "budget", "seeds", "difference", "sd_difference", "detectable", "seeds_needed",
-          "seeds_needed_02"]  # fmt: skip
+          "seeds_needed_02", "tests", "detectable_holm", "seeds_needed_holm", "seeds_needed_02_holm"]  # fmt: skip
 BASELINE = "random"
 REFERENCE = "oracle_"
 """Recipes of that name read ground truth: shown, but no competitors."""
@@ -50,14 +50,18 @@ class Analysis:
     penalties and Holm's families.
 
     cells: one row a recipe and budget. volumes: how many were scored. best: highest mean of those that have the most
-    seeds at this budget; tied: the best, and those that a Holm-corrected test with it was made for and did not find
-    worse. With one seed no test can be made.
+    seeds at this budget, where that is more than one; tied: the best, and those that a Holm-corrected test with it was
+    made for and did not find worse. With one seed no test can be made.
 
-    areas: AUBC of runs that have all rounds; axis "slices" or "cost".
+    areas: AUBC of runs that have all rounds; axis "slices" or "cost". Over cost the area is that of one window
+    that all whole runs of the setting cover, from the largest first to the smallest last cost, interpolated linearly;
+    where there is none (a recipe that begins dearer than another ends) no recipe has it.
 
     tests: one row a budget and pair of recipes, difference = mean of a - b; p of the two-sided paired t-test over
     seeds, p_holm over all pairs x budgets of the setting. Rows with budget "AUBC" (on slices) have round -1 and are a
-    family of their own. p is about seeds on these volumes; the interval is about other volumes too, and wider.
+    family of their own. Pairs that are the very same in all seeds, as first rounds that recipes share, are no tests:
+    p is NaN and they do not count in a family. p is about seeds on these
+    volumes; the interval is about other volumes too, and wider.
 
     penalties: one row an ordered pair; penalty: share of budgets at which loser is significantly worse.
 
@@ -69,7 +73,9 @@ class Analysis:
 
     power: against random. detectable: smallest mean difference that the seeds at hand find with power .8.
     seeds_needed: seeds that would find a difference as large as seen, seeds_needed_02: one of .02 Dice; inf beyond
-    1000. All are NaN where the runs are the very same, as in first rounds that recipes share.
+    1000. tests: size m of Holm's family that the test is in; *_holm: the same at level .05 / m, which is what the
+    largest difference of the family must pass (a bound for Holm); NaN for references, which are in no family. All are
+    NaN where the runs are the very same, as in first rounds that recipes share.
     """
 
     cells: pd.DataFrame
@@ -170,13 +176,17 @@ class _Setting:
         best = self.competes & (seeds > 0)
         if not best.any():
             return best, best
-        best &= seeds == seeds[best].max()
+        most = best & (seeds == seeds[best].max())
+        if most.sum() < 2 <= best.sum():  # one recipe is ahead of the others in seeds, and in nothing that was compared
+            return np.zeros_like(best), np.zeros_like(best)
+        best = most
         best &= mean >= mean[best].max() - SAME
         tied = best.copy()
+        both = self.competes[self.first] & self.competes[self.second]
         leader = int(np.flatnonzero(best)[0])
         for one, others, sign in ((self.first, self.second, 1), (self.second, self.first, -1)):
             worse = (corrected < ALPHA) & (sign * column.tests.mean > 0)
-            tied[others[(one == leader) & np.isfinite(corrected) & ~worse]] = True
+            tied[others[(one == leader) & (np.isfinite(corrected) | both & column.tests.same) & ~worse]] = True
         return best, tied
 
     def areas(self) -> Iterator[dict[str, Any]]:
@@ -255,11 +265,13 @@ class _Setting:
         if BASELINE not in names:
             return
         baseline = names.index(BASELINE)
-        for column in [*self.budgets, self.slices]:
+        families = [int(np.isfinite(family).sum()) for family in (self.holm, self.holm_area)]
+        for column, tests in [*((column, families[0]) for column in self.budgets), (self.slices, families[1])]:
             test = paired(column.scores - column.scores[baseline])
-            same = (test.sd < SAME) & (np.abs(test.mean) < SAME)  # such as rounds that share their networks
-            spread = np.where(same, np.nan, test.sd)
+            spread = np.where(test.same, np.nan, test.sd)
+            corrected = np.where(self.competes & self.competes[baseline] & (tests > 0), spread, np.nan)
             as_seen, claim = power.seeds_needed(test.mean, spread), power.seeds_needed(CLAIM, spread)
+            as_seen_holm, claim_holm = (power.seeds_needed(d, corrected, tests) for d in (test.mean, CLAIM))
             for m in np.flatnonzero(test.count):
                 if m != baseline:
                     yield {
@@ -272,6 +284,10 @@ class _Setting:
                         "detectable": power.detectable(float(spread[m]), int(test.count[m])),
                         "seeds_needed": as_seen[m],
                         "seeds_needed_02": claim[m],
+                        "tests": tests if self.competes[m] else math.nan,
+                        "detectable_holm": power.detectable(float(corrected[m]), int(test.count[m]), tests),
+                        "seeds_needed_holm": as_seen_holm[m],
+                        "seeds_needed_02_holm": claim_holm[m],
                     }
 
 

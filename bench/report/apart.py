@@ -16,7 +16,9 @@ class Signature:
 
     home: folder of the study, which vouches for the runs in it. data: dataset with preparation and split, and the key
     of the prepared data; None where no configuration is there. scored: what is evaluated, and how. rest: further terms
-    of the setting. steps, network, training: of the trainer. parts: strategy and embedding with their parameters.
+    of the setting. steps, network, training: of the trainer, whose arithmetic is told by wanted, the precision of the
+    configuration, and precision, the one that it came to on the run's device; None where that is not recorded.
+    parts: strategy and embedding with their parameters.
     """
 
     home: str
@@ -30,6 +32,8 @@ class Signature:
     steps: str
     network: str
     training: str
+    wanted: str | None
+    precision: str | None
     parts: str
 
     @classmethod
@@ -37,7 +41,8 @@ class Signature:
         """Of a run; without a configuration only names and budgets are known."""
         config: Mapping[str, Any] = run.config or {}
         dataset = {key: value for key, value in config.get("dataset", {}).items() if key != "root"}
-        train = config.get("train", {})
+        train = dict(config.get("train", {}))
+        wanted = train.pop("precision", "float32") if config else None  # before it could be chosen it was float32
         return cls(
             home=str(run.home),
             study=run.study,
@@ -50,6 +55,8 @@ class Signature:
             steps=_text(train.get("iterations_full")),
             network=_text(train.get("network", {}).get("name")),
             training=_text(train),
+            wanted=wanted,
+            precision=_computed(wanted, run.environment.get("device")),
             parts=_text(config.get("recipe")),
         )
 
@@ -71,7 +78,11 @@ class Signature:
             return None
         if self.rest != other.rest:
             return "other settings of annotation, members or cover radius"
-        return None if self._trained_alike(other) else "another training"
+        if not self._trained_alike(other):
+            return "another training"
+        if not self._computed_alike(other):
+            return f"networks trained in other arithmetic, {self.precision} and not {other.precision}"
+        return None
 
     def _trained_alike(self, other: Signature) -> bool:
         """In one study a recipe may have a training of its own; between studies only with a network of its own."""
@@ -80,6 +91,19 @@ class Signature:
         if self.recipe == other.recipe:
             return False
         return self.home == other.home or (self.network != other.network and self.steps == other.steps)
+
+    def _computed_alike(self, other: Signature) -> bool:
+        """A study may choose another precision for a recipe; which machine a run got is no choice."""
+        if self.precision == other.precision or None in (self.precision, other.precision):
+            return True
+        return self.home == other.home and self.recipe != other.recipe and self.wanted != other.wanted
+
+
+def _computed(wanted: str | None, device: str | None) -> str | None:
+    """What a precision comes to on a device (:func:`alseg_core.device.precision.autocast`)."""
+    if wanted != "auto" or device is None:
+        return None if wanted == "auto" else wanted
+    return "bfloat16" if device.startswith("cuda") else "float32"
 
 
 def _text(value: Any) -> str:

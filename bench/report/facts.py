@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,13 @@ MOST_NAMES = 6
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 PACKAGES = ("torch", "numpy", "scipy", "monai", "faiss-cpu", "faiss-gpu-cu12")
 """Versions that the report names; the rest is in the run folders."""
+ALIKE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "devices": lambda place: place.get("gpu") or place.get("device"),
+    "versions of torch": lambda place: place.get("packages", {}).get("torch"),
+    "versions of alseg": lambda place: place.get("alseg"),
+    "commits of alseg": lambda place: place.get("commit"),
+}
+"""What the runs of one setting should share, of their environment; None where it is not recorded."""
 
 Setting = tuple[str, str, str]
 
@@ -59,7 +66,7 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
             f"batch {config['train'].get('batch')}"
             for config in configs
         ),
-        "device": _several(place.get("gpu") or place.get("device") for place in places),
+        "device": _several(ALIKE["devices"](place) for place in places),
         "threads": _several(place.get("threads") for place in places),
         "alseg": _several(_version(place) for place in places),
         "packages": _several(
@@ -214,6 +221,10 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     if few != many:
         short = _names(sorted(name for name, n in seeds.items() if n < many))
         yield "Unequal seeds: comparisons use the seeds that both recipes have", f"fewer than {many}: {short}"
+    for what, of in ALIKE.items():
+        values = [value for run in runs if (value := of(run.environment)) is not None]
+        if len(set(values)) > 1:
+            yield f"Runs of one setting were made on different {what}", _several(values)
     part = scored_on(runs)
     if part == "val":
         yield "Scores are of validation volumes, by which networks were chosen too; they are no test result", "val"

@@ -12,6 +12,7 @@ from typing import Any
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
+from bench.report.shape import check
 
 NO_RESULTS = ("store", "ray", "report")
 """Folders beside the runs that hold none."""
@@ -161,12 +162,14 @@ def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | N
         records = tuple(folder.records())
         if len(records) > len(facts["budgets"]):
             raise ResultsError(f"{len(records)} rounds for {len(facts['budgets'])} budgets")
+        environment = _json(place / "environment.json")
+        check(content.get("config"), environment, records)
         return Run(
             **facts,
             folder=place,
             config=content["config"] if content else None,
             data_key=str(content["data_key"]) if content else None,
-            environment=_json(place / "environment.json"),
+            environment=environment,
             records=records,
             failure=folder.failure(),
         )

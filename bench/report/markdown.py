@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 FILES = "comparison.csv has every metric; cells, areas, tests, penalties, standing, power and timing .csv the rest."
 
+OPENING = re.compile(r"\[(?![-+]?\d+\.\d+, [-+]?\d+\.\d+\](?![(\[:]))")
+"""The beginning of what may be a link; that of an interval is none, and reads better as it is."""
+
 
 def markdown(document: Document) -> str:
     """Main tables, what they mean, failures, how they were made, what it took, what to cite. Pictures are linked."""
@@ -24,7 +28,7 @@ def markdown(document: Document) -> str:
 def _lines(document: Document) -> Iterator[str]:
     yield from (f"# {_plain(document.name)}", "")
     if document.what:
-        yield from (document.what, "")
+        yield from (_plain(document.what), "")
     yield from _list("Before you believe a number", document.warnings)
     yield from _list("Merging", document.notes)
     for section in document.sections:
@@ -44,9 +48,9 @@ def _lines(document: Document) -> Iterator[str]:
 
 def _section(section: Section) -> Iterator[str]:
     panel = section.panel
-    yield from (f"## {_plain(panel.title)}", "", f"{panel.what}, mean ± sd over seeds. {KEY}", "")
+    yield from (f"## {_plain(panel.title)}", "", f"{_plain(panel.what)}, mean ± sd over seeds. {KEY}", "")
     yield from (*pipes(["recipe", *panel.heads, "AUBC", "95 % interval", "seeds"], _rows(panel)), "")
-    yield from (*section.sentences, "")
+    yield from (*map(_plain, section.sentences), "")
     for picture in section.figures:
         yield from _figure(picture)
     for sheet in section.sheets:
@@ -90,7 +94,8 @@ def _list(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """One line in which nothing is taken for markup of a page."""
-    return " ".join(text.replace("<", "&lt;").split())
+    escaped = OPENING.sub(r"\\[", text.replace("\\", r"\\")).replace("<", "&lt;")
+    return " ".join(escaped.split())
 
 
 def pipes(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:

@@ -77,7 +77,8 @@ def against_random(analysis: Analysis, setting: Setting) -> Sheet:
         f"Difference from {BASELINE}",
         "Mean difference in Dice over the seeds that both have, its 95 % interval over seeds and test volumes, p of "
         "the paired t-test over seeds, and p after Holm's correction over all pairs and budgets (AUBC: over all pairs)."
-        " Small p: the difference is unlikely to be chance. All other pairs are in tests.csv.",
+        " Small p: the difference is unlikely to be chance. No p: one seed, or the very same runs, which are no test. "
+        "All other pairs are in tests.csv.",
         ["recipe", "budget", "difference", "95 % interval", "p", "p (Holm)", "seeds"],
         [line for *_, line in sorted(found, key=lambda item: item[:2])],
     )
@@ -91,19 +92,22 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
     lines = [
         Line(
             [Entry(row.recipe), Entry(str(row.budget)), _count(row.seeds), _number(row.difference, "+.3f"),
-             _number(row.detectable, ".3f"), _seeds(row.seeds_needed), _seeds(row.seeds_needed_02)],
+             _number(row.detectable, ".3f"), _number(row.detectable_holm, ".3f"), _seeds(row.seeds_needed),
+             _seeds(row.seeds_needed_02), _seeds(row.seeds_needed_02_holm)],
             (row.recipe,),
         )
         for row in each(own.sort_values("difference", ascending=False))
     ]  # fmt: skip
     return Sheet(
         "What these seeds can find",
-        f"Smallest difference from {BASELINE} that a paired t-test at level .05 finds with probability .8, given the "
-        "spread seen; seeds that would be needed to find a difference as large as the one seen, and one of "
+        f"Smallest true difference from {BASELINE} that a paired t-test at level .05 finds with probability .8, given "
+        "the spread seen, for one test alone and corrected: at .05 / number of tests, a bound for Holm's correction; "
+        "seeds that would be needed to find a difference as large as the one seen, and one of "
         f"{CLAIM:g} Dice. The spread is itself an estimate from few seeds.",
-        ["recipe", "of", "seeds", "difference", "smallest found", "seeds for this one", f"seeds for {CLAIM:g}"],
+        ["recipe", "of", "seeds", "difference", "smallest found", "smallest found, corrected", "seeds for this one",
+         f"seeds for {CLAIM:g}", f"seeds for {CLAIM:g}, corrected"],
         lines,
-    )
+    )  # fmt: skip
 
 
 def standing(analysis: Analysis, setting: Setting) -> Sheet:
@@ -137,7 +141,8 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
         "Standing over all budgets",
         "Average rank over budgets and seeds (1 is best). IQM: mean of the middle half of all AUBC, a value a run and "
         "test volume, with its 95 % interval. AUBC on cost: area under the curve over annotation cost instead of "
-        f"slices. P(> {BASELINE}): probability that a run has a higher AUBC than one of {BASELINE}; .5 is no "
+        "slices, within the costs that all recipes cover; none where there are no such costs. "
+        f"P(> {BASELINE}): probability that a run has a higher AUBC than one of {BASELINE}; .5 is no "
         f"difference. Beats, beaten: penalties against the {rivals} others, a significant difference (Holm) at one "
         "budget counts 1 / number of budgets. Foreground efficiency: rate at which Dice approaches that of full "
         "annotation with annotated foreground; needs runs with everything annotated. Cover radius: largest distance of "

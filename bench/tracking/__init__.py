@@ -6,7 +6,17 @@ alone, and only what the store does not have yet is sent, so tracking can stop a
 
 from bench.tracking.background import Background
 from bench.tracking.content import VALUE_LIMIT, flatten, metrics_of
-from bench.tracking.server import BOUNDS, tracking_uri
+from bench.tracking.server import artifact_root, connect, tracking_uri
 from bench.tracking.tracker import PARENT, Tracker
 
-__all__ = ["BOUNDS", "PARENT", "VALUE_LIMIT", "Background", "Tracker", "flatten", "metrics_of", "tracking_uri"]
+__all__ = [
+    "PARENT",
+    "VALUE_LIMIT",
+    "Background",
+    "Tracker",
+    "artifact_root",
+    "connect",
+    "flatten",
+    "metrics_of",
+    "tracking_uri",
+]

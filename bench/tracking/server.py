@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,8 +28,13 @@ def tracking_uri(out: Path) -> str:
 
 
 def artifact_root(out: Path) -> str | None:
-    """Folder of the files of a store below ``out``; None where a server has its own."""
-    return None if os.environ.get("MLFLOW_TRACKING_URI") else (out.absolute() / "mlartifacts").as_uri()
+    """Folder below ``out`` for the files of runs; None where a server decides that.
+
+    Left to itself, a store that is a database or a folder would put them into the folder the user is in.
+    """
+    uri = tracking_uri(out)
+    served = uri == "databricks" or urlsplit(uri).scheme in ("http", "https", "databricks")
+    return None if served else (out.absolute() / "mlartifacts").as_uri()
 
 
 def connect(out: Path) -> MlflowClient:

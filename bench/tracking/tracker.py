@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 import time
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 PARENT = "mlflow.parentRunId"
-WHOLE, FORM = "alseg.tracked", "2"
-"""Tag of a run that is in the store with all its files, and the form it is in: runs of another form are sent again."""
+WHOLE, FORM = "alseg.tracked", "3"
+"""Tag of a run that is in the store with all its files; its value, of :func:`mark`, starts with the form it is in.
+
+Runs of another form are sent again, and those of other results are replaced.
+"""
 FAILURE = "failure"
 PAGE = 200
 """Runs asked for at once: a thousand whole runs are megabytes."""
@@ -38,7 +42,10 @@ NOTE_LIMIT = 7000
 
 @dataclass
 class Stored:
-    """What the store has of a run. start: ms; rounds: how many; params: names; data: it knows the run's dataset."""
+    """What the store has of a run. start: ms; rounds: how many; params: names; data: it knows the run's dataset.
+
+    whole: mark of what was sent, where that is all of the run.
+    """
 
     run: str
     start: int
@@ -47,13 +54,14 @@ class Stored:
     params: frozenset[str] = frozenset()
     data: bool = False
     failed: bool = False
-    whole: bool = False
+    whole: str | None = None
 
     @classmethod
     def of(cls, run: Run) -> Stored:
         """From a run as the store returns it."""
         metrics, tags = run.data.metrics, run.data.tags
-        whole = run.info.status == "FINISHED" and tags.get(WHOLE) == FORM
+        sent = tags.get(WHOLE, "")
+        whole = sent if run.info.status == "FINISHED" and sent.startswith(f"{FORM}-") else None
         return cls(
             run=run.info.run_id,
             start=run.info.start_time,
@@ -90,12 +98,16 @@ class Tracker:
         except Exception:
             self._client = None
             raise
-        if job.key in self._runs and self._runs[job.key].whole:
+        folder, known = RunFolder(job.folder), self._runs.get(job.key)
+        now = mark(folder)  # before the records, so that what changes between the two is sent again
+        if known is not None and known.whole and now in (known.whole, None):
             return
-        folder = RunFolder(job.folder)
         records = folder.records()  # a damaged one says nothing about the store
         try:
-            self._sync(client, job, folder, records, failure, unfinished)
+            if known is not None and records and (known.whole or known.rounds > len(records)):
+                client.delete_run(known.run)  # its folder was deleted, and the run made again
+                del self._runs[job.key]
+            self._sync(client, job, folder, records, now, failure, unfinished)
         except Exception:
             self._client = None
             raise
@@ -171,6 +183,7 @@ class Tracker:
         job: Job,
         folder: RunFolder,
         records: Sequence[RoundRecord],
+        now: str | None,
         failure: str | None,
         unfinished: str,
     ) -> None:
@@ -187,10 +200,11 @@ class Tracker:
         self._data(client, run, job, folder)
         if finished:
             self._artifacts(client, run, records, folder)
+            client.set_tag(run.run, WHOLE, now)
         self._failure(client, run, failure, finished)
         status = "FINISHED" if finished else "FAILED" if failure is not None else unfinished
         self._set_status(client, run, status, run.start + sum(worked) if finished else None)
-        run.whole = finished
+        run.whole = now if finished else None
 
     def _params(self, client: MlflowClient, job: Job, run: Stored) -> None:
         from mlflow.entities import Param
@@ -222,7 +236,7 @@ class Tracker:
             batch += [Metric(name, value, clock, record.labelled) for name, value in numbers.items()]
         if batch:
             client.log_batch(run.run, metrics=batch)
-        run.rounds = len(records)
+        run.rounds = max(run.rounds, len(records))  # a folder that is gone takes nothing back
 
     def _data(self, client: MlflowClient, run: Stored, job: Job, folder: RunFolder) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -245,7 +259,6 @@ class Tracker:
                 sheet(folder.path / "examples.npz", path / "examples.png")
             pack(folder.path, path, run.run)
             client.log_artifacts(run.run, str(path))
-        client.set_tag(run.run, WHOLE, FORM)
 
     def _failure(self, client: MlflowClient, run: Stored, failure: str | None, finished: bool) -> None:
         if failure is not None:
@@ -263,6 +276,14 @@ class Tracker:
         else:
             client.set_terminated(run.run, status=status, end_time=end)
         run.status = status
+
+
+def mark(folder: RunFolder) -> str | None:
+    """Form and digest of a run's rounds, or None where it has none."""
+    path = folder.path / "rounds.jsonl"
+    if not path.exists():
+        return None
+    return f"{FORM}-{hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()}"
 
 
 def _note(study: str, report: Path | None) -> str:

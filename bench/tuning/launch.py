@@ -153,13 +153,13 @@ class Launch:
 
     def _search(self, trials: Trials, cluster: Cluster, tracker: TrialTracker) -> None:
         """The trials that are left."""
-        from bench.tuning.asks import Asks
-        from bench.tuning.search import search
-
         running = trials.left_running()
         wanted = len(running) + max(0, trials.wanted())
         if not wanted:
             return
+        cluster.wait()  # its thread imports Ray Tune; two threads at that would meet modules half made
+        from bench.tuning.asks import Asks
+        from bench.tuning.search import search
 
         def tell(number: int, outcome: str) -> None:
             count = len(trials.finished())

@@ -14,12 +14,11 @@ from bench.tuning.trial import work
 
 
 def search(asks: Asks, wanted: int, study: Study, store_root: Path, scratch: Path, cluster: Cluster) -> None:
-    """Run trials until there are enough, at most ``wanted``.
+    """Run trials until there are enough, at most ``wanted``. The cluster must be up.
 
     study: lends resources, retries (of a trial whose worker fails or is lost) and time limit. scratch: folder for Ray's
     own files. On a cluster all nodes must see the folders of trials, store and scratch.
     """
-    cluster.wait()
     cpus, gpus = cluster.cpus(study.resources.cpus), study.resources.gpus
     scratch.mkdir(parents=True, exist_ok=True)
     cluster.check(scratch, cpus, gpus)

@@ -7,14 +7,12 @@ that is down costs the tuning nothing: the same command makes up for it.
 from __future__ import annotations
 
 import json
-import logging
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.tracking import BOUNDS, PARENT, VALUE_LIMIT, tracking_uri
+from bench.tracking import PARENT, VALUE_LIMIT, artifact_root, connect
 from bench.tuning.study import OWN, Trials, outcome
 from bench.tuning.trial import TrialFolder
 
@@ -71,17 +69,10 @@ class TrialTracker:
         """Find or create experiment and parent run, and learn which trials are there."""
         if self._client is not None:
             return self._client
-        for variable, value in BOUNDS.items():
-            os.environ.setdefault(variable, value)
-        from mlflow import MlflowClient
-
-        for logger in ("mlflow", "alembic", "git"):
-            logging.getLogger(logger).setLevel(logging.ERROR)
-        client = MlflowClient(tracking_uri=tracking_uri(self.out))
+        client = connect(self.out)
         found = client.get_experiment_by_name(self.name)
         if found is None:
-            own = None if os.environ.get("MLFLOW_TRACKING_URI") else (self.out.absolute() / "mlartifacts").as_uri()
-            self._experiment = client.create_experiment(self.name, artifact_location=own)
+            self._experiment = client.create_experiment(self.name, artifact_location=artifact_root(self.out))
         else:
             self._experiment = found.experiment_id
         runs: list[Run] = []

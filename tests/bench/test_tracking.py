@@ -13,11 +13,12 @@ import pytest
 
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
-from bench.tracking import PARENT, Background, Tracker, flatten, metrics_of, tracking_uri
+from bench.tracking import PARENT, Background, Tracker, artifact_root, flatten, metrics_of, tracking_uri
 from bench.tracking.content import AUBC, LAST
 from bench.tracking.pictures import COLOURS, HEAD, WIDTH, sheet
-from bench.tracking.tracker import FORM, NOTE, WHOLE
+from bench.tracking.tracker import NOTE, WHOLE, mark
 from bench.tracking.views import CURVES, TABLE, VIEW
+from bench.tuning.track import TrialTracker
 from bench.worker import Job
 
 RAW: dict[str, Any] = {
@@ -194,7 +195,7 @@ def test_a_study_tracked_in_an_older_form_is_brought_up_to_date_without_doubles(
     client, found, nested = only(tmp_path)
     assert found.info.run_id == parent and nested.info.run_id == run.run_id
     assert steps(client, nested) == [10, 20, 30] and nested.data.metrics[AUBC] == pytest.approx(0.1)
-    assert nested.data.params["seed"] == "3" and nested.data.tags[WHOLE] == FORM
+    assert nested.data.params["seed"] == "3" and nested.data.tags[WHOLE] == mark(RunFolder(job.folder))
 
 
 def test_of_two_runs_with_one_key_the_fuller_one_stays(job: Job, tmp_path: Path) -> None:
@@ -234,6 +235,53 @@ def test_a_run_that_is_whole_in_the_store_is_not_read_again(job: Job, tmp_path: 
     background = Background(Tracker("study", tmp_path), [done, job])
     assert background.finish(tmp_path / "report", 60) is None
     assert stored(tmp_path)[2]["k2"].to_dictionary() == before
+
+
+@pytest.mark.parametrize("before", [2, 3])
+def test_a_run_that_was_made_again_replaces_the_old_one(before: int, job: Job, tmp_path: Path) -> None:
+    """Whether its old folder held all rounds or not; while the folder is gone, the store keeps what it has."""
+    for number in range(before):
+        RunFolder(job.folder).append(record(number))
+    Tracker("study", tmp_path).sync(job)
+    old = only(tmp_path)[2].info.run_id
+    shutil.rmtree(job.folder)
+    tracker = Tracker("study", tmp_path)
+    tracker.sync(job)
+    assert only(tmp_path)[2].info.run_id == old
+    job.folder.mkdir()
+    for number in range(3):
+        RunFolder(job.folder).append(dataclasses.replace(record(number), summary={"dice": 0.9}))
+        tracker.sync(job)
+    client, _, nested = only(tmp_path)
+    assert nested.info.run_id != old and nested.info.status == "FINISHED"
+    history = client.get_metric_history(nested.info.run_id, "dice")
+    assert [(m.step, m.value) for m in history] == [(10, 0.9), (20, 0.9), (30, 0.9)]
+    Tracker("study", tmp_path).sync(job)
+    assert only(tmp_path)[2].info.run_id == nested.info.run_id
+
+
+def test_a_database_of_the_users_own_writes_nothing_where_the_user_is(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for number in range(3):
+        RunFolder(job.folder).append(record(number))
+    Tracker("study", tmp_path).sync(job)
+    client, _, nested = only(tmp_path)
+    assert [a.path for a in client.list_artifacts(nested.info.run_id)] == ["selected.json"]
+    TrialTracker("tuning", tmp_path, trials=[])._send()
+    for name in ("study", "tuning"):
+        assert client.get_experiment_by_name(name).artifact_location.startswith((tmp_path / "mlartifacts").as_uri())
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("uri", ["http://host:5000", "https://host", "databricks", "databricks://profile"])
+def test_a_server_decides_where_files_are(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert artifact_root(tmp_path) is None
 
 
 def test_a_run_that_cannot_be_read_keeps_none_of_the_others_back(job: Job, tmp_path: Path) -> None:

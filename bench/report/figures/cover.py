@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,7 @@ from bench.report.figures.style import blank, colours
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
+CONFIG = "config.json"
 FEWEST = 4
 """Points that a rank correlation needs to say anything."""
 
@@ -36,6 +39,17 @@ def correlation(part: pd.DataFrame) -> float:
     return float(stats.spearmanr(part["cover_radius"], part["dice"]).statistic)
 
 
+def embedding(results: Results, setting: Setting) -> str:
+    """In which embedding the radii of a setting are measured, from a run's configuration where there is one."""
+    for key in of(results.scores, setting)["key"].unique():
+        place = results.folders.get(key, Path()) / CONFIG
+        if key in results.folders and place.is_file():
+            name = (json.loads(place.read_text()).get("config", {}).get("cover") or {}).get("name")
+            if name:
+                return f"the study's reference embedding, {name}"
+    return "the study's reference embedding"
+
+
 def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
     """One point a recipe, seed and budget; colour and legend by budget."""
     table = rounds(results, setting)
@@ -49,7 +63,7 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
         said = "" if np.isnan(rho) else f"  ρ = {rho:+.2f}".replace("-", "\N{MINUS SIGN}")
         axis.scatter(part["cover_radius"], part["dice"], s=size, color=[colour], alpha=0.75, linewidths=0,
                      label=f"{part['labelled'].median():.0f}{said}")  # fmt: skip
-    axis.set_xlabel("cover radius of the labelled slices (smaller: nearer to all)")
+    axis.set_xlabel(f"cover radius in {embedding(results, setting)} (smaller: nearer to all)")
     axis.set_ylabel(scored(results, setting))
     axis.set_title(title_of(setting))
     axis.grid()
@@ -60,7 +74,9 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
 COVER = Drawing(
     "Cover radius against Dice",
     "A point is one run at one budget; ρ is Spearman's rank correlation within that budget, since both axes move with "
-    "the budget anyway. The constant of Theorem 1 makes its bound vacuous: it says only that a small radius should "
-    "help, which a clearly negative ρ would support.",
+    "the budget anyway. The radius of every recipe is measured in the one embedding that the axis names, whatever the "
+    "recipe itself chooses on; coreset on that embedding (pixels, unless the study says otherwise) minimises it "
+    "directly. Points of a budget differ by recipe and seed, so ρ compares recipes. The constant of Theorem 1 "
+    "makes its bound vacuous: it says only that a small radius should help, which a clearly negative ρ would support.",
     draw,
 )

@@ -74,7 +74,7 @@ def window(axis: Axes, cells: pd.DataFrame) -> None:
     low, high = float(cells["low"].min()), float(cells["high"].max())  # NaN where there are none
     bottom = max(least - room, min(low, least) if low == low else least - 0.1 * room)
     top = min(most + room, max(high, most) if high == high else most + 0.1 * room)
-    air = 0.04 * (top - bottom)
+    air = max(0.04 * (top - bottom), 0.005)  # all of one Dice still have a window
     axis.set_ylim(bottom - air, top + air)
 
 

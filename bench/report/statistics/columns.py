@@ -49,9 +49,14 @@ class Summary:
 def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
     """Each budget, then the area over each of :data:`AXES`, of runs that have all rounds.
 
-    An area's draws are sums of its budgets' draws, so its interval knows how rounds vary together.
+    Over labelled slices each run's own span counts, which is the schedule's. Over cost it is one window for all whole
+    runs (:func:`curve.window`), or a dearer recipe would be measured on its own, longer axis and pay nothing. The area
+    over cost is NaN for everyone where no cost lies within all runs' spans: a curve does not say what its recipe
+    reaches outside of its span. An area's draws are sums of its budgets' draws, so its interval knows how rounds
+    vary together.
     """
-    weights = {axis: curve.weights(runs.amounts[axis]) for axis in AXES}
+    shared = {"cost": curve.window(runs.amounts["cost"][runs.whole])}
+    weights = {axis: curve.weights(runs.amounts[axis], shared.get(axis)) for axis in AXES}
     areas = {axis: np.zeros(()) for axis in AXES}
     for r, (number, budget) in enumerate(zip(runs.rounds, runs.budgets, strict=True)):
         drawn = resampling.runs(runs.dice[:, :, r], runs.patient)

@@ -1,4 +1,8 @@
-"""What differences the seeds at hand can find, and how many seeds a claim needs: two-sided paired t-test at .05."""
+"""What differences the seeds at hand can find, and how many seeds a claim needs: two-sided paired t-test.
+
+Alone the test has level .05. Among m tests that are corrected by Holm, the largest difference must pass at .05 / m
+(Bonferroni's level); the others at milder ones that depend on each other, so that .05 / m is a bound for all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,37 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
 
 from bench.report.statistics.paired import ALPHA, SAME
 
 POWER = 0.8
 MOST_SEEDS = 1000
-LARGEST = 100.0
-"""Differences of more standard deviations than this are found by two seeds."""
+LARGEST = 1e6
+"""Differences of more standard deviations than this are found by two seeds, also among thousands of tests."""
 
 
 @cache
-def smallest_effect(seeds: int) -> float:
-    """Smallest mean difference, in standard deviations of the differences, that is found with power .8; NaN for one."""
-    from statsmodels.stats.power import TTestPower
+def smallest_effect(seeds: int, tests: int = 1) -> float:
+    """Smallest mean difference, in standard deviations of the differences, that is found with power .8.
 
-    return float(TTestPower().solve_power(nobs=seeds, alpha=ALPHA, power=POWER)) if seeds > 1 else float("nan")
+    tests: size of the family that is corrected. NaN for a single seed or no test. The root is bracketed here because
+    statsmodels' ``solve_power`` stops short, without an error, for few seeds at small levels.
+    """
+    if seeds < 2 or tests < 1:
+        return float("nan")
+    limit = stats.t.isf(ALPHA / tests / 2, seeds - 1)
+    shift = optimize.brentq(lambda nc: stats.nct.sf(limit, seeds - 1, nc) - POWER, 0.0, 2 * limit + 10)
+    return float(shift / np.sqrt(seeds))
 
 
-def detectable(sd: float, seeds: int) -> float:
-    """Smallest mean difference that ``seeds`` pairs find whose differences have ``sd``; NaN for a single pair."""
-    return sd * smallest_effect(seeds)
+def detectable(sd: float, seeds: int, tests: int = 1) -> float:
+    """Smallest mean difference that ``seeds`` pairs find whose differences have ``sd``, see :func:`smallest_effect`."""
+    return sd * smallest_effect(seeds, tests)
 
 
-def seeds_needed(difference: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
-    """Fewest seeds, 2 at least, that find ``difference`` with power .8 where differences have sd ``sd``.
+def seeds_needed(difference: ArrayLike, sd: ArrayLike, tests: int = 1) -> NDArray[np.float64]:
+    """Fewest seeds, 2 at least, that find ``difference`` with power .8 among ``tests`` where differences have ``sd``.
 
     inf where :data:`MOST_SEEDS` do not suffice, NaN where either is NaN. ``sd`` is an estimate: from three seeds the
     true one lies between half and six times of it (95 %), and the number of seeds goes with its square.
@@ -41,15 +52,13 @@ def seeds_needed(difference: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
     low, high = np.full(d.shape, 1), np.full(d.shape, MOST_SEEDS + 1)  # do not suffice, suffice or are too many
     while np.any(high - low > 1):
         middle = np.maximum((low + high) // 2, 2)
-        suffices = _power(effect, middle) >= POWER
+        suffices = _power(effect, middle, ALPHA / max(tests, 1)) >= POWER
         low, high = np.where(suffices, low, middle), np.where(suffices, middle, high)
     return np.where(known, np.where(high > MOST_SEEDS, np.inf, high), np.nan)
 
 
-def _power(effect: NDArray[np.float64], seeds: NDArray[np.intp]) -> NDArray[np.float64]:
+def _power(effect: NDArray[np.float64], seeds: NDArray[np.intp], level: float) -> NDArray[np.float64]:
     """Chance of a finding in the right direction; one in the wrong one is no help, and rarer than 1 in 10,000 here."""
-    from statsmodels.stats.power import ttest_power
-
     with np.errstate(all="ignore"):
-        found = ttest_power(effect, seeds, ALPHA / 2, alternative="larger")
+        found = stats.nct.sf(stats.t.isf(level / 2, seeds - 1), seeds - 1, effect * np.sqrt(seeds))
     return np.where(np.isnan(found), 1.0, found)  # scipy's noncentral t gives up only where nothing is missed

@@ -30,11 +30,13 @@ def verdict(analysis: Analysis, setting: Setting) -> str:
     found = power["detectable"][np.isfinite(power["detectable"])]
     if not len(found):
         return f"No recipe shares two seeds with {BASELINE}, so no difference from it can be tested."
-    middle, low, high = found.median(), found.min(), found.max()
-    span = f" (median over {_recipes(len(found))}; {_dice(low)} to {_dice(high)})" if len(found) > 1 else ""
+    tests = power["tests"].max()
+    corrected = power["detectable_holm"].dropna()
+    after = f", and {_middle(corrected)} after the correction over the {tests:.0f} comparisons" if tests > 1 else ""
     return (
-        f"With {_span(power['seeds'])} seeds the smallest difference from {BASELINE} in {axis} that a test finds four "
-        f"times in five is about {_dice(middle)} Dice{span}; observed differences below that mean nothing."
+        f"With {_span(power['seeds'])} seeds the smallest true difference from {BASELINE} in {axis} that is found four "
+        f"times in five is about {_middle(found)} for one test alone{after}; smaller true differences are likely "
+        "to be missed."
     )
 
 
@@ -55,11 +57,12 @@ def meaning(analysis: Analysis, setting: Setting) -> list[str]:
         )
     needed = power["seeds_needed_02"].dropna()
     if len(needed):
-        middle = float(needed.median())
-        count = f"about {middle:.0f}" if math.isfinite(middle) else "more than 1,000"
+        tests = power["tests"].max()
+        many = f", {_seeds(power['seeds_needed_02_holm'])} after the correction" if tests > 1 else ""
         lines.append(
-            f"To find a difference of {CLAIM:g} Dice from {BASELINE}, {count} seeds would be needed (median over "
-            f"recipes). The spread is estimated from {_span(power['seeds'])} seeds, so this may be off several times."
+            f"To find a difference of {CLAIM:g} Dice from {BASELINE}, {_seeds(needed)} seeds would be needed for one "
+            f"test alone{many} (median over recipes). The spread is estimated from {_span(power['seeds'])} seeds, so "
+            "this may be off several times."
         )
     return lines
 
@@ -94,6 +97,16 @@ def _against(analysis: Analysis, setting: Setting, number: int) -> tuple[list[st
 
 def _recipes(count: int) -> str:
     return f"{count} recipe{'' if count == 1 else 's'}"
+
+
+def _middle(found: pd.Series) -> str:
+    span = f" (median over {_recipes(len(found))}; {_dice(found.min())} to {_dice(found.max())})"
+    return f"{_dice(found.median())} Dice" + (span if len(found) > 1 else "")
+
+
+def _seeds(needed: pd.Series) -> str:
+    middle = float(needed.median())
+    return f"about {middle:.0f}" if math.isfinite(middle) else "more than 1,000"
 
 
 def _dice(difference: float) -> str:

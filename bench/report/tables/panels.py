@@ -160,7 +160,8 @@ def _areas(areas: pd.DataFrame, tests: pd.DataFrame) -> dict[str, Cell]:
     own = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
     rivals = own[~references(own["recipe"])]
     leaders = rivals[rivals["seeds"] == rivals["seeds"].max()].sort_values("mean", ascending=False, kind="stable")
-    best = str(leaders["recipe"].iloc[0]) if len(leaders) else ""
+    # one that alone has all seeds was compared with nobody
+    best = str(leaders["recipe"].iloc[0]) if len(leaders) > 1 or len(rivals) == 1 else ""
     tied: set[str] = set()
     for row in each(tests[tests["round"] == AREA]):
         if best in (row.a, row.b) and row.seeds >= FEW_SEEDS and not math.isnan(row.p_holm):

@@ -62,19 +62,21 @@ def table(panel: Panel, sd: bool = False, interval: bool = False, budgets: int |
     same = len(counts) == 1  # then the title tells, and the table fits 80 columns
     spread = ", mean ± sd" if sd else ", mean"
     title = f"{panel.what}{spread} over {f'{counts.pop()} seed(s)' if same else 'seeds'}: {panel.title}"
-    out = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    # names are text: as strings rich would take [x] in them for markup
+    heading = Text(title, "table.title")
+    out = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     out.add_column("recipe", no_wrap=True)
     shown = slice(0 if budgets is None else -budgets, None)
     heads = panel.heads if sd else [head.replace(" slices)", ")") for head in panel.heads]
     ends = ["AUBC", *(["95 %\ninterval"] if interval else []), *([] if same else ["seeds"])]
     for head in [*heads[shown], *ends]:
-        out.add_column(head.replace(" (", "\n("), justify="right", no_wrap=True)
+        out.add_column(Text(head.replace(" (", "\n(")), justify="right", no_wrap=True)
     rivals = [row for row in panel.rows if not row.reference]
     for row in [*rivals, *(row for row in panel.rows if row.reference)]:
-        last = [] if not interval else [row.area.interval if row.area else NOTHING]
+        last = [] if not interval else [Text(row.area.interval if row.area else NOTHING)]
         cells = [_text(cell, sd) for cell in [*row.cells[shown], row.area]]
         name = f"{row.recipe}\n(reads truth)" if row.reference else row.recipe  # short, for 80 columns
-        out.add_row(name, *cells, *last, *([] if same else [row.seeds]))
+        out.add_row(Text(name), *cells, *last, *([] if same else [row.seeds]))
     return out
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 from bench.report import analysis
 from bench.report.analysis import Analysis, analyse
 from bench.report.collect import Results
+from bench.report.statistics import power
 from bench.report.statistics.curve import aubc
 
 SETTING = {"dataset": "d", "annotation": "mask", "schedule": "default"}
@@ -164,6 +165,12 @@ def test_power(found: Analysis) -> None:
     assert row["difference"] == pytest.approx(differences.mean())
     assert row["sd_difference"] == pytest.approx(differences.std(ddof=1))
     assert row["detectable"] == pytest.approx(2.128 * differences.std(ddof=1), rel=1e-3) and row["seeds"] == 4
+    assert row["tests"] == 9 and row["detectable_holm"] == pytest.approx(
+        power.smallest_effect(4, 9) * differences.std(ddof=1)
+    )
+    assert row["seeds_needed_02_holm"] > row["seeds_needed_02"]
+    oracle = found.power[found.power["recipe"] == "oracle_foreground"]
+    assert oracle["detectable_holm"].isna().all() and oracle["tests"].isna().all()
     assert row["seeds_needed"] <= 3 < row["seeds_needed_02"] < 20
 
 
@@ -236,12 +243,47 @@ def test_identical_runs() -> None:
     shared[:, 1:] += 0.05
     found = analyse(results(runs("random", BETTER), runs("shared", shared)))
     first, second = (cell(found.tests, round=number) for number in (0, 1))
-    assert (first["difference"], first["p"], first["p_holm"]) == (0, 1, 1)
+    assert first["difference"] == 0 and math.isnan(first["p"]) and math.isnan(first["p_holm"])
     assert first["low"] == pytest.approx(0, abs=1e-7) and first["high"] == pytest.approx(0, abs=1e-7)
     assert found.power.loc[0, ["detectable", "seeds_needed", "seeds_needed_02"]].isna().all()
     assert found.power["seeds_needed"].tolist()[1:] == [2, 2, 2]
     assert second["p"] == 0 and second["difference"] == pytest.approx(-0.05)
     assert found.cells[found.cells["round"] == 0]["best"].tolist() == [True, True]
+
+
+def test_shared_first_rounds_are_no_tests() -> None:
+    other = ALIKE.copy()
+    other[:, 0] = RANDOM[:, 0]
+    found = analyse(results(runs("random", RANDOM), runs("other", other)))
+    p = found.tests["p"][found.tests["round"] > 0].to_numpy()
+    assert found.tests["p_holm"][found.tests["round"] > 0].min() == pytest.approx(2 * p.min())  # two tests, not three
+    assert found.power["tests"].tolist() == [2, 2, 2, 1]
+
+
+def dearer(recipe: str, dice: NDArray[np.float64], price: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    scores, volumes = runs(recipe, dice)
+    return [{**row, "cost": row["labelled"] * price} for row in scores], volumes
+
+
+def test_a_dearer_recipe_pays_in_the_area_over_cost() -> None:
+    found = analyse(results(dearer("random", RANDOM, 1.0), dearer("dear", RANDOM, 2.0))).areas
+    cost, slices = (found[found["axis"] == axis].set_index("recipe")["mean"] for axis in ("cost", "slices"))
+    assert slices["dear"] == slices["random"] and cost["dear"] < cost["random"] - 0.01
+    grid = np.linspace(20, 40, 2001)
+    line = RANDOM.mean(axis=(0, 2))
+    expected = {"random": np.interp(grid, LABELLED, line), "dear": np.interp(grid, [20, 40, 80], line)}
+    assert cost.to_dict() == pytest.approx({name: values.mean() for name, values in expected.items()}, abs=1e-4)
+
+
+def test_area_over_cost_is_that_over_slices_at_one_price() -> None:
+    found = analyse(results(dearer("random", RANDOM, 0.3), dearer("better", BETTER, 0.3))).areas
+    cost, slices = (found[found["axis"] == axis].set_index("recipe")["mean"] for axis in ("cost", "slices"))
+    assert cost.to_dict() == pytest.approx(slices.to_dict())
+
+
+def test_no_area_over_cost_where_no_cost_is_common() -> None:
+    found = analyse(results(dearer("random", RANDOM, 1.0), dearer("volumes", BETTER, 15.0)))
+    assert set(found.areas["axis"]) == {"slices"}
 
 
 def test_patients_are_drawn_and_not_their_phases() -> None:
@@ -297,3 +339,10 @@ def test_nothing_at_all() -> None:
     empty = Results("s", empty.scores[:0], empty.volumes[:0], empty.seconds, [], {}, [], {}, {}, {})
     found = analyse(empty)
     assert list(found.cells.columns) == analysis.CELLS and len(found.cells) == len(found.standing) == 0
+
+
+def test_the_only_recipe_with_all_seeds_is_not_the_best() -> None:
+    first, second = made(0.1, 0, seeds=2), made(0.0, 1, seeds=1)
+    found = analyse(results(runs("a", first), runs("b", second)))
+    assert not found.cells["best"].any() and not found.cells["tied"].any()
+    assert analyse(results(runs("a", first), runs("b", made(0.0, 1, seeds=2)))).cells["best"].sum() == 3

@@ -6,12 +6,15 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from study_files import record, runs, study
 
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
+from bench.cli import main
 from bench.report.collect import CLASSES, RUNS, SCORES, VOLUMES, budget_text, collect
 
 
@@ -115,9 +118,56 @@ def test_what_must_not_be_averaged_is_kept_apart(tmp_path: Path, what: str, reci
     assert results.runs["key"].is_unique and len(results.folders) == 4
 
 
+def here(device: str, **more: Any) -> dict[str, Any]:
+    return {"device": device, "gpu": "A big one" if device.startswith("cuda") else None, **more}
+
+
+AUTO, FLOAT, HALF = ({"train.precision": precision} for precision in ("auto", "float32", "bfloat16"))
+ARITHMETIC: dict[str, tuple[tuple[Any, Any], tuple[Any, Any], bool]] = {
+    "automatic here and there": ((AUTO, here("cpu")), (AUTO, here("cuda")), True),
+    "automatic on one device": ((AUTO, here("cuda")), (AUTO, here("cuda:1")), False),
+    "one chosen, the same found": ((FLOAT, here("cuda")), (AUTO, here("cpu")), False),
+    "one chosen, another found": ((HALF, here("cpu")), (AUTO, here("cpu")), True),
+    "two chosen": ((HALF, here("cuda")), (FLOAT, here("cuda")), True),
+    "older than the choice": (({}, here("cuda")), (AUTO, here("cpu")), False),
+    "not recorded": ((AUTO, {}), (AUTO, here("cuda")), False),
+}
+
+
+@pytest.mark.parametrize("what", ARITHMETIC)
+@pytest.mark.parametrize("together", [False, True])
+def test_networks_of_other_arithmetic_are_not_averaged(tmp_path: Path, what: str, together: bool) -> None:
+    *made, other = ARITHMETIC[what]
+    both = [
+        {"recipe": "random", "seed": seed, "dice": [0.5, 0.5, 0.5], "config": config, "environment": environment}
+        for seed, (config, environment) in enumerate(made)
+    ]
+    folders = [[run] for run in both] if not together else [both]
+    results = collect([study(tmp_path / str(i), listed, "s") for i, listed in enumerate(folders)])
+    assert set(results.scores["dataset"]) == ({"d", "d (s)"} if other else {"d"})
+    assert len(results.notes) == other and all("other arithmetic" in note for note in results.notes)
+
+
+def test_a_study_on_two_kinds_of_machine_keeps_those_of_each_together(tmp_path: Path) -> None:
+    kinds = [("random", 0, "cpu"), ("random", 1, "cuda"), ("coreset", 1, "cuda"), ("coreset", 0, "cpu")]
+    listed = [
+        {"recipe": recipe, "seed": seed, "dice": [0.5] * 3, "config": AUTO, "environment": here(device)}
+        for recipe, seed, device in kinds
+    ]
+    table = collect(study(tmp_path / "s", listed)).runs
+    assert set(zip(table["dataset"], table["recipe"], table["seed"], strict=True)) == {
+        ("d", "random", 0), ("d", "coreset", 0), ("d (s)", "random", 1), ("d (s)", "coreset", 1)}  # fmt: skip
+
+
+def test_a_study_may_choose_the_arithmetic_of_a_recipe(tmp_path: Path) -> None:
+    place = {"environment": here("cuda")}
+    both = [*runs({"random": 0.5}, 1, config=AUTO, **place), *runs({"in_float": 0.5}, 1, config=FLOAT, **place)]
+    assert set(collect(study(tmp_path / "s", both)).scores["dataset"]) == {"d"}
+
+
 HARMLESS = {
     "place of the data": {"dataset.root": "/elsewhere"},
-    "device": {"device": "cuda"},
+    "device that is wished for": {"device": "cuda"},
     "the part that older configurations do not name": {"evaluate": {"surface": True, "part": "test"}},
 }
 
@@ -205,6 +255,51 @@ def test_damaged_and_foreign_folders_are_told_and_the_rest_is_reported(tmp_path:
     for run in ("coreset", "badge"):
         assert f"d-{run}-mask-s0 is damaged" in text
     assert "is not that of a run" in text and "nowhere: no results" in text
+
+
+ODD: dict[str, tuple[str, tuple[str, ...], Any, str]] = {
+    "no dice": ("rounds.jsonl", ("volumes", "0"), {"case": "v1", "class": "c0"}, "round 0: volumes.0.dice"),
+    "a row that is none": ("rounds.jsonl", ("volumes", "1"), "v1", "round 0: volumes.1"),
+    "a case that is no name": ("rounds.jsonl", ("volumes", "0", "case"), ["v1"], "round 0: volumes.0.case"),
+    "text for a number": ("rounds.jsonl", ("summary", "dice"), "good", "round 0: summary.dice"),
+    "a number as text": ("rounds.jsonl", ("summary", "nsd"), "0.5", "round 0: summary.nsd"),
+    "seconds": ("rounds.jsonl", ("seconds", "train"), None, "round 0: seconds.train"),
+    "members": ("rounds.jsonl", ("members",), [3], "round 0: members.0"),
+    "signals": ("rounds.jsonl", ("signals",), {"encoder_seconds": "long"}, "round 0: signals.encoder_seconds"),
+    "network": ("config.json", ("config", "train"), {}, "config.json: train.network"),
+    "dataset": ("config.json", ("config", "dataset"), "d", "config.json: dataset"),
+    "sizes": ("environment.json", ("data", "patients"), {"test": "many"}, "environment.json: data.patients.test"),
+    "packages": ("environment.json", ("packages",), ["torch"], "environment.json: packages"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_one_odd_run_leaves_the_others_their_report(tmp_path: Path, what: str) -> None:
+    name, path, value, told = ODD[what]
+    place = {"environment": {"device": "cpu", "data": {"patients": {"test": 2}}}}
+    folder = study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.6}, 1, **place))
+    file = folder / "runs" / "d-coreset-mask-s0" / name
+    lines = file.read_text().splitlines()
+    content = json.loads(lines[0])
+    inner = content
+    for key in path[:-1]:
+        inner = inner[int(key)] if isinstance(inner, list) else inner[key]
+    inner[int(path[-1]) if isinstance(inner, list) else path[-1]] = value
+    file.write_text("".join(line + "\n" for line in [json.dumps(content), *lines[1:]]))
+    (problem,) = collect(folder).problems
+    assert "d-coreset-mask-s0 is damaged" in problem and told in problem and "\n" not in problem
+    if what not in ("no dice", "text for a number"):  # one whole report of each kind is enough
+        return
+    done = CliRunner().invoke(main, ["report", str(folder)], catch_exceptions=False)
+    assert done.exit_code == 0 and "random" in done.output and "is damaged" in done.output
+    assert told in (folder / "report" / "comparison.md").read_text()
+
+
+def test_emptiness_that_is_only_yes_or_no_can_be_read(tmp_path: Path) -> None:
+    folder = study(tmp_path / "s", runs({"random": 0.5}, 1))
+    file = folder / "runs" / "d-random-mask-s0" / "rounds.jsonl"
+    file.write_text(file.read_text().replace('"empty":""', '"empty":false'))
+    assert collect(folder).problems == []
 
 
 def test_without_its_list_a_study_is_its_run_folders(tmp_path: Path) -> None:

@@ -96,6 +96,29 @@ def test_each_warning(tmp_path: Path, what: str) -> None:
     assert text in warning
 
 
+DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
+    "gpu": ({"gpu": "A small one"}, "devices (A big one; A small one)."),
+    "device": ({"gpu": None, "device": "cpu"}, "devices (A big one; cpu)."),
+    "torch": ({"packages": {"torch": "2.9.0"}}, "versions of torch (2.13.0; 2.9.0)."),
+    "alseg": ({"alseg": "0.2.0"}, "versions of alseg (0.1.0; 0.2.0)."),
+    "commit": ({"commit": "def456"}, "commits of alseg (abc123; def456)."),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_runs_of_one_setting_made_on_different_machines_are_told(tmp_path: Path, what: str) -> None:
+    changes, text = DIFFERENT[what]
+    three = runs({"random": 0.5}, 3, environment=ENVIRONMENT)
+    three[2]["environment"] = {**ENVIRONMENT, **changes}
+    assert collect(study(tmp_path / "s", three)).warnings == [f"Runs of one setting were made on different {text}"]
+
+
+def test_what_is_not_recorded_is_no_difference(tmp_path: Path) -> None:
+    three = runs({"random": 0.5}, 3, environment=ENVIRONMENT)
+    three[2]["environment"] = {"data": ENVIRONMENT["data"]}
+    assert collect(study(tmp_path / "s", three)).warnings == []
+
+
 def test_warnings_name_the_settings_that_they_are_about(tmp_path: Path) -> None:
     other = {"schedule": "low"}
     folder = study(tmp_path / "s", [

@@ -151,6 +151,13 @@ def test_long_intervals_do_not_flatten_the_curves() -> None:
     assert low < 0.2 and high > 0.7 and high - low < 1.3
 
 
+@pytest.mark.filterwarnings("error")
+def test_curves_of_one_dice_everywhere_have_a_window() -> None:
+    alike = made(rows_of({"random": [0.5] * 3, "coreset": [0.5] * 3}, half=0.0))
+    low, high = drawn("curves", *alike).axes[0].get_ylim()
+    assert low < 0.5 < high
+
+
 def test_of_many_recipes_the_best_and_the_references_stand_out() -> None:
     results, analysis = made(rows_of(many(46, 9)))
     names = highlighted(analysis, HERE)
@@ -268,6 +275,17 @@ def test_cover_radius_has_its_correlation_within_each_budget() -> None:
     assert all(label.startswith(f"{n}  ρ = \N{MINUS SIGN}") for label, n in zip(labels, (10, 20, 40), strict=True))
     alone = drawn("cover", *made(rows_of({"random": [0.3, 0.4]}, seeds=1)))
     assert [text.get_text() for text in alone.legends[0].get_texts()] == ["10", "20"], "one point has no correlation"
+
+
+def test_cover_radius_names_its_embedding(tmp_path: Path) -> None:
+    results, analysis = made(rows_of(FEW))
+    (axis,) = drawn("cover", results, analysis).axes
+    assert axis.get_xlabel().startswith("cover radius in the study's reference embedding (")
+    (tmp_path / "config.json").write_text('{"config": {"cover": {"name": "contrastive"}}}')
+    folders = dict.fromkeys(results.scores["key"], tmp_path)
+    (axis,) = drawn("cover", *made(rows_of(FEW), folders=folders)).axes
+    assert "the study's reference embedding, contrastive" in axis.get_xlabel()
+    assert "coreset" in FIGURES["cover"].caption and "differ by recipe" in FIGURES["cover"].caption
 
 
 def test_seconds_are_means_of_a_round() -> None:

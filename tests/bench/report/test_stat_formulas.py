@@ -35,6 +35,24 @@ def test_area_weights_without_an_area(budgets: list[float]) -> None:
     assert np.isnan(curve.weights(np.array(budgets))).all()
 
 
+def test_area_over_a_window_is_that_of_the_interpolated_curve() -> None:
+    rng = np.random.default_rng(0)
+    budgets, scores = np.cumsum(rng.uniform(1, 9, (6, 7)), axis=1), rng.random((6, 7))
+    low, high = curve.window(budgets)
+    assert (low, high) == (budgets[:, 0].max(), budgets[:, -1].min())
+    fine = np.linspace(low, high, 20_001)
+    expected = [np.interp(fine, b, s).mean() for b, s in zip(budgets, scores, strict=True)]
+    assert (curve.weights(budgets, (low, high)) * scores).sum(axis=1) == pytest.approx(expected, abs=1e-4)
+    assert np.isnan(curve.weights(budgets, (low - 1, high))).all(axis=1).any(), "a curve is not drawn out"
+
+
+def test_no_window_that_all_curves_cover() -> None:
+    for budgets in ([[1, 2], [3, 4]], [[1, 2], [2, 4]], [[NAN, NAN]], np.zeros((0, 2))):
+        low, high = curve.window(np.array(budgets, dtype=float))
+        assert math.isnan(low) and math.isnan(high)
+        assert np.isnan(curve.weights(np.array([[1.0, 2.0]]), (low, high))).all()
+
+
 def test_shares_are_of_one_item_fewer() -> None:
     drawn = bootstrap.shares(5, 300, np.random.default_rng(0))
     assert drawn.sum(axis=1) == pytest.approx(np.ones(300))
@@ -119,15 +137,15 @@ def test_paired_test_is_scipys() -> None:
 
 def test_paired_test_without_variance() -> None:
     found = paired(np.array([[0.1, 0.1, 0.1], [0, 0, 0], [0.2, NAN, NAN], [NAN, NAN, NAN], [-0.1, -0.1, NAN]]))
-    assert found.p.tolist()[:2] == [0, 1] and found.p[4] == 0
-    assert np.isnan(found.p[2:4]).all() and np.isnan(found.sd[2:4]).all()
+    assert found.p[[0, 4]].tolist() == [0, 0] and found.same.tolist() == [False, True, False, False, False]
+    assert np.isnan(found.p[1:4]).all() and np.isnan(found.sd[2:4]).all()
     assert found.mean[2] == 0.2 and math.isnan(found.mean[3])
     assert found.count.tolist() == [3, 3, 1, 0, 2]
 
 
 def test_rounding_is_no_variance() -> None:
     scores = np.array([0.1 + 0.2, 0.3, 0.3])
-    assert paired(scores - np.array([0.3, 0.3, 0.1 + 0.2])).p == 1
+    assert math.isnan(paired(scores - np.array([0.3, 0.3, 0.1 + 0.2])).p)
     assert paired(scores - 0.2).p == 0
 
 
@@ -206,6 +224,16 @@ def test_detectable_difference_is_found_with_power_08(seeds: int) -> None:
     samples = rng.normal(effect, 0.03, (20_000, seeds))
     assert np.mean(paired(samples).p < 0.05) == pytest.approx(0.8, abs=0.012)
     assert math.isnan(power.detectable(0.03, 1))
+
+
+@pytest.mark.parametrize(("seeds", "tests"), [(2, 3), (3, 3), (3, 40), (5, 190)])
+def test_detectable_difference_of_a_family_is_found_at_its_level(seeds: int, tests: int) -> None:
+    rng = np.random.default_rng(seeds)
+    effect = power.detectable(0.03, seeds, tests)
+    p = paired(rng.normal(effect, 0.03, (20_000, seeds))).p
+    assert np.mean(p < 0.05 / tests) == pytest.approx(0.8, abs=0.012)
+    needed = power.seeds_needed(effect * 1.0001, 0.03, tests)
+    assert needed == seeds and power.seeds_needed(effect * 0.999, 0.03, tests) == seeds + 1
 
 
 def test_seeds_needed_are_the_fewest() -> None:

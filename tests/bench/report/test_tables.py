@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
-from study_files import BUDGETS, LABELLED, record, runs, study
+from study_files import BUDGETS, LABELLED, STEPS, record, runs, study
 
 from alseg_core.results import RunFolder
 from bench.report.analysis import AREAS, CELLS, TESTS, Analysis, analyse
@@ -166,18 +166,44 @@ def test_terminal_marks(clear: tuple[Results, Analysis]) -> None:
 def test_terminal_tells_what_is_missing(some: Results) -> None:
     text = shown(some, 160)
     assert "failed: d-coreset-mask-s1: out of luck" in text and "not finished: d-oracle_foreground-mask-s0" in text
-    assert "smallest difference" in text or "can be tested" in text
+    assert "smallest true difference" in text or "can be tested" in text
 
 
 def test_verdict_in_words(clear: tuple[Results, Analysis]) -> None:
     _, analysis = clear
     power = analysis.power[(analysis.power["round"] == -1) & ~analysis.power["recipe"].str.startswith("oracle")]
-    said = re.search(r"With 5 seeds the smallest difference .* about ([\d.]+) Dice", verdict(analysis, SETTING))
+    said = re.search(r"With 5 seeds the smallest true difference .*? about ([\d.]+) Dice", verdict(analysis, SETTING))
     assert said is not None and float(said[1]) == pytest.approx(power["detectable"].median(), abs=0.0006)
     lines = meaning(analysis, SETTING)
     assert "2 of 3 recipes differ from random in AUBC" in lines[1]
     assert re.search(r"Better: better \(\+0\.\d+\); Worse: worse \(-0\.\d+\)\.", lines[1])
     assert "To find a difference of 0.02 Dice" in lines[2]
+
+
+def test_verdict_tells_both_levels_and_calls_no_finding_nothing(tmp_path: Path) -> None:
+    """With three seeds a difference of 2.8 sd is significant, and smaller than the smallest that is found reliably."""
+    base = [0.5, 0.55, 0.6]
+    ahead = [0.046 + noise for noise in (-0.0165, 0.0, 0.0165)]
+    study_runs = [
+        {"recipe": recipe, "seed": seed, "dice": (level + STEPS).tolist()}
+        for recipe, levels in (("random", base), ("ahead", np.add(base, ahead)))
+        for seed, level in enumerate(levels)
+    ]
+    analysis = analyse(collect(study(tmp_path / "s", study_runs)))
+    row = analysis.power[analysis.power["round"] == -1].iloc[0]
+    test = analysis.tests[analysis.tests["round"] == -1].iloc[0]
+    assert test["p_holm"] < 0.05 and row["detectable"] > row["difference"]
+    lines = meaning(analysis, SETTING)
+    assert "mean nothing" not in " ".join(lines) and "smaller true differences are likely to be missed" in lines[0]
+    assert "1 of 1 recipe differs from random" in lines[1]
+
+
+def test_verdict_after_the_correction(clear: tuple[Results, Analysis]) -> None:
+    _, analysis = clear
+    own = analysis.power[(analysis.power["round"] == -1) & ~analysis.power["recipe"].str.startswith("oracle")]
+    said = re.search(r"and ([\d.]+) .*after the correction over the 6 comparisons", verdict(analysis, SETTING))
+    assert said is not None and float(said[1]) == pytest.approx(own["detectable_holm"].median(), abs=0.0006)
+    assert (own["detectable_holm"] > 1.3 * own["detectable"]).all()
 
 
 def test_verdict_of_one_seed(tmp_path: Path) -> None:
@@ -232,6 +258,41 @@ def test_markdown_takes_no_markup_from_a_reason(tmp_path: Path) -> None:
     results = collect(folder)
     text = markdown(document(results, analyse(results), []))
     assert "- failed: d-coreset-mask-s0: two lines &lt;script>x&lt;/script>" in text
+
+
+HOSTILE = ["x[c]", "[/x]", "[bold]b", "[c](javascript:x)", "\\[c](javascript:x)", "[0.1, 0.2](javascript:x)"]
+"""Names that a console or a page could take for markup."""
+
+
+def hostile(folder: Path) -> Results:
+    config = {"dataset.name": "d[c][/x](javascript:x)"}
+    listed = [
+        {"recipe": name, "seed": seed, "dice": [0.4, 0.5, 0.6 + 0.01 * seed], "key": f"{number}-{seed}",
+         "config": config}
+        for number, name in enumerate(HOSTILE) for seed in (0, 1, 2)
+    ]  # fmt: skip
+    return collect(study(folder, listed))
+
+
+def test_terminal_takes_no_markup_from_names(tmp_path: Path) -> None:
+    for width in (80, 200):  # narrower ones cut the longest name
+        text = shown(hostile(tmp_path / str(width)), width)
+        assert all(re.search(rf"^ ?{re.escape(name)} ", text, re.MULTILINE) for name in HOSTILE)
+        assert "d[c][/x](javascript:x)," in text.replace("\n", "")
+
+
+def test_markdown_makes_no_links_of_names(tmp_path: Path) -> None:
+    results = hostile(tmp_path / "s")
+    results.notes.extend(HOSTILE)
+    text = markdown(document(results, analyse(results), []))
+    # a backslash takes its meaning from the sign after it, one that is escaped itself too
+    assert "](" not in re.sub(r"\\\\|\\\[[^]]*\]", "", text) and "javascript" in text
+    assert r"- \\\[c](javascript:x)" in text and r"- x\[c]" in text
+
+
+def test_markdown_leaves_intervals_as_they_are(clear: tuple[Results, Analysis]) -> None:
+    text = markdown(document(*clear, []))
+    assert re.search(r"\| \[[-+]\d\.\d+, [-+]\d\.\d+\] \|", text) and "\\[" not in text
 
 
 def test_pipes_within_cells() -> None:

@@ -14,7 +14,7 @@ def tuning_file(tmp_path: Path, tiny: dict[str, Any]) -> Path:
     """YAML file of a tuning of gcl_coreset on a tiny phantom dataset."""
     dataset = {**tiny["dataset"], "presets": {}}
     preset = {key: dataset.pop(key) for key in ("prepare", "split")}
-    contrastive = {"init": "random", "image_size": 16, "epochs": 2}
+    contrastive = {"init": "random", "image_size": 16, "epochs": 2, "batch": 32}
     preset |= {"budgets": tiny["budgets"], "train": {"scribble": tiny["train"]}}
     dataset["presets"] = {"quick": {**preset, "components": {"contrastive": contrastive}}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(dataset))

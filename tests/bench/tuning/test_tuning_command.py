@@ -22,7 +22,7 @@ from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from bench.cli import main
 from bench.study import find
-from bench.tuning.report import TEST, ledger
+from bench.tuning.reading import Reading
 from bench.tuning.spec import Tuning
 
 NAME = "tune-small-tiny"
@@ -84,22 +84,25 @@ def test_a_tuning_that_is_stopped_and_killed_goes_on_and_reads_no_test_labels(
     assert [trial.params for trial in trials[:2]] == [trial.params for trial in cut]
     assert len(trials) == 3 and {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
 
-    read = ledger(out / NAME)
-    assert read["evaluation", "validation masks"] > 0 and not [key for key in read if TEST in key]
+    read = Reading.of(out / NAME)
+    assert read.slices["evaluation", "validation masks"] > 0 and read.sealed == read.runs == len(lines(out))
     material = open_material(Tuning.find(str(tuning_file)).base().runs()[0], Store(out / "store"))
     scored = {
         row["case"] for path in before for record in RunFolder(Path(path).parent).records() for row in record.volumes
     }
-    assert scored == set(material.split.val)
+    assert scored == read.scored == set(material.split.val) and read.bought <= set(material.split.train)
 
     results = out / NAME / "report"
     for picture in ("history.png", "slices.png"):
         assert (results / picture).read_bytes().startswith(b"\x89PNG")
     text = (results / "tuning.md").read_text()
-    assert "Slices of test volumes: 0" in text and "own settings" in text and all(case in text for case in scored)
+    assert f"split's {len(material.split.test)} test volumes 0 were scored and 0 annotated" in text
+    assert "own settings" in text and all(case in text for case in read.scored)
     rows = list(csv.DictReader((results / "trials.csv").open()))
     assert [row["own"] for row in rows] == ["True", "False", "False"] and rows[0]["embed.w_patient"] == "0.05"
-    assert find("recipe", str(recipes / "small_tuned_tiny.yaml"))["name"] == "small_tuned_tiny"
+    recipe = recipes / "small_tuned_tiny.yaml"
+    assert find("recipe", str(recipe))["name"] == "small_tuned_tiny"
+    assert "taken to the full loop (of 3 trials)" in " ".join(recipe.read_text().replace("#", "").split())
 
     client = MlflowClient(tracking_uri=f"sqlite:///{out}/mlflow.db")
     experiment = client.get_experiment_by_name(NAME)
@@ -137,6 +140,23 @@ def test_a_wrong_tuning_is_said_before_anything_is_written(tuning_file: Path, tm
         chosen = [part for setting in settings for part in ("--set", setting)]
         result = CliRunner().invoke(main, ["tune", str(tuning_file), "--out", str(out), *chosen])
         assert result.exit_code == 2 and words in result.output and not out.exists()
+
+
+def test_ray_is_imported_by_the_thread_that_starts_it_and_by_no_other_beside_it(
+    tuning_file: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rich.console import Console\n"
+        "from bench.display import Display; from bench.tuning.launch import Launch\n"
+        "from bench.tuning.spec import Tuning\n"
+        "class Starting:\n"
+        "    def wait(self): sys.exit(3 if 'ray.tune' in sys.modules else 0)\n"
+        f"launch = Launch.of(Tuning.find({str(tuning_file)!r}), Path({str(tmp_path)!r}), Display(Console()))\n"
+        f"launch._search(launch._trials('sqlite:///{tmp_path}/a.db'), Starting(), None)\n"
+        "sys.exit(4)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, (ended.returncode, ended.stderr)
 
 
 def test_a_trial_says_what_it_is(tuning_file: Path, tmp_path: Path) -> None:

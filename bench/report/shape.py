@@ -1,0 +1,100 @@
+"""The shape that the files of a run must have for a report: what it reads of them, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alseg_core.errors import ResultsError
+from alseg_core.vocabulary import RoundRecord
+
+
+class _Part(BaseModel):
+    """Text is no number, and what a report does not read may be there."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Row(_Part):
+    case: str
+    patient: str | None = None
+    structure: str = Field(alias="class")
+    dice: float | None
+    hd95_mm: float | None = None
+    assd_mm: float | None = None
+    nsd: float | None = None
+    empty: str | bool | None = None  # older ones only say that it is
+
+
+class _Signals(_Part):
+    encoder_seconds: float = 0.0
+
+
+class _Round(_Part):
+    labelled: int
+    fraction: float
+    cost: float
+    cover_radius: float
+    members: list[dict[str, float]]
+    volumes: list[_Row]
+    summary: dict[str, float | None]
+    seconds: dict[str, float]
+    signals: _Signals
+    peak_mb: float | None
+    marked: float | None
+    foreground: float | None
+
+
+class _Named(_Part):
+    name: str
+
+
+class _Training(_Part):
+    network: _Named
+    precision: str = "float32"
+
+
+class _Configuration(_Part):
+    dataset: dict[str, Any]
+    recipe: dict[str, Any]
+    annotation: dict[str, Any]
+    train: _Training
+    evaluate: dict[str, Any] = {}
+
+
+class _Data(_Part):
+    patients: dict[str, int] = {}
+    volumes: dict[str, int] = {}
+    slices: dict[str, int] = {}
+    iterations: list[int] = []
+
+
+class _Environment(_Part):
+    device: str | None = None
+    gpu: str | None = None
+    alseg: str | None = None
+    commit: str | None = None
+    packages: dict[str, str] = {}
+    data: _Data = _Data()
+
+
+def check(config: Mapping[str, Any] | None, environment: Mapping[str, Any], records: Sequence[RoundRecord]) -> None:
+    """Raise ResultsError with file, place and reason where a report could not work with what was read.
+
+    config: None for a run that never started.
+    """
+    parts: list[tuple[str, type[_Part], Any]] = [
+        ("environment.json", _Environment, environment),
+        *((f"rounds.jsonl, round {record.round}", _Round, vars(record)) for record in records),
+    ]
+    if config is not None:
+        parts.insert(0, ("config.json", _Configuration, config))
+    for file, wanted, content in parts:
+        try:
+            wanted.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ResultsError(": ".join(filter(None, (file, place, first["msg"])))) from None
