@@ -272,7 +272,7 @@ def test_a_database_of_the_users_own_writes_nothing_where_the_user_is(
     Tracker("study", tmp_path).sync(job)
     client, _, nested = only(tmp_path)
     assert [a.path for a in client.list_artifacts(nested.info.run_id)] == ["selected.json"]
-    TrialTracker("tuning", tmp_path, trials=[])._send()
+    TrialTracker("tuning", tmp_path, trials=None)._open()
     for name in ("study", "tuning"):
         assert client.get_experiment_by_name(name).artifact_location.startswith((tmp_path / "mlartifacts").as_uri())
     assert not list(here.iterdir())

@@ -74,6 +74,7 @@ def until(true: Callable[[], object], seconds: float) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_server_that_is_killed_and_comes_back_has_everything_once(server: Server, tmp_path: Path) -> None:
     job, other = make(tmp_path, "k1", 1), make(tmp_path, "k2", 3)
