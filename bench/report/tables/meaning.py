@@ -100,8 +100,9 @@ def _recipes(count: int) -> str:
 
 
 def _middle(found: pd.Series) -> str:
-    span = f" (median over {_recipes(len(found))}; {_dice(found.min())} to {_dice(found.max())})"
-    return f"{_dice(found.median())} Dice" + (span if len(found) > 1 else "")
+    low, high = _dice(found.min()), _dice(found.max())
+    span = f" (median over {_recipes(len(found))}; {low} to {high})" if low != high else ""
+    return f"{_dice(found.median())} Dice{span}"
 
 
 def _seeds(needed: pd.Series) -> str:
