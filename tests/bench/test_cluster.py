@@ -139,6 +139,7 @@ def test_a_variable_that_is_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     assert all(os.environ[name] == value for name, value in cluster.AHEAD.items())
 
 
+@pytest.mark.slow
 def test_nobody_without_the_token_gets_at_our_own_ray(tmp_path: Path) -> None:
     program = """
 import os, subprocess, sys

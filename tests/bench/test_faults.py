@@ -240,6 +240,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_finished_round(study_file: Pat
     assert all(RunFolder(job.folder).failure() is None for job in jobs)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_disk_that_is_full_does_not_stop_ray(study_file: Path, small_disk: Path) -> None:
     jobs = jobs_of(study_file, small_disk / "out")

@@ -169,6 +169,7 @@ def held(study: Path) -> int:
     return len(held)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_shares_of_a_gpu_and_code_that_comes_from_the_driver(
     study_file: Path, tmp_path: Path, head: Head, monkeypatch: pytest.MonkeyPatch
@@ -221,6 +222,7 @@ SCONTROL = """#!/usr/bin/env bash
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("outcome", ["finished", "failed"])
 def test_the_slurm_script_starts_ray_runs_the_command_and_cleans_up(

@@ -15,6 +15,7 @@ from alseg_core.results import RunFolder
 RUNS = 40
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_many_short_runs_are_complete(study_file: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
