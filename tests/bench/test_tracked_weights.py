@@ -26,7 +26,8 @@ def test_a_kept_network_is_loaded_from_the_store(
 
     import mlflow
 
-    mlflow.set_tracking_uri(tracking_uri(tmp_path))
+    # MLflow's own setter would leave the variable to the tests that follow
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(tmp_path))
     query = {"experiment_names": ["study"], "filter_string": "tags.recipe = 'random'"}
     (run,) = mlflow.search_runs(**query, output_format="list")
     uri = f"runs:/{run.info.run_id}/network"
