@@ -325,7 +325,10 @@ def _network_bytes(config: RunConfig, plan: Plan) -> int:
 
 def _folder_bytes(config: RunConfig, plan: Plan, network: int) -> int:
     """About what a run folder holds when the run is finished: records, pictures, features, perhaps the network."""
+    from alseg_core.exhibits import EXAMPLE_SIZE, EXAMPLES, POINTS, SELECTED, SELECTED_SIZE
+
     records = len(plan.budgets) * plan.test_volumes * len(config.dataset.classes) * 150 + plan.budgets[-1] * 100
-    pictures = min(plan.test_volumes, 64) * min(plan.size, 128) ** 2 + min(plan.budgets[0], 32) * 64**2
-    features = 0 if config.recipe.embed is None else min(plan.pool, 2000) * 80
+    pictures = min(plan.test_volumes, EXAMPLES) * min(plan.size, EXAMPLE_SIZE) ** 2
+    pictures += min(plan.budgets[0], SELECTED) * SELECTED_SIZE**2
+    features = 0 if config.recipe.embed is None else min(plan.pool, POINTS) * 80
     return records + pictures + features + config.keep_network * network

@@ -16,6 +16,12 @@ DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 GOES_ON = "No finished round is lost: the same command goes on from there."
 
 
+def shown(path: Path) -> str:
+    """The path as a user would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold a study's folder for this process. A folder that was made for it goes again when nothing was written there.

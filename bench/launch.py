@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.agenda import Agenda
-from bench.folder import alone, check_writable, writing
+from bench.folder import alone, check_writable, shown, writing
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -42,7 +42,7 @@ def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
             others = _write_index(folder, study.name, agenda.configs, study.sources())
             if others:
                 note = "have other settings or were not asked for now; they stay, outside this report"
-                display.say(f"{others} runs of earlier launches in {_shown(folder)} {note}")
+                display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
             display.say(announcement(agenda, forecast))
             order = {key: i for i, key in enumerate(forecast.left)}  # the longest first, so that none is left over
             todo.sort(key=lambda job: order[job.key])
@@ -63,7 +63,7 @@ def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
                 tracking.interrupted(INTERRUPTED_WAIT_S)
                 done = sum(job.finished() for job in agenda.jobs)
                 there = f"{done} of {len(agenda.jobs)} runs are finished"
-                display.say(f"{there}; alseg report {_shown(folder)} shows what there is")
+                display.say(f"{there}; alseg report {shown(folder)} shows what there is")
                 raise
         results = report.write(folder)
         untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)
@@ -136,16 +136,11 @@ def _whereabouts(folder: Path, out: Path, untracked: str | None) -> Iterator[str
     from bench.tracking import tracking_uri
 
     page = folder / "report" / "report.html"
-    yield f"report: {_shown(page if page.exists() else page.parent)}"
+    yield f"report: {shown(page if page.exists() else page.parent)}"
     if untracked:
         yield f"warning: {untracked}; the same command makes up for it"
     elif server := os.environ.get("MLFLOW_TRACKING_URI"):
         yield f"MLflow: {server}"
     else:
-        where = "" if out == Path.cwd() / "runs" else f" OUT={_shown(out)}"
+        where = "" if out == Path.cwd() / "runs" else f" OUT={shown(out)}"
         yield f"MLflow: mlflow ui --backend-store-uri {tracking_uri(out)} (or make ui{where})"
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -9,16 +9,17 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from alseg_core import store as module
 from alseg_core.store import Store, digest
+
+DISK_MB = 2
 
 FORK = multiprocessing.get_context("fork")
 KEY = {"a": 1}
@@ -269,20 +270,6 @@ def test_entries_come_by_last_use(tmp_path: Path) -> None:
     assert all(entry.kind == "thing" and 10_000 < entry.bytes < 10_500 for entry in found)
     store.fetch("thing", {"a": 1}, _refuse)
     assert store.entries()[-1].path == paths[1]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("to mount a small disk takes root")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True)
-    if done.returncode:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_leaves_nothing_behind(small_disk: Path) -> None:

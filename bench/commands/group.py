@@ -37,9 +37,3 @@ OUT = click.option(
     show_default=True,
     help="Folder for results and prepared data.",
 )
-
-
-def shown(path: Path) -> str:
-    """The path as a user would type it here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from bench.commands.group import shown
-
 
 @click.command()
 @click.argument("folders", type=click.Path(path_type=Path), nargs=-1, required=True)
@@ -24,6 +22,7 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
     from alseg_core.errors import ConfigError
     from bench import report as reports
+    from bench.folder import shown
     from bench.report.tables import terminal
 
     if out is None and len(folders) > 1:

@@ -6,7 +6,7 @@ alone, and only what the store does not have yet is sent, so tracking can stop a
 
 from bench.tracking.background import Background
 from bench.tracking.content import VALUE_LIMIT, flatten, metrics_of
-from bench.tracking.server import artifact_root, connect, tracking_uri
+from bench.tracking.server import artifact_root, connect, experiment, runs_of, tracking_uri
 from bench.tracking.tracker import PARENT, Tracker
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "Tracker",
     "artifact_root",
     "connect",
+    "experiment",
     "flatten",
     "metrics_of",
+    "runs_of",
     "tracking_uri",
 ]

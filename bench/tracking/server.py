@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment, Run
 
+PAGE = 200
+"""Runs asked for at once: a thousand whole runs are megabytes."""
 BOUNDS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -46,3 +50,24 @@ def connect(out: Path) -> MlflowClient:
     for logger in ("mlflow", "alembic", "git"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     return MlflowClient(tracking_uri=tracking_uri(out))
+
+
+def experiment(client: MlflowClient, name: str, out: Path) -> Experiment:
+    """The experiment of that name: made where there is none, brought back where it was deleted."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return client.get_experiment(client.create_experiment(name, artifact_location=artifact_root(out)))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found
+
+
+def runs_of(client: MlflowClient, experiment: str) -> Iterator[Run]:
+    """All runs of an experiment, page by page."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from alseg_core.vocabulary import RoundRecord
 from bench.tracking import content
 from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
 from bench.tracking.pictures import sheet
-from bench.tracking.server import artifact_root, connect
+from bench.tracking.server import connect, experiment, runs_of
 from bench.tracking.views import NOTE, experiment_tags
 from bench.tracking.weights import pack
 from bench.worker import Job
@@ -32,8 +32,6 @@ WHOLE, FORM = "alseg.tracked", "3"
 Runs of another form are sent again, and those of other results are replaced.
 """
 FAILURE = "failure"
-PAGE = 200
-"""Runs asked for at once: a thousand whole runs are megabytes."""
 BATCH = 900
 """Metrics sent at once; MLflow takes 1,000."""
 NOTE_LIMIT = 7000
@@ -133,19 +131,13 @@ class Tracker:
         if self._client is not None:
             return self._client
         client = connect(self.out)
-        found = client.get_experiment_by_name(self.name)
-        if found is None:
-            self._experiment = client.create_experiment(self.name, artifact_location=artifact_root(self.out))
-        else:
-            self._experiment = found.experiment_id
-            if found.lifecycle_stage == "deleted":
-                client.restore_experiment(self._experiment)
-        known = found.tags if found else {}
+        found = experiment(client, self.name, self.out)
+        self._experiment = found.experiment_id
         for tag, value in experiment_tags(self.name).items():
-            if known.get(tag) != value:
+            if found.tags.get(tag) != value:
                 client.set_experiment_tag(self._experiment, tag, value)
         self._runs, parent = {}, None
-        for run in self._existing(client):
+        for run in runs_of(client, self._experiment):
             tags = run.data.tags
             if KEY in tags:
                 self._keep(client, tags[KEY], Stored.of(run))
@@ -154,15 +146,6 @@ class Tracker:
         self._parent = parent or self._create(client, self.name, {STUDY: self.name, NOTE: _note(self.name, None)})
         self._client = client
         return client
-
-    def _existing(self, client: MlflowClient) -> Iterator[Run]:
-        token = None
-        while True:
-            page = client.search_runs([self._experiment], max_results=PAGE, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
 
     def _keep(self, client: MlflowClient, key: str, run: Stored) -> None:
         """Of two runs with one key, which a server makes that answers too late to be heard, the fuller one stays."""

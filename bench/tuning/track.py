@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.tracking import PARENT, VALUE_LIMIT, artifact_root, connect
+from bench.tracking import PARENT, VALUE_LIMIT, connect, experiment, runs_of
 from bench.tuning.study import OWN, Trials, outcome
 from bench.tuning.trial import TrialFolder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
     from optuna.trial import FrozenTrial
 
     from bench.tuning.judge import Verdict
@@ -70,18 +69,8 @@ class TrialTracker:
         if self._client is not None:
             return self._client
         client = connect(self.out)
-        found = client.get_experiment_by_name(self.name)
-        if found is None:
-            self._experiment = client.create_experiment(self.name, artifact_location=artifact_root(self.out))
-        else:
-            self._experiment = found.experiment_id
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = client.search_runs([self._experiment], max_results=1000, page_token=token)
-            runs, token = [*runs, *page], page.token
-            if not token:
-                break
+        self._experiment = experiment(client, self.name, self.out).experiment_id
+        runs = list(runs_of(client, self._experiment))
         self._known = {int(run.data.tags[TRIAL]): run.info.run_id for run in runs if TRIAL in run.data.tags}
         parents = [run.info.run_id for run in runs if TUNING in run.data.tags and PARENT not in run.data.tags]
         tags = {TUNING: self.name}

@@ -6,8 +6,6 @@ import errno
 import io
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,8 @@ from bench.display import Display
 from bench.folder import writing
 from bench.local import execute
 from bench.study import Study
+
+DISK_MB = 2
 
 
 def alseg(*arguments: str) -> Result:
@@ -112,17 +112,6 @@ def test_going_on_says_what_is_done(study_file: Path, tmp_path: Path) -> None:
     again = Agenda.of(study, tmp_path, local=True)
     told = announcement(again, again.prepare(Stopwatch(), display))
     assert "of which 1 runs and 4 rounds are finished; left: 2 rounds, 2 trainings, 1 at once" in told
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place]).returncode:
-        pytest.skip("only root can mount a small disk")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
 
 
 def fill(disk: Path, but: int) -> None:

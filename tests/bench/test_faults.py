@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import os
 import shutil
 import signal
 import sqlite3
@@ -30,6 +29,7 @@ from bench.faults import reason_of
 from bench.study import Study
 from bench.worker import Job, RunEnded, RunRetried, StudyEvent
 
+DISK_MB = 3
 LIMIT = 0.2
 """Minutes without a word; runs that do not hang say something every second, on a busy machine too."""
 REASONS = {
@@ -52,20 +52,6 @@ def faulty() -> Iterator[None]:
     yield
     for name in module.FAULTY:
         del STRATEGIES[name]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("to mount a small disk takes root")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True)
-    if done.returncode:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(disk: Path, leave: int = 0) -> None:
