@@ -49,13 +49,15 @@ class Examples:
         slices = self._prepared.slices([case])
         position = slices.table.of_volume(0)[z : z + 1]
         there = self._vault.masks(slices.rows[position], "pictures", "test masks")
-        self._kept.append({
-            "image": grey(slices.images(position), EXAMPLE_SIZE)[0],
-            "truth": shrunk(there, EXAMPLE_SIZE)[0],
-            "prediction": shrunk(labels[z : z + 1], EXAMPLE_SIZE)[0],
-            "case": case,
-            "z": z,
-        })  # fmt: skip
+        self._kept.append(
+            {
+                "image": grey(slices.images(position), EXAMPLE_SIZE)[0],
+                "truth": shrunk(there, EXAMPLE_SIZE)[0],
+                "prediction": shrunk(labels[z : z + 1], EXAMPLE_SIZE)[0],
+                "case": case,
+                "z": z,
+            }
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """image, truth, prediction (K, h, w) uint8, case (K,), z (K,)."""

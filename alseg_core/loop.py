@@ -228,10 +228,16 @@ class _Experiment:
             last = number + 1 == len(self.material.counts)
             pictures = exhibits.Examples(prepared, cases, vault) if last and part == "test" else None
             rows = self.config.evaluate.volumes(
-                best, prepared, cases, vault, self.classes, self.device,
+                best,
+                prepared,
+                cases,
+                vault,
+                self.classes,
+                self.device,
                 lambda share: self.announcer.progress(number, f"evaluate {share:.0%}", done=1.0),
-                self.config.threads, pictures,
-            )  # fmt: skip
+                self.config.threads,
+                pictures,
+            )
         with _timed(seconds, "cover"):
             radius, cover_facts = self._cover(number)
         if last:
@@ -304,10 +310,17 @@ class _Experiment:
         features = None if embedding is None else embedding.features
         nothing = np.zeros(0, np.int64), np.zeros((0, *slices.size), np.uint8)
         seen = (
-            slices, self.pool.labelled, self.pool.unlabelled, self.ensemble, features,
+            slices,
+            self.pool.labelled,
+            self.pool.unlabelled,
+            self.ensemble,
+            features,
             self.pool.labels() if len(self.pool.labelled) else nothing,
-            len(self.classes), number, len(self.material.counts), self.device,
-        )  # fmt: skip
+            len(self.classes),
+            number,
+            len(self.material.counts),
+            self.device,
+        )
         view = Signals(*seen)
         if strategy.reads_ground_truth:
             view = ReferenceSignals(
@@ -350,9 +363,14 @@ class _Experiment:
 
         def train(member: int) -> Member:
             return trainer.fit(
-                data, classes, steps, fill, validation, seeding.stream(self.config.seed, "train", number, member),
+                data,
+                classes,
+                steps,
+                fill,
+                validation,
+                seeding.stream(self.config.seed, "train", number, member),
                 lambda step: self.announcer.progress(number, "train", done=(member + step / steps) / count),
-            )  # fmt: skip
+            )
 
         start = self._checked_start()
         facts: dict[str, object] = {} if start == RANDOM else {"network": start}
@@ -410,10 +428,14 @@ class _Experiment:
 
     def _embed(self, embedder: Embedder, number: int) -> Embedding:
         context = EmbedContext(
-            slices=self.material.slices, data_key=self.material.prepared.key, seed=self.config.seed, device=self.device,
-            store=self.store, model=self.ensemble,
+            slices=self.material.slices,
+            data_key=self.material.prepared.key,
+            seed=self.config.seed,
+            device=self.device,
+            store=self.store,
+            model=self.ensemble,
             progress=lambda share: self.announcer.progress(number, f"embed {share:.0%}"),
-        )  # fmt: skip
+        )
         return embedder.embed(context)
 
     def _vault(self) -> Vault:

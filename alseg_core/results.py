@@ -118,8 +118,16 @@ class RunFolder:
     def save_environment(self, device: str, threads: int, data: Mapping[str, Any]) -> None:
         """Versions, machine and sizes of the data, for the record."""
         packages = (
-            "torch", "numpy", "scipy", "scikit-learn", "scikit-image", "nibabel", "monai", "faiss-cpu", "faiss-gpu-cu12"
-        )  # fmt: skip
+            "torch",
+            "numpy",
+            "scipy",
+            "scikit-learn",
+            "scikit-image",
+            "nibabel",
+            "monai",
+            "faiss-cpu",
+            "faiss-gpu-cu12",
+        )
         installed = {}
         for package in packages:
             with suppress(metadata.PackageNotFoundError):

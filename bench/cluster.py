@@ -175,11 +175,11 @@ def _check_all_see(folder: Path, nodes: list[dict[str, Any]]) -> None:
 
     ask = ray.remote(check_sight)
     asked = {
-        ask.options(
-            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        ).remote(folder): node
+        ask.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+            folder
+        ): node
         for node in nodes
-    }  # fmt: skip
+    }
     _, silent = ray.wait(list(asked), num_returns=len(asked), timeout=SEEN_S)
     for answer, node in asked.items():
         where = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"

@@ -350,8 +350,12 @@ def fetch_with_progress(dataset: str, to: Path | None) -> list[str]:
     console = Console(stderr=True)
     console.print(f"{name}: {archive.url} to {folder}", markup=False, highlight=False, soft_wrap=True)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("connecting", total=None)
         phase = ""

@@ -108,9 +108,17 @@ def _execute(todo: list[Job], agenda: Agenda, cluster: Cluster | None, tell: Stu
         from bench import ray_tune
 
         ray_tune.execute(
-            todo, agenda.store, study.retries, tell, agenda.folder / "ray", cluster,
-            study.resources.cpus, study.resources.gpus, study.concurrency, study.stalled_after,
-        )  # fmt: skip
+            todo,
+            agenda.store,
+            study.retries,
+            tell,
+            agenda.folder / "ray",
+            cluster,
+            study.resources.cpus,
+            study.resources.gpus,
+            study.concurrency,
+            study.stalled_after,
+        )
 
 
 def _write_index(folder: Path, name: str, configs: Sequence[RunConfig], sources: Mapping[str, str]) -> int:
@@ -120,10 +128,17 @@ def _write_index(folder: Path, name: str, configs: Sequence[RunConfig], sources:
     from alseg_core.results import write_atomic
 
     runs = [
-        {"key": c.key, "dataset": c.dataset.name, "annotation": c.annotation_name, "schedule": c.schedule,
-         "recipe": c.recipe.name, "seed": c.seed, "budgets": list(c.budgets)}
+        {
+            "key": c.key,
+            "dataset": c.dataset.name,
+            "annotation": c.annotation_name,
+            "schedule": c.schedule,
+            "recipe": c.recipe.name,
+            "seed": c.seed,
+            "budgets": list(c.budgets),
+        }
         for c in configs
-    ]  # fmt: skip
+    ]
     index = {"name": name, "runs": runs, "sources": sources}
     write_atomic(folder / "study.json", json.dumps(index, indent=1))
     return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})

@@ -94,9 +94,13 @@ def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence
     if handles:
         per_row = max(1, int(figure.get_size_inches()[0] / 1.7))
         figure.legend(
-            handles=handles, loc="lower center", ncols=min(per_row, len(handles)), frameon=False,
-            labelcolor="white", fontsize=9,
-        )  # fmt: skip
+            handles=handles,
+            loc="lower center",
+            ncols=min(per_row, len(handles)),
+            frameon=False,
+            labelcolor="white",
+            fontsize=9,
+        )
         legend = 0.1 + 0.25 * math.ceil(len(handles) / per_row)
     else:
         legend = 0.05

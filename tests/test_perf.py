@@ -227,9 +227,12 @@ def test_packed_data_come_back(tmp_path: Path) -> None:
     np.testing.assert_allclose(after.base, before.base[:count], atol=float(span) / 500)
     vaults = Vault(folder, before), Vault(tmp_path / "again", after)
     masks, native = zip(
-        *((v.masks(np.arange(count), "test", "test masks"), v.native_mask(before.cases[3].case, "test", "test masks"))
-          for v in vaults), strict=True,
-    )  # fmt: skip
+        *(
+            (v.masks(np.arange(count), "test", "test masks"), v.native_mask(before.cases[3].case, "test", "test masks"))
+            for v in vaults
+        ),
+        strict=True,
+    )
     assert (masks[0] == masks[1]).all() and (native[0] == native[1]).all()
 
 

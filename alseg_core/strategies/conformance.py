@@ -114,10 +114,16 @@ class SyntheticView:
         number = np.argsort(order)
         table = replace(self.table, volume=self.table.volume[order], z=self.table.z[order])
         return replace(
-            self, table=table, labelled=_listed(table, number[self.labelled]), pixels=self.pixels[order],
-            features=self.features[order], members=self.members[:, order], dropout=self.dropout[:, order],
-            maps=self.maps[order], masks=self.masks[order],
-        )  # fmt: skip
+            self,
+            table=table,
+            labelled=_listed(table, number[self.labelled]),
+            pixels=self.pixels[order],
+            features=self.features[order],
+            members=self.members[:, order],
+            dropout=self.dropout[:, order],
+            maps=self.maps[order],
+            masks=self.masks[order],
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array the view stands on, by name."""

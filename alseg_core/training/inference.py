@@ -34,9 +34,7 @@ def half_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 @torch.inference_mode()
-def label_chunks(
-    network: SegmentationModule, images: Tensor, depths: Sequence[int] | None = None
-) -> Iterator[Tensor]:
+def label_chunks(network: SegmentationModule, images: Tensor, depths: Sequence[int] | None = None) -> Iterator[Tensor]:
     """Most probable classes (b, H, W) uint8 of images (B, C, H, W), b after b, on the device of the network.
 
     The images may be on another device. The network stays in its mode. depths: see :func:`predict_labels`.

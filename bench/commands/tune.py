@@ -12,14 +12,20 @@ from bench.commands.group import OUT
 @click.command()
 @click.argument("tuning", default="gcl_coreset")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE",
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
     help="Change a setting of the tuning, such as dataset=acdc, data=DIR or trials=12; dots go deeper.",
-)  # fmt: skip
+)
 @click.option("--storage", metavar="URL", help="Where Optuna keeps the trials.  [default: OUT/optuna.db]")
 @click.option(
-    "--recipes-to", "recipes", type=click.Path(path_type=Path), metavar="DIR",
+    "--recipes-to",
+    "recipes",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Folder for the tuned recipe.  [default: experiments/recipes]",
-)  # fmt: skip
+)
 @OUT
 def tune(tuning: str, settings: tuple[str, ...], storage: str | None, recipes: Path | None, out: Path) -> None:
     """Tune a recipe's settings on validation volumes, or go on with it; write the tuned recipe and a report.

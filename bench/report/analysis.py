@@ -20,15 +20,60 @@ from bench.report.statistics.grid import Grid, grid, known_mean
 from bench.report.statistics.paired import ALPHA, SAME, holm, paired
 from bench.report.statistics.penalty import matrix
 
-CELLS = [*SETTING, "recipe", "round", "budget", "labelled", "cost", "fraction", "mean", "sd", "low", "high",
-         "interval", "seeds", "volumes", "cover_radius", "best", "tied"]  # fmt: skip
+CELLS = [
+    *SETTING,
+    "recipe",
+    "round",
+    "budget",
+    "labelled",
+    "cost",
+    "fraction",
+    "mean",
+    "sd",
+    "low",
+    "high",
+    "interval",
+    "seeds",
+    "volumes",
+    "cover_radius",
+    "best",
+    "tied",
+]
 AREAS = [*SETTING, "recipe", "axis", "mean", "sd", "low", "high", "interval", "seeds"]
 TESTS = [*SETTING, "round", "budget", "a", "b", "difference", "low", "high", "interval", "p", "p_holm", "seeds"]
 PENALTIES = [*SETTING, "winner", "loser", "penalty", "penalty_holm"]
-STANDING = [*SETTING, "recipe", "rank", "rank_seeds", "iqm", "iqm_low", "iqm_high", "improvement", "improvement_low",
-            "improvement_high", "efficiency", "efficiency_low", "efficiency_high", "cover_radius"]  # fmt: skip
-POWERS = [*SETTING, "recipe", "round", "budget", "seeds", "difference", "sd_difference", "detectable", "seeds_needed",
-          "seeds_needed_02", "tests", "detectable_holm", "seeds_needed_holm", "seeds_needed_02_holm"]  # fmt: skip
+STANDING = [
+    *SETTING,
+    "recipe",
+    "rank",
+    "rank_seeds",
+    "iqm",
+    "iqm_low",
+    "iqm_high",
+    "improvement",
+    "improvement_low",
+    "improvement_high",
+    "efficiency",
+    "efficiency_low",
+    "efficiency_high",
+    "cover_radius",
+]
+POWERS = [
+    *SETTING,
+    "recipe",
+    "round",
+    "budget",
+    "seeds",
+    "difference",
+    "sd_difference",
+    "detectable",
+    "seeds_needed",
+    "seeds_needed_02",
+    "tests",
+    "detectable_holm",
+    "seeds_needed_holm",
+    "seeds_needed_02_holm",
+]
 BASELINE = "random"
 REFERENCE = "oracle_"
 """Recipes of that name read ground truth: shown, but no competitors."""
@@ -147,8 +192,14 @@ class _Setting:
     def _mean(self, column: Summary, m: int) -> dict[str, Any]:
         """Mean of a recipe with its interval; a mean Dice lies in 0..1."""
         mean, half, seeds = column.means.mean[m], column.half[m], int(column.means.count[m])
-        return {"mean": mean, "sd": column.means.sd[m], "low": max(mean - half, 0.0), "high": min(mean + half, 1.0),
-                "interval": basis(seeds, self.patients), "seeds": seeds}  # fmt: skip
+        return {
+            "mean": mean,
+            "sd": column.means.sd[m],
+            "low": max(mean - half, 0.0),
+            "high": min(mean + half, 1.0),
+            "interval": basis(seeds, self.patients),
+            "seeds": seeds,
+        }
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Rows of :data:`CELLS`."""

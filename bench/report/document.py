@@ -105,12 +105,13 @@ def _what(results: Results) -> str:
     counts = ", ".join(f"{states[state]} {state}" for state in ("finished", "failed", "unfinished") if state in states)
     settings = len(runs.drop_duplicates(["dataset", "annotation", "schedule"]))
     parts = [
-        _plural(len(results.recipes), "recipe"), _plural(runs["seed"].nunique(), "seed"),
+        _plural(len(results.recipes), "recipe"),
+        _plural(runs["seed"].nunique(), "seed"),
         f"datasets: {', '.join(dict.fromkeys(runs['dataset']))}",
         f"annotation: {', '.join(dict.fromkeys(runs['annotation']))}",
         f"{_plural(settings, 'setting')} of dataset, annotation and budgets",
         f"{_plural(len(runs), 'run')} ({counts})",
-    ]  # fmt: skip
+    ]
     return "Compared here: " + "; ".join(parts) + "."
 
 

@@ -38,9 +38,16 @@ def html(document: Document) -> str:
         )
     }
     page: str = environment.get_template("report.html.j2").render(
-        document=document, policy=policy, style=Markup(style), script=Markup(script), choices=choices, key=KEY,
-        nothing=NOTHING, few=FEW_SEEDS, title=title,
-    )  # fmt: skip
+        document=document,
+        policy=policy,
+        style=Markup(style),
+        script=Markup(script),
+        choices=choices,
+        key=KEY,
+        nothing=NOTHING,
+        few=FEW_SEEDS,
+        title=title,
+    )
     return page
 
 

@@ -53,9 +53,13 @@ class Sheet:
 def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet]:
     """Every table of a setting that has rows."""
     made = [
-        against_random(analysis, setting), power(analysis, setting), standing(analysis, setting),
-        measures(results, setting), empty(results, setting), times(results, setting),
-    ]  # fmt: skip
+        against_random(analysis, setting),
+        power(analysis, setting),
+        standing(analysis, setting),
+        measures(results, setting),
+        empty(results, setting),
+        times(results, setting),
+    ]
     return [sheet.lean() for sheet in made if sheet.lines]
 
 
@@ -69,9 +73,14 @@ def against_random(analysis: Analysis, setting: Setting) -> Sheet:
         ahead, low, high = (-row.difference, -row.high, -row.low) if turned else (row.difference, row.low, row.high)
         interval = NOTHING if math.isnan(low) else f"[{low:+.3f}, {high:+.3f}]"
         entries = [
-            Entry(recipe), Entry(str(row.budget)), _number(ahead, "+.3f"), Entry(interval, _known(low)),
-            _number(row.p, ".3f"), _number(row.p_holm, ".3f"), _count(row.seeds),
-        ]  # fmt: skip
+            Entry(recipe),
+            Entry(str(row.budget)),
+            _number(ahead, "+.3f"),
+            Entry(interval, _known(low)),
+            _number(row.p, ".3f"),
+            _number(row.p_holm, ".3f"),
+            _count(row.seeds),
+        ]
         found.append((int(row.round), -ahead, Line(entries, (recipe,), "" if row.round == AREA else str(row.budget))))
     return Sheet(
         f"Difference from {BASELINE}",
@@ -91,23 +100,40 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
     own = area if len(area) else own[own["round"] == own["round"].max()]
     lines = [
         Line(
-            [Entry(row.recipe), Entry(str(row.budget)), _count(row.seeds), _number(row.difference, "+.3f"),
-             _number(row.detectable, ".3f"), _number(row.detectable_holm, ".3f"), _seeds(row.seeds_needed),
-             _seeds(row.seeds_needed_02), _seeds(row.seeds_needed_02_holm)],
+            [
+                Entry(row.recipe),
+                Entry(str(row.budget)),
+                _count(row.seeds),
+                _number(row.difference, "+.3f"),
+                _number(row.detectable, ".3f"),
+                _number(row.detectable_holm, ".3f"),
+                _seeds(row.seeds_needed),
+                _seeds(row.seeds_needed_02),
+                _seeds(row.seeds_needed_02_holm),
+            ],
             (row.recipe,),
         )
         for row in each(own.sort_values("difference", ascending=False))
-    ]  # fmt: skip
+    ]
     return Sheet(
         "What these seeds can find",
         f"Smallest true difference from {BASELINE} that a paired t-test at level .05 finds with probability .8, given "
         "the spread seen, for one test alone and corrected: at .05 / number of tests, a bound for Holm's correction; "
         "seeds that would be needed to find a difference as large as the one seen, and one of "
         f"{CLAIM:g} Dice. The spread is itself an estimate from few seeds.",
-        ["recipe", "of", "seeds", "difference", "smallest found", "smallest found, corrected", "seeds for this one",
-         f"seeds for {CLAIM:g}", f"seeds for {CLAIM:g}, corrected"],
+        [
+            "recipe",
+            "of",
+            "seeds",
+            "difference",
+            "smallest found",
+            "smallest found, corrected",
+            "seeds for this one",
+            f"seeds for {CLAIM:g}",
+            f"seeds for {CLAIM:g}, corrected",
+        ],
         lines,
-    )  # fmt: skip
+    )
 
 
 def standing(analysis: Analysis, setting: Setting) -> Sheet:
@@ -147,10 +173,19 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
         "budget counts 1 / number of budgets. Foreground efficiency: rate at which Dice approaches that of full "
         "annotation with annotated foreground; needs runs with everything annotated. Cover radius: largest distance of "
         "a training slice to its nearest labelled one, mean over budgets; smaller covers better.",
-        ["recipe", "rank", "IQM", "AUBC on cost", f"P(> {BASELINE})", "beats", "beaten", "foreground efficiency",
-         "cover radius"],
+        [
+            "recipe",
+            "rank",
+            "IQM",
+            "AUBC on cost",
+            f"P(> {BASELINE})",
+            "beats",
+            "beaten",
+            "foreground efficiency",
+            "cover radius",
+        ],
         lines,
-    )  # fmt: skip
+    )
 
 
 def measures(results: Results, setting: Setting) -> Sheet:
@@ -201,10 +236,12 @@ def times(results: Results, setting: Setting) -> Sheet:
     table = of(timing(results), setting)
     parts = [part for part in table.columns if part not in (*SETTING, "recipe", "rounds")]
     lines = [
-        Line([Entry(row["recipe"]), *(_number(float(row[part]), ".2f") for part in parts), _count(row["rounds"])],
-             (row["recipe"],))
+        Line(
+            [Entry(row["recipe"]), *(_number(float(row[part]), ".2f") for part in parts), _count(row["rounds"])],
+            (row["recipe"],),
+        )
         for row in table.to_dict("records")
-    ]  # fmt: skip
+    ]
     known = {part: f"{part} (s)" for part in (*PARTS, *parts)}
     return Sheet("Time of a round", NOTE, ["recipe", *(known[part] for part in parts), "rounds"], lines)
 

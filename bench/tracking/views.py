@@ -18,9 +18,16 @@ VIEW = "mlflow.sharedViewState."
 CURVES, TABLE = "alseg-curves", "alseg-table"
 CHARTS = ("dice", AUBC, "hd95_mm", "annotation/cover_radius")
 COLUMNS = [
-    "tags.`recipe`", "tags.`seed`", "tags.`dataset`", "tags.`annotation`",
-    "metrics.`dice`", f"metrics.`{AUBC}`", "metrics.`hd95_mm`", "metrics.`annotation/cost`", "attributes.`Dataset`",
-]  # fmt: skip
+    "tags.`recipe`",
+    "tags.`seed`",
+    "tags.`dataset`",
+    "tags.`annotation`",
+    "metrics.`dice`",
+    f"metrics.`{AUBC}`",
+    "metrics.`hd95_mm`",
+    "metrics.`annotation/cost`",
+    "attributes.`Dataset`",
+]
 
 
 def experiment_tags(study: str) -> dict[str, str]:
@@ -85,9 +92,14 @@ def _curves() -> dict[str, Any]:
 
 def _chart(metric: str) -> dict[str, Any]:
     common = {
-        "uuid": metric, "metricSectionId": "scores", "deleted": False, "isGenerated": False,
-        "displayName": metric, "metricKey": metric, "runsCountToCompare": 20,
-    }  # fmt: skip
+        "uuid": metric,
+        "metricSectionId": "scores",
+        "deleted": False,
+        "isGenerated": False,
+        "displayName": metric,
+        "metricKey": metric,
+        "runsCountToCompare": 20,
+    }
     if metric == AUBC:
         return {**common, "type": "BAR"}
     return {

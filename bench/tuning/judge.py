@@ -82,11 +82,14 @@ def candidates(tuning: Tuning, raw: Mapping[str, Any], trials: Trials, folder: P
         if len(chosen) <= tuning.full.top and not trial.user_attrs.get(OWN) and settings not in [s for _, s in chosen]:
             chosen.append((trial.number, settings))
     return [
-        Candidate(number, number == own.number, settings, [
-            Job.of(run, TrialFolder.of(number, folder).path) for run in tuning.full_runs(raw, settings)
-        ])
+        Candidate(
+            number,
+            number == own.number,
+            settings,
+            [Job.of(run, TrialFolder.of(number, folder).path) for run in tuning.full_runs(raw, settings)],
+        )
         for number, settings in chosen
-    ]  # fmt: skip
+    ]
 
 
 def verdict(found: Sequence[Candidate]) -> Verdict:

@@ -209,9 +209,17 @@ class Launch:
 
         resources = self.study.resources
         ray_tune.execute(
-            todo, self.out / "store", self.study.retries, tell, self.folder / "ray", cluster,
-            resources.cpus, resources.gpus, self.study.concurrency, self.study.stalled_after,
-        )  # fmt: skip
+            todo,
+            self.out / "store",
+            self.study.retries,
+            tell,
+            self.folder / "ray",
+            cluster,
+            resources.cpus,
+            resources.gpus,
+            self.study.concurrency,
+            self.study.stalled_after,
+        )
 
     def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
         from alseg_core.loop import open_material

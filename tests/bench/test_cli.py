@@ -40,7 +40,7 @@ def alseg(*arguments: str) -> Result:
         (["data", "check", "phantm"], "Did you mean 'phantom'?"),
         (["data", "check", "acdc", "--data", "/nowhere"], "Info.cfg"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_one_clear_message(arguments: list[str], message: str, tmp_path: Path) -> None:
     if arguments[0] in ("bench", "run"):
         arguments = [*arguments, "--out", str(tmp_path / "out")]
@@ -67,8 +67,12 @@ def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
     lines = alseg("list", "recipes").output.splitlines()
     heads = {line for line in lines if not line.startswith(" ")}
     assert [head.partition(":")[0] for head in lines if head in heads] == [
-        "The paper and its ablation", "Coverage", "Uncertainty", "Both", "References"
-    ]  # fmt: skip
+        "The paper and its ablation",
+        "Coverage",
+        "Uncertainty",
+        "Both",
+        "References",
+    ]
     family: dict[str, set[str]] = {}
     for line in lines:
         if line in heads:

@@ -18,16 +18,21 @@ from tests.data.conftest import write_nifti
 from tests.data.test_chaos import write_case
 
 SMALL = (
-    "seeds=1", "annotations=mask", "schedules.default=[3,6]", "train.mask.iterations_full=40",
+    "seeds=1",
+    "annotations=mask",
+    "schedules.default=[3,6]",
+    "train.mask.iterations_full=40",
     "train.mask.network={name: unet, widths: [4, 8], dropouts: [0, 0]}",
-    "components.contrastive={image_size: 16, epochs: 1}", "recipes=random gcl_coreset_volume",
-)  # fmt: skip
+    "components.contrastive={image_size: 16, epochs: 1}",
+    "recipes=random gcl_coreset_volume",
+)
 
 SCRIBBLES = (
     "evaluate.surface=false",  # most of the time, and part of the other studies
-    "annotations=scribble", "train.scribble.iterations_full=40",
+    "annotations=scribble",
+    "train.scribble.iterations_full=40",
     "train.scribble.network={name: unet_dual, widths: [4, 8], dropouts: [0, 0]}",
-)  # fmt: skip
+)
 
 
 def run(dataset: str, folder: Path, out: Path, *settings: str) -> str:

@@ -79,9 +79,7 @@ def test_an_estimate_for_a_cluster_joins_none(
     assert four["time"].endswith("2 at once")  # there are no more runs
 
 
-@pytest.mark.parametrize(
-    "setting", ["schedules.a=[100000]", "recipes=gcl_corset", "train.scribble.lr=-1"]
-)
+@pytest.mark.parametrize("setting", ["schedules.a=[100000]", "recipes=gcl_corset", "train.scribble.lr=-1"])
 def test_a_refused_command_leaves_no_study_behind(study_file: Path, setting: str, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     for way in ("--local", "--estimate"):

@@ -74,11 +74,13 @@ def with_faulty(jobs: list[Job], names: list[str]) -> list[Job]:
     """A job of each faulty strategy, and then the others."""
     return [
         dataclasses.replace(
-            jobs[0], key=name, folder=jobs[0].folder.with_name(name),
+            jobs[0],
+            key=name,
+            folder=jobs[0].folder.with_name(name),
             raw={**jobs[0].raw, "recipe": {"name": name, "strategy": {"name": name}}},
         )
         for name in names
-    ] + jobs  # fmt: skip
+    ] + jobs
 
 
 def check(jobs: list[Job], told: list[tuple[str, StudyEvent]], retries: int) -> None:

@@ -80,8 +80,11 @@ def test_a_study_outlives_its_machines(study_file: Path, tmp_path: Path, cluster
     out, instant = tmp_path / "out", random.Random(0)
     driver = subprocess.Popen(
         [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)],
-        env={**os.environ, "RAY_ADDRESS": cluster.address}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     kept: dict[str, list[str]] = {}
     try:
         for lost, done in ((first, 2), (second, 6)):

@@ -18,8 +18,15 @@ from bench.study import Study, catalogue
 from bench.worker import Job, RunEnded
 
 BASELINES = {
-    "random", "coreset", "core_gcn", "typiclust", "stochastic_batches", "vaal", "variance_ratio", "bald",
-}  # fmt: skip
+    "random",
+    "coreset",
+    "core_gcn",
+    "typiclust",
+    "stochastic_batches",
+    "vaal",
+    "variance_ratio",
+    "bald",
+}
 LOW = (0.01, 0.02, 0.03, 0.04, 0.05)
 WHOLE = (*LOW, 0.10, 0.15, 0.20, 0.40)
 # study -> datasets, annotations, budgets, the recipe of the method and its weights of the four losses
@@ -112,9 +119,12 @@ def test_ablation_has_every_combination_of_losses_once(tmp_path: Path) -> None:
 def test_cost_study_runs_the_3d_reference_once(tmp_path: Path) -> None:
     kinds = [(r.recipe.name, r.annotation_name) for r in runs("paper_cost", tmp_path) if r.seed == 0]
     assert sorted(kinds) == [
-        ("gcl_coreset", "mask"), ("gcl_coreset", "scribble"), ("random", "mask"), ("random", "scribble"),
+        ("gcl_coreset", "mask"),
+        ("gcl_coreset", "scribble"),
+        ("random", "mask"),
+        ("random", "scribble"),
         ("random_3d", "mask"),
-    ]  # fmt: skip
+    ]
 
 
 def scaled_down(name: str, tiny: dict[str, Any], folder: Path) -> list[RunConfig]:
@@ -124,12 +134,19 @@ def scaled_down(name: str, tiny: dict[str, Any], folder: Path) -> list[RunConfig
     dataset["presets"] = {"paper": {**preset, "budgets": [4, 7]}}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(dataset))
     settings = [
-        f"datasets={folder / 'tiny.yaml'}", "schedules={default: [4, 7]}", "seeds=1", "members=1", "resources.cpus=1",
-        "resources.gpus=0", "evaluate.surface=false", "components.vaal={epochs: 1, size: 8}",
+        f"datasets={folder / 'tiny.yaml'}",
+        "schedules={default: [4, 7]}",
+        "seeds=1",
+        "members=1",
+        "resources.cpus=1",
+        "resources.gpus=0",
+        "evaluate.surface=false",
+        "components.vaal={epochs: 1, size: 8}",
         "components.contrastive={epochs: 1, image_size: 16, init: random}",
-        "components.bald.passes=2", "components.core_gcn.epochs=2",
+        "components.bald.passes=2",
+        "components.core_gcn.epochs=2",
         "train.scribble={iterations_full: 20, network: {widths: [4, 8], dropouts: [0.1, 0.1]}}",
-    ]  # fmt: skip
+    ]
     if name in PRETRAINED:
         encoder = NETWORKS.build("unet_resnet50").build(3, 2).encoder  # type: ignore[attr-defined]
         torch.save(encoder.state_dict(), folder / "r50.pth")

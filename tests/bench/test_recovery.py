@@ -202,9 +202,12 @@ def test_a_signal_stops_a_study_and_says_how_to_go_on(name: str, study_file: Pat
     command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
     # a job in the background starts with SIGINT ignored
     driver = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 120
     while not rounds(out) and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -69,10 +69,18 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     own = tempfile.mkdtemp(prefix="alseg-ray-", dir="/tmp")  # a short path, as Ray's sockets are in it
     number = port()
     command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=8", "--num-gpus=1",
-        "--include-dashboard=false", "--disable-usage-stats", "--node-ip-address=127.0.0.1", f"--port={number}",
+        str(Path(sys.executable).with_name("ray")),
+        "start",
+        "--head",
+        "--block",
+        "--num-cpus=8",
+        "--num-gpus=1",
+        "--include-dashboard=false",
+        "--disable-usage-stats",
+        "--node-ip-address=127.0.0.1",
+        f"--port={number}",
         f"--temp-dir={own}",
-    ]  # fmt: skip
+    ]
     # this process may have had a Ray of its own, after which it uses a token; server and driver must agree
     auth = {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
     environment = {**os.environ, **auth, "PYTHONPATH": str(hidden)}
@@ -102,10 +110,19 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``mlflow server`` with a store and artifacts of its own."""
     folder, number = tmp_path_factory.mktemp("mlflow"), port()
     command = [
-        str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(number),
-        "--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination", str(folder / "artifacts"),
-    ]  # fmt: skip
+        str(Path(sys.executable).with_name("mlflow")),
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(number),
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        f"sqlite:///{folder}/mlflow.db",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     quiet = subprocess.DEVNULL
     server = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -132,8 +149,10 @@ def test_a_whole_study_on_servers(study_file: Path, tmp_path: Path, head: Head, 
     done = subprocess.run(
         [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)],
         env={**os.environ, **head.auth, "RAY_ADDRESS": head.address, "MLFLOW_TRACKING_URI": mlflow},
-        capture_output=True, text=True, timeout=500,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == "" and "not tracked" not in done.stdout and "trying again" not in done.stdout
     folders = [RunFolder(path) for path in (out / "small" / "runs").iterdir()]
@@ -234,15 +253,20 @@ def test_the_slurm_script_starts_ray_runs_the_command_and_cleans_up(
         (shims / name).write_text(text)
         (shims / name).chmod(0o755)
     slurm = {
-        "SLURM_JOB_ID": job, "SLURM_JOB_NODELIST": "two-nodes", "SLURM_CPUS_PER_TASK": "1",
-        "SLURM_SUBMIT_DIR": str(tmp_path), "ALSEG_BIN": str(Path(sys.executable).parent),
-    }  # fmt: skip
+        "SLURM_JOB_ID": job,
+        "SLURM_JOB_NODELIST": "two-nodes",
+        "SLURM_CPUS_PER_TASK": "1",
+        "SLURM_SUBMIT_DIR": str(tmp_path),
+        "ALSEG_BIN": str(Path(sys.executable).parent),
+    }
     study = str(study_file) if outcome == "finished" else "no_such_study"
     done = subprocess.run(
         ["bash", str(experiments() / "slurm.sh"), "bench", study, "--out", str(tmp_path / "out")],
         env={**os.environ, **slurm, "PATH": f"{shims}:{os.environ['PATH']}"},
-        capture_output=True, text=True, timeout=500,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
     if outcome == "finished":
         assert done.returncode == 0, done.stdout + done.stderr
         folders = [RunFolder(path) for path in (tmp_path / "out" / "small" / "runs").iterdir()]

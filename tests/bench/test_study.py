@@ -22,8 +22,12 @@ def load(*settings: str, **fields: Any) -> Study:
 
 
 def test_grid_is_the_product_in_every_part() -> None:
-    study = load("recipes=random entropy gcl_coreset", "annotations=scribble,mask", "seeds=2",
-                 schedules={"low": [0.02, 0.05], "counts": [5, 10, 20]})  # fmt: skip
+    study = load(
+        "recipes=random entropy gcl_coreset",
+        "annotations=scribble,mask",
+        "seeds=2",
+        schedules={"low": [0.02, 0.05], "counts": [5, 10, 20]},
+    )
     runs = study.runs()
     assert len(runs) == 3 * 2 * 2 * 2
     assert len({run.key for run in runs}) == len(runs)
@@ -50,8 +54,13 @@ def test_study_goes_before_preset_and_set_before_study(tmp_path: Path) -> None:
     content["presets"]["quick"]["train"] = {"iterations_full": 111, "batch": 2, "mask": {"lr": 0.5}}
     content["presets"]["quick"]["components"] = {"contrastive": {"epochs": 7, "w_volume": 0.2}}
     (tmp_path / "d.yaml").write_text(yaml.safe_dump(content))
-    study = load("train.scribble.lr=0.25", datasets=[str(tmp_path / "d.yaml")], recipes=["gcl_coreset"],
-                 train={"scribble": {"batch": 3, "lr": 0.125}}, components={"contrastive": {"epochs": 9}})  # fmt: skip
+    study = load(
+        "train.scribble.lr=0.25",
+        datasets=[str(tmp_path / "d.yaml")],
+        recipes=["gcl_coreset"],
+        train={"scribble": {"batch": 3, "lr": 0.125}},
+        components={"contrastive": {"epochs": 9}},
+    )
     (run,) = study.runs()
     assert (run.train.iterations_full, run.train.batch, run.train.lr) == (111, 3, 0.25)
     described = run.describe()["recipe"]["embed"]
@@ -250,7 +259,7 @@ def test_ablation_has_no_group_losses() -> None:
         (["seeds"], "key=value"),
         (["seeds=[1"], "no valid YAML"),
     ],
-)  # fmt: skip
+)
 def test_errors_name_what_is_wrong(settings: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(*settings).runs()

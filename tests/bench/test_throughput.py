@@ -22,16 +22,23 @@ def test_many_short_runs_are_complete(study_file: Path, tmp_path: Path) -> None:
 
     study = yaml.safe_load(study_file.read_text())
     study |= {
-        "recipes": ["random"], "seeds": RUNS, "retries": 0, "schedules": {"one": [3]}, "concurrency": 2,
+        "recipes": ["random"],
+        "seeds": RUNS,
+        "retries": 0,
+        "schedules": {"one": [3]},
+        "concurrency": 2,
         "train": {"scribble": {"iterations_full": 10}},
-    }  # fmt: skip
+    }
     study_file.write_text(yaml.safe_dump(study))
     out = tmp_path / "out"
     own = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
     done = subprocess.run(
         [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)],
-        env=own, capture_output=True, text=True, timeout=380,
-    )  # fmt: skip
+        env=own,
+        capture_output=True,
+        text=True,
+        timeout=380,
+    )
     assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
     assert "not tracked" not in done.stdout and f"[{RUNS}/{RUNS}]" in done.stdout and f"[{RUNS + 1}/" not in done.stdout
 

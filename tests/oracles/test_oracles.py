@@ -149,11 +149,17 @@ def test_ledger_merges_by_reader_and_purpose_and_drains():
 
 
 @pytest.mark.parametrize(
-    "fields", [
-        {"source": "guessed"}, {"cost": -1}, {"length": 0}, {"ring": 1.1}, {"background": 0}, {"thickness": 0},
+    "fields",
+    [
+        {"source": "guessed"},
+        {"cost": -1},
+        {"length": 0},
+        {"ring": 1.1},
+        {"background": 0},
+        {"thickness": 0},
         {"size": 1},
     ],
-)  # fmt: skip
+)
 def test_bad_fields(fields):
     with pytest.raises(ConfigError, match=next(iter(fields))):
         ORACLES.build({"name": "scribble", **fields})

@@ -44,9 +44,7 @@ def write(
         "scale": scale,
         "versions": {"python": platform.python_version(), **_versions()},
         "ceilings": asdict(ceilings),
-        "rows": [
-            {"subject": subject, **asdict(row), "ratio": row.ratio, "share": row.share} for subject, row in rows
-        ],
+        "rows": [{"subject": subject, **asdict(row), "ratio": row.ratio, "share": row.share} for subject, row in rows],
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{now:%Y%m%dT%H%M%S%f}Z.json"

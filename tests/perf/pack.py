@@ -21,10 +21,14 @@ def pack(folder: Path, file: Path, cases: int) -> int:
     kept = {name: np.load(folder / "labels" / f"{name}.npy", mmap_mode="r")[:count] for name in LABELS}
     native = sum(case["depth"] * int(np.prod(case["native_shape"])) for case in index["cases"] if case["has_mask"])
     np.savez_compressed(
-        file, allow_pickle=False, images=np.round((images - low) / (high - low) * 255).astype(np.uint8),
-        range=np.array([low, high]), native=np.load(folder / "labels" / "native.npy", mmap_mode="r")[:native],
-        index=np.array(json.dumps(index)), **kept,
-    )  # fmt: skip
+        file,
+        allow_pickle=False,
+        images=np.round((images - low) / (high - low) * 255).astype(np.uint8),
+        range=np.array([low, high]),
+        native=np.load(folder / "labels" / "native.npy", mmap_mode="r")[:native],
+        index=np.array(json.dumps(index)),
+        **kept,
+    )
     return count
 
 

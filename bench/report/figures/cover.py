@@ -61,8 +61,15 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
     for colour, (_, part) in zip(colours(len(budgets)), budgets, strict=True):
         rho = correlation(part)
         said = "" if np.isnan(rho) else f"  ρ = {rho:+.2f}".replace("-", "\N{MINUS SIGN}")
-        axis.scatter(part["cover_radius"], part["dice"], s=size, color=[colour], alpha=0.75, linewidths=0,
-                     label=f"{part['labelled'].median():.0f}{said}")  # fmt: skip
+        axis.scatter(
+            part["cover_radius"],
+            part["dice"],
+            s=size,
+            color=[colour],
+            alpha=0.75,
+            linewidths=0,
+            label=f"{part['labelled'].median():.0f}{said}",
+        )
     axis.set_xlabel(f"cover radius in {embedding(results, setting)} (smaller: nearer to all)")
     axis.set_ylabel(scored(results, setting))
     axis.set_title(title_of(setting))

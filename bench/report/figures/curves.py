@@ -55,9 +55,19 @@ def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, lab
     mean, low, high = (line[name].to_numpy(float) for name in ("mean", "low", "high"))
     below, above = np.nan_to_num(mean - low).clip(0), np.nan_to_num(high - mean).clip(0)
     axis.errorbar(
-        x, mean, yerr=[below, above], label=label, color=look.colour, marker=look.marker, linestyle=look.line,
-        markersize=5, linewidth=1.6, elinewidth=0.9, capsize=2, zorder=3,
-    )  # fmt: skip
+        x,
+        mean,
+        yerr=[below, above],
+        label=label,
+        color=look.colour,
+        marker=look.marker,
+        linestyle=look.line,
+        markersize=5,
+        linewidth=1.6,
+        elinewidth=0.9,
+        capsize=2,
+        zorder=3,
+    )
 
 
 def interval_text(results: Results, cells: pd.DataFrame, setting: Setting) -> str:

@@ -42,8 +42,16 @@ def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: 
         own = look[recipe]
         axis.plot([low, high], [i, i], color=own.colour, linewidth=2, alpha=0.55, solid_capstyle="butt")
         hollow = recipe == "random" or recipe.startswith("oracle_")
-        axis.plot([mean], [i], marker="o", markersize=6.5, color=own.colour, linestyle="none", label=recipe,
-                  markerfacecolor="white" if hollow else own.colour)  # fmt: skip
+        axis.plot(
+            [mean],
+            [i],
+            marker="o",
+            markersize=6.5,
+            color=own.colour,
+            linestyle="none",
+            label=recipe,
+            markerfacecolor="white" if hollow else own.colour,
+        )
 
 
 def _areas(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:

@@ -46,9 +46,13 @@ def end_labels(axis: Axes, ends: Sequence[tuple[str, float, float, Look]]) -> No
     for (name, x, y, look), place in zip(ends, places, strict=True):
         if axis.transAxes.inverted().transform(axis.transData.transform((x, y)))[0] > NEAR:
             axis.annotate(
-                "", xy=(x, y), xytext=(1.045, place), textcoords=beside, annotation_clip=False,
+                "",
+                xy=(x, y),
+                xytext=(1.045, place),
+                textcoords=beside,
+                annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": look.colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 4},
-            )  # fmt: skip
+            )
         axis.plot(
             [1.045], [place], marker=look.marker, color=look.colour, markersize=5, clip_on=False, transform=beside
         )

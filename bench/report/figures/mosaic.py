@@ -50,9 +50,14 @@ def outlined(pixels: NDArray[np.float64], labels: LabelArray) -> NDArray[np.floa
 
 
 def draw(
-    tiles: Sequence[Sequence[Tile]], rows: Sequence[str], columns: Sequence[str], width: float,
-    classes: Sequence[str], side: float, size: float = 9.0,
-) -> Figure:  # fmt: skip
+    tiles: Sequence[Sequence[Tile]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    width: float,
+    classes: Sequence[str],
+    side: float,
+    size: float = 9.0,
+) -> Figure:
     """The tiles, row by row, at most ``width`` inches wide.
 
     side: inches at the left for the names of the rows; columns: heads; classes: of the legend; size: of letters.

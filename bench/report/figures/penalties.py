@@ -55,8 +55,15 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
         for j in range(count):
             value = values[i, j]
             if value > 0:
-                axis.text(j, i, f"{value:.{digits}f}".lstrip("0") if value < 1 else "1", ha="center", va="center",
-                          fontsize=size, color="white" if value > 0.55 else INK)  # fmt: skip
+                axis.text(
+                    j,
+                    i,
+                    f"{value:.{digits}f}".lstrip("0") if value < 1 else "1",
+                    ha="center",
+                    va="center",
+                    fontsize=size,
+                    color="white" if value > 0.55 else INK,
+                )
             if corrected[i, j] > 0:
                 frame = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=FRAME, linewidth=1.6)
                 axis.add_patch(frame)

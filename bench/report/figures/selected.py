@@ -46,10 +46,12 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
     tiles = []
     for _, content in rows:
         first = (content[name][:SHOWN] for name in WANTED)
-        tiles.append([
-            mosaic.Tile(mosaic.painted(image, label, 0.85), f"{_short(str(case))}\nz {z}")
-            for image, label, case, z in zip(*first, strict=True)
-        ])  # fmt: skip
+        tiles.append(
+            [
+                mosaic.Tile(mosaic.painted(image, label, 0.85), f"{_short(str(case))}\nz {z}")
+                for image, label, case, z in zip(*first, strict=True)
+            ]
+        )
     names = [_names(recipes) for recipes, _ in rows]
     return mosaic.draw(tiles, names, [], FULL, _there(found, classes(results, setting)), side=1.7)
 

@@ -6,9 +6,22 @@ from collections.abc import Iterable
 
 from bench.report.tables.panels import Cell, Panel, Row
 
-SIGNS = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-         "—": "--", "±": r"$\pm$"}  # fmt: skip
+SIGNS = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "—": "--",
+    "±": r"$\pm$",
+}
 HEAD = r"""% Wants \usepackage{booktabs}. Bold: the best. Underlined: not significantly worse than the best
 % (paired t-tests over seeds, Holm over all pairs and budgets of the table). Mean and standard deviation over seeds.
 """

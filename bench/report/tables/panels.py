@@ -149,10 +149,17 @@ def _standing(row: Row) -> tuple[float, float]:
 def _cells(own: pd.DataFrame) -> dict[Any, Cell]:
     """Round -> cell of one recipe."""
     return {
-        row.round: Cell(row.mean, row.sd, row.low, row.high, int(row.seeds), bool(row.best),
-                        bool(row.tied and not row.best and row.seeds >= FEW_SEEDS))
+        row.round: Cell(
+            row.mean,
+            row.sd,
+            row.low,
+            row.high,
+            int(row.seeds),
+            bool(row.best),
+            bool(row.tied and not row.best and row.seeds >= FEW_SEEDS),
+        )
         for row in each(own)
-    }  # fmt: skip
+    }
 
 
 def _areas(areas: pd.DataFrame, tests: pd.DataFrame) -> dict[str, Cell]:
@@ -169,7 +176,8 @@ def _areas(areas: pd.DataFrame, tests: pd.DataFrame) -> dict[str, Cell]:
             if row.p_holm >= ALPHA or ahead <= 0:
                 tied.add(str(row.b if row.a == best else row.a))
     return {
-        str(row.recipe): Cell(row.mean, row.sd, row.low, row.high, int(row.seeds), row.recipe == best,
-                              row.recipe in tied)
+        str(row.recipe): Cell(
+            row.mean, row.sd, row.low, row.high, int(row.seeds), row.recipe == best, row.recipe in tied
+        )
         for row in each(own)
-    }  # fmt: skip
+    }

@@ -47,9 +47,11 @@ class Fitting:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """See rich."""
         forms = [
-            table(self.panel, sd=True, interval=True), table(self.panel, sd=True), table(self.panel),
+            table(self.panel, sd=True, interval=True),
+            table(self.panel, sd=True),
+            table(self.panel),
             table(self.panel, budgets=1),
-        ]  # fmt: skip
+        ]
         free = options.update(max_width=10_000)
         widths = (Measurement.get(console, free, form).maximum for form in forms)
         fitting = (form for form, width in zip(forms, widths, strict=True) if width <= options.max_width)

@@ -18,16 +18,25 @@ BUDGETS = [0.1, 0.2, 0.4]
 LABELLED = [10, 20, 40]
 CONFIG: dict[str, Any] = {
     "dataset": {
-        "name": "d", "reader": {"name": "phantom"}, "classes": ["background", "c0", "c1"], "root": "/data",
-        "prepare": {"size": 48}, "split": {"name": "stratified", "seed": 0},
+        "name": "d",
+        "reader": {"name": "phantom"},
+        "classes": ["background", "c0", "c1"],
+        "root": "/data",
+        "prepare": {"size": 48},
+        "split": {"name": "stratified", "seed": 0},
     },
     "recipe": {"name": "random", "strategy": {"name": "random"}},
     "annotation": {"name": "mask"},
     "budgets": BUDGETS,
     "train": {"network": {"name": "unet"}, "iterations_full": 3000, "lr": 0.01, "optimiser": "sgd", "batch": 6},
-    "schedule": "default", "seed": 0, "members": 1, "evaluate": {"surface": True}, "cover": {"name": "pixels"},
-    "device": "cpu", "threads": 1,
-}  # fmt: skip
+    "schedule": "default",
+    "seed": 0,
+    "members": 1,
+    "evaluate": {"surface": True},
+    "cover": {"name": "pixels"},
+    "device": "cpu",
+    "threads": 1,
+}
 """A run's configuration as old run folders have it."""
 
 STEPS = np.array([-0.2, -0.1, 0.0])
@@ -37,18 +46,40 @@ def record(number: int, volumes: Mapping[str, Sequence[float | None]], **changes
     """A round whose test volumes have the given Dice per class."""
     per_volume = [np.mean([d for d in dice if d is not None]) for dice in volumes.values()]
     rows = [
-        {"case": case, "patient": f"p{case[1:]}", "class": f"c{i}", "dice": d, "hd95_mm": 3.0, "assd_mm": None,
-         "nsd": 0.5, "empty": ""}
+        {
+            "case": case,
+            "patient": f"p{case[1:]}",
+            "class": f"c{i}",
+            "dice": d,
+            "hd95_mm": 3.0,
+            "assd_mm": None,
+            "nsd": 0.5,
+            "empty": "",
+        }
         for case, dice in volumes.items()
         for i, d in enumerate(dice)
-    ]  # fmt: skip
-    summary = {"dice": float(np.mean(per_volume)), "hd95_mm": 10.0 - number, "assd_mm": None, "nsd": 0.5,
-               "empty_predictions": 0.0}  # fmt: skip
+    ]
+    summary = {
+        "dice": float(np.mean(per_volume)),
+        "hd95_mm": 10.0 - number,
+        "assd_mm": None,
+        "nsd": 0.5,
+        "empty_predictions": 0.0,
+    }
     fields: dict[str, Any] = {
-        "round": number, "labelled": LABELLED[number], "fraction": BUDGETS[number], "cost": LABELLED[number] / 15,
-        "cover_radius": 1.0, "selected": [], "members": [{"validation_dice": 0.5, "iterations": 3000.0}], "best": 0,
-        "volumes": rows, "summary": summary, "seconds": {"train": 1.0}, "ledger": [],
-    }  # fmt: skip
+        "round": number,
+        "labelled": LABELLED[number],
+        "fraction": BUDGETS[number],
+        "cost": LABELLED[number] / 15,
+        "cover_radius": 1.0,
+        "selected": [],
+        "members": [{"validation_dice": 0.5, "iterations": 3000.0}],
+        "best": 0,
+        "volumes": rows,
+        "summary": summary,
+        "seconds": {"train": 1.0},
+        "ledger": [],
+    }
     return RoundRecord(**{**fields, **changes})
 
 
@@ -80,8 +111,17 @@ def study(folder: Path, runs: Sequence[Mapping[str, Any]], name: str = "s", **co
         changed = "".join(f"-{zlib.crc32(str(change).encode()):x}" for change in (run.get("config") or {}).items())
         key = run.get("key", f"{dataset}-{run['recipe']}-{annotation}-s{run['seed']}{changed}")
         place = RunFolder(folder / "runs" / key)
-        index.append({"key": key, "dataset": dataset, "annotation": annotation, "schedule": config["schedule"],
-                      "recipe": run["recipe"], "seed": run["seed"], "budgets": config["budgets"]})  # fmt: skip
+        index.append(
+            {
+                "key": key,
+                "dataset": dataset,
+                "annotation": annotation,
+                "schedule": config["schedule"],
+                "recipe": run["recipe"],
+                "seed": run["seed"],
+                "budgets": config["budgets"],
+            }
+        )
         if not run["dice"] and "failure" not in run:
             continue
         place.path.mkdir(parents=True)

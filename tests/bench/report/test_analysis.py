@@ -29,8 +29,16 @@ def runs(
             defined = {f"v{v:02}": value for v, value in enumerate(of_round) if not math.isnan(value)}
             if not defined:
                 continue
-            who = {**SETTING, **more, "recipe": recipe, "seed": seed, "key": f"{recipe}-{more}-{seed}", "round": number,
-                   "budget": str(labelled[number]), "labelled": labelled[number]}  # fmt: skip
+            who = {
+                **SETTING,
+                **more,
+                "recipe": recipe,
+                "seed": seed,
+                "key": f"{recipe}-{more}-{seed}",
+                "round": number,
+                "budget": str(labelled[number]),
+                "labelled": labelled[number],
+            }
             spent = {
                 "fraction": labelled[number] / 100,
                 "cost": labelled[number] ** 1.5,
@@ -73,14 +81,25 @@ RANDOM, BETTER, ALIKE = made(0.0, 1), made(0.15, 2), made(0.148, 3)
 
 @pytest.fixture(scope="module")
 def found() -> Analysis:
-    return analyse(results(runs("random", RANDOM), runs("better", BETTER), runs("alike", ALIKE),
-                           runs("oracle_foreground", made(0.3, 4))))  # fmt: skip
+    return analyse(
+        results(
+            runs("random", RANDOM),
+            runs("better", BETTER),
+            runs("alike", ALIKE),
+            runs("oracle_foreground", made(0.3, 4)),
+        )
+    )
 
 
 def test_tables_have_their_columns(found: Analysis) -> None:
-    for name, columns in (("cells", analysis.CELLS), ("areas", analysis.AREAS), ("tests", analysis.TESTS),
-                          ("penalties", analysis.PENALTIES), ("standing", analysis.STANDING),
-                          ("power", analysis.POWERS)):  # fmt: skip
+    for name, columns in (
+        ("cells", analysis.CELLS),
+        ("areas", analysis.AREAS),
+        ("tests", analysis.TESTS),
+        ("penalties", analysis.PENALTIES),
+        ("standing", analysis.STANDING),
+        ("power", analysis.POWERS),
+    ):
         frame = getattr(found, name)
         assert list(frame.columns) == columns and len(frame)
         assert (frame[["dataset", "annotation", "schedule"]] == list(SETTING.values())).all(axis=None)
@@ -329,8 +348,18 @@ def test_foreground_efficiency_needs_full_data() -> None:
 
 def test_older_results_without_the_new_columns() -> None:
     parts = results(runs("random", RANDOM), runs("better", BETTER))
-    parts = Results(parts.name, parts.scores.drop(columns="foreground"), parts.volumes, parts.seconds, parts.recipes,
-                    {}, [], {}, {}, {})  # fmt: skip
+    parts = Results(
+        parts.name,
+        parts.scores.drop(columns="foreground"),
+        parts.volumes,
+        parts.seconds,
+        parts.recipes,
+        {},
+        [],
+        {},
+        {},
+        {},
+    )
     assert analyse(parts).standing["efficiency"].isna().all()
 
 

@@ -19,11 +19,13 @@ from bench.report.collect import CLASSES, RUNS, SCORES, VOLUMES, budget_text, co
 
 
 def test_frames(tmp_path: Path) -> None:
-    folder = study(tmp_path / "s", [
-        {"recipe": "random", "seed": 3, "dice": [0.2, 0.4],
-         "rounds": {"marked": 50, "foreground": 9}},
-        {"recipe": "coreset", "seed": 3, "dice": [0.5]},
-    ])  # fmt: skip
+    folder = study(
+        tmp_path / "s",
+        [
+            {"recipe": "random", "seed": 3, "dice": [0.2, 0.4], "rounds": {"marked": 50, "foreground": 9}},
+            {"recipe": "coreset", "seed": 3, "dice": [0.5]},
+        ],
+    )
     results = collect(folder)
     frames = (results.scores, results.volumes, results.classes, results.runs)
     assert [list(frame.columns) for frame in frames] == [SCORES, VOLUMES, CLASSES, RUNS]
@@ -44,12 +46,17 @@ def test_frames(tmp_path: Path) -> None:
 
 
 def test_failed_unfinished_and_never_started_runs_are_told_apart(tmp_path: Path) -> None:
-    results = collect(study(tmp_path / "s", [
-        {"recipe": "random", "seed": 0, "dice": [0.2, 0.4, 0.6]},
-        {"recipe": "random", "seed": 1, "dice": [0.2]},
-        {"recipe": "coreset", "seed": 0, "dice": [0.5], "failure": "out of luck"},
-        {"recipe": "coreset", "seed": 1, "dice": []},
-    ]))  # fmt: skip
+    results = collect(
+        study(
+            tmp_path / "s",
+            [
+                {"recipe": "random", "seed": 0, "dice": [0.2, 0.4, 0.6]},
+                {"recipe": "random", "seed": 1, "dice": [0.2]},
+                {"recipe": "coreset", "seed": 0, "dice": [0.5], "failure": "out of luck"},
+                {"recipe": "coreset", "seed": 1, "dice": []},
+            ],
+        )
+    )
     assert results.failed == {"d-coreset-mask-s0": "out of luck"}
     assert results.unfinished == ["d-random-mask-s1", "d-coreset-mask-s1"]
     assert results.runs["state"].tolist() == ["finished", "unfinished", "failed", "unfinished"]
@@ -72,18 +79,35 @@ def test_a_copy_elsewhere_and_its_bare_run_folders_give_the_same(tmp_path: Path)
 
 
 def test_studies_are_merged_and_a_run_in_both_counts_once(tmp_path: Path) -> None:
-    a = study(tmp_path / "a", [
-        {"recipe": "random", "seed": 0, "dice": [0.2, 0.4]}, {"recipe": "coreset", "seed": 0, "dice": [0.3, 0.4, 0.5]},
-        {"recipe": "badge", "seed": 0, "dice": [0.1, 0.1, 0.1]},
-    ], "a", sources={"d": "Someone"})  # fmt: skip
-    b = study(tmp_path / "b", [
-        {"recipe": "random", "seed": 0, "dice": [0.2, 0.4, 0.6]}, {"recipe": "coreset", "seed": 0, "dice": [0.3]},
-        {"recipe": "badge", "seed": 0, "dice": []}, {"recipe": "random", "seed": 1, "dice": [0.1, 0.2, 0.3]},
-    ], "b", sources={"random": "Nobody"})  # fmt: skip
+    a = study(
+        tmp_path / "a",
+        [
+            {"recipe": "random", "seed": 0, "dice": [0.2, 0.4]},
+            {"recipe": "coreset", "seed": 0, "dice": [0.3, 0.4, 0.5]},
+            {"recipe": "badge", "seed": 0, "dice": [0.1, 0.1, 0.1]},
+        ],
+        "a",
+        sources={"d": "Someone"},
+    )
+    b = study(
+        tmp_path / "b",
+        [
+            {"recipe": "random", "seed": 0, "dice": [0.2, 0.4, 0.6]},
+            {"recipe": "coreset", "seed": 0, "dice": [0.3]},
+            {"recipe": "badge", "seed": 0, "dice": []},
+            {"recipe": "random", "seed": 1, "dice": [0.1, 0.2, 0.3]},
+        ],
+        "b",
+        sources={"random": "Nobody"},
+    )
     results = collect([a, b])
     assert results.name == "a + b" and results.sources == {"d": "Someone", "random": "Nobody"}
     assert dict(zip(results.runs["key"], results.runs["rounds"], strict=True)) == {
-        "d-random-mask-s0": 3, "d-coreset-mask-s0": 3, "d-badge-mask-s0": 3, "d-random-mask-s1": 3}  # fmt: skip
+        "d-random-mask-s0": 3,
+        "d-coreset-mask-s0": 3,
+        "d-badge-mask-s0": 3,
+        "d-random-mask-s1": 3,
+    }
     assert results.recipes == ["random", "coreset", "badge"] and results.unfinished == []
     assert results.folders["d-random-mask-s0"].is_relative_to(b)
     assert results.folders["d-coreset-mask-s0"].is_relative_to(a)
@@ -156,7 +180,11 @@ def test_a_study_on_two_kinds_of_machine_keeps_those_of_each_together(tmp_path: 
     ]
     table = collect(study(tmp_path / "s", listed)).runs
     assert set(zip(table["dataset"], table["recipe"], table["seed"], strict=True)) == {
-        ("d", "random", 0), ("d", "coreset", 0), ("d (s)", "random", 1), ("d (s)", "coreset", 1)}  # fmt: skip
+        ("d", "random", 0),
+        ("d", "coreset", 0),
+        ("d (s)", "random", 1),
+        ("d (s)", "coreset", 1),
+    }
 
 
 def test_a_study_may_choose_the_arithmetic_of_a_recipe(tmp_path: Path) -> None:
@@ -219,8 +247,11 @@ def test_another_recipe_of_the_same_name_gets_one_of_its_own(tmp_path: Path) -> 
 
 def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path) -> None:
     a = study(tmp_path / "a", [{"recipe": "random", "seed": 0, "dice": [0.5], "key": "one"}], "a")
-    b = study(tmp_path / "b", [
-        {"recipe": "random", "seed": 0, "dice": [0.5, 0.5], "key": "two", "config": {"threads": 4}}], "b")  # fmt: skip
+    b = study(
+        tmp_path / "b",
+        [{"recipe": "random", "seed": 0, "dice": [0.5, 0.5], "key": "two", "config": {"threads": 4}}],
+        "b",
+    )
     results = collect([a, b])
     assert results.runs["key"].tolist() == ["two"]
     assert results.notes == ["one is left out: two is the same recipe and seed (threads may differ)."]

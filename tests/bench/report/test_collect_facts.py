@@ -12,11 +12,21 @@ from bench.report.collect import collect
 
 SETTING = ("d", "mask", "default")
 ENVIRONMENT: dict[str, Any] = {
-    "python": "3.11.7", "packages": {"torch": "2.13.0", "numpy": "2.4.6"}, "device": "cuda", "gpu": "A big one",
-    "threads": 2, "alseg": "0.1.0", "commit": "abc123",
-    "data": {"patients": {"train": 65, "val": 10, "test": 25}, "volumes": {"train": 130, "val": 20, "test": 50},
-             "slices": {"train": 1198, "val": 188, "test": 516}, "iterations": [2000, 3000, 60000], "data_key": "k"},
-}  # fmt: skip
+    "python": "3.11.7",
+    "packages": {"torch": "2.13.0", "numpy": "2.4.6"},
+    "device": "cuda",
+    "gpu": "A big one",
+    "threads": 2,
+    "alseg": "0.1.0",
+    "commit": "abc123",
+    "data": {
+        "patients": {"train": 65, "val": 10, "test": 25},
+        "volumes": {"train": 130, "val": 20, "test": 50},
+        "slices": {"train": 1198, "val": 188, "test": 516},
+        "iterations": [2000, 3000, 60000],
+        "data_key": "k",
+    },
+}
 
 
 def test_facts_are_those_that_are_recorded(tmp_path: Path) -> None:
@@ -43,12 +53,15 @@ def test_old_runs_say_what_they_do_not_record(tmp_path: Path) -> None:
 def test_savings_by_hand(tmp_path: Path) -> None:
     shared = {"signals": {"training": "shared"}, "seconds": {"train": 1800.0, "select": 9.0}}
     encoded = {"signals": {"encoder": "e0", "encoder_seconds": 3600.0}}
-    folder = study(tmp_path / "s", [
-        {"recipe": "random", "seed": 0, "dice": [0.5], "rounds": {"signals": {"training": "own"}}},
-        {"recipe": "entropy", "seed": 0, "dice": [0.5], "rounds": shared},
-        {"recipe": "badge", "seed": 0, "dice": [0.5], "rounds": shared},
-        *({"recipe": name, "seed": 0, "dice": [0.5, 0.5], "rounds": encoded} for name in ("gcl", "gcl_b", "gcl_c")),
-    ])  # fmt: skip
+    folder = study(
+        tmp_path / "s",
+        [
+            {"recipe": "random", "seed": 0, "dice": [0.5], "rounds": {"signals": {"training": "own"}}},
+            {"recipe": "entropy", "seed": 0, "dice": [0.5], "rounds": shared},
+            {"recipe": "badge", "seed": 0, "dice": [0.5], "rounds": shared},
+            *({"recipe": name, "seed": 0, "dice": [0.5, 0.5], "rounds": encoded} for name in ("gcl", "gcl_b", "gcl_c")),
+        ],
+    )
     savings = collect(folder).savings
     assert savings is not None
     assert (savings.trainings, savings.shared, savings.hours) == (9, 2, pytest.approx(1.0))
@@ -74,7 +87,8 @@ def test_nothing_to_warn_of(tmp_path: Path) -> None:
 WARNINGS: dict[str, tuple[dict[str, Any], int, str]] = {
     "seeds": ({}, 2, "Fewer than 3 seeds: no difference here is a finding (2 a recipe)."),
     "patients": (
-        {"environment": {**ENVIRONMENT, "data": {"patients": {"test": 6}}}}, 3,
+        {"environment": {**ENVIRONMENT, "data": {"patients": {"test": 6}}}},
+        3,
         "Few test patients: small differences hang on single ones (6 patients, 2 volumes).",
     ),
     "volumes": ({"environment": {}}, 3, "Few test patients: small differences hang on single ones (2 volumes)."),
@@ -82,10 +96,11 @@ WARNINGS: dict[str, tuple[dict[str, Any], int, str]] = {
     "weights": ({"rounds": {"signals": {"init": "random"}}}, 3, "published ones from ImageNet (random)."),
     "scribbles": ({"rounds": {"signals": {"labels": "simulated"}}}, 3, "Scribbles were simulated from the masks"),
     "validation": (
-        {"config": {"evaluate": {"part": "val"}}, "environment": {**ENVIRONMENT, "data": {"patients": {"val": 20}}}}, 3,
+        {"config": {"evaluate": {"part": "val"}}, "environment": {**ENVIRONMENT, "data": {"patients": {"val": 20}}}},
+        3,
         "Scores are of validation volumes",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", WARNINGS)
@@ -121,11 +136,14 @@ def test_what_is_not_recorded_is_no_difference(tmp_path: Path) -> None:
 
 def test_warnings_name_the_settings_that_they_are_about(tmp_path: Path) -> None:
     other = {"schedule": "low"}
-    folder = study(tmp_path / "s", [
-        *runs({"random": 0.5, "coreset": 0.6}, 3, environment=ENVIRONMENT),
-        *runs({"random": 0.5}, 2, environment=ENVIRONMENT, config=other),
-        *runs({"coreset": 0.5}, 1, environment=ENVIRONMENT, config=other),
-    ])  # fmt: skip
+    folder = study(
+        tmp_path / "s",
+        [
+            *runs({"random": 0.5, "coreset": 0.6}, 3, environment=ENVIRONMENT),
+            *runs({"random": 0.5}, 2, environment=ENVIRONMENT, config=other),
+            *runs({"coreset": 0.5}, 1, environment=ENVIRONMENT, config=other),
+        ],
+    )
     assert collect(folder).warnings == [
         "Fewer than 3 seeds: no difference here is a finding (d, mask, budgets low: 1 to 2 a recipe).",
         "Unequal seeds: comparisons use the seeds that both recipes have "

@@ -26,9 +26,14 @@ SLICES = 1000
 
 
 def rows_of(
-    scores: dict[str, list[float]], *, at: Setting = HERE, seeds: int = 2, price: float = 1 / 15, half: float = 0.05,
+    scores: dict[str, list[float]],
+    *,
+    at: Setting = HERE,
+    seeds: int = 2,
+    price: float = 1 / 15,
+    half: float = 0.05,
     labelled: list[int] | None = None,
-) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+) -> dict[str, list[dict[str, Any]]]:
     """Rows of all tables of a setting in which recipe -> Dice of every budget."""
     rows: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("cells", "areas", "standing", "scores", "seconds", "volumes")
@@ -38,12 +43,23 @@ def rows_of(
         for number, dice in enumerate(values):
             n = (labelled or [10, 20, 40, 80, 160, 200, 250, 300, 400])[number]
             amounts = {"round": number, "budget": str(n), "labelled": n, "cost": n * price, "fraction": n / SLICES}
-            rows["cells"].append({
-                **setting, "recipe": recipe, **amounts, "mean": dice, "sd": 0.01,
-                "low": dice - half, "high": dice + half,
-                "interval": "seeds x volumes" if seeds > 1 else "volumes", "seeds": seeds, "volumes": 2,
-                "cover_radius": 1 - dice, "best": False, "tied": False,
-            })  # fmt: skip
+            rows["cells"].append(
+                {
+                    **setting,
+                    "recipe": recipe,
+                    **amounts,
+                    "mean": dice,
+                    "sd": 0.01,
+                    "low": dice - half,
+                    "high": dice + half,
+                    "interval": "seeds x volumes" if seeds > 1 else "volumes",
+                    "seeds": seeds,
+                    "volumes": 2,
+                    "cover_radius": 1 - dice,
+                    "best": False,
+                    "tied": False,
+                }
+            )
             for seed in range(seeds):
                 run = {**setting, "recipe": recipe, "seed": seed, "key": f"{recipe}-{at[1]}-s{seed}"}
                 rows["scores"].append({**run, **amounts, "metric": "dice", "value": dice + seed / 100})
@@ -65,8 +81,11 @@ def rows_of(
     return rows
 
 
-def made(*settings: dict[str, list[dict[str, Any]]], penalties: list[dict[str, Any]] | None = None,
-         folders: dict[str, Path] | None = None) -> tuple[Results, Analysis]:  # fmt: skip
+def made(
+    *settings: dict[str, list[dict[str, Any]]],
+    penalties: list[dict[str, Any]] | None = None,
+    folders: dict[str, Path] | None = None,
+) -> tuple[Results, Analysis]:
     """Results and analysis of those rows."""
 
     def table(name: str, columns: list[str]) -> pd.DataFrame:
@@ -74,15 +93,26 @@ def made(*settings: dict[str, list[dict[str, Any]]], penalties: list[dict[str, A
 
     scores = table("scores", SCORES)
     results = Results(
-        name="s", scores=scores, volumes=table("volumes", VOLUMES), seconds=table("seconds", SECONDS),
-        recipes=list(dict.fromkeys(scores["recipe"])), failed={}, unfinished=[], weights={}, sources={}, origins={},
+        name="s",
+        scores=scores,
+        volumes=table("volumes", VOLUMES),
+        seconds=table("seconds", SECONDS),
+        recipes=list(dict.fromkeys(scores["recipe"])),
+        failed={},
+        unfinished=[],
+        weights={},
+        sources={},
+        origins={},
         folders=folders or {},
-    )  # fmt: skip
+    )
     analysis = Analysis(
-        cells=table("cells", CELLS), areas=table("areas", AREAS), standing=table("standing", STANDING),
+        cells=table("cells", CELLS),
+        areas=table("areas", AREAS),
+        standing=table("standing", STANDING),
         penalties=pd.DataFrame(penalties or [], columns=PENALTIES),
-        tests=pd.DataFrame(columns=TESTS), power=pd.DataFrame(columns=POWERS),
-    )  # fmt: skip
+        tests=pd.DataFrame(columns=TESTS),
+        power=pd.DataFrame(columns=POWERS),
+    )
     return results, analysis
 
 
@@ -249,8 +279,14 @@ def lost(winner: str, loser: str, penalty: float, holm: float = 0.0) -> dict[str
 
 
 def test_penalties_are_ordered_by_what_was_won() -> None:
-    penalties = [lost("a", "b", 0.25), lost("b", "a", 0.0), lost("c", "a", 0.5, 0.25), lost("a", "c", 0.0),
-                 lost("c", "b", 1.0), lost("b", "c", 0.0)]  # fmt: skip
+    penalties = [
+        lost("a", "b", 0.25),
+        lost("b", "a", 0.0),
+        lost("c", "a", 0.5, 0.25),
+        lost("a", "c", 0.0),
+        lost("c", "b", 1.0),
+        lost("b", "c", 0.0),
+    ]
     axis = drawn("penalties", *made(rows_of(FEW), penalties=penalties)).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["c", "a", "b"]
     np.testing.assert_allclose(np.asarray(axis.images[0].get_array()), [[0, 0.5, 1], [0, 0, 0.25], [0, 0, 0]])

@@ -44,15 +44,26 @@ def study(folder: Path, recipes: dict[str, float] | None = None) -> tuple[Result
                 hard = HARDNESS if number else {case: 0.35 - x for case, x in HARDNESS.items()}
                 rows["volumes"] += [{**who, "case": case, "dice": dice - hard[case]} for case in CASES]
     results = Results(
-        name="s", scores=pd.DataFrame(rows["scores"], columns=SCORES), seconds=pd.DataFrame(columns=SECONDS),
-        volumes=pd.DataFrame(rows["volumes"], columns=VOLUMES), recipes=list(recipes or DICE), failed={}, unfinished=[],
-        weights={}, sources={}, origins={}, folders=folders,
-    )  # fmt: skip
+        name="s",
+        scores=pd.DataFrame(rows["scores"], columns=SCORES),
+        seconds=pd.DataFrame(columns=SECONDS),
+        volumes=pd.DataFrame(rows["volumes"], columns=VOLUMES),
+        recipes=list(recipes or DICE),
+        failed={},
+        unfinished=[],
+        weights={},
+        sources={},
+        origins={},
+        folders=folders,
+    )
     analysis = Analysis(
-        cells=pd.DataFrame(rows["cells"], columns=CELLS), areas=pd.DataFrame(rows["areas"], columns=AREAS),
-        tests=pd.DataFrame(columns=TESTS), penalties=pd.DataFrame(columns=PENALTIES),
-        standing=pd.DataFrame(columns=STANDING), power=pd.DataFrame(columns=POWERS),
-    )  # fmt: skip
+        cells=pd.DataFrame(rows["cells"], columns=CELLS),
+        areas=pd.DataFrame(rows["areas"], columns=AREAS),
+        tests=pd.DataFrame(columns=TESTS),
+        penalties=pd.DataFrame(columns=PENALTIES),
+        standing=pd.DataFrame(columns=STANDING),
+        power=pd.DataFrame(columns=POWERS),
+    )
     return results, analysis
 
 
@@ -60,9 +71,13 @@ def keep_examples(results: Results, key: str, cases: list[str] = CASES) -> None:
     truth = np.zeros((len(cases), 32, 32), np.uint8)
     truth[:, 10:16, 12:20] = 1
     np.savez(
-        results.folders[key] / "examples.npz", image=np.full((len(cases), 32, 32), 100, np.uint8), truth=truth,
-        prediction=np.roll(truth, 2, axis=1), case=np.array(cases), z=np.arange(len(cases)),
-    )  # fmt: skip
+        results.folders[key] / "examples.npz",
+        image=np.full((len(cases), 32, 32), 100, np.uint8),
+        truth=truth,
+        prediction=np.roll(truth, 2, axis=1),
+        case=np.array(cases),
+        z=np.arange(len(cases)),
+    )
 
 
 def keep_selected(results: Results, key: str, cases: list[str], z: list[int]) -> None:
@@ -77,10 +92,14 @@ def keep_embedding(results: Results, key: str, digest: str, count: int = 40) -> 
     patient = np.arange(count) // 4
     points = (patient[:, None] + rng.normal(0, 0.01, (count, 3))).astype("f2")
     np.savez(
-        results.folders[key] / "embedding.npz", points=points,
-        patient=patient, volume=patient, position=np.linspace(0, 1, count).astype("f4"),
-        labelled=np.arange(count) % 10 == 0, digest=np.array(digest),
-    )  # fmt: skip
+        results.folders[key] / "embedding.npz",
+        points=points,
+        patient=patient,
+        volume=patient,
+        position=np.linspace(0, 1, count).astype("f4"),
+        labelled=np.arange(count) % 10 == 0,
+        digest=np.array(digest),
+    )
 
 
 def draw(name: str, results: Results, analysis: Analysis) -> Any:
@@ -212,9 +231,13 @@ def test_older_runs_have_no_pictures(tmp_path: Path) -> None:
     results, analysis = study(tmp_path)
     labels = np.zeros((2, 8, 8), np.uint8)
     np.savez(  # as written before: float images
-        tmp_path / "random-s0" / "examples.npz", image=np.zeros((2, 8, 8), np.float32), truth=labels,
-        prediction=labels, case=np.array(["v0", "v1"]), z=np.zeros(2, int),
-    )  # fmt: skip
+        tmp_path / "random-s0" / "examples.npz",
+        image=np.zeros((2, 8, 8), np.float32),
+        truth=labels,
+        prediction=labels,
+        case=np.array(["v0", "v1"]),
+        z=np.zeros(2, int),
+    )
     for name in ("overlays", "selected", "embedding"):
         assert ".npz" in draw(name, results, analysis)
 

@@ -53,11 +53,16 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Report folder of two settings with a failure that tries to be a script."""
-    folder = study(tmp_path_factory.mktemp("html") / "s", [
-        *runs({"random": 0.6, "coreset": 0.7, "oracle_foreground": 0.8}, 3),
-        *runs({"random": 0.5, "coreset": 0.6}, 3, config={"schedule": "late", "budgets": [0.1, 0.2, 60]}),
-        {"recipe": "badge", "seed": 0, "dice": [0.4], "failure": EVIL},
-    ], f"study {EVIL}", sources={"d": f"Someone {EVIL}"})  # fmt: skip
+    folder = study(
+        tmp_path_factory.mktemp("html") / "s",
+        [
+            *runs({"random": 0.6, "coreset": 0.7, "oracle_foreground": 0.8}, 3),
+            *runs({"random": 0.5, "coreset": 0.6}, 3, config={"schedule": "late", "budgets": [0.1, 0.2, 60]}),
+            {"recipe": "badge", "seed": 0, "dice": [0.4], "failure": EVIL},
+        ],
+        f"study {EVIL}",
+        sources={"d": f"Someone {EVIL}"},
+    )
     report.write(folder)
     return folder / "report"
 
@@ -120,8 +125,14 @@ def test_filters_offer_what_is_there(text: str, page: Page) -> None:
 
 def test_the_page_says_what_a_reader_needs(page: Page) -> None:
     heads = [text.strip() for text in page.texts["h2"]]
-    assert heads == ["d, mask", "d, mask, budgets late", "Missing runs", "How the numbers were made",
-                     "Time, memory, savings", "What to cite"]  # fmt: skip
+    assert heads == [
+        "d, mask",
+        "d, mask, budgets late",
+        "Missing runs",
+        "How the numbers were made",
+        "Time, memory, savings",
+        "What to cite",
+    ]
     assert "Before you believe a number" in page.texts["h3"] and "What the differences mean" in page.texts["h3"]
     assert any(text.startswith("With 3 seeds the smallest true difference") for text in page.texts["p"])
 
@@ -154,7 +165,7 @@ NOTHING: dict[str, Callable[[Path], Path]] = {
     "one budget": lambda place: study(
         place, [{"recipe": r, "seed": s, "dice": [0.5], "config": {"budgets": [0.1]}} for r in "ab" for s in (0, 1)]
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", NOTHING)

@@ -89,9 +89,11 @@ def test_variation_takes_levels_apart() -> None:
     """Against the two-way analysis of variance; draws of both levels alone would count the interaction three times."""
     rng = np.random.default_rng(3)
     seeds, volumes = 4, 6
-    dice = rng.normal(0, 0.2, (2, seeds, 1)) + rng.normal(0, 0.3, (2, 1, volumes)) + rng.normal(
-        0, 0.4, (2, seeds, volumes)
-    )  # fmt: skip
+    dice = (
+        rng.normal(0, 0.2, (2, seeds, 1))
+        + rng.normal(0, 0.3, (2, 1, volumes))
+        + rng.normal(0, 0.4, (2, seeds, volumes))
+    )
     resampling = bootstrap.Resampling.of(volumes, seed=0, draws=100_000)
     drawn = resampling.runs(dice, np.arange(volumes))
     found = bootstrap.of_means(dice.mean(axis=-1), drawn, resampling.seeds(seeds))

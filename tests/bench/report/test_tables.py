@@ -32,13 +32,18 @@ WHERE = dict(zip(("dataset", "annotation", "schedule"), SETTING, strict=True))
 @pytest.fixture
 def some(tmp_path: Path) -> Results:
     """Two recipes, one with a failed run, and a reference that has not begun."""
-    return collect(study(tmp_path / "s", [
-        {"recipe": "random", "seed": 0, "dice": [0.2, 0.4, 0.6]},
-        {"recipe": "random", "seed": 1, "dice": [0.4, 0.5, 0.8]},
-        {"recipe": "coreset", "seed": 0, "dice": [0.5, 0.7, 0.8]},
-        {"recipe": "coreset", "seed": 1, "dice": [0.5], "failure": "out of luck"},
-        {"recipe": "oracle_foreground", "seed": 0, "dice": []},
-    ]))  # fmt: skip
+    return collect(
+        study(
+            tmp_path / "s",
+            [
+                {"recipe": "random", "seed": 0, "dice": [0.2, 0.4, 0.6]},
+                {"recipe": "random", "seed": 1, "dice": [0.4, 0.5, 0.8]},
+                {"recipe": "coreset", "seed": 0, "dice": [0.5, 0.7, 0.8]},
+                {"recipe": "coreset", "seed": 1, "dice": [0.5], "failure": "out of luck"},
+                {"recipe": "oracle_foreground", "seed": 0, "dice": []},
+            ],
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +62,20 @@ def shown(results: Results, width: int) -> str:
 
 def analysis_of(cells: list[dict[str, Any]], areas: list[dict[str, Any]], tests: list[dict[str, Any]]) -> Analysis:
     """Made by hand; what is not given does not matter."""
-    fill = {"labelled": 10, "cost": 1.0, "fraction": 0.1, "sd": 0.01, "low": 0.1, "high": 0.9, "interval": "",
-            "volumes": 2, "cover_radius": 1.0, "best": False, "tied": False, "axis": "slices"}  # fmt: skip
+    fill = {
+        "labelled": 10,
+        "cost": 1.0,
+        "fraction": 0.1,
+        "sd": 0.01,
+        "low": 0.1,
+        "high": 0.9,
+        "interval": "",
+        "volumes": 2,
+        "cover_radius": 1.0,
+        "best": False,
+        "tied": False,
+        "axis": "slices",
+    }
     frame = [
         pd.DataFrame([{**WHERE, **fill, **row} for row in rows], columns=columns)
         for rows, columns in ((cells, CELLS), (areas, AREAS), (tests, TESTS))
@@ -90,7 +107,12 @@ def test_comparison_numbers(some: Results) -> None:
     table = comparison(some).set_index(["recipe", "metric", "budget"])
     random = table.loc[("random", "dice", "20 %")]
     assert (random["mean"], random["sd"], random["seeds"], random["labelled"], random["cost"]) == (
-        pytest.approx(0.45), pytest.approx(0.1 / math.sqrt(2)), 2, 20, pytest.approx(20 / 15))  # fmt: skip
+        pytest.approx(0.45),
+        pytest.approx(0.1 / math.sqrt(2)),
+        2,
+        20,
+        pytest.approx(20 / 15),
+    )
     single = table.loc[("coreset", "dice", "40 %")]
     assert single["seeds"] == 1 and math.isnan(single["sd"])
     assert table.loc[("random", "hd95_mm", "40 %")]["mean"] == 8.0
@@ -126,9 +148,14 @@ def test_best_and_ties_where_the_truth_is_known(clear: tuple[Results, Analysis])
 def test_marks_of_areas_by_hand() -> None:
     panel = by_hand(
         {"a": (0.8, 5), "b": (0.79, 5), "c": (0.6, 5), "d": (0.7, 2), "oracle_x": (0.9, 5)},
-        [("a", "b", 0.01, 0.7, 5), ("a", "c", 0.2, 0.01, 5), ("d", "a", -0.1, 0.9, 2), ("b", "c", 0.1, 0.9, 5),
-         ("a", "oracle_x", -0.1, math.nan, 5)],
-    )  # fmt: skip
+        [
+            ("a", "b", 0.01, 0.7, 5),
+            ("a", "c", 0.2, 0.01, 5),
+            ("d", "a", -0.1, 0.9, 2),
+            ("b", "c", 0.1, 0.9, 5),
+            ("a", "oracle_x", -0.1, math.nan, 5),
+        ],
+    )
     # d was tested with two seeds only; the reference neither leads nor ties
     assert marks(panel) == {"a": "best", "b": "tied", "c": "", "d": "", "oracle_x": ""}
 
@@ -239,9 +266,19 @@ def test_latex_of_a_hostile_name_and_its_braces(clear: tuple[Results, Analysis])
 def test_markdown_in_the_order_of_a_reader(clear: tuple[Results, Analysis]) -> None:
     results, analysis = clear
     text = markdown(document(results, analysis, []))
-    order = ["# s", "Compared here: 5 recipes; 5 seeds", "## Before you believe", "## d, mask", "| better | **",
-             "With 5 seeds the smallest", "### Difference from random", "### What these seeds can find",
-             "### Standing", "## Setting: d, mask", "## Time, memory, savings"]  # fmt: skip
+    order = [
+        "# s",
+        "Compared here: 5 recipes; 5 seeds",
+        "## Before you believe",
+        "## d, mask",
+        "| better | **",
+        "With 5 seeds the smallest",
+        "### Difference from random",
+        "### What these seeds can find",
+        "### Standing",
+        "## Setting: d, mask",
+        "## Time, memory, savings",
+    ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
@@ -251,10 +288,13 @@ def test_markdown_in_the_order_of_a_reader(clear: tuple[Results, Analysis]) -> N
 
 
 def test_markdown_takes_no_markup_from_a_reason(tmp_path: Path) -> None:
-    folder = study(tmp_path / "s", [
-        {"recipe": "random", "seed": 0, "dice": [0.5]},
-        {"recipe": "coreset", "seed": 0, "dice": [], "failure": "two\nlines <script>x</script>"},
-    ])  # fmt: skip
+    folder = study(
+        tmp_path / "s",
+        [
+            {"recipe": "random", "seed": 0, "dice": [0.5]},
+            {"recipe": "coreset", "seed": 0, "dice": [], "failure": "two\nlines <script>x</script>"},
+        ],
+    )
     results = collect(folder)
     text = markdown(document(results, analyse(results), []))
     assert "- failed: d-coreset-mask-s0: two lines &lt;script>x&lt;/script>" in text
@@ -267,10 +307,16 @@ HOSTILE = ["x[c]", "[/x]", "[bold]b", "[c](javascript:x)", "\\[c](javascript:x)"
 def hostile(folder: Path) -> Results:
     config = {"dataset.name": "d[c][/x](javascript:x)"}
     listed = [
-        {"recipe": name, "seed": seed, "dice": [0.4, 0.5, 0.6 + 0.01 * seed], "key": f"{number}-{seed}",
-         "config": config}
-        for number, name in enumerate(HOSTILE) for seed in (0, 1, 2)
-    ]  # fmt: skip
+        {
+            "recipe": name,
+            "seed": seed,
+            "dice": [0.4, 0.5, 0.6 + 0.01 * seed],
+            "key": f"{number}-{seed}",
+            "config": config,
+        }
+        for number, name in enumerate(HOSTILE)
+        for seed in (0, 1, 2)
+    ]
     return collect(study(folder, listed))
 
 
@@ -320,7 +366,9 @@ def test_empty_predictions_are_counted_over_seeds(tmp_path: Path) -> None:
     (section,) = document(results, analyse(results), []).sections
     (sheet,) = [sheet for sheet in section.sheets if sheet.title == "Empty predictions"]
     assert {line.recipes[0]: [entry.text for entry in line.entries[1:]] for line in sheet.lines} == {
-        "random": ["0", "0", "0"], "coreset": ["3", "3", "3"]}  # fmt: skip
+        "random": ["0", "0", "0"],
+        "coreset": ["3", "3", "3"],
+    }
 
 
 def test_timing(some: Results, tmp_path: Path) -> None:

@@ -46,9 +46,12 @@ def until(driver: subprocess.Popen[str], out: Path, rounds: int) -> None:
 def start(command: list[str]) -> subprocess.Popen[str]:
     """The command, taking Ctrl-C although it is in the background."""
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.timeout(900)

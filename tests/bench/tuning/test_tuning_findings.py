@@ -82,11 +82,19 @@ def run(job: Job, dice: float, scored: tuple[str, ...] = CASES) -> None:
     (job.folder / "config.json").write_text(json.dumps(config))
     for number in range(job.rounds):
         record = RoundRecord(
-            round=number, labelled=3 * (number + 1), fraction=0.1, cost=1.0, cover_radius=0.0, members=[], best=0,
-            selected=[{"case": "train_a", "z": number, "score": None}], seconds={},
-            volumes=[{"case": case, "class": "wall", "dice": dice} for case in scored], summary={"dice": dice},
+            round=number,
+            labelled=3 * (number + 1),
+            fraction=0.1,
+            cost=1.0,
+            cover_radius=0.0,
+            members=[],
+            best=0,
+            selected=[{"case": "train_a", "z": number, "score": None}],
+            seconds={},
+            volumes=[{"case": case, "class": "wall", "dice": dice} for case in scored],
+            summary={"dice": dice},
             ledger=[{"who": "evaluation", "what": "validation masks", "slices": 10}],
-        )  # fmt: skip
+        )
         with (job.folder / "rounds.jsonl").open("a") as file:
             file.write(json.dumps(dataclasses.asdict(record)) + "\n")
 

@@ -47,9 +47,15 @@ def _step(bench: Bench, size: int) -> Row:
     slices = _pool(40 if bench.cuda else 2, size)
     epochs = 4 if bench.cuda else 2
     training = ContrastiveTraining(
-        w_ntxent=WEIGHTS[0], w_patient=WEIGHTS[1], w_volume=WEIGHTS[2], image_size=size, epochs=epochs, patience=epochs,
-        init="random", lr=1e-6,  # whatever the loss does, no epoch is left out
-    )  # fmt: skip
+        w_ntxent=WEIGHTS[0],
+        w_patient=WEIGHTS[1],
+        w_volume=WEIGHTS[2],
+        image_size=size,
+        epochs=epochs,
+        patience=epochs,
+        init="random",
+        lr=1e-6,  # whatever the loss does, no epoch is left out
+    )
     batches = epoch_batches(slices.table, training.weights.groups, training.batch, np.random.default_rng(0))
     rounds = len(slices) * 3 / BATCH  # every slice is an anchor once, and brings two others
     network, head = ResNetEncoder(1).to(bench.device), ProjectionHead().to(bench.device)
@@ -80,10 +86,16 @@ def _step(bench: Bench, size: int) -> Row:
     minutes = POOL * 3 / BATCH * EPOCHS * mine / 60
     target = f"{EPOCHS} epochs <= {TARGET_MIN:g} min" if bench.cuda and size == 256 else ""
     return Row(
-        name="encoder", size=f"{size}^2", what=f"a step of {BATCH} slices x 2 views", ours=mine, baseline=theirs,
-        floor=_floor(bench, size), target=target, met=minutes <= TARGET_MIN if target else None,
+        name="encoder",
+        size=f"{size}^2",
+        what=f"a step of {BATCH} slices x 2 views",
+        ours=mine,
+        baseline=theirs,
+        floor=_floor(bench, size),
+        target=target,
+        met=minutes <= TARGET_MIN if target else None,
         note=f"{EPOCHS} epochs over {POOL} slices: {minutes:.3g} min",
-    )  # fmt: skip
+    )
 
 
 def _floor(bench: Bench, size: int) -> Floor:

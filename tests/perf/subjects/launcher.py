@@ -81,9 +81,14 @@ def _study(bench: Bench) -> Iterator[Row]:
     if running.returncode or first is None:
         raise RuntimeError(f"alseg bench ended with {running.returncode}")
     yield Row(
-        "alseg bench", f"{TRIALS} trivial runs", "start to the first round", first, target="<= 15 s", met=first <= 15,
+        "alseg bench",
+        f"{TRIALS} trivial runs",
+        "start to the first round",
+        first,
+        target="<= 15 s",
+        met=first <= 15,
         note="to the end of the first round of a run that trains one step, which is a little after its first step",
-    )  # fmt: skip
+    )
     ends = sorted(path.stat().st_mtime for path in finished)
     records = [json.loads(path.read_text().splitlines()[0]) for path in finished]
     own = sorted(sum(record["seconds"].values()) for record in records)[len(records) // 2]
@@ -92,9 +97,14 @@ def _study(bench: Bench) -> Iterator[Row]:
     apart = (ends[-1] - ends[at_once - 1]) / (len(ends) - at_once) * at_once
     overhead = max(0.0, apart - own)
     yield Row(
-        "alseg bench", f"{TRIALS} trivial runs", "a run besides itself", overhead, target="<= 300 ms",
-        met=overhead <= 0.3, note=f"{at_once} at once; a run takes {apart:.2f} s, {own:.2f} s of them its own",
-    )  # fmt: skip
+        "alseg bench",
+        f"{TRIALS} trivial runs",
+        "a run besides itself",
+        overhead,
+        target="<= 300 ms",
+        met=overhead <= 0.3,
+        note=f"{at_once} at once; a run takes {apart:.2f} s, {own:.2f} s of them its own",
+    )
     yield Row("alseg bench", f"{TRIALS} trivial runs", "start to end", time.time() - start)
 
 
@@ -107,20 +117,35 @@ def _throughput(bench: Bench) -> Iterator[Row]:
     (folder / "nap.yaml").write_text(yaml.safe_dump(nap))
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     study = {
-        "name": "naps", "datasets": [str(folder / "tiny.yaml")], "recipes": [str(folder / "nap.yaml")],
-        "seeds": trials, "concurrency": slots,
-    }  # fmt: skip
+        "name": "naps",
+        "datasets": [str(folder / "tiny.yaml")],
+        "recipes": [str(folder / "nap.yaml")],
+        "seeds": trials,
+        "concurrency": slots,
+    }
     (folder / "naps.yaml").write_text(yaml.safe_dump(study))
     own = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
     own |= {
-        "ALSEG_NAPS": str(folder / "log"), "RAY_preload_python_modules": "ray.tune,bench.ahead,naps",
+        "ALSEG_NAPS": str(folder / "log"),
+        "RAY_preload_python_modules": "ray.tune,bench.ahead,naps",
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests" / "perf"))),
-    }  # fmt: skip
+    }
     start = time.time()
     running = subprocess.Popen(
-        [sys.executable, "-c", "import naps; from bench.cli import main; main()", "bench", str(folder / "naps.yaml"),
-         "--out", str(folder)], cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import naps; from bench.cli import main; main()",
+            "bench",
+            str(folder / "naps.yaml"),
+            "--out",
+            str(folder),
+        ],
+        cwd=ROOT,
+        env=own,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     _, status, usage = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     end = time.time()
@@ -133,15 +158,23 @@ def _throughput(bench: Bench) -> Iterator[Row]:
     busy = inside / (slots * (last - first))
     size = f"{trials} runs of {inside / len(runs):.2f} s, {slots} at once"
     yield Row(
-        "alseg bench", size, "idle time of a place for each run", (1 - busy) * (last - first) * slots / trials,
-        target="95 % of the places busy", met=busy >= 0.95, note=f"{busy:.1%} busy; {len({run[2] for run in runs})} "
-        f"processes",
-    )  # fmt: skip
+        "alseg bench",
+        size,
+        "idle time of a place for each run",
+        (1 - busy) * (last - first) * slots / trials,
+        target="95 % of the places busy",
+        met=busy >= 0.95,
+        note=f"{busy:.1%} busy; {len({run[2] for run in runs})} processes",
+    )
     yield Row(
-        "alseg bench", size, "the driver's CPU time for each run", (usage.ru_utime + usage.ru_stime) / trials,
-        memory=usage.ru_maxrss * 1024.0, note=f"{last - first:.0f} s of runs, {end - last:.0f} s after the last one "
+        "alseg bench",
+        size,
+        "the driver's CPU time for each run",
+        (usage.ru_utime + usage.ru_stime) / trials,
+        memory=usage.ru_maxrss * 1024.0,
+        note=f"{last - first:.0f} s of runs, {end - last:.0f} s after the last one "
         f"(report, tracking), {first - start:.0f} s before the first",
-    )  # fmt: skip
+    )
 
 
 def _memory(bench: Bench) -> Row:
@@ -163,6 +196,12 @@ def _memory(bench: Bench) -> Row:
         raise RuntimeError(f"the run ended with {process.returncode}")
     peak = usage.ru_maxrss * 1024.0
     return Row(
-        "memory of a run", "quick, phantom", "first round", time.perf_counter() - start, target="<= 1500 MB",
-        met=peak <= 1.5e9, memory=peak, note="whole process, mapped pool included",
-    )  # fmt: skip
+        "memory of a run",
+        "quick, phantom",
+        "first round",
+        time.perf_counter() - start,
+        target="<= 1500 MB",
+        met=peak <= 1.5e9,
+        memory=peak,
+        note="whole process, mapped pool included",
+    )

@@ -49,14 +49,17 @@ def _scores(bench: Bench, data: Volumes, ensemble: Ensemble, others: list[PlainU
 
     many = 64 if bench.cuda or size < 256 else 16
     measures: tuple[tuple[Measure, plain.Measure], ...] = (
-        ("entropy", plain.entropy), ("variance_ratio", plain.variance_ratio),
-    )  # fmt: skip
+        ("entropy", plain.entropy),
+        ("variance_ratio", plain.variance_ratio),
+    )
     for name, measure in measures:
         score = Score(name=name)
         mine, theirs = bench.both(
             lambda: bench.seconds(lambda: score.of(view(many), np.random.default_rng(0))) / many,  # noqa: B023
-            lambda: bench.seconds(lambda: [plain.members_score(measure, others, i, bench.device) for i in images(4)])  # noqa: B023
-            / 4,
+            lambda: (
+                bench.seconds(lambda: [plain.members_score(measure, others, i, bench.device) for i in images(4)])  # noqa: B023
+                / 4
+            ),
         )
         yield Row(name, f"{size}^2, {MEMBERS} members", "a slice", mine, theirs)
     few, score = (16, Score(name="bald", source="dropout", passes=PASSES))

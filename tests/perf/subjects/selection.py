@@ -43,9 +43,18 @@ def view_of(
     """A pool of these slices, some of them labelled; its predictions are empty."""
     nothing = np.zeros((1, len(features), 1, 1, 1), np.float32)
     return SyntheticView(
-        table(len(features)), labelled, images, features, nothing, nothing, nothing[0], labels, 4,
-        round=int(len(labelled) > 0), device=device,
-    )  # fmt: skip
+        table(len(features)),
+        labelled,
+        images,
+        features,
+        nothing,
+        nothing,
+        nothing[0],
+        labels,
+        4,
+        round=int(len(labelled) > 0),
+        device=device,
+    )
 
 
 def _fused(bench: Bench) -> Iterator[Row]:
@@ -79,12 +88,17 @@ def _fused(bench: Bench) -> Iterator[Row]:
         target = RELEASED_FUSED / 50
         pixels = (bought * marked + budget * size**2) / centres
         yield Row(
-            "fused k-centre", f"{count} slices, {bought} + {budget}", "a centre", mine, theirs,
-            bench.ceilings.floor(4.0 * count * (pixels + FEATURES), reads=True), f"<= {target * 1e3:.0f} ms",
+            "fused k-centre",
+            f"{count} slices, {bought} + {budget}",
+            "a centre",
+            mine,
+            theirs,
+            bench.ceilings.floor(4.0 * count * (pixels + FEATURES), reads=True),
+            f"<= {target * 1e3:.0f} ms",
             mine <= target,
             note=f"{mine * centres:.2f} s for {budget} picks beside {bought} labelled slices with {marked:.0f} marks; "
             f"target: 50x the released code's {RELEASED_FUSED} s; above 100 % where distances are ruled out unread",
-        )  # fmt: skip
+        )
 
 
 def _eq3(bench: Bench) -> Iterator[Row]:
@@ -99,10 +113,17 @@ def _eq3(bench: Bench) -> Iterator[Row]:
     )
     floor = bench.ceilings.floor(4.0 * POOL * FEATURES, reads=True)
     yield Row(
-        "Eq. 3 k-centre", f"{POOL} x {FEATURES}", "a centre", mine, theirs, floor, f"<= {target * 1e6:.0f} us",
-        mine <= target, note=f"target: 200x the released code's {RELEASED_PLAIN} s; 3 MB fit the cache, so the share "
+        "Eq. 3 k-centre",
+        f"{POOL} x {FEATURES}",
+        "a centre",
+        mine,
+        theirs,
+        floor,
+        f"<= {target * 1e6:.0f} us",
+        mine <= target,
+        note=f"target: 200x the released code's {RELEASED_PLAIN} s; 3 MB fit the cache, so the share "
         "of memory bandwidth can pass 100 %",
-    )  # fmt: skip
+    )
     mine, theirs = bench.both(
         lambda: bench.seconds(lambda: cover_radius(features, everything[:count], bench.device)) / count,
         lambda: bench.seconds(lambda: plain.to_centre(metric, range(POOL), 0)),
@@ -126,10 +147,16 @@ def _large(bench: Bench) -> Row:
     )
     floor = bench.ceilings.floor(4.0 * count * FEATURES, reads=True)
     return Row(
-        "Eq. 3 k-centre", f"{count:,} x {FEATURES}", "a centre", mine, theirs, floor, "at the bandwidth limit",
+        "Eq. 3 k-centre",
+        f"{count:,} x {FEATURES}",
+        "a centre",
+        mine,
+        theirs,
+        floor,
+        "at the bandwidth limit",
         floor.seconds / mine >= 0.8,
         note=f"{centres} centres; baseline from {part:,} slices; above 100 % where distances are ruled out unread",
-    )  # fmt: skip
+    )
 
 
 @dataclass(eq=False)
@@ -149,17 +176,24 @@ def _others(bench: Bench) -> Iterator[Row]:
     count, labelled, budget = (50_000, 500, 100) if bench.full else (5_000, 50, 50)
     features = clustered(count, FEATURES, np.random.default_rng(0))
     base = view_of(
-        features, np.zeros((count, 1, 1, 1), np.float32), np.zeros((count, 1, 1), np.uint8),
-        np.arange(labelled), bench.device,
-    )  # fmt: skip
+        features,
+        np.zeros((count, 1, 1, 1), np.float32),
+        np.zeros((count, 1, 1), np.uint8),
+        np.arange(labelled),
+        bench.device,
+    )
     view = MapsView(**{name: getattr(base, name) for name in base.__dataclass_fields__})
     quadratic = 4.0 * count**2
     # memory does not depend on the number of epochs
     strategies: list[Strategy] = [TypiClust(), ProbCover(), Badge(), CoreGCN(epochs=200 if bench.full else 10)]
     small = replace(
-        view, table=table(200), labelled=np.arange(50), features=features[:200], pixels=view.pixels[:200],
+        view,
+        table=table(200),
+        labelled=np.arange(50),
+        features=features[:200],
+        pixels=view.pixels[:200],
         masks=view.masks[:200],
-    )  # fmt: skip
+    )
     for strategy in strategies:
         try:
             strategy.select(small, 2, np.random.default_rng(0))  # what is loaded once is no memory of the pool
@@ -169,8 +203,12 @@ def _others(bench: Bench) -> Iterator[Row]:
             seconds = bench.seconds(lambda: strategy.select(view, budget, np.random.default_rng(0)))  # noqa: B023
         added = peak()
         yield Row(
-            type(strategy).__name__, f"{count:,} x {FEATURES}", f"{budget} picks", seconds, memory=added,
+            type(strategy).__name__,
+            f"{count:,} x {FEATURES}",
+            f"{budget} picks",
+            seconds,
+            memory=added,
             target=f"< {quadratic / 1e6:,.0f} MB" if bench.full else "",
             met=added < quadratic if bench.full and added is not None else None,
             note=f"{strategy}; a matrix of all pairs would take {quadratic / 1e6:,.0f} MB",
-        )  # fmt: skip
+        )

@@ -91,11 +91,16 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
     else:
         target, met = f">= {TARGET_RATIO[pool]}x", theirs / mine >= TARGET_RATIO[pool]
     return Row(
-        name=f"{loss} loop", size=f"{slices.size[0]}^2, pool {pool}", what=f"a step of {BATCH} slices",
-        ours=mine, baseline=theirs, floor=bench.ceilings.floor(traffic, operations, half=True),
-        target=target if paper else "", met=met if paper else None,
+        name=f"{loss} loop",
+        size=f"{slices.size[0]}^2, pool {pool}",
+        what=f"a step of {BATCH} slices",
+        ours=mine,
+        baseline=theirs,
+        floor=bench.ceilings.floor(traffic, operations, half=True),
+        target=target if paper else "",
+        met=met if paper else None,
         note=f"{1 / mine:.3g} steps/s; {60000 * 5 / 60 * mine:.3g} min for 300,000 steps" if paper else "",
-    )  # fmt: skip
+    )
 
 
 def _needs(loss: str, classes: int, size: int, itemsize: int) -> tuple[float, float]:
@@ -138,8 +143,12 @@ def _validation(bench: Bench, data: Volumes, step: dict[str, float]) -> Iterator
     for loss, seconds in step.items():
         share = mine / count * VALIDATED / (EVERY * seconds)
         yield Row(
-            name=f"validation beside {loss}", size=f"{size}^2, {count} slices", what="one pass", ours=mine,
-            baseline=theirs, target=f"<= {SHARE:.0%} on top" if size == 256 else "",
+            name=f"validation beside {loss}",
+            size=f"{size}^2, {count} slices",
+            what="one pass",
+            ours=mine,
+            baseline=theirs,
+            target=f"<= {SHARE:.0%} on top" if size == 256 else "",
             met=share <= SHARE if size == 256 else None,
             note=f"{share:.1%} on top of the steps with {VALIDATED} slices every {EVERY} steps",
-        )  # fmt: skip
+        )
