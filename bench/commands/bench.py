@@ -39,9 +39,9 @@ def bench_command(study: str, settings: tuple[str, ...], local: bool, ask: bool,
     """Run STUDY, a name (quick, paper) or a YAML file, or go on with it; then write and show its report."""
     from rich.console import Console
 
-    from bench.display import Display
-    from bench.launch import estimate, launch
+    from bench.launchers.study_run import estimate, launch
     from bench.study import Study
+    from bench.terminal.progress import Display
 
     found, out = Study.find(study, settings), out.expanduser().absolute()
     with Display(Console()) as display:

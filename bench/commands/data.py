@@ -29,7 +29,7 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from bench.check import check as check_dataset
+    from bench.datasets.check import check as check_dataset
 
     sheet = sheet or Path("runs") / f"{Path(dataset).stem}-sheet.png"
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -50,7 +50,7 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
 @click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="Folder for it.  [default: data/DATASET]")
 def fetch(dataset: str, to: Path | None) -> None:
     """Download DATASET from its official place, check and unpack it; or say where to register for it."""
-    from bench.fetch import fetch_with_progress
+    from bench.datasets.download import fetch_with_progress
 
     for line in fetch_with_progress(dataset, to):
         click.echo(line)
@@ -60,7 +60,7 @@ def fetch(dataset: str, to: Path | None) -> None:
 @click.argument("dataset", required=False)
 def info(dataset: str | None) -> None:
     """Classes, licence, citation, source and layout of DATASET, of all of them without one."""
-    from bench.info import info as told
+    from bench.datasets.info import info as told
 
     click.echo(told(dataset))
 
@@ -72,8 +72,8 @@ def info(dataset: str | None) -> None:
 @OUT
 def groups(dataset: str, folder: str | None, preset: str, out: Path) -> None:
     """How alike slices of one patient, volume and neighbourhood are: mean absolute pairwise deviation of pixels."""
-    from bench.folder import check_writable
-    from bench.groups import statistic
+    from bench.datasets.group_statistics import statistic
+    from bench.launchers.study_folder import check_writable
 
     check_writable(out)
     count, values = statistic(dataset, folder, preset, out / "store")

@@ -22,7 +22,7 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
     from alseg_core.errors import ConfigError
     from bench import report as reports
-    from bench.folder import shown
+    from bench.launchers.study_folder import shown
     from bench.report.tables import terminal
 
     if out is None and len(folders) > 1:

@@ -19,13 +19,13 @@ def run(config: Path, out: Path) -> None:
     from alseg_core.config import RunConfig
     from alseg_core.results import RunFolder
     from alseg_core.store import Store
-    from bench.agenda import plans_of
-    from bench.calibrate import Stopwatch
-    from bench.display import Display
-    from bench.estimate import forecast
-    from bench.folder import check_writable, writing
-    from bench.local import execute
-    from bench.worker import Job, RunEnded, StudyEvent
+    from bench.launchers.local import execute
+    from bench.launchers.study_folder import check_writable, writing
+    from bench.planning.forecast import forecast
+    from bench.planning.stopwatch import Stopwatch
+    from bench.planning.workload import plans_of
+    from bench.study.job import Job, RunEnded, StudyEvent
+    from bench.terminal.progress import Display
 
     loaded = RunConfig.read(config)
     loaded.resolve_device()

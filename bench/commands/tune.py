@@ -34,10 +34,10 @@ def tune(tuning: str, settings: tuple[str, ...], storage: str | None, recipes: P
     """
     from rich.console import Console
 
-    from bench.display import Display
-    from bench.folder import alone, writing
-    from bench.tuning.launch import Launch
+    from bench.launchers.study_folder import alone, writing
+    from bench.terminal.progress import Display
     from bench.tuning.spec import Tuning
+    from bench.tuning.tuning_run import Launch
 
     out = out.expanduser().absolute()
     with Display(Console()) as display:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.report.collect import Results, collect
+from bench.report.runs.results import Results, collect
 
 __all__ = ["Results", "collect", "write"]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.report.collect import SETTING, Results
+from bench.report.runs.results import SETTING, Results
 from bench.report.statistics import aggregates, curve, power, ranks
 from bench.report.statistics.bootstrap import Resampling, basis
-from bench.report.statistics.columns import Summary, columns, summarise
+from bench.report.statistics.budget_summary import Summary, columns, summarise
 from bench.report.statistics.efficiency import efficiency
 from bench.report.statistics.grid import Grid, grid, known_mean
 from bench.report.statistics.paired import ALPHA, SAME, holm, paired

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.report.analysis import Analysis
-from bench.report.collect import Results
-from bench.report.sheets import Sheet, sheets
-from bench.report.tables.meaning import meaning
-from bench.report.tables.panels import Panel, panels
+from bench.report.runs.results import Results
+from bench.report.tables.detail_tables import Sheet, sheets
+from bench.report.tables.interpretation import meaning
+from bench.report.tables.main_table import Panel, panels
 
 if TYPE_CHECKING:
     from bench.report.figures import Drawn

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from bench.report.document import Document, Section
-from bench.report.sheets import Sheet
 from bench.report.tables.comparison import LEGEND
-from bench.report.tables.panels import KEY, NOTHING, Cell, Panel
+from bench.report.tables.detail_tables import Sheet
+from bench.report.tables.main_table import KEY, NOTHING, Cell, Panel
 
 if TYPE_CHECKING:
     from bench.report.figures import Drawn

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.study.job import Job
 from bench.tracking.server import tracking_uri
 from bench.tracking.tracker import Tracker
-from bench.worker import Job
 
 GATHER = 5.0
 """Seconds for which changes are gathered, so that a run of many short rounds is sent at once."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from alseg_core.vocabulary import RoundRecord
 from bench.report.statistics.curve import aubc
-from bench.worker import Job
+from bench.study.job import Job
 
 KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
 LAST = "annotation/round"

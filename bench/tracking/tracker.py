@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
+from bench.study.job import Job
 from bench.tracking import content
 from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
 from bench.tracking.pictures import sheet
 from bench.tracking.server import connect, experiment, runs_of
 from bench.tracking.views import NOTE, experiment_tags
 from bench.tracking.weights import pack
-from bench.worker import Job
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from bench.tuning.study import Trials
+from bench.tuning.trials import Trials
 
 FEW = 30
 """Trials below which importances are mostly noise."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.tuning.importance import importances
-from bench.tuning.study import OWN, Trials
+from bench.tuning.trials import OWN, Trials
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,9 +14,10 @@ import numpy as np
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.results import RunFolder, write_atomic
 from alseg_core.vocabulary import RoundRecord
-from bench.cluster import check_sight
-from bench.faults import reason_of
-from bench.worker import Job, run_one
+from bench.launchers.failures import reason_of
+from bench.launchers.ray_cluster import check_sight
+from bench.launchers.worker import run_one
+from bench.study.job import Job
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -74,7 +75,7 @@ def work(config: Mapping[str, str], store_root: str, scratch: str, stalled_after
     """What a Ray worker does with a trial: its runs in turn, and after each the mean score so far.
 
     Reports ``rung`` (runs finished) and ``value``. What the settings are to blame for is reported as ``refused`` and
-    ends the trial; anything else that goes wrong is raised. stalled_after: see :func:`bench.worker.run_one`.
+    ends the trial; anything else that goes wrong is raised. stalled_after: see :func:`bench.launchers.worker.run_one`.
     """
     from ray import tune
 

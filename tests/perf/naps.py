@@ -15,7 +15,7 @@ from alseg_core.registry import component
 from alseg_core.strategies import STRATEGIES
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import Selection
-from bench import ray_tune
+from bench.launchers import ray_tune
 
 LOG = "ALSEG_NAPS"
 """File to which every run adds a line: start, end, process."""

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.report.collect import Results
 from bench.report.figures.annotation_time import ANNOTATION_TIME
-from bench.report.figures.choice import settings
 from bench.report.figures.cover import COVER
 from bench.report.figures.curves import CURVES
 from bench.report.figures.drawing import Drawing, Drawn, Setting
 from bench.report.figures.embedding import EMBEDDING
 from bench.report.figures.forest import AREAS, IMPROVEMENT
+from bench.report.figures.highlight import settings
 from bench.report.figures.overlays import OVERLAYS
 from bench.report.figures.penalties import PENALTIES
 from bench.report.figures.seconds import SECONDS
 from bench.report.figures.selected import SELECTED
 from bench.report.figures.style import WIDTH, save, styled
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.report.collect import Results
-from bench.report.figures.choice import highlighted, palette
 from bench.report.figures.curves import aside, interval_line, interval_text, scale, window
 from bench.report.figures.drawing import Drawing, Setting, of, title_of
+from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.labels import end_labels
 from bench.report.figures.style import FAINT, QUIET, Look, blank
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

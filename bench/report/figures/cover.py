@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from bench.report.collect import Results
 from bench.report.figures.drawing import Drawing, Setting, of, scored, title_of
 from bench.report.figures.style import blank, colours
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

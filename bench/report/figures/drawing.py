@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.report.collect import SETTING, Results
+from bench.report.runs.results import SETTING, Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

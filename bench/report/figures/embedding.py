@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bench.report.collect import Results
-from bench.report.figures.choice import ranking
 from bench.report.figures.drawing import Drawing, Setting
+from bench.report.figures.highlight import ranking
 from bench.report.figures.runfiles import Arrays, arrays
 from bench.report.figures.style import FAINT, FULL, HUES, INK, WIDE_DPI
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.collect import Results
-from bench.report.figures.choice import highlighted, palette, ranking
 from bench.report.figures.drawing import Drawing, Setting, of, scored, title_of
+from bench.report.figures.highlight import highlighted, palette, ranking
 from bench.report.figures.style import QUIET, Look, blank
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

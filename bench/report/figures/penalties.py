@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.report.collect import Results
 from bench.report.figures.drawing import Drawing, Setting, of, title_of
 from bench.report.figures.style import DPI, FULL, INK, WIDTH
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

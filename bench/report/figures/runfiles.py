@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
-from bench.report.collect import Results
 from bench.report.figures.drawing import Setting, of
+from bench.report.runs.results import Results
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.report.collect import Results
 from bench.report.figures.drawing import Drawing, Setting, of, title_of
 from bench.report.figures.forest import rows_height, rows_of
 from bench.report.figures.style import DPI, QUIET, WIDTH
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.report.collect import Results
 from bench.report.figures import mosaic
-from bench.report.figures.choice import highlighted, ranking
 from bench.report.figures.drawing import Drawing, Setting
+from bench.report.figures.highlight import highlighted, ranking
 from bench.report.figures.runfiles import Arrays, arrays, classes
 from bench.report.figures.style import FULL
+from bench.report.runs.results import Results
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis

@@ -2,7 +2,7 @@
 
 from bench.report.tables.comparison import comparison
 from bench.report.tables.latex import latex
-from bench.report.tables.panels import Cell, Panel, Row, panels
+from bench.report.tables.main_table import Cell, Panel, Row, panels
 from bench.report.tables.terminal import terminal
 from bench.report.tables.timing import timing
 

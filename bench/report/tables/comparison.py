@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.collect import SETTING, Results
+from bench.report.runs.results import SETTING, Results
 from bench.report.statistics.curve import aubc
 
 METRICS = ("dice", "hd95_mm", "assd_mm", "nsd", "cover_radius", "empty_predictions", "empty_truths")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.report.tables.panels import Cell, Panel, Row
+from bench.report.tables.main_table import Cell, Panel, Row
 
 SIGNS = {
     "\\": r"\textbackslash{}",

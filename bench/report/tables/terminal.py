@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.report.analysis import analyse
-from bench.report.collect import Results
-from bench.report.tables.meaning import verdict
-from bench.report.tables.panels import NOTHING, Cell, Panel, panels
+from bench.report.runs.results import Results
+from bench.report.tables.interpretation import verdict
+from bench.report.tables.main_table import NOTHING, Cell, Panel, panels
 
 analysed = lru_cache(maxsize=1)(analyse)
 """What :func:`bench.report.write` has computed a moment ago is not computed again to be shown."""

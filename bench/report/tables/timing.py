@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.report.collect import SETTING, Results
+from bench.report.runs.results import SETTING, Results
 
 PARTS = ("embed", "select", "annotate", "train", "evaluate", "cover")
 NOTE = (

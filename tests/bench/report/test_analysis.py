@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench.report import analysis
 from bench.report.analysis import Analysis, analyse
-from bench.report.collect import Results
+from bench.report.runs.results import Results
 from bench.report.statistics import power
 from bench.report.statistics.curve import aubc
 

@@ -15,7 +15,7 @@ from study_files import record, runs, study
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from bench.cli import main
-from bench.report.collect import CLASSES, RUNS, SCORES, VOLUMES, budget_text, collect
+from bench.report.runs.results import CLASSES, RUNS, SCORES, VOLUMES, budget_text, collect
 
 
 def test_frames(tmp_path: Path) -> None:

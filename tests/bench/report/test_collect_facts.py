@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from study_files import runs, study
 
-from bench.report.collect import collect
+from bench.report.runs.results import collect
 
 SETTING = ("d", "mask", "default")
 ENVIRONMENT: dict[str, Any] = {

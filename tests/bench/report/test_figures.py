@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.report.analysis import AREAS, CELLS, PENALTIES, POWERS, STANDING, TESTS, Analysis
-from bench.report.collect import SCORES, SECONDS, SETTING, VOLUMES, Results
 from bench.report.figures import FIGURES, draw_all
-from bench.report.figures.choice import highlighted, palette, ranking
 from bench.report.figures.drawing import Setting
+from bench.report.figures.highlight import highlighted, palette, ranking
 from bench.report.figures.labels import spread
 from bench.report.figures.style import HUES, looks, save, styled
+from bench.report.runs.results import SCORES, SECONDS, SETTING, VOLUMES, Results
 
 HERE: Setting = ("d", "scribble", "default")
 SLICES = 1000

@@ -12,12 +12,12 @@ from matplotlib.colors import to_hex
 
 from alseg_core.errors import ResultsError
 from bench.report.analysis import AREAS, CELLS, PENALTIES, POWERS, STANDING, TESTS, Analysis
-from bench.report.collect import SCORES, SECONDS, SETTING, VOLUMES, Results
 from bench.report.figures import FIGURES, draw_all, embedding, overlays, selected
 from bench.report.figures.drawing import Setting
 from bench.report.figures.mosaic import outlined, painted
 from bench.report.figures.runfiles import arrays
 from bench.report.figures.style import CLASSES, styled
+from bench.report.runs.results import SCORES, SECONDS, SETTING, VOLUMES, Results
 
 HERE: Setting = ("d", "scribble", "default")
 DICE = {"random": 0.4, "coreset": 0.6, "gcl_coreset": 0.7}

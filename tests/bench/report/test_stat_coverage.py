@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench.report.statistics.aggregates import improvement, middle
 from bench.report.statistics.bootstrap import Resampling
-from bench.report.statistics.columns import Summary, columns, summarise
+from bench.report.statistics.budget_summary import Summary, columns, summarise
 from bench.report.statistics.efficiency import efficiency
 from bench.report.statistics.grid import Grid
 from bench.report.statistics.paired import holm, paired

@@ -22,7 +22,7 @@ from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from bench.cli import main
 from bench.study import find
-from bench.tuning.reading import Reading
+from bench.tuning.label_audit import Reading
 from bench.tuning.spec import Tuning
 
 NAME = "tune-small-tiny"
@@ -150,7 +150,7 @@ def test_ray_is_imported_by_the_thread_that_starts_it_and_by_no_other_beside_it(
 ) -> None:
     code = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
-        "from bench.display import Display; from bench.tuning.launch import Launch\n"
+        "from bench.terminal.progress import Display; from bench.tuning.tuning_run import Launch\n"
         "from bench.tuning.spec import Tuning\n"
         "class Starting:\n"
         "    def wait(self): sys.exit(3 if 'ray.tune' in sys.modules else 0)\n"

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from alseg_core.vocabulary import RoundRecord
-from bench.tuning import judge
-from bench.tuning.judge import Candidate, Verdict
-from bench.tuning.reading import Reading
+from bench.study.job import Job
+from bench.tuning import full_loop
+from bench.tuning.findings import Findings, conclusion, story, summary, write_text
+from bench.tuning.full_loop import Candidate, Verdict
+from bench.tuning.label_audit import Reading
 from bench.tuning.recipe import content, write
-from bench.tuning.report import Findings, conclusion, story, summary, write_text
 from bench.tuning.spec import Tuning
 from bench.tuning.storage import open_storage
-from bench.tuning.study import Trials
-from bench.worker import Job
+from bench.tuning.trials import Trials
 
 CASES = ("val_a", "val_b")
 TEST = ("test_a", "test_b")
@@ -102,12 +102,12 @@ def run(job: Job, dice: float, scored: tuple[str, ...] = CASES) -> None:
 def test_the_report_says_what_the_proxy_preferred(tuning: Tuning, tmp_path: Path) -> None:
     raw = tuning.run()
     found = tried(f"sqlite:///{tmp_path}/a.db", tuning, raw)
-    judged = judge.candidates(tuning, raw, found, tmp_path)
+    judged = full_loop.candidates(tuning, raw, found, tmp_path)
     for candidate, level in zip(judged, ([0.4, 0.5], [0.5, 0.55]), strict=True):
         for job, dice in zip(candidate.jobs, level, strict=True):
             run(job, dice)
     findings = Findings(
-        tuning, raw, found, judge.verdict(judged), tmp_path, tmp_path / "small_tuned_tiny.yaml", "sqlite://", TEST
+        tuning, raw, found, full_loop.verdict(judged), tmp_path, tmp_path / "small_tuned_tiny.yaml", "sqlite://", TEST
     )
     write_text(findings, tmp_path / "tuning.md")
     rows = [

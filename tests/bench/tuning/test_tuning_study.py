@@ -15,11 +15,11 @@ from scipy import stats
 
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.vocabulary import RoundRecord
+from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import importances
-from bench.tuning.judge import Candidate, Verdict
 from bench.tuning.storage import VARIABLE, open_storage, shown, storage_url
-from bench.tuning.study import Trials, outcome
 from bench.tuning.trial import score
+from bench.tuning.trials import Trials, outcome
 
 OWN = {"x": 0.5, "kind": "a"}
 

@@ -127,7 +127,7 @@ def _throughput(bench: Bench) -> Iterator[Row]:
     own = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
     own |= {
         "ALSEG_NAPS": str(folder / "log"),
-        "RAY_preload_python_modules": "ray.tune,bench.ahead,naps",
+        "RAY_preload_python_modules": "ray.tune,bench.launchers.ray_preload,naps",
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests" / "perf"))),
     }
     start = time.time()

@@ -1,0 +1,1 @@
+"""Raw scans: what a dataset is, how to get it, and what is in a folder."""

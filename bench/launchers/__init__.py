@@ -1,0 +1,1 @@
+"""How runs are executed: in this process, on Ray, or by a launcher of your own."""

@@ -1,0 +1,60 @@
+"""Which recipes a picture shows where there are more than eyes can follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bench.report.figures.drawing import Setting, of
+from bench.report.figures.style import Look, looks
+from bench.report.runs.results import SETTING, Results
+
+if TYPE_CHECKING:
+    from bench.report.analysis import Analysis
+
+MANY = 10
+"""Up to so many recipes are told apart by colour."""
+BEST = 6
+"""So many of the best are, where there are more."""
+
+
+def settings(results: Results) -> list[Setting]:
+    """Those with at least one finished round, in the order in which they were found."""
+    rows = results.scores[SETTING].drop_duplicates().itertuples(index=False, name=None)
+    return [(str(dataset), str(annotation), str(schedule)) for dataset, annotation, schedule in rows]
+
+
+def ranking(analysis: Analysis, setting: Setting) -> list[str]:
+    """Recipes of a setting, best first: by AUBC on slices, then, and where there is none, by the last Dice."""
+    areas = of(analysis.areas, setting)
+    area = areas[areas["axis"] == "slices"].set_index("recipe")["mean"].to_dict()
+    cells = of(analysis.cells, setting).sort_values("round")
+    last = cells.groupby("recipe", sort=False)["mean"].last().to_dict()
+    first = [str(recipe) for recipe in last]
+
+    def key(recipe: str) -> tuple[float, float, int]:
+        whole, end = (math.inf if math.isnan(value) else -value for value in (area.get(recipe, math.nan), last[recipe]))
+        return whole, end, first.index(recipe)
+
+    return sorted(first, key=key)
+
+
+def references(recipes: Iterable[str]) -> list[str]:
+    """Random, and the first that reads ground truth: what others are held against."""
+    return [r for r in recipes if r == "random"] + [r for r in recipes if r.startswith("oracle_")][:1]
+
+
+def highlighted(analysis: Analysis, setting: Setting, most: int = MANY, best: int = BEST) -> list[str]:
+    """All recipes, best first, or where there are more than ``most`` the ``best`` ones and the references."""
+    ranked = ranking(analysis, setting)
+    if len(ranked) <= most:
+        return ranked
+    kept = {*references(ranked), *[r for r in ranked if not r.startswith("oracle_") and r != "random"][:best]}
+    return [recipe for recipe in ranked if recipe in kept]
+
+
+def palette(results: Results, analysis: Analysis) -> dict[str, Look]:
+    """Recipe -> look. Recipes that stand out anywhere get the first colours, so that those differ."""
+    outstanding = {recipe for setting in settings(results) for recipe in highlighted(analysis, setting)}
+    return looks(sorted(results.recipes, key=lambda recipe: recipe not in outstanding))

@@ -1,0 +1,191 @@
+"""From folders to the runs in them: studies, folders of studies, run folders copied from a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alseg_core.errors import ResultsError
+from alseg_core.results import RunFolder
+from alseg_core.vocabulary import RoundRecord
+from bench.report.runs.schema import check
+
+NO_RESULTS = ("store", "ray", "report")
+"""Folders beside the runs that hold none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run as its folder and its study tell of it.
+
+    study: name of the study, or of the folder where there is none; home: its folder. setting: dataset, annotation,
+    schedule. budgets: of all rounds. config, data_key: of config.json, None for a run that never started. environment:
+    {} where it is not recorded. records: the finished rounds. failure: reason of the last failure.
+    """
+
+    study: str
+    home: Path
+    folder: Path
+    key: str
+    setting: tuple[str, str, str]
+    recipe: str
+    seed: int
+    budgets: tuple[int | float, ...]
+    config: Mapping[str, Any] | None = None
+    data_key: str | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    records: tuple[RoundRecord, ...] = ()
+    failure: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """All rounds are done."""
+        return len(self.records) == len(self.budgets)
+
+    @property
+    def state(self) -> str:
+        """ "finished", "failed" or "unfinished"."""
+        return "finished" if self.finished else "unfinished" if self.failure is None else "failed"
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """studies: their names. sources: what to cite. problems: one line a folder that could not be read."""
+
+    studies: list[str] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def find(folders: Sequence[Path]) -> Found:
+    """Every run below ``folders``, in the order of the folders and their studies.
+
+    Where a folder holds study.json, the runs are those that it lists, so that runs which never started are counted;
+    anywhere else they are the folders with a config.json. Raises ResultsError when there is no run at all.
+    """
+    found = Found()
+    for folder in folders:
+        before = len(found.runs)
+        _search(folder, found)
+        if len(found.runs) == before:
+            found.problems.append(
+                f"{folder}: no results there, neither a study (study.json is missing) nor run folders (config.json). "
+                "Studies lie at OUT/<name of the study>."
+            )
+    if not found.runs:
+        raise ResultsError(" ".join(found.problems) or "no folder of results was given.")
+    return found
+
+
+def _search(folder: Path, found: Found) -> None:
+    loose: list[Path] = []
+    for path, below, files in os.walk(folder):
+        place = Path(path)
+        below[:] = sorted(name for name in below if name not in NO_RESULTS and not name.startswith("."))
+        if "study.json" in files and _study(place, found):
+            below[:] = []
+        elif "config.json" in files:
+            below[:] = []
+            loose.append(place)
+    for place in sorted(loose):
+        name = place.parent.parent.name if place.parent.name == "runs" else place.parent.name
+        if (run := _loose(place, name, found.problems)) is not None:
+            _name(name, found)
+            found.runs.append(run)
+
+
+def _name(study: str, found: Found) -> None:
+    if study not in found.studies:
+        found.studies.append(study)
+
+
+def _study(folder: Path, found: Found) -> bool:
+    """Add the runs that the folder's study.json lists; False where it cannot be read."""
+    try:
+        content = json.loads((folder / "study.json").read_text())
+        name, listed = str(content["name"]), list(_listed(content["runs"]))
+        found.sources.update({str(what): str(text) for what, text in content.get("sources", {}).items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found.problems.append(
+            f"{folder / 'study.json'} is damaged ({_short(error)}); the run folders beside it are taken as they are."
+        )
+        return False
+    _name(name, found)
+    for facts in listed:
+        place = folder / "runs" / facts["key"]
+        run = _read(place, {"study": name, "home": folder, **facts}, found.problems)
+        if run is not None:
+            found.runs.append(run)
+    return True
+
+
+def _listed(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for run in runs:
+        yield {
+            "key": str(run["key"]),
+            "setting": (str(run["dataset"]), str(run["annotation"]), str(run["schedule"])),
+            "recipe": str(run["recipe"]),
+            "seed": int(run["seed"]),
+            "budgets": tuple(run["budgets"]),
+        }
+
+
+def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
+    """A run folder of which no study tells; its configuration does. Files of another kind give None and a problem."""
+    try:
+        config = json.loads((place / "config.json").read_text())["config"]
+        facts = {
+            "study": study,
+            "home": place.parent,
+            "key": place.name,
+            "setting": (config["dataset"]["name"], config["annotation"]["name"], config.get("schedule", "default")),
+            "recipe": config["recipe"]["name"],
+            "seed": int(config["seed"]),
+            "budgets": tuple(config["budgets"]),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problems.append(f"{place / 'config.json'} is not that of a run, or damaged ({_short(error)}); left out.")
+        return None
+    return _read(place, facts, problems)
+
+
+def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | None:
+    """The run in ``place``; None and a problem where its files are damaged."""
+    folder = RunFolder(place)
+    try:
+        content = _json(place / "config.json")
+        records = tuple(folder.records())
+        if len(records) > len(facts["budgets"]):
+            raise ResultsError(f"{len(records)} rounds for {len(facts['budgets'])} budgets")
+        environment = _json(place / "environment.json")
+        check(content.get("config"), environment, records)
+        return Run(
+            **facts,
+            folder=place,
+            config=content["config"] if content else None,
+            data_key=str(content["data_key"]) if content else None,
+            environment=environment,
+            records=records,
+            failure=folder.failure(),
+        )
+    except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problems.append(f"run {place} is damaged ({_short(error)}); left out.")
+        return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text())
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path.name} holds no mapping")
+    return content
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)

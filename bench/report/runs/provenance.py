@@ -1,0 +1,257 @@
+"""What a report says of how its numbers were made: settings, warnings, work that was shared."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.report.runs.discover import Run
+
+UNKNOWN = "not recorded"
+FEW_PATIENTS = 20
+FEW_STEPS = 1000
+FEW_SEEDS = 3
+MOST_NAMES = 6
+PARTS = {"train": "training", "val": "validation", "test": "test"}
+PACKAGES = ("torch", "numpy", "scipy", "monai", "faiss-cpu", "faiss-gpu-cu12")
+"""Versions that the report names; the rest is in the run folders."""
+ALIKE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "devices": lambda place: place.get("gpu") or place.get("device"),
+    "versions of torch": lambda place: place.get("packages", {}).get("torch"),
+    "versions of alseg": lambda place: place.get("alseg"),
+    "commits of alseg": lambda place: place.get("commit"),
+}
+"""What the runs of one setting should share, of their environment; None where it is not recorded."""
+
+Setting = tuple[str, str, str]
+
+
+def by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
+    """The runs of every setting, in their order."""
+    out: dict[Setting, list[Run]] = {}
+    for run in runs:
+        out.setdefault(run.setting, []).append(run)
+    return out
+
+
+def facts(runs: Sequence[Run]) -> dict[str, str]:
+    """What the runs of one setting share, label -> text; several values of what may differ; "not recorded" if so."""
+    configs = [run.config for run in runs if run.config]
+    places = [run.environment for run in runs if run.environment]
+    data = _one([place.get("data") for place in places]) or {}
+    steps = sorted({tuple(place["data"]["iterations"]) for place in places if "iterations" in place.get("data", {})})
+    return {
+        **{
+            f"{name} set": ", ".join(
+                f"{data[what][part]:,} {what}"
+                for what in ("patients", "volumes", "slices")
+                if part in data.get(what, {})
+            )
+            or UNKNOWN
+            for part, name in PARTS.items()
+        },
+        "classes": ", ".join(_at(configs, "dataset", "classes") or ()) or UNKNOWN,
+        "preparation": _spelled(_at(configs, "dataset", "prepare")),
+        "split": _spelled(_at(configs, "dataset", "split")),
+        "scored on": {"test": "test volumes", "val": "validation volumes"}.get(scored_on(runs), UNKNOWN),
+        "annotation": _spelled(_at(configs, "annotation")),
+        "networks a round": _several(config.get("members") for config in configs),
+        "network": _several(config["train"]["network"]["name"] for config in configs),
+        "training steps of each round": "; ".join(", ".join(f"{s:,}" for s in each) for each in steps)
+        or _steps_done(runs),
+        "optimiser": _several(
+            f"{config['train'].get('optimiser')}, learning rate {config['train'].get('lr')}, "
+            f"batch {config['train'].get('batch')}"
+            for config in configs
+        ),
+        "device": _several(ALIKE["devices"](place) for place in places),
+        "threads": _several(place.get("threads") for place in places),
+        "alseg": _several(_version(place) for place in places),
+        "packages": _several(
+            ", ".join(f"{p} {place['packages'][p]}" for p in PACKAGES if p in place["packages"])
+            for place in places
+            if "packages" in place
+        ),
+        "python": _several(place.get("python") for place in places),
+        "prepared data": _several(run.data_key for run in runs),
+        "studies": _several(run.study for run in runs),
+    }
+
+
+def scored_on(runs: Iterable[Run]) -> str:
+    """Part of the patients that the runs are scored on: "test" or "val"."""
+    return next((str(run.config.get("evaluate", {}).get("part", "test")) for run in runs if run.config), "test")
+
+
+def _at(configs: Sequence[Mapping[str, Any]], *keys: str) -> Any:
+    value: Any = configs[0] if configs else None
+    for key in keys:
+        value = None if value is None else value.get(key)
+    return value
+
+
+def _one(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value), None)
+
+
+def _spelled(value: Any) -> str:
+    """A component in one line: its name and what is set."""
+    if not isinstance(value, Mapping):
+        return UNKNOWN
+    fields = [f"{key} {_plain(v)}" for key, v in value.items() if key != "name" and v is not None]
+    return ": ".join(part for part in (str(value.get("name", "")), ", ".join(fields)) if part)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value[:8])) + (f", ... {len(value)} in all" if len(value) > 8 else "") + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _several(values: Iterable[Any]) -> str:
+    """The distinct values, those of most runs first."""
+    counts = Counter(str(value) for value in values if value is not None)
+    return "; ".join(value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))) or UNKNOWN
+
+
+def _version(place: Mapping[str, Any]) -> str | None:
+    if place.get("alseg") is None:
+        return None
+    return f"{place['alseg']}" + (f" at commit {place['commit']}" if place.get("commit") else "")
+
+
+def _steps_done(runs: Sequence[Run]) -> str:
+    done: dict[int, list[float]] = defaultdict(list)
+    for run in runs:
+        for record in run.records:
+            done[record.round] += [member["iterations"] for member in record.members if "iterations" in member]
+    spans = [(min(steps), max(steps)) for _, steps in sorted(done.items()) if steps]
+    return ", ".join(f"{a:,.0f}" if a == b else f"{a:,.0f} to {b:,.0f}" for a, b in spans) or UNKNOWN
+
+
+@dataclass(frozen=True)
+class Savings:
+    """Work that runs took from one another through the store.
+
+    trainings: networks that the finished rounds wanted; shared: those that another run had trained; hours: what these
+    took there. encoders: (run, encoder) pairs that wanted a trained encoder; trained: distinct ones; encoder_hours:
+    what the others would have taken. None where the runs do not record it.
+    """
+
+    trainings: int
+    shared: int | None
+    hours: float | None
+    encoders: int | None
+    trained: int | None
+    encoder_hours: float | None
+
+    @property
+    def sentences(self) -> list[str]:
+        """For a reader."""
+        if self.shared is None:
+            lines = [f"Trainings: {self.trainings:,} were wanted; how many were shared is {UNKNOWN}."]
+        else:
+            done = self.trainings - self.shared
+            saved = f"{self.shared:,} were shared, which saved {_hours(self.hours)}"
+            saved = saved if self.shared else "none was shared"
+            lines = [f"Trainings: {done:,} done for {self.trainings:,} wanted; {saved}."]
+        if self.encoders is not None and self.trained is not None:
+            saved = f", which saved {_hours(self.encoder_hours)}" if self.trained < self.encoders else ""
+            lines.append(f"Encoders: {self.trained:,} trained for {self.encoders:,} runs that use one{saved}.")
+        return lines
+
+
+def _hours(hours: float | None) -> str:
+    if hours is None:
+        return "an unrecorded time"
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
+
+
+def savings(runs: Iterable[Run]) -> Savings:
+    """Of all finished rounds. What was trained once and used by several runs of these studies counts as shared."""
+    wanted = shared = 0
+    hours = 0.0
+    told = False
+    users: dict[str, set[str]] = defaultdict(set)
+    took: dict[str, float] = {}
+    for run in runs:
+        for record in run.records:
+            wanted += len(record.members)
+            told |= "training" in record.signals
+            if record.signals.get("training") == "shared":
+                shared += len(record.members)
+                hours += record.seconds.get("train", 0.0) / 3600
+            if encoder := record.signals.get("encoder"):
+                users[str(encoder)].add(run.key)
+                took[str(encoder)] = float(str(record.signals.get("encoder_seconds", 0.0)))
+    spared = sum((len(users[encoder]) - 1) * took[encoder] for encoder in users) / 3600
+    return Savings(
+        trainings=wanted,
+        shared=shared if told else None,
+        hours=hours if told else None,
+        encoders=sum(map(len, users.values())) if users else None,
+        trained=len(users) if users else None,
+        encoder_hours=spared if users else None,
+    )
+
+
+def warnings(runs: Sequence[Run]) -> list[str]:
+    """What a reader must know before believing a number: one line a kind, with the settings that it is about."""
+    begun = {setting: own for setting, all_ in by_setting(runs).items() if (own := [r for r in all_ if r.records])}
+    kinds: dict[str, dict[str, list[str]]] = {}  # kind -> detail -> settings
+    for setting, own in begun.items():
+        for kind, detail in _warnings(own):
+            kinds.setdefault(kind, {}).setdefault(detail, []).append(title(setting))
+    lines = []
+    for kind, details in kinds.items():
+        told = [text if len(at) == len(begun) else f"{' and '.join(at)}: {text}" for text, at in details.items()]
+        lines.append(f"{kind} ({'; '.join(told)}).")
+    return lines
+
+
+def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
+    """Kind and detail of each warning about one setting."""
+    seeds = Counter(run.recipe for run in runs)
+    few, many = min(seeds.values()), max(seeds.values())
+    if few < FEW_SEEDS:
+        count = f"{few}" if few == many else f"{few} to {many}"
+        yield f"Fewer than {FEW_SEEDS} seeds: no difference here is a finding", f"{count} a recipe"
+    if few != many:
+        short = _names(sorted(name for name, n in seeds.items() if n < many))
+        yield "Unequal seeds: comparisons use the seeds that both recipes have", f"fewer than {many}: {short}"
+    for what, of in ALIKE.items():
+        values = [value for run in runs if (value := of(run.environment)) is not None]
+        if len(set(values)) > 1:
+            yield f"Runs of one setting were made on different {what}", _several(values)
+    part = scored_on(runs)
+    if part == "val":
+        yield "Scores are of validation volumes, by which networks were chosen too; they are no test result", "val"
+    data = _one(run.environment.get("data") for run in runs) or {}
+    patients = data.get("patients", {}).get(part)
+    volumes = len({row["case"] for row in runs[0].records[0].volumes})
+    if (volumes if patients is None else patients) < FEW_PATIENTS:
+        count = f"{volumes} volumes" if patients is None else f"{patients} patients, {volumes} volumes"
+        yield f"Few {PARTS[part]} patients: small differences hang on single ones", count
+    steps = [m["iterations"] for run in runs for record in run.records for m in record.members if "iterations" in m]
+    if steps and min(steps) < FEW_STEPS:
+        kind = f"Networks trained for fewer than {FEW_STEPS:,} steps: scores tell of speed of learning too"
+        yield kind, f"from {min(steps):,.0f}"
+    starts = {run.recipe: str(r.signals["init"]) for run in runs for r in run.records if "init" in r.signals}
+    if weights := [recipe for recipe, start in starts.items() if start.startswith("random")]:
+        yield "Encoders started from random weights, published ones from ImageNet", _names(weights)
+    if any(record.signals.get("labels") == "simulated" for run in runs for record in run.records):
+        yield "Scribbles were simulated from the masks, no annotator drew them", runs[0].setting[1]
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def title(setting: Setting, origin: str | None = None) -> str:
+    """A setting for a reader. origin: where its labels come from."""
+    dataset, annotation, schedule = setting
+    kind = f"{annotation} ({origin})" if origin else annotation
+    return f"{dataset}, {kind}" + ("" if schedule == "default" else f", budgets {schedule}")

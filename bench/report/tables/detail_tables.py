@@ -1,0 +1,274 @@
+"""Small tables for reading: what stands behind the main one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bench.report.analysis import BASELINE, CLAIM, Analysis
+from bench.report.runs.provenance import Setting
+from bench.report.runs.results import SETTING, Results
+from bench.report.tables import timing
+from bench.report.tables.main_table import AREA, NOTHING, between, each, of
+from bench.report.tables.timing import NOTE, PARTS
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell: what is shown, and the number to sort by where it is one."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row. recipes, budget: what it is about, for filters; "" is about no single budget."""
+
+    entries: list[Entry]
+    recipes: tuple[str, ...] = ()
+    budget: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table with its title and a note that says how to read it."""
+
+    title: str
+    note: str
+    columns: list[str]
+    lines: list[Line]
+
+    def lean(self) -> Sheet:
+        """Without the columns in which nothing stands."""
+        full = [any(line.entries[i].text != NOTHING for line in self.lines) for i in range(len(self.columns))]
+        columns = [name for name, kept in zip(self.columns, full, strict=True) if kept]
+        lines = [
+            Line([e for e, kept in zip(line.entries, full, strict=True) if kept], line.recipes, line.budget)
+            for line in self.lines
+        ]
+        return Sheet(self.title, self.note, columns, lines)
+
+
+def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet]:
+    """Every table of a setting that has rows."""
+    made = [
+        against_random(analysis, setting),
+        power(analysis, setting),
+        standing(analysis, setting),
+        measures(results, setting),
+        empty(results, setting),
+        times(results, setting),
+    ]
+    return [sheet.lean() for sheet in made if sheet.lines]
+
+
+def against_random(analysis: Analysis, setting: Setting) -> Sheet:
+    """Every recipe's paired difference from random, AUBC first."""
+    tests = of(analysis.tests, setting)
+    found: list[tuple[int, float, Line]] = []
+    for row in each(tests[(tests["a"] == BASELINE) | (tests["b"] == BASELINE)]):
+        turned = row.a == BASELINE
+        recipe = str(row.b if turned else row.a)
+        ahead, low, high = (-row.difference, -row.high, -row.low) if turned else (row.difference, row.low, row.high)
+        interval = NOTHING if math.isnan(low) else f"[{low:+.3f}, {high:+.3f}]"
+        entries = [
+            Entry(recipe),
+            Entry(str(row.budget)),
+            _number(ahead, "+.3f"),
+            Entry(interval, _known(low)),
+            _number(row.p, ".3f"),
+            _number(row.p_holm, ".3f"),
+            _count(row.seeds),
+        ]
+        found.append((int(row.round), -ahead, Line(entries, (recipe,), "" if row.round == AREA else str(row.budget))))
+    return Sheet(
+        f"Difference from {BASELINE}",
+        "Mean difference in Dice over the seeds that both have, its 95 % interval over seeds and test volumes, p of "
+        "the paired t-test over seeds, and p after Holm's correction over all pairs and budgets (AUBC: over all pairs)."
+        " Small p: the difference is unlikely to be chance. No p: one seed, or the very same runs, which are no test. "
+        "All other pairs are in tests.csv.",
+        ["recipe", "budget", "difference", "95 % interval", "p", "p (Holm)", "seeds"],
+        [line for *_, line in sorted(found, key=lambda item: item[:2])],
+    )
+
+
+def power(analysis: Analysis, setting: Setting) -> Sheet:
+    """What the seeds at hand can find, on AUBC or the last budget."""
+    own = of(analysis.power, setting)
+    area = own[(own["round"] == AREA) & own["difference"].notna()]
+    own = area if len(area) else own[own["round"] == own["round"].max()]
+    lines = [
+        Line(
+            [
+                Entry(row.recipe),
+                Entry(str(row.budget)),
+                _count(row.seeds),
+                _number(row.difference, "+.3f"),
+                _number(row.detectable, ".3f"),
+                _number(row.detectable_holm, ".3f"),
+                _seeds(row.seeds_needed),
+                _seeds(row.seeds_needed_02),
+                _seeds(row.seeds_needed_02_holm),
+            ],
+            (row.recipe,),
+        )
+        for row in each(own.sort_values("difference", ascending=False))
+    ]
+    return Sheet(
+        "What these seeds can find",
+        f"Smallest true difference from {BASELINE} that a paired t-test at level .05 finds with probability .8, given "
+        "the spread seen, for one test alone and corrected: at .05 / number of tests, a bound for Holm's correction; "
+        "seeds that would be needed to find a difference as large as the one seen, and one of "
+        f"{CLAIM:g} Dice. The spread is itself an estimate from few seeds.",
+        [
+            "recipe",
+            "of",
+            "seeds",
+            "difference",
+            "smallest found",
+            "smallest found, corrected",
+            "seeds for this one",
+            f"seeds for {CLAIM:g}",
+            f"seeds for {CLAIM:g}, corrected",
+        ],
+        lines,
+    )
+
+
+def standing(analysis: Analysis, setting: Setting) -> Sheet:
+    """One line a recipe over all budgets, best rank first."""
+    own = of(analysis.standing, setting).copy()
+    losses = of(analysis.penalties, setting)
+    wins = losses.groupby("winner")["penalty_holm"].sum()
+    lost = losses.groupby("loser")["penalty_holm"].sum()
+    areas = of(analysis.areas, setting)
+    cost = areas[areas["axis"] == "cost"].set_index("recipe")["mean"]
+    rivals = max(len(wins) - 1, 0)
+    lines = []
+    for row in each(own.sort_values(["rank", "iqm"], ascending=[True, False], na_position="last")):
+        lines.append(
+            Line(
+                [
+                    Entry(row.recipe),
+                    _number(row.rank, ".2f"),
+                    _with(row.iqm, row.iqm_low, row.iqm_high, 3),
+                    _number(float(cost.get(row.recipe, math.nan)), ".3f"),
+                    _with(row.improvement, row.improvement_low, row.improvement_high, 2),
+                    _number(float(wins.get(row.recipe, math.nan)), ".2f"),
+                    _number(float(lost.get(row.recipe, math.nan)), ".2f"),
+                    _with(row.efficiency, row.efficiency_low, row.efficiency_high, 2),
+                    _number(row.cover_radius, ".4g"),
+                ],
+                (row.recipe,),
+            )
+        )
+    return Sheet(
+        "Standing over all budgets",
+        "Average rank over budgets and seeds (1 is best). IQM: mean of the middle half of all AUBC, a value a run and "
+        "test volume, with its 95 % interval. AUBC on cost: area under the curve over annotation cost instead of "
+        "slices, within the costs that all recipes cover; none where there are no such costs. "
+        f"P(> {BASELINE}): probability that a run has a higher AUBC than one of {BASELINE}; .5 is no "
+        f"difference. Beats, beaten: penalties against the {rivals} others, a significant difference (Holm) at one "
+        "budget counts 1 / number of budgets. Foreground efficiency: rate at which Dice approaches that of full "
+        "annotation with annotated foreground; needs runs with everything annotated. Cover radius: largest distance of "
+        "a training slice to its nearest labelled one, mean over budgets; smaller covers better.",
+        [
+            "recipe",
+            "rank",
+            "IQM",
+            "AUBC on cost",
+            f"P(> {BASELINE})",
+            "beats",
+            "beaten",
+            "foreground efficiency",
+            "cover radius",
+        ],
+        lines,
+    )
+
+
+def measures(results: Results, setting: Setting) -> Sheet:
+    """Distances and Dice of each class at the last budget."""
+    scores = of(results.scores, setting)
+    last = scores[scores["round"] == scores["round"].max()] if len(scores) else scores
+    names = {"hd95_mm": ("HD95 (mm)", ".1f"), "assd_mm": ("ASSD (mm)", ".2f"), "nsd": ("NSD", ".3f")}
+    classes = list(dict.fromkeys(m for m in last["metric"] if m.startswith("dice_")))
+    shown = {"dice": ("Dice", ".3f"), **names, **{m: (m.replace("dice_", "Dice ", 1), ".3f") for m in classes}}
+    means = last.groupby(["recipe", "metric"], sort=False)["value"].mean().to_dict()
+    recipes = sorted(set(last["recipe"]), key=lambda r: -means.get((r, "dice"), -1.0))
+    lines = [
+        Line([Entry(r), *(_number(means.get((r, m), math.nan), how) for m, (_, how) in shown.items())], (r,))
+        for r in recipes
+    ]
+    budget = last["budget"].iloc[0] if len(last) else ""
+    return Sheet(
+        f"Other measures at the last budget, {budget}",
+        "Means over volumes, classes and seeds. HD95, ASSD: distances between surfaces, smaller is better. NSD: share "
+        "of the surface within tolerance. An empty prediction counts with the volume's diagonal.",
+        ["recipe", *(name for name, _ in shown.values())],
+        lines,
+    )
+
+
+def empty(results: Results, setting: Setting) -> Sheet:
+    """Structures of which nothing was predicted, per recipe and budget; no rows where there is none."""
+    scores = of(results.scores, setting)
+    own = scores[scores["metric"] == "empty_predictions"]
+    counts = own.groupby(["recipe", "round"], sort=False)["value"].sum().to_dict() if own["value"].sum() else {}
+    rounds = own.drop_duplicates("round").sort_values("round") if counts else own.iloc[:0]
+    recipes = [recipe for recipe in results.recipes if any((recipe, number) in counts for number in rounds["round"])]
+    lines = [
+        Line([Entry(r), *(_number(counts.get((r, n), math.nan), ".0f") for n in rounds["round"])], (r,))
+        for r in recipes
+    ]
+    return Sheet(
+        "Empty predictions",
+        "Structures (volume x class, over all seeds) that are there and of which nothing was predicted. Each counts "
+        "with Dice 0; many of them mean that networks had not learnt a class at all.",
+        ["recipe", *map(str, rounds["budget"])],
+        lines,
+    )
+
+
+def times(results: Results, setting: Setting) -> Sheet:
+    """Seconds of a round's parts."""
+    table = of(timing(results), setting)
+    parts = [part for part in table.columns if part not in (*SETTING, "recipe", "rounds")]
+    lines = [
+        Line(
+            [Entry(row["recipe"]), *(_number(float(row[part]), ".2f") for part in parts), _count(row["rounds"])],
+            (row["recipe"],),
+        )
+        for row in table.to_dict("records")
+    ]
+    known = {part: f"{part} (s)" for part in (*PARTS, *parts)}
+    return Sheet("Time of a round", NOTE, ["recipe", *(known[part] for part in parts), "rounds"], lines)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _number(value: float, how: str) -> Entry:
+    if math.isnan(value):
+        return Entry(NOTHING)
+    tiny = how == ".3f" and 0 < value < 0.0005
+    return Entry("<0.001" if tiny else format(value, f"z{how}" if how[0] != "+" else f"+z{how[1:]}"), float(value))
+
+
+def _count(value: float) -> Entry:
+    return Entry(f"{value:.0f}", float(value))
+
+
+def _with(value: float, low: float, high: float, digits: int) -> Entry:
+    if math.isnan(value):
+        return Entry(NOTHING)
+    interval = between(low, high)
+    return Entry(f"{value:.{digits}f}" + ("" if interval == NOTHING else f" {interval}"), float(value))
+
+
+def _seeds(value: float) -> Entry:
+    if math.isnan(value):
+        return Entry(NOTHING)
+    return Entry("> 1,000", math.inf) if math.isinf(value) else Entry(f"{value:,.0f}", float(value))

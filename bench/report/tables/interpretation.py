@@ -1,0 +1,125 @@
+"""What the differences of a setting mean, in sentences computed from its tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.report.analysis import BASELINE, CLAIM, Analysis
+from bench.report.runs.provenance import FEW_SEEDS, Setting
+from bench.report.statistics.paired import ALPHA
+from bench.report.tables.main_table import AREA, each, of, references
+
+MOST_NAMES = 8
+
+
+def verdict(analysis: Analysis, setting: Setting) -> str:
+    """How large a difference must be with the seeds at hand: one honest sentence."""
+    seeds = of(analysis.cells, setting)["seeds"]
+    if seeds.max() < 2:
+        return (
+            "With one seed no difference between recipes can be tested: the order in this table is not a finding. "
+            f"Run {FEW_SEEDS} seeds at least, 5 to say something about small differences."
+        )
+    power, axis = _power(analysis, setting)
+    if not len(power):
+        return f"There is no {BASELINE!r} here, so differences from it are not tested; tests.csv has all other pairs."
+    found = power["detectable"][np.isfinite(power["detectable"])]
+    if not len(found):
+        return f"No recipe shares two seeds with {BASELINE}, so no difference from it can be tested."
+    tests = power["tests"].max()
+    corrected = power["detectable_holm"].dropna()
+    after = f", and {_middle(corrected)} after the correction over the {tests:.0f} comparisons" if tests > 1 else ""
+    return (
+        f"With {_span(power['seeds'])} seeds the smallest true difference from {BASELINE} in {axis} that is found four "
+        f"times in five is about {_middle(found)} for one test alone{after}; smaller true differences are likely "
+        "to be missed."
+    )
+
+
+def meaning(analysis: Analysis, setting: Setting) -> list[str]:
+    """The verdict, who differs from random, and what a claim would need."""
+    lines = [verdict(analysis, setting)]
+    power, axis = _power(analysis, setting)
+    if not len(power) or power["seeds"].max() < 2:
+        return lines
+    better, worse, plain, tested = _against(analysis, setting, int(power["round"].iloc[0]))
+    if tested:
+        found = [f"{what}: {_names(names)}" for what, names in (("Better", better), ("Worse", worse)) if names]
+        verb = "differs" if tested == 1 else "differ"
+        lines.append(
+            f"{len(better) + len(worse)} of {_recipes(tested)} {verb} from {BASELINE} in {axis} (paired t-test over "
+            f"seeds, level {ALPHA:g}, Holm over all pairs); {plain} would without the correction, where chance alone "
+            f"gives about {ALPHA * tested:.1g}." + (f" {'; '.join(found)}." if found else "")
+        )
+    needed = power["seeds_needed_02"].dropna()
+    if len(needed):
+        tests = power["tests"].max()
+        many = f", {_seeds(power['seeds_needed_02_holm'])} after the correction" if tests > 1 else ""
+        lines.append(
+            f"To find a difference of {CLAIM:g} Dice from {BASELINE}, {_seeds(needed)} seeds would be needed for one "
+            f"test alone{many} (median over recipes). The spread is estimated from {_span(power['seeds'])} seeds, so "
+            "this may be off several times."
+        )
+    return lines
+
+
+def _power(analysis: Analysis, setting: Setting) -> tuple[pd.DataFrame, str]:
+    """Rows about AUBC, or about the last budget where there is only one; and what they are about."""
+    own = of(analysis.power, setting)
+    own = own[~references(own["recipe"])]
+    area = own[own["round"] == AREA]
+    if len(area) and area["difference"].notna().any():
+        return area, "AUBC"
+    last = own[own["round"] == own["round"].max()]
+    return last, f"Dice at {last['budget'].iloc[0]}" if len(last) else ""
+
+
+def _against(analysis: Analysis, setting: Setting, number: int) -> tuple[list[str], list[str], int, int]:
+    """Recipes that are better and worse than random in a round; how many differ without correction; of how many."""
+    tests = of(analysis.tests, setting)
+    tests = tests[(tests["round"] == number) & tests["p_holm"].notna()]
+    better: list[tuple[float, str]] = []
+    worse: list[tuple[float, str]] = []
+    count = plain = 0
+    for row in each(tests):
+        if BASELINE in (row.a, row.b):
+            count += 1
+            plain += row.p < ALPHA
+            other, ahead = (row.b, -row.difference) if row.a == BASELINE else (row.a, row.difference)
+            if row.p_holm < ALPHA:
+                (better if ahead > 0 else worse).append((ahead, f"{other} ({ahead:+.3f})"))
+    return [name for _, name in sorted(better, reverse=True)], [name for _, name in sorted(worse)], plain, count
+
+
+def _recipes(count: int) -> str:
+    return f"{count} recipe{'' if count == 1 else 's'}"
+
+
+def _middle(found: pd.Series) -> str:
+    low, high = _dice(found.min()), _dice(found.max())
+    span = f" (median over {_recipes(len(found))}; {low} to {high})" if low != high else ""
+    return f"{_dice(found.median())} Dice{span}"
+
+
+def _seeds(needed: pd.Series) -> str:
+    middle = float(needed.median())
+    return f"about {middle:.0f}" if math.isfinite(middle) else "more than 1,000"
+
+
+def _dice(difference: float) -> str:
+    """Dice cannot differ by more than 1, whatever a spread from two seeds makes of it."""
+    return f"{difference:.3f}" if difference <= 1 else "more than 1"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _span(seeds: pd.Series) -> str:
+    low, high = int(seeds.min()), int(seeds.max())
+    return str(low) if low == high else f"{low} to {high}"

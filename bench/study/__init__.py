@@ -1,0 +1,20 @@
+"""What is compared: a study file, the datasets and recipes it names, and the runs they make."""
+
+from bench.study.catalogue import catalogue, experiments, find, read_yaml
+from bench.study.dataset_file import DatasetFile
+from bench.study.job import Job
+from bench.study.settings import overlay, parse_setting
+from bench.study.study import Resources, Study
+
+__all__ = [
+    "DatasetFile",
+    "Job",
+    "Resources",
+    "Study",
+    "catalogue",
+    "experiments",
+    "find",
+    "overlay",
+    "parse_setting",
+    "read_yaml",
+]

@@ -1,0 +1,116 @@
+"""What is said of a study before it runs: one line when it starts, a table when it is only asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bench.terminal.progress import duration
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from bench.planning.forecast import Forecast
+    from bench.planning.workload import Agenda
+
+
+def announcement(agenda: Agenda, forecast: Forecast) -> str:
+    """One line: what is finished, what is left, and about how long that takes."""
+    name, runs = agenda.study.name, len(agenda.jobs)
+    if not agenda.todo:
+        return f"study {name}: all {runs} runs are finished"
+    rounds, done = sum(job.rounds for job in agenda.jobs), sum(agenda.done.values())
+    head = f"study {name}: {runs} runs, {rounds} rounds"
+    if done:
+        ended = runs - len(agenda.todo)
+        head += f", of which {ended} runs and {done} rounds are finished; left: {rounds - done} rounds"
+    what = [head, _trainings(forecast)]
+    if new := forecast.total("new_encoders"):
+        what.append(f"{new} encoder{'s' * (new > 1)}")
+    if not forecast.measured:
+        what.append("on the cluster at RAY_ADDRESS")
+        return ", ".join(what)
+    return f"{', '.join(what)}, {forecast.places} at once: about {duration(forecast.wall)}"
+
+
+def _trainings(forecast: Forecast) -> str:
+    wanted, shared = forecast.total("trainings"), forecast.total("shared_trainings")
+    return f"{wanted - shared} trainings" + (f" (and {shared} shared)" if shared else "")
+
+
+def estimate(agenda: Agenda, forecast: Forecast) -> Group:
+    """The table of ``alseg bench --estimate``, for a rich console."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = Table.grid(padding=(0, 2))
+    for name, told in _facts(agenda, forecast):
+        facts.add_row(name, told)
+    recipes = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    recipes.add_column("recipe")
+    for head in ("runs left", "rounds left", "trainings", "a run takes"):
+        recipes.add_column(head, justify="right")
+    for row in _recipes(agenda, forecast):
+        recipes.add_row(*row)
+    title = Text(f"study {agenda.study.name}, estimated; nothing was started")
+    return Group(title, Text(), facts, recipes) if agenda.todo else Group(title, Text(), facts)
+
+
+def _facts(agenda: Agenda, forecast: Forecast) -> Iterator[tuple[str, str]]:
+    runs, rounds, done = len(agenda.jobs), sum(job.rounds for job in agenda.jobs), sum(agenda.done.values())
+    yield "runs", f"{runs}: {runs - len(agenda.todo)} finished, {len(agenda.todo)} left"
+    yield "rounds", f"{rounds}: {done} finished, {rounds - done} left"
+    wanted, found = forecast.total("trainings"), forecast.total("shared_trainings")
+    yield "trainings", f"{wanted - found} to do, {found} saved (in the store, or done once for several runs)"
+    encoders, new, different = forecast.total("encoders"), forecast.total("new_encoders"), forecast.distinct_encoders
+    yield "encoders", f"{new} to train, {encoders - new} saved ({different - new} of {different} are in the store)"
+    seconds, saved = sum(forecast.left.values()), forecast.total("saved")
+    yield "computing", f"{_hours(agenda, seconds)}, {_hours(agenda, saved)} saved"
+    yield "time", _time(forecast)
+    yield "disk", f"{_size(forecast.disk)} of results, {_size(forecast.stored)} more in the store"
+    if agenda.places is None:
+        yield "assumed", "the cluster at RAY_ADDRESS is as fast as this machine, on which steps were timed"
+
+
+def _hours(agenda: Agenda, seconds: float) -> str:
+    """Time of runs as what they take of a machine."""
+    of = agenda.study.resources
+    amount, unit = (of.gpus, "GPU") if of.gpus else (of.cpus, "core")
+    return f"{seconds * amount / 3600:.2f} {unit}-hours"
+
+
+def _time(forecast: Forecast) -> str:
+    if not forecast.left:
+        return "none"
+    if forecast.places is None:
+        longest = max(forecast.left.values())
+        return f"{duration(sum(forecast.left.values()))} by the number of runs at once, at least {duration(longest)}"
+    return f"about {duration(forecast.wall)}, {forecast.places} at once"
+
+
+def _recipes(agenda: Agenda, forecast: Forecast) -> Iterator[tuple[str, ...]]:
+    """recipe, runs and rounds left, trainings and time of all of them; the longest first."""
+    of: dict[str, list[str]] = {}
+    for config in agenda.configs:
+        if config.key in forecast.left:
+            of.setdefault(config.recipe.name, []).append(config.key)
+    for recipe, keys in sorted(of.items(), key=lambda item: -sum(forecast.left[key] for key in item[1])):
+        courses = [forecast.courses[key] for key in keys]
+        yield (
+            recipe,
+            str(len(keys)),
+            str(sum(len(course.rounds) - course.done for course in courses)),
+            str(sum(course.trainings - course.shared_trainings for course in courses)),
+            _span([course.left for course in courses]),
+        )
+
+
+def _span(seconds: list[float]) -> str:
+    low, high = duration(min(seconds)), duration(max(seconds))
+    return low if low == high else f"{low} to {high}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"

@@ -1,0 +1,124 @@
+"""A tuning in MLflow: an experiment with one parent run and every trial nested below it.
+
+What is tracked comes from Optuna's storage and the run folders, and only what MLflow does not have yet is sent. A store
+that is down costs the tuning nothing: the same command makes up for it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.tracking import PARENT, VALUE_LIMIT, connect, experiment, runs_of
+from bench.tuning.trial import TrialFolder
+from bench.tuning.trials import OWN, Trials, outcome
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from optuna.trial import FrozenTrial
+
+    from bench.tuning.full_loop import Verdict
+
+TUNING, TRIAL = "alseg.tuning", "alseg.trial"
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+"""Optuna's word for how a trial ended -> MLflow's."""
+
+
+@dataclass(eq=False)
+class TrialTracker:
+    """name: of the tuning's folder below ``out``, and of its experiment. trouble: why nothing was sent, or None."""
+
+    name: str
+    out: Path
+    trials: Trials
+    trouble: str | None = None
+    _client: MlflowClient | None = None
+    _experiment: str = ""
+    _parent: str = ""
+    _known: dict[int, str] = field(default_factory=dict)
+
+    def changed(self) -> None:
+        """A trial has ended. After the first failure nothing is tried until :meth:`finish`."""
+        if self.trouble is None:
+            self._try(self._send)
+
+    def finish(self, verdict: Verdict, report: Path) -> str | None:
+        """Send what is missing, the last judgement and the report. Returns why that could not be, or None."""
+
+        def everything() -> None:
+            self._send()
+            self._judge(verdict, report)
+
+        self._try(everything)
+        return self.trouble
+
+    def _try(self, send: Any) -> None:
+        try:
+            send()
+        except Exception as error:  # whatever a store raises: it must not reach the tuning
+            line = next(iter(str(error).strip().splitlines()), "")
+            self.trouble = f"{type(error).__name__}: {line}"[:300]
+        else:
+            self.trouble = None
+
+    def _open(self) -> MlflowClient:
+        """Find or create experiment and parent run, and learn which trials are there."""
+        if self._client is not None:
+            return self._client
+        client = connect(self.out)
+        self._experiment = experiment(client, self.name, self.out).experiment_id
+        runs = list(runs_of(client, self._experiment))
+        self._known = {int(run.data.tags[TRIAL]): run.info.run_id for run in runs if TRIAL in run.data.tags}
+        parents = [run.info.run_id for run in runs if TUNING in run.data.tags and PARENT not in run.data.tags]
+        tags = {TUNING: self.name}
+        self._parent = (
+            parents[0] if parents else client.create_run(self._experiment, run_name=self.name, tags=tags).info.run_id
+        )
+        self._client = client
+        return client
+
+    def _send(self) -> None:
+        """Trials that have ended and are not there."""
+        client = self._open()
+        for trial in self.trials.all():
+            if trial.state.name in STATUS and trial.number not in self._known:
+                self._known[trial.number] = self._create(client, trial)
+
+    def _create(self, client: MlflowClient, trial: FrozenTrial) -> str:
+        """The run of one trial. Its mark as a trial comes last, so that one sent in part is sent again."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        folder = TrialFolder.of(trial.number, self.out / self.name)
+        stamps = [
+            moment and int(1000 * moment.timestamp()) for moment in (trial.datetime_start, trial.datetime_complete)
+        ]
+        start, end = stamps[0] or int(1000 * time.time()), stamps[1]
+        tags = {PARENT: self._parent, TUNING: self.name, "state": trial.state.name, "outcome": outcome(trial)}
+        tags |= {"folder": str(folder.path), "own": str(bool(trial.user_attrs.get(OWN)))}
+        name = f"trial {trial.number}"
+        run: str = client.create_run(self._experiment, start_time=start, run_name=name, tags=tags).info.run_id
+        metrics = [
+            Metric("aubc_validation", value, end or start, rung) for rung, value in trial.intermediate_values.items()
+        ]
+        params = [
+            Param(name, (value if isinstance(value, str) else json.dumps(value))[:VALUE_LIMIT])
+            for name, value in trial.params.items()
+        ]
+        client.log_batch(run, metrics=metrics, params=params, tags=[RunTag(TRIAL, str(trial.number))])
+        client.set_terminated(run, status=STATUS[trial.state.name], end_time=end)
+        return run
+
+    def _judge(self, verdict: Verdict, report: Path) -> None:
+        client = self._open()
+        for candidate, scores in zip(verdict.candidates, verdict.scores, strict=True):
+            run = self._known[candidate.number]
+            there = {metric.step for metric in client.get_metric_history(run, "aubc_full_loop")}
+            for job, value in zip(candidate.jobs, scores, strict=True):
+                if job.raw["seed"] not in there and value == value:
+                    client.log_metric(run, "aubc_full_loop", float(value), step=job.raw["seed"])
+        client.set_tag(self._parent, "best", f"trial {verdict.candidates[verdict.best].number}")
+        client.log_artifacts(self._parent, str(report), "report")
+        client.set_terminated(self._parent)

@@ -1,0 +1,246 @@
+"""The whole job: from a tuning to its trials, the last judgement, the recipe and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alseg_core.errors import AlsegError, ConfigError
+from bench.planning import workload
+from bench.tuning.spec import Tuning
+from bench.tuning.storage import answering, open_storage, shown, storage_url
+from bench.tuning.trial import TrialFolder
+from bench.tuning.trials import OWN, Trials
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+    from bench.launchers.ray_cluster import Cluster
+    from bench.study import Study
+    from bench.terminal.progress import Display
+    from bench.tuning.full_loop import Candidate, Verdict
+    from bench.tuning.trial_tracker import TrialTracker
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A tuning that can be run here. raw: the recipe's run without tuning. name: of folder, study and experiment."""
+
+    tuning: Tuning
+    raw: Mapping[str, Any]
+    study: Study
+    out: Path
+    display: Display
+
+    @classmethod
+    def of(cls, tuning: Tuning, out: Path, display: Display) -> Launch:
+        """Nothing is written. Raises ConfigError for what is wrong with the tuning or not to be had here."""
+        study, raw = tuning.base(), tuning.run()
+        study.check_folders()
+        launch = cls(tuning, raw, study, out, display)
+        tuning.default(raw)
+        workload.check_machine(study, tuning.trial_runs(raw, launch.own), local=False)
+        return launch
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return str(self.raw["dataset"]["name"])
+
+    @property
+    def folder(self) -> Path:
+        """Where the tuning's runs and its report are."""
+        return self.out / f"tune-{self.tuning.name}-{self.dataset}"
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """Settings of the recipe as it is."""
+        return self.tuning.own(self.raw)
+
+    def run(self, url: str | None, recipes: Path | None) -> None:
+        """Run the tuning, or go on with it, and write what it found.
+
+        url: of Optuna's storage, None = the usual one. recipes: folder for the tuned recipe, None = the catalogue.
+        """
+        from bench.tuning.full_loop import candidates, verdict
+        from bench.tuning.trial_tracker import TrialTracker
+
+        url = storage_url(self.out, url)
+        with answering(url):
+            trials = self._trials(url)
+            tracker = TrialTracker(self.folder.name, self.out, trials)
+            if self._left(trials):
+                self._work(trials, tracker)
+            judged = verdict(candidates(self.tuning, self.raw, trials, self.folder))
+            if not judged.whole(0):
+                raise AlsegError(
+                    f"the recipe's own settings could not be judged: {judged.candidates[0].failure()}. The same "
+                    "command tries again."
+                )
+            self._write(url, trials, judged, recipes, tracker)
+
+    def _trials(self, url: str) -> Trials:
+        tuning = self.tuning
+        runs = [config.fingerprint for config in tuning.trial_runs(self.raw, self.own)]
+        return Trials.open(
+            open_storage(url),
+            self.folder.name,
+            {"runs": runs, "space": tuning.described_space(), "reduction": tuning.proxy.reduction},
+            str(self.folder),
+            tuning.default(self.raw),
+            tuning.trials,
+            tuning.seed,
+            tuning.startup,
+            tuning.proxy.reduction,
+        )
+
+    def _left(self, trials: Trials) -> bool:
+        """There is something to run."""
+        from bench.tuning.full_loop import candidates
+
+        if trials.wanted() > 0 or trials.left_running():
+            return True
+        found = candidates(self.tuning, self.raw, trials, self.folder)
+        return not all(job.finished() for candidate in found for job in candidate.jobs)
+
+    def _work(self, trials: Trials, tracker: TrialTracker) -> None:
+        """The trials that are left and the full loop of the best."""
+        from bench.launchers.ray_cluster import Cluster
+        from bench.tuning.full_loop import candidates
+
+        places = self._places()
+        with Cluster(places or 1) as cluster:  # it starts while the data are prepared
+            self._announce(trials, places)
+            self._search(trials, cluster, tracker)
+            self._judge(candidates(self.tuning, self.raw, trials, self.folder), cluster)
+
+    def _places(self) -> int | None:
+        """Trials at once, None on a cluster that nobody has asked yet."""
+        runs = self.tuning.full_runs(self.raw, self.own)
+        most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
+        return workload.places_of(self.study, runs[:1] * most, local=False)
+
+    def _announce(self, trials: Trials, places: int | None) -> None:
+        """Prepare the data and say what will run and about how long that takes at most."""
+        from alseg_core.store import Store
+        from bench.planning.forecast import forecast, wall
+        from bench.planning.stopwatch import Stopwatch
+        from bench.terminal.progress import duration
+
+        tuning = self.tuning
+        proxy, full = tuning.trial_runs(self.raw, self.own), tuning.full_runs(self.raw, self.own)
+        both = [*proxy, *full]
+        store = self.out / "store"
+        plans = workload.plans_of(both, store, self.display)
+        wanted = max(0, trials.wanted()) + len(trials.left_running())
+        budgets = ", ".join(str(count) for count in plans[proxy[0].key].budgets)
+        candidates = tuning.full.top + 1
+        what = (
+            f"tuning {tuning.recipe} on {self.dataset}: {tuning.trials} trials, {wanted} of them left, each on up to "
+            f"{len(proxy)} seed(s) at {budgets} slices; then the best {tuning.full.top} beside the recipe's own "
+            f"settings on {len(full)} further seed(s) by the full loop; judged on validation volumes alone"
+        )
+        if places is None:
+            self.display.say(f"{what}; on the cluster at RAY_ADDRESS")
+            return
+        courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
+        trial = sum(courses[config.key].seconds for config in proxy)
+        last = [courses[config.key].seconds for config in full] * candidates
+        most = wall([trial] * wanted, places) + wall(last, places)
+        self.display.say(f"{what}; {places} at once: at most about {duration(most)}")
+
+    def _search(self, trials: Trials, cluster: Cluster, tracker: TrialTracker) -> None:
+        """The trials that are left."""
+        running = trials.left_running()
+        wanted = len(running) + max(0, trials.wanted())
+        if not wanted:
+            return
+        cluster.wait()  # its thread imports Ray Tune; two threads at that would meet modules half made
+        from bench.tuning.optuna_search import Asks
+        from bench.tuning.ray_search import search
+
+        def tell(number: int, outcome: str) -> None:
+            count = len(trials.finished())
+            mark = " (own settings)" if trials.all()[number].user_attrs.get(OWN) else ""
+            self.display.say(f"[{count}/{max(count, self.tuning.trials)}] trial {number}{mark}: {outcome}")
+            tracker.changed()
+
+        resources, limit = self.study.resources, self.study.concurrency
+
+        def room() -> int:
+            there = cluster.room(cluster.cpus(resources.cpus), resources.gpus)
+            return there if limit is None else min(limit, there)
+
+        asks = Asks(trials, running, self.tuning.proxy.seeds, room, lambda trial: self._prepare(trials, trial), tell)
+        search(asks, wanted, self.study, self.out / "store", self.folder / "ray", cluster)
+
+    def _prepare(self, trials: Trials, trial: Trial) -> Path | None:
+        """Folder of a trial with its runs; None for settings that do not go together."""
+        settings = self.tuning.suggest(trial, self.raw)
+        folder = TrialFolder.of(trial.number, self.folder)
+        try:
+            folder.write(trial.number, settings, self.tuning.trial_runs(self.raw, settings))
+        except ConfigError as error:
+            folder.write(trial.number, settings, [])
+            trials.refused(trial, str(error))
+            return None
+        return folder.path
+
+    def _judge(self, found: Sequence[Candidate], cluster: Cluster) -> None:
+        """The full loop, seed by seed."""
+        from bench.launchers import ray_tune
+        from bench.study.job import RunEnded, StudyEvent
+
+        jobs = [job for same_seed in zip(*(candidate.jobs for candidate in found), strict=True) for job in same_seed]
+        todo = [job for job in jobs if not job.finished()]
+        if not todo:
+            return
+        others = ", ".join(f"trial {candidate.number}" for candidate in found[1:])
+        self.display.say(
+            f"the full loop: {len(todo)} runs, of the recipe's own settings and {others or 'nothing else'}"
+        )
+        names = {job.key: f"trial {c.number}, seed {job.raw['seed']}" for c in found for job in c.jobs}
+
+        def tell(key: str, event: StudyEvent) -> None:
+            if isinstance(event, RunEnded):
+                self.display.say(f"{names[key]}: {event.failure or 'finished'}")
+
+        resources = self.study.resources
+        ray_tune.execute(
+            todo,
+            self.out / "store",
+            self.study.retries,
+            tell,
+            self.folder / "ray",
+            cluster,
+            resources.cpus,
+            resources.gpus,
+            self.study.concurrency,
+            self.study.stalled_after,
+        )
+
+    def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
+        from alseg_core.loop import open_material
+        from alseg_core.store import Store
+        from bench.tuning import findings, plots, recipe
+
+        settings, gained = judged.candidates[judged.best].settings, findings.summary(judged)
+        made = recipe.content(self.tuning, self.dataset, self.raw, settings, gained)
+        story = findings.story(self.tuning, self.dataset, trials, judged)
+        written = recipe.write(made, story, recipes, self.out)
+        test = open_material(self.tuning.full_runs(self.raw, self.own)[0], Store(self.out / "store")).split.test
+        found = findings.Findings(self.tuning, self.raw, trials, judged, self.folder, written, shown(url), test)
+        results = self.folder / "report"
+        results.mkdir(parents=True, exist_ok=True)
+        plots.draw(trials, results)
+        findings.write_table(found, results / "trials.csv")
+        findings.write_text(found, results / "tuning.md")
+        untracked = tracker.finish(judged, results)
+        self.display.stop()
+        self.display.say(findings.conclusion(found))
+        self.display.say(f"recipe: {written}")
+        self.display.say(f"report: {results / 'tuning.md'}")
+        if untracked:
+            self.display.say(f"warning: not tracked in MLflow: {untracked}; the same command makes up for it")

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from alseg_core.errors import ResultsError
+from alseg_core.events import Event, Progress, RoundFinished, RunStarted
+from alseg_core.results import RunFolder
+from alseg_core.vocabulary import RoundRecord
+from bench.launchers import local, ray_tune
+from bench.launchers.ray_cluster import Cluster
+from bench.launchers.ray_tune import DIED, RESTARTS, Attempts
+from bench.study import Study
+from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
+from tests.bench.conftest import BROKEN
+
+
+def holder(path: Path) -> int:
+    """Id of the process that has this file open."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if any(os.readlink(link) == str(path) for link in (entry / "fd").iterdir()):
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError(f"nobody holds {path}")
+
+
+def picks(job: Job) -> list[list[dict[str, object]]]:
+    return [record.selected for record in RunFolder(job.folder).records()]
+
+
+@pytest.mark.timeout(400)
+def test_trials_that_fail_or_die_do_not_hurt_the_others(
+    study_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = Study.find(str(study_file))
+    random, strided = (Job.of(config, tmp_path / "ray_out" / study.name) for config in study.runs())
+    raw = {**random.raw, "recipe": BROKEN}
+    broken = dataclasses.replace(random, key="broken", raw=raw, folder=random.folder.with_name("broken"))
+    told: list[tuple[str, StudyEvent]] = []
+    killed: list[int] = []
+
+    def tell(key: str, event: StudyEvent) -> None:
+        told.append((key, event))
+        if key == random.key and isinstance(event, RoundFinished) and not killed:
+            killed.append(holder(random.folder / "lock"))
+            assert killed[0] != os.getpid()
+            os.kill(killed[0], signal.SIGKILL)
+
+    scratch = tmp_path / "ray_out" / study.name / "ray"
+    with Cluster(2) as cluster:
+        ray_tune.execute([broken, random, strided], tmp_path / "ray_out" / "store", 1, tell, scratch, cluster)
+
+    ends = {key: event.failure for key, event in told if isinstance(event, RunEnded)}
+    retried = {key: event.reason for key, event in told if isinstance(event, RunRetried)}
+    assert ends.keys() == {"broken", random.key, strided.key}
+    assert ends[random.key] is None and ends[strided.key] is None
+    assert ends["broken"] is not None and "Try a lower lr" in ends["broken"] and "Traceback" not in ends["broken"]
+    assert retried["broken"] == ends["broken"] and retried[random.key] == ray_tune.DIED
+    assert RunFolder(broken.folder).failure() == ends["broken"] and RunFolder(random.folder).failure() is None
+    assert not scratch.exists()
+    captured = capfd.readouterr()
+    assert captured.out == "" and captured.err == ""
+
+    undisturbed = [dataclasses.replace(job, folder=tmp_path / "alone" / job.key) for job in (random, strided)]
+    local.execute(undisturbed, tmp_path / "ray_out" / "store", 0, lambda key, event: None)
+    assert picks(random) == picks(undisturbed[0]) and picks(strided) == picks(undisturbed[1])
+    scores = [[r.summary for r in RunFolder(job.folder).records()] for job in (random, undisturbed[0])]
+    assert scores[0] == scores[1]
+
+
+def workers() -> set[int]:
+    """Ids of Ray's worker processes."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::"):
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def processes(jobs: list[Job], out: Path) -> tuple[set[int], set[int]]:
+    """Processes that ran the jobs, one at a time, and those that had started with Ray."""
+    by_key = {job.key: job for job in jobs}
+    told: list[tuple[str, StudyEvent]] = []
+    used: set[int] = set()
+
+    def tell(key: str, event: StudyEvent) -> None:
+        told.append((key, event))
+        if isinstance(event, RoundFinished) and event.record.round == 0:
+            used.add(holder(by_key[key].folder / "lock"))
+
+    before = workers()  # of others on this machine
+    with Cluster(1) as cluster:
+        cluster.wait()
+        while not (started := workers() - before):
+            time.sleep(0.1)
+        ray_tune.execute(jobs, out / "store", 0, tell, out / "ray", cluster)
+    assert [event.failure for _, event in told if isinstance(event, RunEnded)] == [None] * len(jobs)
+    return used, started
+
+
+@pytest.mark.timeout(240)
+def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Path, tmp_path: Path) -> None:
+    """On a busy machine Ray may lose patience with a worker and start another, so there is a second try."""
+    study = Study.find(str(study_file), ["seeds=2"])
+    for attempt in range(2):
+        jobs = [Job.of(config, tmp_path / str(attempt) / study.name) for config in study.runs()]
+        used, started = processes(jobs, tmp_path / str(attempt))
+        if len(used) == 1 and used <= started:
+            break
+    assert len(used) == 1 and used <= started
+
+
+def test_a_run_does_not_wait_for_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    waited: list[bool] = []
+    events = [RunStarted((3,), 9, ()), RoundFinished(cast(RoundRecord, None)), Progress(0, "train", 1.0)]
+
+    def slow(report: dict[str, object]) -> None:  # the driver is busy until the run is over
+        waited.append(over.wait(20))
+        assert report["event"] is events[len(waited) - 1]
+
+    def run(raw: object, folder: Path, store: Path, tell: Callable[[Event], None], stalled_after: float) -> None:
+        for event in events:
+            tell(event)
+        assert raw == {"a": 1} and stalled_after == 5.0
+        over.set()
+
+    monkeypatch.setattr("ray.tune.report", slow)
+    monkeypatch.setattr(ray_tune, "run_one", run)
+    ray_tune._trial({"key": "k"}, {"k": (pickle.dumps({"a": 1}), "folder")}, "store", str(tmp_path), 5.0)
+    assert waited == [True] * 3
+
+
+def test_a_failure_is_told_before_it_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[dict[str, object]] = []
+    monkeypatch.setattr("ray.tune.report", reports.append)
+    work = {"k": (pickle.dumps({}), str(tmp_path / "k"))}
+    with pytest.raises(ResultsError, match="does not see"):
+        ray_tune._trial({"key": "k"}, work, "store", str(tmp_path / "elsewhere"), None)
+    assert [list(report) for report in reports] == [["failure"]] and "elsewhere" in str(reports[0]["failure"])
+    assert not (tmp_path / "k").exists()
+
+
+def test_progress_is_passed_on_now_and_then_and_rounds_always() -> None:
+    seen: list[object] = []
+    listen = ray_tune.throttled(seen.append, every=0.2)
+    for _ in range(50):
+        listen(Progress(0, "train", 0.5))
+    assert len(seen) == 1
+    time.sleep(0.25)
+    listen(Progress(0, "train", 0.6))
+    assert len(seen) == 2
+
+
+class Told:
+    """Attempts at two runs, and what their listener heard."""
+
+    def __init__(self, folder: Path, retries: int = 1, room: int = 9) -> None:
+        self.heard: list[tuple[str, object]] = []
+        self.jobs = {key: Job(key, {}, folder / key, 1) for key in "ab"}
+        self.attempts = Attempts(
+            list(self.jobs.values()), retries, lambda key, event: self.heard.append((key, event)), lambda: room
+        )
+
+
+def test_runs_start_in_order_and_only_where_there_is_room(tmp_path: Path) -> None:
+    told = Told(tmp_path, room=1)
+    assert told.attempts.start("1") == "a" and told.attempts.start("2") is None
+    told.attempts.end("1", whole=True)
+    assert not told.attempts.over
+    assert told.attempts.start("3") == "b" and told.attempts.start("4") is None
+    told.attempts.hear("3", {"event": "an event", "done": False})
+    told.attempts.end("3", whole=True)
+    assert told.heard == [("a", RunEnded(None)), ("b", "an event"), ("b", RunEnded(None))]
+    assert told.attempts.over and told.attempts.start("5") is None
+
+
+def test_a_lost_machine_costs_no_retries_and_is_not_tried_for_ever(tmp_path: Path) -> None:
+    told = Told(tmp_path, retries=0)
+    for attempt in range(RESTARTS + 1):
+        assert told.attempts.start(str(attempt)) == "a"
+        told.attempts.end(str(attempt), whole=False)
+    assert told.heard == [("a", RunRetried(DIED))] * RESTARTS + [("a", RunEnded(DIED))]
+    assert RunFolder(tmp_path / "a").failure() == DIED
+    assert told.attempts.start("next") == "b"
+
+
+@pytest.mark.parametrize("said", ["by the run", "in its folder"])
+def test_failures_use_up_the_retries_but_not_the_restarts(said: str, tmp_path: Path) -> None:
+    told = Told(tmp_path, retries=1)
+    RunFolder(tmp_path / "a").fail("of an earlier command", "")
+    told.attempts.start("lost")
+    told.attempts.end("lost", whole=False)
+    for attempt in "12":
+        assert told.attempts.start(attempt) == "a"
+        if said == "by the run":
+            told.attempts.hear(attempt, {"failure": "no luck"})
+        else:  # it ended with its process
+            RunFolder(tmp_path / "a").fail("no luck", "")
+        told.attempts.end(attempt, whole=False)
+    assert told.heard == [("a", RunRetried(DIED)), ("a", RunRetried("no luck")), ("a", RunEnded("no luck"))]
+
+
+def test_tune_asks_for_runs_until_none_is_left_and_saves_none_of_it(tmp_path: Path) -> None:
+    told = Told(tmp_path, room=1)
+    searcher = ray_tune._searcher(told.attempts)
+    assert searcher.suggest("1") == {"key": "a"} and searcher.suggest("2") is None
+    searcher.on_trial_result("1", {"event": "an event"})
+    searcher.on_trial_complete("1", {"event": "an event"})
+    assert searcher.suggest("3") == {"key": "b"}
+    searcher.on_trial_complete("3", error=True)
+    assert searcher.suggest("4") == {"key": "b"}
+    searcher.on_trial_complete("4")
+    assert searcher.suggest("5") == searcher.FINISHED
+    assert [event for _, event in told.heard] == ["an event", RunEnded(None), RunRetried(DIED), RunEnded(None)]
+    assert not hasattr(pickle.loads(pickle.dumps(searcher)), "attempts")
+    searcher.save_to_dir(str(tmp_path))
+    assert not list(tmp_path.glob("*.pkl"))
