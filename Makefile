@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup bench tune test test-all perf lint ui report clean
+.PHONY: help setup bench tune test test-all perf lint format ui report clean
 
 PYTHON ?= python3
 DATASET ?= phantom
@@ -58,8 +58,11 @@ test-all: $(STAMP) ## run the tests, the slow ones too
 perf: $(STAMP) ## measure speed and memory beside a straightforward baseline; history in perf/
 	@$(VENV)/bin/python tests/perf --scale "$(SCALE)" $(foreach subject,$(ONLY),--only $(subject))
 
-lint: $(STAMP) ## ruff, mypy, import-linter
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
+lint: $(STAMP) ## ruff (rules and layout), mypy, import-linter
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
+
+format: $(STAMP) ## lay out the code and mend what ruff can mend
+	@$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format .
 
 ui: $(STAMP) ## MLflow UI on 127.0.0.1 over the store in OUT
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(OUT)/mlflow.db}"
