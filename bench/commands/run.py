@@ -33,7 +33,7 @@ def run(config: Path, out: Path) -> None:
     check_writable(out)
     ends: list[str | None] = []
     with writing(out), Display(Console()) as display:
-        plans = plans_of([loaded], out / "store", display)
+        plans = plans_of([loaded], out / "store", display.preparing)
         job = Job(loaded.key, loaded.describe(), out / loaded.key, len(loaded.budgets))
         done = {job.key: len(RunFolder(job.folder).records())}
         display.start([job], forecast([loaded], plans, done, Store(out / "store"), Stopwatch(), 1))

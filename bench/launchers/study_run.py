@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.launchers import machine
 from bench.launchers.study_folder import alone, check_writable, shown, writing
-from bench.planning.workload import Agenda
+from bench.planning.workload import Workload
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -33,21 +34,24 @@ def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
     from bench.terminal.study_summary import announcement
     from bench.tracking import Background, Tracker
 
-    agenda = Agenda.of(study, out, local)
-    folder, todo = agenda.folder, agenda.todo
+    workload = Workload.of(study, out)
+    machine.check(study, workload.configs, local)
+    places = machine.places(study, workload.unfinished, local)
+    folder, todo = workload.folder, workload.todo
     with writing(out), alone(folder):
-        with _cluster(agenda, local) as cluster:  # it starts while the data are prepared
+        with _cluster(todo, places, local) as cluster:  # it starts while the data are prepared
             # what a step takes on a cluster is not known here
-            forecast = agenda.prepare(Relative() if shared() and not local else Stopwatch(), display)
-            others = _write_index(folder, study.name, agenda.configs, study.sources())
+            clock = Relative() if shared() and not local else Stopwatch()
+            forecast = workload.prepare(clock, places, display.preparing)
+            others = _write_index(folder, study.name, workload.configs, study.sources())
             if others:
                 note = "have other settings or were not asked for now; they stay, outside this report"
                 display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
-            display.say(announcement(agenda, forecast))
+            display.say(announcement(workload, forecast))
             order = {key: i for i, key in enumerate(forecast.left)}  # the longest first, so that none is left over
             todo.sort(key=lambda job: order[job.key])
 
-            tracking = Background(Tracker(study.name, out), agenda.jobs)
+            tracking = Background(Tracker(study.name, out), workload.jobs)
             display.start(todo, forecast)
 
             def tell(key: str, event: StudyEvent) -> None:
@@ -58,11 +62,11 @@ def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
                     tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
 
             try:
-                _execute(todo, agenda, cluster, tell)
+                _execute(todo, workload, cluster, tell)
             except BaseException:  # Ctrl-C, SIGTERM: what was going on is not running any more
                 tracking.interrupted(INTERRUPTED_WAIT_S)
-                done = sum(job.finished() for job in agenda.jobs)
-                there = f"{done} of {len(agenda.jobs)} runs are finished"
+                done = sum(job.finished() for job in workload.jobs)
+                there = f"{done} of {len(workload.jobs)} runs are finished"
                 display.say(f"{there}; alseg report {shown(folder)} shows what there is")
                 raise
         results = report.write(folder)
@@ -70,7 +74,7 @@ def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
     display.stop()
     display.console.print(terminal(results))
     if results.failed:
-        display.say(f"{len(results.failed)} of {len(agenda.jobs)} runs failed; the same command tries them again")
+        display.say(f"{len(results.failed)} of {len(workload.jobs)} runs failed; the same command tries them again")
     for line in _whereabouts(folder, out, untracked):
         display.say(line)
     return bool(results.failed)
@@ -81,38 +85,40 @@ def estimate(study: Study, out: Path, local: bool, display: Display) -> None:
     from bench.planning.stopwatch import Stopwatch
     from bench.terminal.study_summary import estimate as table
 
-    agenda = Agenda.of(study, out, local)
+    workload = Workload.of(study, out)
+    machine.check(study, workload.configs, local)
+    places = machine.places(study, workload.unfinished, local)
     check_writable(out)
     with writing(out):
-        forecast = agenda.prepare(Stopwatch(), display)
+        forecast = workload.prepare(Stopwatch(), places, display.preparing)
     display.stop()
-    display.console.print(table(agenda, forecast))
+    display.console.print(table(workload, forecast))
 
 
-def _cluster(agenda: Agenda, local: bool) -> AbstractContextManager[Cluster | None]:
+def _cluster(todo: Sequence[Job], places: int | None, local: bool) -> AbstractContextManager[Cluster | None]:
     """Ray for the runs that are left, where they need it."""
-    if local or not agenda.todo:
+    if local or not todo:
         return nullcontext()
     from bench.launchers.ray_cluster import Cluster
 
-    return Cluster(agenda.places or 1)
+    return Cluster(places or 1)
 
 
-def _execute(todo: list[Job], agenda: Agenda, cluster: Cluster | None, tell: StudyListener) -> None:
-    study = agenda.study
+def _execute(todo: list[Job], workload: Workload, cluster: Cluster | None, tell: StudyListener) -> None:
+    study = workload.study
     if cluster is None:
         from bench.launchers.local import execute
 
-        execute(todo, agenda.store, study.retries, tell, study.stalled_after)
+        execute(todo, workload.store, study.retries, tell, study.stalled_after)
     else:
         from bench.launchers import ray_tune
 
         ray_tune.execute(
             todo,
-            agenda.store,
+            workload.store,
             study.retries,
             tell,
-            agenda.folder / "ray",
+            workload.folder / "ray",
             cluster,
             study.resources.cpus,
             study.resources.gpus,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -130,19 +129,6 @@ def wall(durations: Sequence[float], places: int) -> float:
     for seconds in sorted(durations, reverse=True):
         heapq.heapreplace(ends, ends[0] + seconds)
     return max(ends)
-
-
-def at_once(configs: Sequence[RunConfig], cpus: int, gpus: float, limit: int | None, cores: int, devices: int) -> int:
-    """Runs that fit on ``cores`` and ``devices`` at the same time, at least 1."""
-    fitting = cores // cpus
-    if gpus > 0:
-        fitting = min(fitting, int(devices / gpus))
-    return max(1, min(fitting, limit or fitting, len(configs)))
-
-
-def cores() -> int:
-    """CPU cores of this process."""
-    return os.cpu_count() or 1
 
 
 def forecast(

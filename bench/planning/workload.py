@@ -1,8 +1,8 @@
-"""What is to be done for a study: its runs, those of their rounds that are on disk, and the data that they need."""
+"""The work that a study has to do: its runs, the rounds of them that are already on disk, and the data they need."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,61 +15,84 @@ if TYPE_CHECKING:
     from bench.planning.forecast import Forecast
     from bench.planning.stopwatch import Clock
     from bench.study import Study
-    from bench.terminal.progress import Display
+
+Preparing = Callable[[str, int, int], None]
+"""Receives the name of a dataset, how many of its scans have been prepared, and how many there are."""
 
 
 @dataclass(frozen=True)
-class Agenda:
-    """A study that can be run here. done: finished rounds by key of the run.
-
-    places: runs that will go on at the same time, None on a cluster that nobody has asked yet.
-    """
+class Workload:
+    """The runs of a study and how far each one is."""
 
     study: Study
+    """The study."""
     configs: Sequence[RunConfig]
+    """Configurations of all its runs."""
     jobs: Sequence[Job]
+    """Jobs of all its runs, in the order of ``configs``."""
     done: Mapping[str, int]
-    places: int | None
+    """Number of finished rounds, by the key of the run."""
     folder: Path
+    """Folder of the study."""
     store: Path
+    """Folder of the store that all runs share."""
 
     @classmethod
-    def of(cls, study: Study, out: Path, local: bool) -> Agenda:
-        """Nothing is written. Raises AlsegError for what is wrong with the study, or asked of a machine without it."""
+    def of(cls, study: Study, out: Path) -> Workload:
+        """Read the state of a study in the output folder ``out``, without writing anything.
+
+        Raises AlsegError if the study is invalid or if a file that it names is missing.
+        """
         from alseg_core.results import RunFolder
 
         configs, folder = study.runs(), out / study.name
         study.check_folders()
-        check_machine(study, configs, local)
+        check_components(configs)
         jobs = [Job.of(config, folder) for config in configs]
         done = {job.key: min(len(RunFolder(job.folder).records()), job.rounds) for job in jobs}
-        left = [config for config, job in zip(configs, jobs, strict=True) if done[job.key] < job.rounds]
-        return cls(study, configs, jobs, done, places_of(study, left, local), folder, out / "store")
+        return cls(study, configs, jobs, done, folder, out / "store")
 
     @property
     def todo(self) -> list[Job]:
-        """The jobs with rounds left."""
+        """Jobs with unfinished rounds."""
         return [job for job in self.jobs if self.done[job.key] < job.rounds]
 
-    def prepare(self, clock: Clock, display: Display) -> Forecast:
-        """Prepare the data in the store and say what the runs will do.
+    @property
+    def unfinished(self) -> list[RunConfig]:
+        """Configurations of the runs with unfinished rounds."""
+        return [config for config, job in zip(self.configs, self.jobs, strict=True) if self.done[job.key] < job.rounds]
 
-        Raises AlsegError: every complaint about data, and about run folders that do not belong to them.
+    def prepare(self, clock: Clock, places: int | None, preparing: Preparing) -> Forecast:
+        """Prepare the data in the store and forecast the runs.
+
+        Args:
+            clock: measures how long training steps take.
+            places: number of runs that execute at the same time; None if unknown.
+            preparing: is called for every prepared scan.
+
+        Raises AlsegError if the data are unusable, or if a run folder was made with other data or settings.
         """
         from alseg_core.results import RunFolder
         from alseg_core.store import Store
         from bench.planning.forecast import forecast
 
-        plans = plans_of(self.configs, self.store, display)
+        plans = plans_of(self.configs, self.store, preparing)
         for job, config in zip(self.jobs, self.configs, strict=True):
             RunFolder(job.folder).check(config.fingerprint, plans[job.key].data_key)
-        return forecast(self.configs, plans, self.done, Store(self.store), clock, self.places)
+        return forecast(self.configs, plans, self.done, Store(self.store), clock, places)
 
 
-def plans_of(configs: Sequence[RunConfig], store: Path, display: Display) -> Mapping[str, Plan]:
-    """Prepare the data of every run and check them; runs that differ in recipe and seed alone share a plan.
+def check_components(configs: Sequence[RunConfig]) -> None:
+    """Raise AlsegError if a component of a run cannot be used, such as a network whose file of weights is missing."""
+    for config in {(c.cover, c.recipe.embed, c.train.network): c for c in configs}.values():
+        config.check()
 
-    A recipe that reads ground truth asks more of the data, so it shares none with those that do not.
+
+def plans_of(configs: Sequence[RunConfig], store: Path, preparing: Preparing) -> Mapping[str, Plan]:
+    """Prepare and check the data of every run, and return the plan of each run by its key.
+
+    Runs that differ only in recipe and seed share a plan, unless just one of the recipes reads ground truth: such a
+    recipe needs more of the data.
     """
     from alseg_core.errors import DataError, SplitError
     from alseg_core.loop import plan
@@ -83,51 +106,13 @@ def plans_of(configs: Sequence[RunConfig], store: Path, display: Display) -> Map
         if kind not in shared:
             name = config.dataset.name
             try:
-                shared[kind] = plan(config, Store(store), lambda *at, name=name: display.preparing(name, *at[:2]))
+                shared[kind] = plan(config, Store(store), lambda *at, name=name: preparing(name, *at[:2]))
             except SplitError as error:
                 raise SplitError(f"{name}: {error}{_other_splits(name)}") from None
             except DataError as error:
                 raise DataError(f"{error}{_other_annotation(config, configs, store)}") from None
         plans[config.key] = shared[kind]
     return plans
-
-
-def places_of(study: Study, left: Sequence[RunConfig], local: bool) -> int | None:
-    """Runs of ``left`` at once; None on a cluster, which is asked later."""
-    import torch
-
-    from bench.launchers.ray_cluster import shared
-    from bench.planning.forecast import at_once, cores
-
-    if local:
-        return 1
-    if shared():
-        return study.concurrency and max(1, min(study.concurrency, len(left)))
-    wanted = study.resources
-    return at_once(left, wanted.cpus, wanted.gpus, study.concurrency, cores(), torch.cuda.device_count())
-
-
-def check_machine(study: Study, configs: Sequence[RunConfig], local: bool) -> None:
-    """What is asked of this machine must be there, or Ray would wait for it for ever; a cluster is asked later."""
-    import torch
-
-    from alseg_core.errors import ConfigError
-    from bench.launchers.ray_cluster import shared
-    from bench.planning.forecast import cores
-
-    for config in {(c.cover, c.recipe.embed, c.train.network): c for c in configs}.values():
-        config.check()
-    if not local and shared():
-        return
-    configs[0].resolve_device()
-    wanted, there = study.resources, torch.cuda.device_count()
-    if not local and (wanted.gpus > there or wanted.cpus > cores()):
-        raise ConfigError(
-            f"resources: a run wants {wanted.cpus} CPUs and {wanted.gpus:g} GPUs, "
-            f"this machine has {cores()} and {there}; "
-            f"join a cluster with RAY_ADDRESS, or lower them: "
-            f"--set resources.gpus={min(wanted.gpus, there):g} --set resources.cpus={min(wanted.cpus, cores())}"
-        )
 
 
 def _other_annotation(config: RunConfig, configs: Sequence[RunConfig], store: Path) -> str:

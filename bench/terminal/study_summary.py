@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from bench.planning.forecast import Forecast
-    from bench.planning.workload import Agenda
+    from bench.planning.workload import Workload
 
 
-def announcement(agenda: Agenda, forecast: Forecast) -> str:
+def announcement(workload: Workload, forecast: Forecast) -> str:
     """One line: what is finished, what is left, and about how long that takes."""
-    name, runs = agenda.study.name, len(agenda.jobs)
-    if not agenda.todo:
+    name, runs = workload.study.name, len(workload.jobs)
+    if not workload.todo:
         return f"study {name}: all {runs} runs are finished"
-    rounds, done = sum(job.rounds for job in agenda.jobs), sum(agenda.done.values())
+    rounds, done = sum(job.rounds for job in workload.jobs), sum(workload.done.values())
     head = f"study {name}: {runs} runs, {rounds} rounds"
     if done:
-        ended = runs - len(agenda.todo)
+        ended = runs - len(workload.todo)
         head += f", of which {ended} runs and {done} rounds are finished; left: {rounds - done} rounds"
     what = [head, _trainings(forecast)]
     if new := forecast.total("new_encoders"):
@@ -38,7 +38,7 @@ def _trainings(forecast: Forecast) -> str:
     return f"{wanted - shared} trainings" + (f" (and {shared} shared)" if shared else "")
 
 
-def estimate(agenda: Agenda, forecast: Forecast) -> Group:
+def estimate(workload: Workload, forecast: Forecast) -> Group:
     """The table of ``alseg bench --estimate``, for a rich console."""
     from rich import box
     from rich.console import Group
@@ -46,37 +46,37 @@ def estimate(agenda: Agenda, forecast: Forecast) -> Group:
     from rich.text import Text
 
     facts = Table.grid(padding=(0, 2))
-    for name, told in _facts(agenda, forecast):
+    for name, told in _facts(workload, forecast):
         facts.add_row(name, told)
     recipes = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     recipes.add_column("recipe")
     for head in ("runs left", "rounds left", "trainings", "a run takes"):
         recipes.add_column(head, justify="right")
-    for row in _recipes(agenda, forecast):
+    for row in _recipes(workload, forecast):
         recipes.add_row(*row)
-    title = Text(f"study {agenda.study.name}, estimated; nothing was started")
-    return Group(title, Text(), facts, recipes) if agenda.todo else Group(title, Text(), facts)
+    title = Text(f"study {workload.study.name}, estimated; nothing was started")
+    return Group(title, Text(), facts, recipes) if workload.todo else Group(title, Text(), facts)
 
 
-def _facts(agenda: Agenda, forecast: Forecast) -> Iterator[tuple[str, str]]:
-    runs, rounds, done = len(agenda.jobs), sum(job.rounds for job in agenda.jobs), sum(agenda.done.values())
-    yield "runs", f"{runs}: {runs - len(agenda.todo)} finished, {len(agenda.todo)} left"
+def _facts(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, str]]:
+    runs, rounds, done = len(workload.jobs), sum(job.rounds for job in workload.jobs), sum(workload.done.values())
+    yield "runs", f"{runs}: {runs - len(workload.todo)} finished, {len(workload.todo)} left"
     yield "rounds", f"{rounds}: {done} finished, {rounds - done} left"
     wanted, found = forecast.total("trainings"), forecast.total("shared_trainings")
     yield "trainings", f"{wanted - found} to do, {found} saved (in the store, or done once for several runs)"
     encoders, new, different = forecast.total("encoders"), forecast.total("new_encoders"), forecast.distinct_encoders
     yield "encoders", f"{new} to train, {encoders - new} saved ({different - new} of {different} are in the store)"
     seconds, saved = sum(forecast.left.values()), forecast.total("saved")
-    yield "computing", f"{_hours(agenda, seconds)}, {_hours(agenda, saved)} saved"
+    yield "computing", f"{_hours(workload, seconds)}, {_hours(workload, saved)} saved"
     yield "time", _time(forecast)
     yield "disk", f"{_size(forecast.disk)} of results, {_size(forecast.stored)} more in the store"
-    if agenda.places is None:
+    if forecast.places is None:
         yield "assumed", "the cluster at RAY_ADDRESS is as fast as this machine, on which steps were timed"
 
 
-def _hours(agenda: Agenda, seconds: float) -> str:
+def _hours(workload: Workload, seconds: float) -> str:
     """Time of runs as what they take of a machine."""
-    of = agenda.study.resources
+    of = workload.study.resources
     amount, unit = (of.gpus, "GPU") if of.gpus else (of.cpus, "core")
     return f"{seconds * amount / 3600:.2f} {unit}-hours"
 
@@ -90,10 +90,10 @@ def _time(forecast: Forecast) -> str:
     return f"about {duration(forecast.wall)}, {forecast.places} at once"
 
 
-def _recipes(agenda: Agenda, forecast: Forecast) -> Iterator[tuple[str, ...]]:
+def _recipes(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, ...]]:
     """recipe, runs and rounds left, trainings and time of all of them; the longest first."""
     of: dict[str, list[str]] = {}
-    for config in agenda.configs:
+    for config in workload.configs:
         if config.key in forecast.left:
             of.setdefault(config.recipe.name, []).append(config.key)
     for recipe, keys in sorted(of.items(), key=lambda item: -sum(forecast.left[key] for key in item[1])):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alseg_core.errors import AlsegError, ConfigError
+from bench.launchers import machine
 from bench.planning import workload
 from bench.tuning.spec import Tuning
 from bench.tuning.storage import answering, open_storage, shown, storage_url
@@ -41,7 +42,9 @@ class Launch:
         study.check_folders()
         launch = cls(tuning, raw, study, out, display)
         tuning.default(raw)
-        workload.check_machine(study, tuning.trial_runs(raw, launch.own), local=False)
+        runs = tuning.trial_runs(raw, launch.own)
+        workload.check_components(runs)
+        machine.check(study, runs, local=False)
         return launch
 
     @property
@@ -120,7 +123,7 @@ class Launch:
         """Trials at once, None on a cluster that nobody has asked yet."""
         runs = self.tuning.full_runs(self.raw, self.own)
         most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
-        return workload.places_of(self.study, runs[:1] * most, local=False)
+        return machine.places(self.study, runs[:1] * most, local=False)
 
     def _announce(self, trials: Trials, places: int | None) -> None:
         """Prepare the data and say what will run and about how long that takes at most."""
@@ -133,7 +136,7 @@ class Launch:
         proxy, full = tuning.trial_runs(self.raw, self.own), tuning.full_runs(self.raw, self.own)
         both = [*proxy, *full]
         store = self.out / "store"
-        plans = workload.plans_of(both, store, self.display)
+        plans = workload.plans_of(both, store, self.display.preparing)
         wanted = max(0, trials.wanted()) + len(trials.left_running())
         budgets = ", ".join(str(count) for count in plans[proxy[0].key].budgets)
         candidates = tuning.full.top + 1

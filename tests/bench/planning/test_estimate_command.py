@@ -17,7 +17,7 @@ from bench.cli import main
 from bench.launchers.local import execute
 from bench.launchers.study_folder import writing
 from bench.planning.stopwatch import Stopwatch
-from bench.planning.workload import Agenda
+from bench.planning.workload import Workload
 from bench.study import Study
 from bench.terminal.progress import Display
 from bench.terminal.study_summary import announcement
@@ -98,17 +98,17 @@ def test_a_folder_that_was_there_stays(study_file: Path, tmp_path: Path) -> None
 def test_going_on_says_what_is_done(study_file: Path, tmp_path: Path) -> None:
     """One run is finished and of another a round is there: the rest is announced, and nothing else is done."""
     study = Study.find(str(study_file))
-    agenda = Agenda.of(study, tmp_path, local=True)
+    workload = Workload.of(study, tmp_path)
     display = Display(Console(file=io.StringIO(), width=300))
-    first = announcement(agenda, agenda.prepare(Stopwatch(), display))
+    first = announcement(workload, workload.prepare(Stopwatch(), 1, display.preparing))
     assert first.startswith("study small: 2 runs, 6 rounds, 6 trainings, 1 at once: about ")
-    execute(agenda.todo[:1], agenda.store, 0, lambda key, event: None)
-    (tmp_path / "small" / "runs" / agenda.jobs[1].key).mkdir()
+    execute(workload.todo[:1], workload.store, 0, lambda key, event: None)
+    (tmp_path / "small" / "runs" / workload.jobs[1].key).mkdir()
     (done,) = (tmp_path / "small").glob("runs/*/rounds.jsonl")
     line = done.read_text().splitlines(keepends=True)[0]
-    (tmp_path / "small" / "runs" / agenda.jobs[1].key / "rounds.jsonl").write_text(line)
-    again = Agenda.of(study, tmp_path, local=True)
-    told = announcement(again, again.prepare(Stopwatch(), display))
+    (tmp_path / "small" / "runs" / workload.jobs[1].key / "rounds.jsonl").write_text(line)
+    again = Workload.of(study, tmp_path)
+    told = announcement(again, again.prepare(Stopwatch(), 1, display.preparing))
     assert "of which 1 runs and 4 rounds are finished; left: 2 rounds, 2 trainings, 1 at once" in told
 
 
@@ -129,7 +129,7 @@ def test_a_disk_that_is_full_from_the_start_is_one_clear_message(study_file: Pat
 
 def test_a_disk_that_fills_up_loses_no_finished_round(study_file: Path, small_disk: Path) -> None:
     """The runs are done; the report, or what is written before it, finds no room."""
-    jobs = Agenda.of(Study.find(str(study_file)), small_disk, local=True).jobs
+    jobs = Workload.of(Study.find(str(study_file)), small_disk).jobs
     execute(jobs, small_disk / "store", 0, lambda key, event: None)
     before = {path: path.read_bytes() for path in small_disk.glob("small/runs/*/rounds.jsonl")}
     assert len(before) == 2

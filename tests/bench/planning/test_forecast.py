@@ -11,7 +11,7 @@ from alseg_core.config import RunConfig
 from alseg_core.loop import Plan, plan
 from alseg_core.store import Store
 from bench.launchers.local import execute
-from bench.planning.forecast import PASSES, Course, Forecast, Round, at_once, forecast, wall
+from bench.planning.forecast import PASSES, Course, Forecast, Round, forecast, wall
 from bench.planning.stopwatch import Relative, Stopwatch
 from bench.study import Study
 from bench.study.job import Job
@@ -45,15 +45,6 @@ def test_counts_and_time_of_a_study(study_file: Path, tmp_path: Path) -> None:
     assert (told.total("trainings"), told.total("shared_trainings"), told.total("encoders")) == (12, 0, 0)
     assert len(told.left) == 2 and 0 < told.wall < 600
     assert 0 < told.disk < 1e6 and told.stored > 0
-
-
-@pytest.mark.parametrize(
-    ("cpus", "gpus", "limit", "cores", "devices", "expected"),
-    [(1, 0, None, 8, 0, 8), (3, 0, None, 8, 0, 2), (1, 0.5, None, 8, 2, 4), (1, 0, 3, 8, 0, 3), (9, 0, None, 8, 0, 1)],
-)
-def test_runs_at_once(cpus: int, gpus: float, limit: int | None, cores: int, devices: int, expected: int) -> None:
-    configs = Study.find("quick", ["seeds=10"]).runs()
-    assert at_once(configs, cpus, gpus, limit, cores, devices) == expected
 
 
 def test_wall_time_is_that_of_the_fullest_place() -> None:
