@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alseg_core.metrics import curve
 from bench.report.runs.results import SETTING, Results
-from bench.report.statistics import aggregates, curve, power, ranks
+from bench.report.statistics import aggregates, power, ranks
 from bench.report.statistics.bootstrap import Resampling, basis
 from bench.report.statistics.budget_summary import Summary, columns, summarise
 from bench.report.statistics.efficiency import efficiency

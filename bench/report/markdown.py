@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from alseg_core.metrics.curve import AUBC
 from bench.report.document import Document, Section
 from bench.report.tables.comparison import LEGEND
 from bench.report.tables.detail_tables import Sheet
@@ -49,7 +50,7 @@ def _lines(document: Document) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     panel = section.panel
     yield from (f"## {_plain(panel.title)}", "", f"{_plain(panel.what)}, mean ± sd over seeds. {KEY}", "")
-    yield from (*pipes(["recipe", *panel.heads, "AUBC", "95 % interval", "seeds"], _rows(panel)), "")
+    yield from (*pipes(["recipe", *panel.heads, AUBC, "95 % interval", "seeds"], _rows(panel)), "")
     yield from (*map(_plain, section.sentences), "")
     for picture in section.figures:
         yield from _figure(picture)

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from alseg_core.metrics.curve import AUBC_DICE, aubc
 from alseg_core.vocabulary import RoundRecord
-from bench.report.statistics.curve import aubc
 from bench.study.job import Job
 
 KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
 LAST = "annotation/round"
 """Metric that is sent with a round's others in one batch: where it is, the round is in the store."""
-AUBC = "aubc_dice"
 VALUE_LIMIT = 500
 
 
@@ -115,7 +114,7 @@ def final_metrics(records: Sequence[RoundRecord]) -> dict[str, float]:
     if any(value is None for value in dice):
         return {}
     area = aubc([record.labelled for record in records], [value for value in dice if value is not None])
-    return {AUBC: area} if np.isfinite(area) else {}
+    return {AUBC_DICE: area} if np.isfinite(area) else {}
 
 
 def _safe(name: str) -> str:

@@ -11,19 +11,19 @@ import json
 import zlib
 from typing import Any
 
-from bench.tracking.content import AUBC
+from alseg_core.metrics.curve import AUBC_DICE
 
 NOTE = "mlflow.note.content"
 VIEW = "mlflow.sharedViewState."
 CURVES, TABLE = "alseg-curves", "alseg-table"
-CHARTS = ("dice", AUBC, "hd95_mm", "annotation/cover_radius")
+CHARTS = ("dice", AUBC_DICE, "hd95_mm", "annotation/cover_radius")
 COLUMNS = [
     "tags.`recipe`",
     "tags.`seed`",
     "tags.`dataset`",
     "tags.`annotation`",
     "metrics.`dice`",
-    f"metrics.`{AUBC}`",
+    f"metrics.`{AUBC_DICE}`",
     "metrics.`hd95_mm`",
     "metrics.`annotation/cost`",
     "attributes.`Dataset`",
@@ -34,7 +34,7 @@ def experiment_tags(study: str) -> dict[str, str]:
     """Tags of a study's experiment. study: its name."""
     return {
         "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": AUBC,
+        "mlflow.experiment.primaryMetric.name": AUBC_DICE,
         NOTE: description(study),
         VIEW + CURVES: _view("Dice by recipe", _curves()),
         VIEW + TABLE: _view("All runs", _table()),
@@ -47,7 +47,8 @@ def description(study: str) -> str:
         f"Study **{study}**: active learning, one nested run for each recipe, seed and setting.\n\n"
         "- The step of every metric is the number of labelled slices.\n"
         "- *Views > Dice by recipe*: learning curves, mean over seeds. *Views > All runs*: one row a run.\n"
-        f"- `dice`: of the test volumes, 0 to 1; in a table that of the last round. `{AUBC}`: area under its curve.\n"
+        "- `dice`: mean Dice of the test volumes, 0 to 1; tables show the last round. "
+        f"`{AUBC_DICE}`: area under its curve.\n"
         f"- The run *{study}* holds the study's report under Artifacts: open `report/report.html`.\n"
     )
 
@@ -100,7 +101,7 @@ def _chart(metric: str) -> dict[str, Any]:
         "metricKey": metric,
         "runsCountToCompare": 20,
     }
-    if metric == AUBC:
+    if metric == AUBC_DICE:
         return {**common, "type": "BAR"}
     return {
         **common,
@@ -120,4 +121,4 @@ def _chart(metric: str) -> dict[str, Any]:
 
 
 def _table() -> dict[str, Any]:
-    return _page(orderByKey=f"metrics.`{AUBC}`", runsHiddenMode="SHOW_ALL")
+    return _page(orderByKey=f"metrics.`{AUBC_DICE}`", runsHiddenMode="SHOW_ALL")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.metrics.curve import aubc
 from alseg_core.results import RunFolder, write_atomic
 from alseg_core.vocabulary import RoundRecord
 from bench.launchers.failures import reason_of
@@ -65,10 +66,9 @@ def score(records: Sequence[RoundRecord]) -> float:
     defined = [value for value in dice if value is not None]
     if len(defined) < len(dice) or not dice:
         raise AlsegError("no Dice to judge by: none of the validation volumes has foreground.")
-    budgets = np.array([record.labelled for record in records], dtype=float)
-    if len(budgets) == 1:
+    if len(records) == 1:
         return float(defined[0])
-    return float(np.trapezoid(defined, budgets) / (budgets[-1] - budgets[0]))
+    return aubc([record.labelled for record in records], defined)
 
 
 def work(config: Mapping[str, str], store_root: str, scratch: str, stalled_after: float | None) -> None:

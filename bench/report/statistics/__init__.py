@@ -1,7 +1,6 @@
 """The numbers behind a comparison, one idea a file: arrays in, arrays out, everything random from a seed.
 
     grid        frames of one setting -> dense arrays with NaN where nothing is
-    curve       area under the budget curve
     bootstrap   intervals over seeds x test volumes, the same draws for all recipes
     paired      t-tests paired by seed, Holm's correction
     power       what the seeds at hand can find, and how many a claim needs

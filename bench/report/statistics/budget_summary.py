@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.statistics import curve
+from alseg_core.metrics import curve
 from bench.report.statistics.bootstrap import Resampling, Variation, half_width, of_means
 from bench.report.statistics.grid import Grid
 from bench.report.statistics.paired import Paired, paired
 
-AREA = "AUBC"
-"""Budget of columns that are about the area under the curve; their round is -1."""
+AREA_ROUND = -1
+"""Round of rows that are about the area under the curve; their budget is :data:`alseg_core.metrics.curve.AUBC`."""
 AXES = ("labelled", "cost")
 """Amounts that areas are taken over."""
 
@@ -64,7 +64,7 @@ def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
             areas[axis] = areas[axis] + weights[axis][:, :, r] * drawn
         yield Column(number, budget, runs.scores[:, :, r], drawn)
     for axis in AXES:
-        yield Column(-1, AREA, (weights[axis] * runs.scores).sum(axis=-1), areas[axis])
+        yield Column(AREA_ROUND, curve.AUBC, (weights[axis] * runs.scores).sum(axis=-1), areas[axis])
 
 
 def summarise(column: Column, first: NDArray[np.intp], second: NDArray[np.intp], resampling: Resampling) -> Summary:

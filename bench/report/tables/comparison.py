@@ -7,11 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from alseg_core.metrics.curve import AUBC_DICE, aubc
 from bench.report.runs.results import SETTING, Results
-from bench.report.statistics.curve import aubc
 
 METRICS = ("dice", "hd95_mm", "assd_mm", "nsd", "cover_radius", "empty_predictions", "empty_truths")
-AUBC = "aubc_dice"
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "sd", "seeds"]
 LEGEND = (
     "Means over test volumes of the mean over their classes; sd over seeds. empty_predictions: structures (volume x "
@@ -53,10 +52,10 @@ def comparison(results: Results) -> pd.DataFrame:
                 rows.append(
                     dict(zip(SETTING, setting, strict=True))
                     | {"recipe": recipe, "budget": span, "labelled": int(last["labelled"].iloc[-1])}
-                    | {"cost": float(last["cost"].iloc[-1]), "metric": AUBC, "_round": rounds, **_spread(areas)}
+                    | {"cost": float(last["cost"].iloc[-1]), "metric": AUBC_DICE, "_round": rounds, **_spread(areas)}
                 )
     table = pd.DataFrame(rows, columns=[*COLUMNS, "_round"])
-    rank = {name: i for i, name in enumerate([*names, AUBC])}
+    rank = {name: i for i, name in enumerate([*names, AUBC_DICE])}
     order = {recipe: i for i, recipe in enumerate(results.recipes)}
     table["_metric"], table["_recipe"] = table["metric"].map(rank), table["recipe"].map(order)
     return table.sort_values([*SETTING, "_metric", "_round", "_recipe"], ignore_index=True)[COLUMNS]

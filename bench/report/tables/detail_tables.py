@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from bench.report.analysis import BASELINE, CLAIM, Analysis
 from bench.report.runs.provenance import Setting
 from bench.report.runs.results import SETTING, Results
+from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.tables import timing
-from bench.report.tables.main_table import AREA, NOTHING, between, each, of
+from bench.report.tables.main_table import NOTHING, between, each, of
 from bench.report.tables.timing import NOTE, PARTS
 
 
@@ -81,7 +82,9 @@ def against_random(analysis: Analysis, setting: Setting) -> Sheet:
             _number(row.p_holm, ".3f"),
             _count(row.seeds),
         ]
-        found.append((int(row.round), -ahead, Line(entries, (recipe,), "" if row.round == AREA else str(row.budget))))
+        found.append(
+            (int(row.round), -ahead, Line(entries, (recipe,), "" if row.round == AREA_ROUND else str(row.budget)))
+        )
     return Sheet(
         f"Difference from {BASELINE}",
         "Mean difference in Dice over the seeds that both have, its 95 % interval over seeds and test volumes, p of "
@@ -96,7 +99,7 @@ def against_random(analysis: Analysis, setting: Setting) -> Sheet:
 def power(analysis: Analysis, setting: Setting) -> Sheet:
     """What the seeds at hand can find, on AUBC or the last budget."""
     own = of(analysis.power, setting)
-    area = own[(own["round"] == AREA) & own["difference"].notna()]
+    area = own[(own["round"] == AREA_ROUND) & own["difference"].notna()]
     own = area if len(area) else own[own["round"] == own["round"].max()]
     lines = [
         Line(

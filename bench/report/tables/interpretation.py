@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from alseg_core.metrics.curve import AUBC
 from bench.report.analysis import BASELINE, CLAIM, Analysis
 from bench.report.runs.provenance import FEW_SEEDS, Setting
+from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import ALPHA
-from bench.report.tables.main_table import AREA, each, of, references
+from bench.report.tables.main_table import each, of, references
 
 MOST_NAMES = 8
 
@@ -71,9 +73,9 @@ def _power(analysis: Analysis, setting: Setting) -> tuple[pd.DataFrame, str]:
     """Rows about AUBC, or about the last budget where there is only one; and what they are about."""
     own = of(analysis.power, setting)
     own = own[~references(own["recipe"])]
-    area = own[own["round"] == AREA]
+    area = own[own["round"] == AREA_ROUND]
     if len(area) and area["difference"].notna().any():
-        return area, "AUBC"
+        return area, AUBC
     last = own[own["round"] == own["round"].max()]
     return last, f"Dice at {last['budget'].iloc[0]}" if len(last) else ""
 

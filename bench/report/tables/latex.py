@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from alseg_core.metrics.curve import AUBC
 from bench.report.tables.main_table import Cell, Panel, Row
 
 SIGNS = {
@@ -47,7 +48,7 @@ def _table(panel: Panel) -> str:
         rf"\caption{{{escape(f'{panel.what}, mean ± sd over seeds: {panel.title}. Slices in parentheses.')}}}",
         rf"\begin{{tabular}}{{l{'r' * len(panel.budgets)}r}}",
         r"\toprule",
-        _line(["recipe", *(escape(budget) for budget in panel.budgets), "AUBC"]),
+        _line(["recipe", *(escape(budget) for budget in panel.budgets), AUBC]),
         _line(units),
         r"\midrule",
         *map(_row, rivals),

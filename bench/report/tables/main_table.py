@@ -12,10 +12,9 @@ import pandas as pd
 from bench.report.analysis import REFERENCE, Analysis
 from bench.report.runs.provenance import FEW_SEEDS, Setting, title
 from bench.report.runs.results import SETTING, Results
+from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import ALPHA
 
-AREA = -1
-"""Round of an analysis' rows that are about the area under the curve."""
 NOTHING = "—"
 """Stands where there is no number."""
 KEY = (
@@ -170,7 +169,7 @@ def _areas(areas: pd.DataFrame, tests: pd.DataFrame) -> dict[str, Cell]:
     # one that alone has all seeds was compared with nobody
     best = str(leaders["recipe"].iloc[0]) if len(leaders) > 1 or len(rivals) == 1 else ""
     tied: set[str] = set()
-    for row in each(tests[tests["round"] == AREA]):
+    for row in each(tests[tests["round"] == AREA_ROUND]):
         if best in (row.a, row.b) and row.seeds >= FEW_SEEDS and not math.isnan(row.p_holm):
             ahead = row.difference if row.a == best else -row.difference
             if row.p_holm >= ALPHA or ahead <= 0:

@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from alseg_core.metrics.curve import AUBC
 from bench.report.analysis import analyse
 from bench.report.runs.results import Results
 from bench.report.tables.interpretation import verdict
@@ -70,7 +71,7 @@ def table(panel: Panel, sd: bool = False, interval: bool = False, budgets: int |
     out.add_column("recipe", no_wrap=True)
     shown = slice(0 if budgets is None else -budgets, None)
     heads = panel.heads if sd else [head.replace(" slices)", ")") for head in panel.heads]
-    ends = ["AUBC", *(["95 %\ninterval"] if interval else []), *([] if same else ["seeds"])]
+    ends = [AUBC, *(["95 %\ninterval"] if interval else []), *([] if same else ["seeds"])]
     for head in [*heads[shown], *ends]:
         out.add_column(Text(head.replace(" (", "\n(")), justify="right", no_wrap=True)
     rivals = [row for row in panel.rows if not row.reference]

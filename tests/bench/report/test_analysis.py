@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from alseg_core.metrics.curve import aubc
 from bench.report import analysis
 from bench.report.analysis import Analysis, analyse
 from bench.report.runs.results import Results
 from bench.report.statistics import power
-from bench.report.statistics.curve import aubc
 
 SETTING = {"dataset": "d", "annotation": "mask", "schedule": "default"}
 LABELLED = [10, 20, 40]

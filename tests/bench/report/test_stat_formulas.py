@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from bench.report.statistics import aggregates, bootstrap, curve, efficiency, penalty, power, ranks
+from alseg_core.metrics import curve
+from bench.report.statistics import aggregates, bootstrap, efficiency, penalty, power, ranks
 from bench.report.statistics.paired import holm, paired
 
 NAN = math.nan

@@ -15,12 +15,12 @@ import pytest
 from rich.console import Console
 from study_files import BUDGETS, LABELLED, STEPS, record, runs, study
 
+from alseg_core.metrics.curve import aubc
 from alseg_core.results import RunFolder
 from bench.report.analysis import AREAS, CELLS, TESTS, Analysis, analyse
 from bench.report.document import document
 from bench.report.markdown import markdown, pipes
 from bench.report.runs.results import Results, collect
-from bench.report.statistics.curve import aubc
 from bench.report.tables import Panel, comparison, latex, panels, terminal, timing
 from bench.report.tables.interpretation import meaning, verdict
 from bench.report.tables.latex import escape

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alseg_core.metrics.curve import AUBC_DICE
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
 from bench.tracking import PARENT, Background, Tracker, artifact_root, flatten, metrics_of, tracking_uri
-from bench.tracking.content import AUBC, LAST
+from bench.tracking.content import LAST
 from bench.tracking.pictures import COLOURS, HEAD, WIDTH, sheet
 from bench.tracking.tracker import NOTE, WHOLE, mark
 from bench.tracking.views import CURVES, TABLE, VIEW
@@ -122,7 +123,7 @@ def test_rounds_are_logged_once_whoever_syncs_and_however_often(job: Job, tmp_pa
     tracker.sync(job)
     tracker.sync(job)
     _, parent, nested = only(tmp_path)
-    assert nested.info.status == parent.info.status == "RUNNING" and AUBC not in nested.data.metrics
+    assert nested.info.status == parent.info.status == "RUNNING" and AUBC_DICE not in nested.data.metrics
     folder.append(record(2))
     save_examples(job.folder / "examples.npz", 2)
     identity = {"fingerprint": "f", "data_key": "0123456789abcdef"}
@@ -142,7 +143,7 @@ def test_rounds_are_logged_once_whoever_syncs_and_however_often(job: Job, tmp_pa
     assert steps(client, nested, "classes/dice_RV") == [10, 20, 30]
     metrics, tags = nested.data.metrics, nested.data.tags
     assert "hd95_mm" not in metrics and metrics["seconds/train"] == 1.0 and metrics["volumes/empty_both"] == 1.0
-    assert metrics[AUBC] == pytest.approx(0.1)  # the mean of 0, .1, .1, .2: two trapezia of equal width
+    assert metrics[AUBC_DICE] == pytest.approx(0.1)  # the mean of 0, .1, .1, .2: two trapezia of equal width
     assert {name: tags[name] for name in ("dataset", "recipe", "annotation", "schedule", "seed")} == {
         "dataset": "d",
         "recipe": "random",
@@ -194,7 +195,7 @@ def test_a_study_tracked_in_an_older_form_is_brought_up_to_date_without_doubles(
     Tracker("study", tmp_path).sync(job)
     client, found, nested = only(tmp_path)
     assert found.info.run_id == parent and nested.info.run_id == run.run_id
-    assert steps(client, nested) == [10, 20, 30] and nested.data.metrics[AUBC] == pytest.approx(0.1)
+    assert steps(client, nested) == [10, 20, 30] and nested.data.metrics[AUBC_DICE] == pytest.approx(0.1)
     assert nested.data.params["seed"] == "3" and nested.data.tags[WHOLE] == mark(RunFolder(job.folder))
 
 

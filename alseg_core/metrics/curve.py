@@ -1,4 +1,4 @@
-"""Area under the budget curve (AUBC)."""
+"""Area under the budget curve (AUBC): one number for a whole run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+AUBC = "AUBC"
+"""Title of the area under the budget curve in tables and figures."""
+AUBC_DICE = "aubc_dice"
+"""Name of the area under the curve of Dice over labelled slices, in comparison.csv and MLflow."""
+
 
 def aubc(budgets: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the budget curve: trapezoid of ``scores`` over true ``budgets`` / (b_T - b_0); NaN for one budget."""
+    """Return the area under the budget curve, sum of trapezoids / (b_T - b_0); NaN for a single budget.
+
+    budgets: labelled slices, or cost, of each round, increasing. scores: of the same rounds.
+    """
     b, s = np.asarray(budgets, dtype=float), np.asarray(scores, dtype=float)
     return float(np.trapezoid(s, b) / (b[-1] - b[0])) if len(b) > 1 else math.nan
 
 
 def weights(budgets: NDArray[np.float64], window: tuple[float, float] | None = None) -> NDArray[np.float64]:
-    """What each round counts in the area, (..., R) for budgets (..., R): aubc(b, s) = sum(weights(b) * s).
+    """Return the weight of each round in the area, (..., R) for budgets (..., R): aubc(b, s) = sum(weights(b) * s).
 
-    window: (from, to) that the area is taken over, with scores interpolated linearly at its ends; without it each
-    curve's own first to last budget, as in :func:`aubc`. They sum to one. NaN where there is one budget, all budgets
-    are equal or unknown, or the curve does not reach over the whole window.
+    window: (from, to), the interval to integrate over, with scores interpolated linearly at its ends; by default each
+    curve's own first to last budget, as in :func:`aubc`. Weights sum to one. NaN for a single budget, for budgets that
+    are all equal or unknown, and for a curve that does not cover the whole window.
     """
     first, last = budgets[..., :1], budgets[..., -1:]
     low, high = (first, last) if window is None else (np.full_like(first, edge) for edge in window)
@@ -35,9 +43,9 @@ def weights(budgets: NDArray[np.float64], window: tuple[float, float] | None = N
 
 
 def window(budgets: NDArray[np.float64]) -> tuple[float, float]:
-    """What all curves (N, R) cover: largest first to smallest last budget; NaN where that is empty.
+    """Return the interval that all curves (N, R) cover, largest first to smallest last budget; NaN if it is empty.
 
-    Curves with unknown budgets do not count.
+    Curves with unknown budgets are ignored.
     """
     known = budgets[np.isfinite(budgets).all(axis=-1)]
     if not len(known):
