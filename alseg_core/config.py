@@ -18,7 +18,7 @@ from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation
 from alseg_core.models.weights import content
 from alseg_core.oracles import ORACLES, Oracle
-from alseg_core.registry import Name, component, construct, describe, nested
+from alseg_core.registry import Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
 from alseg_core.strategies.random import Random
@@ -182,7 +182,7 @@ class RunConfig:
         parts = (
             self.dataset.name,
             self.recipe.name,
-            self.annotation_name,
+            path_part(self.annotation_name),
             self.schedule,
             f"s{self.seed}",
             self.fingerprint[:8],

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from typing_extensions import dataclass_transform
 
 from alseg_core.errors import ConfigError, unknown_name
+from alseg_core.outside import is_outside, load_component
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -33,27 +34,45 @@ def component(cls: C) -> C:
 
 
 class Registry(dict[str, type], Generic[T]):
-    """Name -> component class of one kind. The class learns its name, so that a component can tell it."""
+    """Name -> component class of one kind. Registering a class sets ``cls.name``.
 
-    def __init__(self, kind: str, classes: Mapping[str, type]) -> None:
+    Every method that takes a name also takes ``module:Class``, which stands for a class outside the package; see
+    :mod:`alseg_core.outside`.
+
+    protocol: the protocol, or base class, that a class from outside must satisfy.
+    """
+
+    def __init__(self, kind: str, classes: Mapping[str, type], protocol: type = object) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.protocol = kind, protocol
         for name, cls in classes.items():
             self.add(name, cls)
 
     def add(self, name: str, cls: type) -> None:
-        """Enter ``cls`` under ``name``; a name is given once."""
+        """Register ``cls`` under ``name``. Raises ConfigError when the name is taken."""
         if name in self:
             raise ConfigError(f"{self.kind} {name!r} is already registered as {self[name].__qualname__}.")
         cls.name = name  # type: ignore[attr-defined]
         self[name] = cls
 
+    def resolve(self, name: str) -> type:
+        """Return the class registered under ``name``, or the class that ``module:Class`` names.
+
+        Raises ConfigError: unknown name (with the nearest), or no such component outside.
+        """
+        if is_outside(name):
+            return load_component(name, self.kind, self.protocol)
+        if name not in self:
+            raise ConfigError(unknown_name(self.kind, name, self) + " One of your own is named module:Class.")
+        return self[name]
+
     def build(self, spec: Any) -> T:
-        """Component from its name, from ``{"name": ..., **fields}``, or as it is when it is one already.
+        """Return the component that a name or ``{"name": ..., **fields}`` describes; a component is returned as it is.
 
         Raises ConfigError: unknown name (with the nearest), unknown field, value out of range.
         """
         if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
+            _name(type(spec))
             return typing.cast(T, spec)
         if isinstance(spec, str):
             spec = {"name": spec}
@@ -62,9 +81,18 @@ class Registry(dict[str, type], Generic[T]):
                 f"a {self.kind} is a name or a mapping with 'name', got {spec!r}. Known: {', '.join(self)}."
             )
         name, fields = spec["name"], {k: v for k, v in spec.items() if k != "name"}
-        if name not in self:
-            raise ConfigError(unknown_name(self.kind, name, self))
-        return typing.cast(T, construct(self[name], fields, f"{self.kind} {name!r}"))
+        return typing.cast(T, construct(self.resolve(name), fields, f"{self.kind} {name!r}"))
+
+
+def _name(cls: type) -> None:
+    """Name a class that nobody registered ``module:Class``, so that it can be described."""
+    if "name" not in vars(cls):
+        cls.name = f"{cls.__module__}:{cls.__qualname__}"  # type: ignore[attr-defined]
+
+
+def path_part(name: str) -> str:
+    """Return the name of a component as part of a file or folder name."""
+    return name.replace(":", ".")
 
 
 def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:

@@ -163,7 +163,7 @@ class Stratified:
         return {patient: str(next(iter(found))) for patient, found in values.items()}
 
 
-SPLITS: Registry[Splitter] = Registry("split", {"patients": ByPatient, "stratified": Stratified})
+SPLITS: Registry[Splitter] = Registry("split", {"patients": ByPatient, "stratified": Stratified}, Splitter)
 
 
 def apportion(count: int, shares: Sequence[float]) -> list[int]:

@@ -10,7 +10,7 @@ from alseg_core.embed.task_net import TaskNet
 from alseg_core.registry import Registry
 
 EMBEDDERS: Registry[Embedder] = Registry(
-    "embedder", {"pixels": Pixels, "contrastive": Contrastive, "imagenet": ImageNet, "task_net": TaskNet}
+    "embedder", {"pixels": Pixels, "contrastive": Contrastive, "imagenet": ImageNet, "task_net": TaskNet}, Embedder
 )
 
 __all__ = ["EMBEDDERS", "EmbedContext", "Embedder", "Embedding", "Pixels"]

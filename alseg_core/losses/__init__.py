@@ -26,5 +26,5 @@ class Loss(Protocol):
 
 
 LOSSES: Registry[Loss] = Registry(
-    "loss", {"ce_dice": CrossEntropyDice, "partial_ce": PartialCrossEntropy, "dmpls": Dmpls}
+    "loss", {"ce_dice": CrossEntropyDice, "partial_ce": PartialCrossEntropy, "dmpls": Dmpls}, Loss
 )

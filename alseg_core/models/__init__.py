@@ -36,7 +36,7 @@ class Network(Protocol):
 
 
 NETWORKS: Registry[Network] = Registry(
-    "network", {"unet": UNet, "unet_dual": UNetDual, "unet_resnet50": UNetResNet50, "unet3d": UNet3D}
+    "network", {"unet": UNet, "unet_dual": UNetDual, "unet_resnet50": UNetResNet50, "unet3d": UNet3D}, Network
 )
 
 __all__ = ["NETWORKS", "Network", "SegmentationModule", "UNetModule"]

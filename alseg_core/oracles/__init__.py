@@ -31,6 +31,6 @@ class Oracle(Protocol):
         ...
 
 
-ORACLES: Registry[Oracle] = Registry("annotation", {"mask": Mask, "scribble": Scribble})
+ORACLES: Registry[Oracle] = Registry("annotation", {"mask": Mask, "scribble": Scribble}, Oracle)
 
 __all__ = ["ORACLES", "Ledger", "Oracle", "Vault"]

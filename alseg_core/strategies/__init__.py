@@ -55,6 +55,7 @@ STRATEGIES: Registry[Strategy] = Registry(
         "oracle_foreground": OracleForeground,
         "oracle_greedy": OracleGreedy,
     },
+    Strategy,
 )
 
 __all__ = ["STRATEGIES", "ReferenceView", "Strategy", "View"]

@@ -116,29 +116,31 @@ def _show(console: Console, what: str, name: str) -> None:
     from alseg_core.strategies import STRATEGIES
     from bench.study import catalogue, read_yaml
 
-    known = STRATEGIES if what == "strategies" else catalogue(_kind(what))
-    if name not in known:
-        raise ConfigError(unknown_name(_kind(what), name, known))
-    strategy = name
-    if what != "strategies":
-        path = catalogue(_kind(what))[name]
-        console.print(f"{path}\n\n{path.read_text().rstrip()}")
-        if what != "recipes":
-            return
-        strategy = read_yaml(path)["strategy"]["name"]
+    if what == "strategies":
+        _describe(console, name, STRATEGIES.resolve(name))
+        return
+    known = catalogue(_kind(what))
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name).expanduser()
+    elif name in known:
+        path = known[name]
+    else:
+        raise ConfigError(unknown_name(_kind(what), name, known) + " A path of a .yaml file works too.")
+    content = read_yaml(path)
+    console.print(f"{path}\n\n{path.read_text().rstrip()}")
+    if what == "recipes":
+        strategy = type(STRATEGIES.build(content.get("strategy")))
         console.print()
-    _describe(console, strategy)
+        _describe(console, str(strategy.name), strategy)  # type: ignore[attr-defined]
 
 
-def _describe(console: Console, name: str) -> None:
+def _describe(console: Console, name: str, cls: Any) -> None:
     """Name, documentation and settings of a strategy."""
     import dataclasses
     import inspect
 
     from alseg_core.registry import describe
-    from alseg_core.strategies import STRATEGIES
 
-    cls: Any = STRATEGIES[name]
     console.print(f"strategy {name} ({cls.paper})\n{inspect.getdoc(cls)}")
     fields = [field for field in dataclasses.fields(cls) if field.init]
     for field in fields:

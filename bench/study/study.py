@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from alseg_core.errors import ConfigError, unknown_name
+from alseg_core.outside import is_outside, load_component
 from alseg_core.registry import Name, component, construct, nested
 from bench.study.catalogue import catalogue, find
 from bench.study.dataset_file import BENCH_HINT, TRAIN, UNCITED, DatasetFile
@@ -218,11 +219,12 @@ class Study:
         from alseg_core.strategies import STRATEGIES
 
         for name in self.components:
-            if name not in STRATEGIES and name not in EMBEDDERS:
+            if is_outside(name):
+                load_component(name, "component in components")
+            elif name not in STRATEGIES and name not in EMBEDDERS:
                 raise ConfigError(unknown_name("component in components", name, [*STRATEGIES, *EMBEDDERS]))
         for kind in [*self.train, *(str(a.get("name")) for a in self.annotations)]:
-            if kind not in ORACLES:
-                raise ConfigError(unknown_name("annotation", kind, ORACLES))
+            ORACLES.resolve(kind)
         if isinstance(self.data, dict):
             known = [DatasetFile(entry, find("dataset", entry)).name for entry in self.datasets]
             for name in self.data:

@@ -138,5 +138,5 @@ class Categorical:
 
 
 PARAMETERS: Registry[Parameter] = Registry(
-    "kind of parameter", {"float": Float, "int": Int, "categorical": Categorical}
+    "kind of parameter", {"float": Float, "int": Int, "categorical": Categorical}, Parameter
 )

@@ -23,6 +23,7 @@ READERS: Registry[Reader] = Registry(
         "phantom": Phantom,
         "wsl4mis_h5": Wsl4misH5,
     },
+    Reader,
 )
 
 __all__ = ["READERS", "CaseRef", "Reader"]
