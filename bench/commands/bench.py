@@ -30,7 +30,7 @@ def _whole(context: click.Context, option: click.Parameter, settings: tuple[str,
     multiple=True,
     callback=_whole,
     metavar="KEY=VALUE",
-    help="Change a setting of the study; dots go deeper.",
+    help="Change a setting of the study, with dots between keys; alseg list fields study lists them.",
 )
 @click.option("--local", is_flag=True, help="Run in this process, without Ray.")
 @click.option("--estimate", "ask", is_flag=True, help="Say what would run, how long it would take and what is there.")

@@ -1,7 +1,8 @@
-"""``alseg list``: the names that a study can use."""
+"""``alseg list``: the names that a study can use, and the fields of its parts."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,26 +12,40 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from alseg_core.fields import FieldDoc
+
 FAMILIES = {
     "paper": "The paper and its ablation: k-centre on the contrastive encoder (Vepa et al., NeurIPS 2024)",
     "coverage": "Coverage: slices that represent the pool",
-    "uncertainty": "Uncertainty: slices that the networks are unsure of",
-    "both": "Both: unsure of, and unlike one another",
+    "uncertainty": "Uncertainty: slices on which the networks are unsure",
+    "both": "Both: slices on which the networks are unsure, and which differ from one another",
     "reference": "References",
 }
-WHAT = ("strategies", "recipes", "datasets", "studies")
+TOPIC_TITLES = {"part": "Parts of a study or a dataset", "file": "YAML files"}
+"""Titles of what ``alseg list fields`` describes besides registered components."""
+
+KINDS = {"strategies": "strategy", "recipes": "recipe", "datasets": "dataset", "studies": "study"}
+"""What can be listed -> the name of one of them."""
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(WHAT))
+@click.argument("what", type=click.Choice([*KINDS, "fields"]))
 @click.argument("name", required=False)
 def list_command(what: str, name: str | None) -> None:
-    """Names that a study can use, with one line each and where they come from; with NAME, that one in full."""
+    """List the names that a study can use, each with a summary and its source; with NAME, show that one in full.
+
+    NAME may also be the path of a YAML file.
+
+    "fields NAME" lists what --set takes: the fields of study, trainer or a component such as unet_dual, with types and
+    defaults. "fields" alone lists what NAME can be.
+    """
     from rich.console import Console
 
     # a pipe gets every line whole, whatever a terminal's width would be
     console = Console(soft_wrap=not Console().is_terminal, highlight=False, markup=False)
-    if name is not None:
+    if what == "fields":
+        _topics(console) if name is None else _fields(console, name)
+    elif name is not None:
         _show(console, what, name)
     elif what == "recipes":
         entries = list(_recipes())
@@ -42,12 +57,12 @@ def list_command(what: str, name: str | None) -> None:
 
 
 def _cards(console: Console, cards: Iterable[tuple[str, str, str]]) -> None:
-    """Name, what it is and its source; on a terminal each line keeps its margin where it is folded."""
+    """Print name, summary and source; a terminal folds long lines within their margin."""
     from rich.padding import Padding
 
-    for name, told, source in cards:
+    for name, summary, source in cards:
         console.print(f"  {name}")
-        for text, style in ((told, ""), (source, "dim")):
+        for text, style in ((summary, ""), (source, "dim")):
             if text and console.soft_wrap:
                 console.print(f"      {text}")
             elif text:
@@ -63,7 +78,7 @@ def _strategies() -> Iterator[tuple[str, str, str]]:
 
 
 def _recipes() -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """Family and card of every recipe."""
+    """Yield family and card of every recipe."""
     from bench.study import catalogue, read_yaml
 
     for name, path in catalogue("recipe").items():
@@ -72,27 +87,28 @@ def _recipes() -> Iterator[tuple[str, tuple[str, str, str]]]:
 
 
 def _family(recipe: dict[str, Any]) -> str:
-    """What its strategy and its embedding make of a recipe."""
+    """Return the family of a recipe by its strategy and its embedding."""
     from alseg_core.strategies import STRATEGIES
     from alseg_core.strategies.coreset import Coreset
     from alseg_core.strategies.scores import ScoreStrategy
 
-    def named(part: str) -> str:
-        spec = recipe.get(part)
-        return str(spec.get("name") if isinstance(spec, dict) else spec)
-
-    strategy = STRATEGIES.get(named("strategy"), object)
+    strategy = STRATEGIES.get(_name(recipe.get("strategy")), object)
     if getattr(strategy, "reads_ground_truth", False) or "reference" in str(recipe.get("paper")):
         return "reference"
     if getattr(strategy, "needs_model", False):
         return "uncertainty" if issubclass(strategy, ScoreStrategy) else "both"
-    return "paper" if issubclass(strategy, Coreset) and named("embed") == "contrastive" else "coverage"
+    return "paper" if issubclass(strategy, Coreset) and _name(recipe.get("embed")) == "contrastive" else "coverage"
+
+
+def _name(spec: Any) -> str:
+    """Return the name of a component that is given by name or as a mapping with ``name``."""
+    return str(spec.get("name") if isinstance(spec, dict) else spec)
 
 
 def _entries(what: str) -> Iterator[tuple[str, str, str]]:
     from bench.study import catalogue, read_yaml
 
-    for name, path in catalogue(_kind(what)).items():
+    for name, path in catalogue(KINDS[what]).items():
         if what == "studies":
             yield name, _comment(path), ""
         else:
@@ -101,48 +117,78 @@ def _entries(what: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _comment(path: Path) -> str:
-    lines = (line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
-    return " ".join(lines)
-
-
-def _kind(what: str) -> str:
-    """Its name in the singular."""
-    return what[:-3] + "y" if what.endswith("ies") else what[:-1]
+    """Return the comment at the head of a file."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+    return " ".join(line[1:].strip() for line in lines)
 
 
 def _show(console: Console, what: str, name: str) -> None:
-    """Everything about one entry: its file; of a strategy or a recipe also what the strategy says of itself."""
-    from alseg_core.errors import ConfigError, unknown_name
+    """Print the file of one entry, and for a strategy or a recipe the documentation of the strategy."""
     from alseg_core.strategies import STRATEGIES
-    from bench.study import catalogue, read_yaml
+    from bench.study import locate, read_yaml
 
     if what == "strategies":
-        _describe(console, name, STRATEGIES.resolve(name))
+        _describe(console, STRATEGIES.resolve(name))
         return
-    known = catalogue(_kind(what))
-    if name.endswith((".yaml", ".yml")):
-        path = Path(name).expanduser()
-    elif name in known:
-        path = known[name]
-    else:
-        raise ConfigError(unknown_name(_kind(what), name, known) + " A path of a .yaml file works too.")
+    path = locate(KINDS[what], name)
     content = read_yaml(path)
     console.print(f"{path}\n\n{path.read_text().rstrip()}")
     if what == "recipes":
         strategy = type(STRATEGIES.build(content.get("strategy")))
         console.print()
-        _describe(console, str(strategy.name), strategy)  # type: ignore[attr-defined]
+        _describe(console, strategy)
 
 
-def _describe(console: Console, name: str, cls: Any) -> None:
-    """Name, documentation and settings of a strategy."""
-    import dataclasses
+def _describe(console: Console, cls: Any) -> None:
+    """Print name, documentation and fields of a strategy."""
     import inspect
 
-    from alseg_core.registry import describe
+    from alseg_core.fields import field_docs
 
-    console.print(f"strategy {name} ({cls.paper})\n{inspect.getdoc(cls)}")
-    fields = [field for field in dataclasses.fields(cls) if field.init]
-    for field in fields:
-        default = "must be given" if field.default is dataclasses.MISSING else f"default {describe(field.default)}"
-        console.print(f"  {field.name}: {default}")
+    console.print(f"strategy {cls.name} ({cls.paper})\n{inspect.getdoc(cls)}")
+    _print_fields(console, field_docs(cls))
+
+
+def _topics(console: Console) -> None:
+    """Print what ``alseg list fields`` can describe."""
+    from alseg_core.registry import summary
+    from bench.commands.field_topics import topics
+
+    for kind, found in itertools.groupby(topics(), key=lambda topic: topic.kind):
+        if kind in TOPIC_TITLES:
+            console.print(TOPIC_TITLES[kind], style="bold")
+            _cards(console, ((topic.name, summary(topic.cls), "") for topic in found))
+        else:
+            console.print(f"{kind}: {', '.join(topic.name for topic in found)}")
+
+
+def _fields(console: Console, name: str) -> None:
+    """Print the fields of a part, a file or a component."""
+    from alseg_core.registry import summary
+    from bench.commands.field_topics import find_topics
+
+    for topic in find_topics(name):
+        title = topic.name if topic.kind in TOPIC_TITLES else f"{topic.kind} {topic.name}"
+        console.print(f"{title}: {summary(topic.cls)}", style="bold")
+        found = topic.fields()
+        console.print(f"Set {topic.place}." if found else "It has no fields.")
+        _print_fields(console, found)
+
+
+def _print_fields(console: Console, found: Iterable[FieldDoc]) -> None:
+    """Print one line per field; on a terminal the rows of a table."""
+    from rich.table import Table
+
+    if console.soft_wrap:
+        for field in found:
+            console.print(f"  {field.key}: {_default(field)} ({field.type}). {field.text}".rstrip())
+        return
+    table = Table("field", "type", "default", "meaning", show_edge=False, pad_edge=False)
+    for field in found:
+        table.add_row(field.key, field.type, "must be given" if field.default is None else field.default, field.text)
+    if table.rows:
+        console.print(table)
+
+
+def _default(field: FieldDoc) -> str:
+    return "must be given" if field.default is None else f"default {field.default}" if field.default else "nested"

@@ -16,7 +16,8 @@ from bench.commands.group import OUT
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting of the tuning, such as dataset=acdc, data=DIR or trials=12; dots go deeper.",
+    help="Change a setting of the tuning, such as dataset=acdc or trials=12, with dots between keys; alseg list fields "
+    "tuning lists them.",
 )
 @click.option("--storage", metavar="URL", help="Where Optuna keeps the trials.  [default: OUT/optuna.db]")
 @click.option(

@@ -1,6 +1,6 @@
 """What is compared: a study file, the datasets and recipes it names, and the runs they make."""
 
-from bench.study.catalogue import catalogue, experiments, find, read_yaml
+from bench.study.catalogue import catalogue, experiments, find, locate, read_yaml
 from bench.study.dataset_file import DatasetFile
 from bench.study.job import Job
 from bench.study.settings import overlay, parse_setting
@@ -14,6 +14,7 @@ __all__ = [
     "catalogue",
     "experiments",
     "find",
+    "locate",
     "overlay",
     "parse_setting",
     "read_yaml",

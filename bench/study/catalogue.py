@@ -1,4 +1,4 @@
-"""The YAML files that come with the program: datasets, recipes and studies, by name."""
+"""The datasets, recipes and studies that come with the program, by name, and YAML files of the user's own."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from alseg_core.errors import ConfigError, unknown_name
 
 
 def experiments() -> Path:
-    """Folder of the datasets, recipes and studies that come with the program."""
+    """Return the folder of the datasets, recipes and studies that come with the program."""
     return Path(bench.__file__).parent.parent / "experiments"
 
 
 def catalogue(kind: str) -> dict[str, Path]:
-    """Name -> file of the ``kind`` ("dataset", "recipe", "study") that come with the program."""
+    """Return name -> file of every ``kind`` ("dataset", "recipe", "study") that comes with the program."""
     folder = {"dataset": "datasets", "recipe": "recipes", "study": "studies"}[kind]
     return {path.stem: path for path in sorted((experiments() / folder).glob("*.yaml"))}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Mapping in a YAML file. Raises ConfigError: not readable, no YAML, no mapping."""
+    """Read a mapping from a YAML file. Raises ConfigError when the file is unreadable, not YAML or not a mapping."""
     try:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -35,11 +35,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def find(kind: str, name: str) -> dict[str, Any]:
-    """Content of a catalogue entry, or of the YAML file at that path. Raises ConfigError with the nearest name."""
+def locate(kind: str, name: str) -> Path:
+    """Return the file of a catalogue entry, or the path of a YAML file. Raises ConfigError with the nearest name."""
     if name.endswith((".yaml", ".yml")):
-        return read_yaml(Path(name).expanduser())
+        return Path(name).expanduser()
     known = catalogue(kind)
     if name not in known:
-        raise ConfigError(unknown_name(kind, name, known) + " A path of a .yaml file works too.")
-    return read_yaml(known[name])
+        raise ConfigError(unknown_name(kind, name, known) + " The path of a .yaml file works too.")
+    return known[name]
+
+
+def find(kind: str, name: str) -> dict[str, Any]:
+    """Read a catalogue entry, or the YAML file at that path. Raises ConfigError when there is neither."""
+    return read_yaml(locate(kind, name))

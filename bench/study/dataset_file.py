@@ -1,12 +1,16 @@
-"""The YAML file of a dataset: its presets, its folder and what to say when its scans are missing."""
+"""The YAML file of a dataset: its presets, its folder and the message for missing scans."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from alseg_core.errors import ConfigError, DataError, unknown_name
+from alseg_core.registry import component
 from bench.study.settings import overlay
 
 TRAIN: dict[str, dict[str, Any]] = {
@@ -27,34 +31,75 @@ BENCH_HINT = (
     "Then give its folder: --set data=FOLDER (--set data.{name}=FOLDER where several datasets need one), or make bench "
     "DATASET={entry} DATA=FOLDER"
 )
+"""How a study is given a folder of raw scans."""
+
+
+@component
+class DatasetFields:
+    """Keys of a dataset file."""
+
+    name: str | None = None
+    """Name in results, tables and run folders; null = the name of the file."""
+    title: str = ""
+    """The dataset in a few words, for lists."""
+    reader: str | dict[str, Any]
+    """Reader of the raw scans with its fields, such as {name: nifti_folder, labels: [0, 1]}."""
+    classes: tuple[str, ...]
+    """Names of the classes in the order of their numbers, background first."""
+    prepare: dict[str, Any] = Field(default_factory=dict)
+    """Name -> preparation; alseg list fields prepare has the fields."""
+    splits: dict[str, Any] = Field(default_factory=dict)
+    """Name -> split, such as {name: stratified, by: null}; see alseg list fields patients, and stratified."""
+    presets: dict[str, Any]
+    """Name -> preset: what a study with this preset uses unless it sets something else."""
+    citation: str | None = None
+    """What to cite for the data; null = the reader's paper."""
+    licence: str | None = None
+    """Licence of the data; null = the reader's."""
+    source: str | None = None
+    """Address of the data; null = the reader's."""
+    get: str | None = None
+    """How to get the data, for the message about missing scans."""
+    fetch: dict[str, Any] | None = None
+    """Zip archive that alseg data fetch downloads; null = the data cannot be downloaded by a program."""
+
+
+@component
+class PresetFields:
+    """Keys of a preset in a dataset file."""
+
+    split: str | dict[str, Any]
+    """Name of one of the splits, or a split written out."""
+    prepare: str | dict[str, Any] = Field(default_factory=dict)
+    """Name of one of the preparations, or one written out."""
+    budgets: tuple[int | float, ...] | None = None
+    """Cumulative budgets in shares of the pool (0.1) or slices (40); without them a study must give schedules."""
+    train: dict[str, Any] = Field(default_factory=dict)
+    """Settings of every training; those under scribble or mask are for this annotation only."""
+    components: dict[str, Any] = Field(default_factory=dict)
+    """Strategy or embedder -> settings for every recipe that uses it."""
+    evaluate: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the evaluation."""
+
+
+def _keys(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 class DatasetFile:
-    """A dataset's YAML, with one of its presets chosen where a study needs one."""
-
-    KEYS = (
-        "name",
-        "title",
-        "reader",
-        "classes",
-        "prepare",
-        "splits",
-        "presets",
-        "citation",
-        "licence",
-        "source",
-        "get",
-        "fetch",
-    )
-    FIELDS = ("split", "prepare", "budgets", "train", "components", "evaluate")
+    """A dataset's YAML file, with one of its presets chosen where a study needs one."""
 
     def __init__(
         self, entry: str, content: dict[str, Any], preset: str | None = None, chosen: Mapping[str, str] | None = None
     ) -> None:
+        """Check the keys of ``content``. Raises ConfigError: unknown key or preset.
+
+        entry: name in the catalogue or path, as the user gave it. chosen: split and prepare in place of the preset's.
+        """
         self.entry, self.content = entry, content
         for field in content:
-            if field not in self.KEYS:
-                raise ConfigError(f"dataset {entry!r}: {unknown_name('field', field, self.KEYS)}")
+            if field not in _keys(DatasetFields):
+                raise ConfigError(f"dataset {entry!r}: {unknown_name('field', field, _keys(DatasetFields))}")
         self.name = str(content.get("name", Path(entry).stem))
         self.preset: dict[str, Any] = {}
         if preset is not None:
@@ -68,25 +113,25 @@ class DatasetFile:
             raise ConfigError(unknown_name(f"preset of dataset {self.name!r}", preset, presets))
         self.preset = presets[preset]
         for field in self.preset:
-            if field not in self.FIELDS:
+            if field not in _keys(PresetFields):
                 where = f"dataset {self.name!r}, preset {preset!r}: "
-                raise ConfigError(where + unknown_name("field", field, self.FIELDS))
+                raise ConfigError(where + unknown_name("field", field, _keys(PresetFields)))
 
     def train(self, kind: str) -> dict[str, Any]:
-        """Trainer settings of the preset for one kind of annotation: those for all, then those under its name."""
+        """Return the preset's training settings for one kind of annotation: the common ones under its own."""
         train = self.preset.get("train") or {}
         common = {key: value for key, value in train.items() if key not in TRAIN}
         merged: dict[str, Any] = overlay(common, train.get(kind) or {})
         return merged
 
     def budgets(self) -> Sequence[int | float]:
-        """Cumulative budgets of the preset."""
+        """Return the cumulative budgets of the preset. Raises ConfigError when it has none."""
         if "budgets" not in self.preset:
             raise ConfigError(f"dataset {self.name!r}: its preset has no budgets; give the study schedules.")
         return list(self.preset["budgets"])
 
     def _part(self, field: str, named: Mapping[str, Any]) -> Any:
-        """The preset's split or preparation: written out in the preset, or by its name in the dataset's file."""
+        """Return the preset's split or preparation, written out in the preset or by its name in the dataset file."""
         chosen = self.preset.get(field)
         if isinstance(chosen, str):
             if chosen not in named:
@@ -95,7 +140,7 @@ class DatasetFile:
         return {} if chosen is None and field == "prepare" else chosen
 
     def spec(self, data: str | Mapping[str, str] | None) -> dict[str, Any]:
-        """The run's dataset. Raises ConfigError when the raw scans are needed and no folder was given."""
+        """Return the dataset of a run. Raises ConfigError when the raw scans are needed and no folder was given."""
         return {
             "name": self.name,
             "reader": self.content.get("reader"),
@@ -106,9 +151,9 @@ class DatasetFile:
         }
 
     def root(self, data: str | Mapping[str, str] | None, hint: str | None = None) -> str | None:
-        """Folder of the raw scans, None for generated data. Raises ConfigError when it is needed and was not given.
+        """Return the folder of the raw scans, None for generated data.
 
-        hint: how to give it, :data:`BENCH_HINT` when None.
+        hint: how to give the folder, :data:`BENCH_HINT` when None. Raises ConfigError when it is needed and missing.
         """
         from alseg_core.data.readers import READERS
 
@@ -117,12 +162,12 @@ class DatasetFile:
         except DataError:
             given = data.get(self.name) if isinstance(data, Mapping) else data
             if given is None:
-                raise ConfigError(self.absent("no folder was given", hint or BENCH_HINT)) from None
+                raise ConfigError(self.missing("no folder was given", hint or BENCH_HINT)) from None
             return str(Path(given).expanduser().absolute())
         return None
 
-    def absent(self, problem: str, hint: str) -> str:
-        """Message for scans that are not there: the layout, where to get them and how to name their folder."""
+    def missing(self, problem: str, hint: str) -> str:
+        """Return the message for missing scans: their layout, where to get them and how to name their folder."""
         from alseg_core.data.readers import READERS
 
         reader = READERS.build(self.content.get("reader"))
@@ -134,7 +179,7 @@ class DatasetFile:
         return f"{self.name}: {problem}. Expected layout:\n{reader.layout}\n{get}{fetch}\n{then}"
 
     def citation(self) -> str:
-        """What to cite for the data, with their licence; the reader's where the file says none."""
+        """Return what to cite for the data, with their licence; the reader's where the file has none."""
         from alseg_core.data.readers import READERS
 
         reader = READERS.build(self.content.get("reader"))

@@ -1,4 +1,4 @@
-"""One run of a study, and what happens to it."""
+"""One run of a study, and the events of its life."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a study. raw: its configuration as plain data; folder: its run folder; rounds: how many it has."""
+    """One run of a study."""
 
     key: str
+    """Name of the run folder."""
     raw: Mapping[str, Any]
+    """Configuration of the run as plain data."""
     folder: Path
+    """Run folder."""
     rounds: int
+    """Rounds of the whole run."""
 
     @classmethod
     def of(cls, config: RunConfig, study: Path) -> Job:
-        """The job of a configuration in the folder of its study."""
+        """Return the job of a configuration, with its run folder below the folder of the study."""
         return cls(config.key, config.describe(), study / "runs" / config.key, len(config.budgets))
 
     def finished(self) -> bool:
-        """All rounds are on disk."""
+        """Return whether all rounds are on disk."""
         from alseg_core.results import RunFolder
 
         return len(RunFolder(self.folder).records()) >= self.rounds
@@ -36,18 +40,18 @@ class Job:
 
 @dataclass(frozen=True)
 class RunRetried:
-    """A run failed and is started again. reason: of the failure."""
+    """A run failed and starts again. reason: why it failed."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class RunEnded:
-    """A run is over. failure: reason, or None when all its rounds are done."""
+    """A run has ended. failure: why it failed, or None when all its rounds are done."""
 
     failure: str | None
 
 
 StudyEvent = Event | RunRetried | RunEnded
 StudyListener = Callable[[str, StudyEvent], None]
-"""Takes the key of a run and what happened to it."""
+"""Called with the key of a run and its event."""

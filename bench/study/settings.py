@@ -11,9 +11,9 @@ from alseg_core.errors import ConfigError
 
 
 def overlay(base: Any, top: Any) -> Any:
-    """``top`` laid over ``base``: mappings are merged field by field, anything else is replaced.
+    """Lay ``top`` over ``base``: mappings are merged field by field, anything else is replaced.
 
-    A bare component name counts as ``{"name": ...}``; another name replaces the component with all its fields.
+    A component's bare name counts as ``{"name": ...}``; another name replaces the component with all its fields.
     """
     if isinstance(base, str) and isinstance(top, Mapping):
         base = {"name": base}
@@ -25,10 +25,10 @@ def overlay(base: Any, top: Any) -> Any:
 
 
 def parse_setting(setting: str) -> dict[str, Any]:
-    """``"a.b=value"`` -> ``{"a": {"b": value}}``, the value read as YAML. Raises ConfigError for anything else."""
+    """Parse ``"a.b=value"`` to ``{"a": {"b": value}}``, the value as YAML. Raises ConfigError for anything else."""
     key, equals, text = setting.partition("=")
     if not equals or not all(key.split(".")):
-        raise ConfigError(f"--set wants key=value with dots between keys, for example seeds=3, got {setting!r}.")
+        raise ConfigError(f"--set takes key=value with dots between keys, for example seeds=3, got {setting!r}.")
     try:
         value: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:

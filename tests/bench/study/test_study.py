@@ -138,7 +138,7 @@ def test_all_recipes_with_those_that_read_ground_truth_last() -> None:
     assert sorted(names) == sorted(catalogue("recipe"))
     references = [name.startswith("oracle_") for name in names]
     assert True in references and references == sorted(references)
-    with pytest.raises(ConfigError, match="'random' is there twice"):
+    with pytest.raises(ConfigError, match="'random' is listed twice"):
         load("recipes=all random")
 
 
@@ -245,8 +245,8 @@ def test_ablation_has_no_group_losses() -> None:
         (["annotations=scribbles"], "unknown annotation 'scribbles'. Did you mean 'scribble'?"),
         (["preset=qick"], "Did you mean 'quick'?"),
         (["seeds=0"], "seeds: .*at least one"),
-        (["seeds=[1, 1]"], "1 is there twice"),
-        (["recipes=random random"], "'random' is there twice"),
+        (["seeds=[1, 1]"], "1 is listed twice"),
+        (["recipes=random random"], "'random' is listed twice"),
         (["seeds=-1"], "seeds"),
         (["colour=red"], "unknown field 'colour'"),
         (["components.contrastiv.epochs=2"], "Did you mean 'contrastive'?"),

@@ -1,0 +1,114 @@
+"""What ``alseg list fields`` can describe: parts of a study, the YAML files, and every registered component."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from alseg_core.errors import ConfigError, unknown_name
+from alseg_core.fields import FieldDoc, field_docs
+from alseg_core.outside import is_outside, load_component
+from alseg_core.registry import Registry
+
+ALIASES = {"train": "trainer"}
+"""Other names of topics: the keys under which their fields are set."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A component class whose fields can be listed."""
+
+    name: str
+    """What the user asks for."""
+    kind: str
+    """What it is, such as "strategy"; components of one kind are listed together."""
+    cls: type
+    """Class with the fields."""
+    place: str
+    """Where its fields are set, as part of a sentence."""
+    prefix: str = ""
+    """What comes before a field's name there, with a dot at the end."""
+
+    def fields(self) -> list[FieldDoc]:
+        """Return the fields, each under the key that ``--set`` or the YAML file takes."""
+        return field_docs(self.cls, self.prefix)
+
+
+def topics() -> list[Topic]:
+    """Return everything that can be listed, in the order in which it is shown."""
+    return [*_parts(), *_files(), *_components()]
+
+
+def find_topics(name: str) -> list[Topic]:
+    """Return the topics of that name: one, or one of each kind that has the name.
+
+    A component of the user's own goes by ``module:Class``. Raises ConfigError: unknown name, or no such component.
+    """
+    if is_outside(name):
+        place = "in a study file, or with --set of alseg bench; in a recipe file where it is named"
+        return [Topic(name, "component", load_component(name, "component"), place, f"components.{name}.")]
+    known = topics()
+    found = [topic for topic in known if topic.name == ALIASES.get(name, name)]
+    if not found:
+        raise ConfigError(unknown_name("component", name, {topic.name for topic in known}))
+    return found
+
+
+def _parts() -> Iterator[Topic]:
+    from alseg_core.data.prepare import Prepare
+    from alseg_core.evaluate import Evaluation
+    from alseg_core.training.augment import Augment
+    from alseg_core.training.trainer import Trainer
+    from bench.study import Resources
+
+    study = "in a study file, or with --set of alseg bench"
+    yield Topic("trainer", "part", Trainer, f"{study}; train.mask for full masks", "train.scribble.")
+    yield Topic("augment", "part", Augment, f"{study}; train.mask for full masks", "train.scribble.augment.")
+    yield Topic("evaluate", "part", Evaluation, study, "evaluate.")
+    yield Topic("resources", "part", Resources, study, "resources.")
+    yield Topic("prepare", "part", Prepare, "in a dataset file", "prepare.NAME.")
+
+
+def _files() -> Iterator[Topic]:
+    from alseg_core.config import RunConfig
+    from bench.study import Study
+    from bench.study.dataset_file import DatasetFields, PresetFields
+    from bench.study.recipe_file import RecipeFields
+    from bench.tuning.spec import Tuning
+
+    yield Topic("study", "file", Study, "in a study file, or with --set of alseg bench")
+    yield Topic("dataset", "file", DatasetFields, "in a dataset file")
+    yield Topic("preset", "file", PresetFields, "in a dataset file", "presets.NAME.")
+    yield Topic("recipe", "file", RecipeFields, "in a recipe file")
+    yield Topic("tuning", "file", Tuning, "in a tuning file, or with --set of alseg tune")
+    yield Topic("run", "file", RunConfig, "in the file of a single run (alseg run)")
+
+
+def _registries() -> Iterator[tuple[Registry[Any], str, str]]:
+    """Yield every registry with the place of its components' fields and their prefix; NAME is the component's."""
+    from alseg_core.data.readers import READERS
+    from alseg_core.data.splits import SPLITS
+    from alseg_core.embed import EMBEDDERS
+    from alseg_core.losses import LOSSES
+    from alseg_core.models import NETWORKS
+    from alseg_core.oracles import ORACLES
+    from alseg_core.strategies import STRATEGIES
+    from bench.tuning.parameters import PARAMETERS
+
+    study = "in a study file, or with --set of alseg bench"
+    yield STRATEGIES, f"{study}; in a recipe file under strategy", "components.NAME."
+    yield EMBEDDERS, f"{study}; in a recipe file under embed", "components.NAME."
+    yield NETWORKS, f"{study}, where the network is NAME; train.mask for full masks", "train.scribble.network."
+    yield LOSSES, f"{study}, where the loss is NAME; train.mask for full masks", "train.scribble.loss."
+    yield ORACLES, "in a study file as annotations: [{name: NAME, FIELD: VALUE}]", ""
+    yield READERS, "in a dataset file", "reader."
+    yield SPLITS, "in a dataset file", "splits.NAME."
+    yield PARAMETERS, "in a tuning file, with kind: NAME", "space.SETTING."
+
+
+def _components() -> Iterator[Topic]:
+    for registry, place, prefix in _registries():
+        for name, cls in registry.items():
+            keyed = prefix if registry.kind == "split" else prefix.replace("NAME", name)
+            yield Topic(name, registry.kind, cls, place.replace("NAME", name), keyed)
