@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -25,18 +24,19 @@ from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.errors import DataError, ResultsError
 from alseg_core.evaluate import Validation, summarise
 from alseg_core.events import Event, Listener, Progress, RoundFinished, RunStarted
+from alseg_core.first_round import FirstTraining, random_slices
 from alseg_core.geometry.kcenter import cover_radius
 from alseg_core.oracles import Ledger, Vault
 from alseg_core.pool import Pool
+from alseg_core.registry import describe
 from alseg_core.results import RunFolder
 from alseg_core.signals import ReferenceSignals, Signals
-from alseg_core.store import Store, digest
+from alseg_core.store import Store
 from alseg_core.strategies import Strategy
 from alseg_core.strategies.random import Random
 from alseg_core.training.batches import TrainingSet, whole_volumes
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member, kept_training
-from alseg_core.training.trainer import TRAINING_FORMAT
 from alseg_core.vocabulary import IGNORE, IntArray, RoundRecord, Selection
 
 RANDOM = "random"
@@ -330,8 +330,8 @@ class _Experiment:
         selection = strategy.select(view, budget, seeding.stream(self.config.seed, "strategy", number))
         self.pool.check(selection, budget)
         if number == 0:
-            random = Random().select(view, budget, seeding.stream(self.config.seed, "strategy", number))
-            self.random_start = np.array_equal(selection.positions, random.positions)
+            random = random_slices(len(self.pool), budget, self.config.seed)
+            self.random_start = np.array_equal(selection.positions, random)
         return selection
 
     def _origin(self) -> str:
@@ -378,10 +378,11 @@ class _Experiment:
             return Ensemble([train(member) for member in range(count)], device), facts, 0.0
         # recipes that start with the same random slices train the same networks, so one of them does it for all
         members, makers, elsewhere, own = [], set(), 0.0, self.config.fingerprint
+        first, annotation = self._first_training(steps), describe(self.config.annotation)
         for member in range(count):
             begun = time.perf_counter()
-            key = self._training_key(member, steps)
-            kept = kept_training(self.store, key, own, lambda member=member: train(member))  # type: ignore[misc]
+            key = first.key(member, bought[1])
+            kept = kept_training(self.store, key, annotation, own, lambda member=member: train(member))  # type: ignore[misc]
             elsewhere += kept.seconds - (time.perf_counter() - begun)
             members.append(Member.restore(kept.state, trainer.network, slices.channels, classes, device))
             makers.add(kept.maker)
@@ -401,25 +402,17 @@ class _Experiment:
         self.start = before
         return start
 
-    def _training_key(self, member: int, steps: int) -> dict[str, object]:
-        """Everything that the outcome of a first round's training depends on."""
-        positions, labels = self.pool.labels()
-        return {
-            "format": TRAINING_FORMAT,
-            "data": self.material.prepared.key,
-            "labelled": digest([self.material.slices.table.locate(int(position)) for position in positions]),
-            "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
-            "annotation": self.config.annotation_name,
-            "validation": list(self.material.split.val),
-            "seed": self.config.seed,
-            "member": member,
-            "train": self.config.training,
-            "steps": steps,
-            "classes": len(self.classes),
-            "threads": self.config.threads,
-            "device": self.device.partition(":")[0],
-            "torch": torch.__version__,
-        }
+    def _first_training(self, steps: int) -> FirstTraining:
+        material, (positions, _) = self.material, self.pool.labels()
+        return FirstTraining.of(
+            self.config,
+            material.prepared.key,
+            material.slices.table,
+            positions,
+            material.split.val,
+            steps,
+            self.device,
+        )
 
     def _cover(self, number: int) -> tuple[float, dict[str, object]]:
         """Cover radius (Eq. 2) of what is labelled, in the reference embedding that all recipes share."""

@@ -67,13 +67,17 @@ class Store:
     notes: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
     _uses: dict[Path, _Use] = field(default_factory=dict, init=False, compare=False, repr=False)
 
+    def entry(self, kind: str, key: Mapping[str, Any]) -> Path:
+        """Return the folder of the entry ``key``, which need not exist."""
+        return self.root / kind / digest(dict(key))
+
     def fetch(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
         """Folder of the entry ``key``; ``make(folder)`` fills it when it is not there yet, or damaged.
 
         A ``make`` that raises leaves nothing behind, and the next caller tries again. Sizes are checked every time,
         checksums once a process and entry. The entry is not cleaned away while this Store lives.
         """
-        entry = self.root / kind / digest(dict(key))
+        entry = self.entry(kind, key)
         if self._take(entry) is None:
             return entry
         entry.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from alseg_core import checkpoint, loop
+from alseg_core import checkpoint, first_round, loop
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError, DataError, ResultsError
 from alseg_core.events import Event, Progress, RoundFinished, RunStarted
@@ -265,7 +265,7 @@ def first_training(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     material = loop.open_material(config, store)
     experiment = loop._Experiment(config, material, store, "cpu", RunFolder(folder / "run"), [])
     experiment._annotate(np.arange(2, 5), 0, experiment._vault())
-    return experiment._training_key(0, 7)
+    return experiment._first_training(7).key(0, experiment.pool.labels()[1])
 
 
 SPLIT = {
@@ -314,7 +314,7 @@ def test_a_first_round_of_older_training_code_is_not_found(
     tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = first_training(tiny, tmp_path)
-    monkeypatch.setattr(loop, "TRAINING_FORMAT", TRAINING_FORMAT + 1)
+    monkeypatch.setattr(first_round, "TRAINING_FORMAT", TRAINING_FORMAT + 1)
     assert digest(first_training(tiny, tmp_path)) != digest(before)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from alseg_core import seeding
-from alseg_core.embed.embedder import EmbedContext, Embedding, table_key
+from alseg_core.embed.embedder import EmbedContext, Embedding, store_key
 from alseg_core.metric_learning.encode import encode
 from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
-from alseg_core.registry import component, describe
+from alseg_core.registry import component
 
 
 @component
@@ -40,7 +40,7 @@ class Contrastive(ContrastiveTraining):
         """
         if context.store is None:
             return self._train(context)[1]
-        key = {**table_key(context), "settings": describe(self)}
+        key = store_key(self, context.slices, context.data_key, context.seed)
         entry = context.store.fetch("encoder", key, lambda folder: self._save(context, folder))
         facts = json.loads((entry / "facts.json").read_text())
         return Embedding(np.load(entry / "features.npy"), {**facts, "encoder": entry.name})

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.data.slices import Slices
+from alseg_core.registry import describe
 from alseg_core.store import Store, digest
 
 
@@ -31,11 +32,11 @@ class EmbedContext:
     progress: Callable[[float], None] | None = None
 
 
-def table_key(context: EmbedContext) -> dict[str, Any]:
-    """Identity of the pool and the seed, for the store: a stored entry is found by these and an embedder's settings."""
-    table = context.slices.table
+def store_key(embedder: Embedder, slices: Slices, data_key: str, seed: int) -> dict[str, Any]:
+    """Return the key in the store of what ``embedder`` makes of a pool: the pool, the run's seed and its settings."""
+    table = slices.table
     rows = [table.cases, table.patients, table.volume.tolist(), table.z.tolist()]
-    return {"data": context.data_key, "table": digest(rows), "seed": context.seed}
+    return {"data": data_key, "table": digest(rows), "seed": seed, "settings": describe(embedder)}
 
 
 @dataclass(frozen=True, eq=False)

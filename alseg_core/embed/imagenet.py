@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices
-from alseg_core.embed.embedder import EmbedContext, Embedding, table_key
+from alseg_core.embed.embedder import EmbedContext, Embedding, store_key
 from alseg_core.metric_learning.encode import CHUNK, encode
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
-from alseg_core.registry import component, describe
+from alseg_core.registry import component
 
 
 @component
@@ -46,7 +46,7 @@ class ImageNet:
         """
         if context.store is None:
             return self._encode(context)
-        key = {**table_key(context), "settings": describe(self)}
+        key = store_key(self, context.slices, context.data_key, context.seed)
         entry = context.store.fetch("features", key, lambda folder: self._save(context, folder))
         return Embedding(np.load(entry / "features.npy"), json.loads((entry / "facts.json").read_text()))
 

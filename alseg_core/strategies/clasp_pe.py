@@ -49,6 +49,10 @@ class ClaspPE(Strategy):
             rows = rows[~np.isin(rows, drawn)]
         return Selection(view.unlabelled[np.concatenate(picks)])
 
+    def passes_per_slice(self, members: int) -> int:
+        """See :class:`Strategy`."""
+        return members if self.source == "members" else self.passes
+
     def beta(self, round: int, rounds: int) -> float:
         """b_0 (b_1 / b_0)^(t / (T - 1)) of the t-th of T queries; the first round of a run has no network to query."""
         query, queries = max(round - 1, 0), rounds - 1

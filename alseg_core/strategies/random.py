@@ -8,7 +8,7 @@ import numpy as np
 
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
-from alseg_core.vocabulary import Selection
+from alseg_core.vocabulary import IntArray, Selection
 
 
 @component
@@ -19,4 +19,9 @@ class Random(Strategy):
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
-        return Selection(rng.choice(view.unlabelled, budget, replace=False))
+        return Selection(self.draw(view.unlabelled, budget, rng))
+
+    @staticmethod
+    def draw(unlabelled: IntArray, budget: int, rng: np.random.Generator) -> IntArray:
+        """Draw ``budget`` of the unlabelled positions (U,)."""
+        return rng.choice(unlabelled, budget, replace=False)

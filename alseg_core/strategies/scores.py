@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -101,17 +101,24 @@ class Score:
 
     def of(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         """Scores (U,) of the unlabelled slices in their order, higher = less certain, never negative."""
-        source = self._source(view)
+        source = self._source(lambda: _members(view))
         return uncertainties(view, (self.name,), source, self.passes, self.aggregate, rng)[self.name]
 
-    def _source(self, view: View) -> Source:
+    def passes_per_slice(self, members: int) -> int:
+        """See :meth:`Strategy.passes_per_slice`."""
+        return members if self._source(lambda: members) == "members" else self.passes
+
+    def _source(self, members: Callable[[], int]) -> Source:
+        """Where the predictions come from; ``members`` counts the networks where the answer depends on it."""
         if self.source != "auto":
             return self.source
-        if self.name not in OF_DISAGREEMENT:
-            return "members"
-        # a view does not say how many members there are: count those that answer for one slice
-        _, answers = next(iter(view.member_probabilities(view.unlabelled[:1])))
-        return "members" if sum(1 for _ in answers) > 1 else "dropout"
+        return "members" if self.name not in OF_DISAGREEMENT or members() > 1 else "dropout"
+
+
+def _members(view: View) -> int:
+    """Number of networks that answer for one slice, which a view does not say."""
+    _, answers = next(iter(view.member_probabilities(view.unlabelled[:1])))
+    return sum(1 for _ in answers)
 
 
 NestedScore = Annotated[
@@ -142,6 +149,10 @@ class ScoreStrategy(Strategy):
         """See :class:`Strategy`."""
         scores = self._score().of(view, rng)
         return pick(view.unlabelled, scores, budget, self.sampling, self.beta, rng)
+
+    def passes_per_slice(self, members: int) -> int:
+        """See :class:`Strategy`."""
+        return self._score().passes_per_slice(members)
 
     def _score(self) -> Score:
         return Score(name=self.measure, source=self.source, passes=self.passes, aggregate=self.aggregate)

@@ -32,3 +32,7 @@ class StochasticBatches(Strategy):
         groups = rng.permutation(len(scores))[: len(scores) // budget * budget].reshape(-1, budget)
         group = np.sort(groups[np.argmax(scores[groups].mean(axis=1))])
         return best(view.unlabelled[group], scores[group], budget)
+
+    def passes_per_slice(self, members: int) -> int:
+        """See :class:`Strategy`."""
+        return self.score.passes_per_slice(members)

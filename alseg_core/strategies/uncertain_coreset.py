@@ -35,3 +35,7 @@ class UncertainCoreset(Strategy):
         uncertain = best(view.unlabelled, self.score.of(view, rng), self.factor * budget).positions
         first = int(uncertain[0])
         return Selection(*k_center_greedy(view.embedding(), view.labelled, uncertain, budget, first, view.device))
+
+    def passes_per_slice(self, members: int) -> int:
+        """See :class:`Strategy`."""
+        return self.score.passes_per_slice(members)

@@ -97,3 +97,7 @@ class Strategy:
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """Positions to annotate next, 1 <= budget <= number of unlabelled slices."""
         raise TypeError(f"{type(self).__name__} does not define select(view, budget, rng)")
+
+    def passes_per_slice(self, members: int) -> int:
+        """Number of forward passes of each slice in one query when a round trains ``members`` networks."""
+        return members if self.needs_model else 0

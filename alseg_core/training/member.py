@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import torch
 
 from alseg_core.models import Network, SegmentationModule
 from alseg_core.store import Store
+
+ANNOTATION = "annotation.json"
+"""File of a training in the store that holds the settings of its annotation, which decide the labels in its key."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +54,20 @@ class KeptTraining:
     maker: str
 
 
-def kept_training(store: Store, key: Mapping[str, Any], maker: str, train: Callable[[], Member]) -> KeptTraining:
-    """The training ``key``: one process trains, all others read what it left. maker: whoever asks."""
+def kept_training(
+    store: Store, key: Mapping[str, Any], annotation: Any, maker: str, train: Callable[[], Member]
+) -> KeptTraining:
+    """Return the training ``key``: one process trains, all others read what it left.
+
+    annotation: settings of the annotation, recorded beside the training. maker: fingerprint of the run that asks.
+    """
 
     def make(folder: Path) -> None:
         start = time.perf_counter()
         state = train().state()
         facts = {"state": state, "seconds": time.perf_counter() - start, "maker": maker}
         torch.save(facts, folder / "member.pt")
+        (folder / ANNOTATION).write_text(json.dumps(annotation))
 
     entry = store.fetch("training", key, make)
     return KeptTraining(**torch.load(entry / "member.pt", map_location="cpu", weights_only=True))

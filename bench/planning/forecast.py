@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from bench.planning.stopwatch import Clock, depth
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
+    from alseg_core.data.slices import Slices
+    from alseg_core.data.splits import Split
     from alseg_core.embed.contrastive import Contrastive
     from alseg_core.loop import Plan
     from alseg_core.store import Store
@@ -166,7 +167,7 @@ def _course(config: RunConfig, plan: Plan, done: int, there: _There, clock: Cloc
     if config.evaluate.surface and clock.measured:
         evaluate += plan.test_volumes * (len(config.dataset.classes) - 1) * SURFACE_S
     first = 1 if config.starts_at_random else 0  # the first round in which the strategy itself is asked
-    look = plan.pool * passes(config) * forward if config.recipe.strategy.needs_model else 0.0
+    look = plan.pool * config.recipe.strategy.passes_per_slice(members) * forward
     wanted = shared = new = encoders = 0
     saved = 0.0
     rounds = []
@@ -200,19 +201,6 @@ def _encoders(config: RunConfig, asks: bool, covers: bool) -> Iterator[Contrasti
         yield config.cover
 
 
-def passes(config: RunConfig) -> int:
-    """Forward passes of a slice in one query of a strategy that looks at predictions: members, or dropout passes."""
-    from alseg_core.strategies.scores import OF_DISAGREEMENT
-
-    strategy: Any = config.recipe.strategy
-    score = getattr(strategy, "score", strategy)  # the score of a strategy, or its own fields
-    source = getattr(score, "source", "members")
-    if source == "auto":
-        measure = getattr(score, "measure", None) or score.name
-        source = "dropout" if measure in OF_DISAGREEMENT and config.members == 1 else "members"
-    return int(score.passes) if source == "dropout" else config.members
-
-
 @dataclass
 class _There:
     """What need not be computed again: the store holds it, or a run that was asked about before will.
@@ -224,22 +212,20 @@ class _There:
     encoders: set[str] = field(default_factory=set)
     encoder_bytes: int = 0
     _claimed: set[str] = field(default_factory=set)
-    _tables: dict[str, Any] = field(default_factory=dict)
+    _pools: dict[str, tuple[Split, Slices]] = field(default_factory=dict)
     _kept: set[str] | None = None
 
     def claim(self, training: Contrastive, config: RunConfig, plan: Plan) -> bool:
         """Whether this run trains the encoder."""
-        from alseg_core.embed.embedder import EmbedContext, table_key
+        from alseg_core.embed.embedder import store_key
         from alseg_core.metric_learning.encode import FEATURES
         from alseg_core.models.resnet import ResNetEncoder
-        from alseg_core.registry import describe
-        from alseg_core.store import KEY, digest
+        from alseg_core.store import KEY
 
-        slices = self._slices(config, plan)
-        context = EmbedContext(slices, plan.data_key, config.seed, "cpu", None, None)
-        name = digest({**table_key(context), "settings": describe(training)})
-        known = name in self.encoders or (self.store.root / "encoder" / name / KEY).exists()
-        self.encoders.add(name)
+        slices = self._pool(config, plan)[1]
+        entry = self.store.entry("encoder", store_key(training, slices, plan.data_key, config.seed))
+        known = entry.name in self.encoders or (entry / KEY).exists()
+        self.encoders.add(entry.name)
         if known:
             return False
         self.encoder_bytes += _bytes(ResNetEncoder(slices.channels)) + plan.pool * FEATURES * 4
@@ -247,48 +233,30 @@ class _There:
 
     def trainings(self, config: RunConfig, plan: Plan) -> int:
         """Networks of the run's random first round that it will find, or wait for, and not train."""
-        from alseg_core.store import KEY, digest
+        from alseg_core.first_round import FirstTraining, kept_names, random_slices
 
-        known = _first_training(config, plan)
+        split, slices = self._pool(config, plan)
+        positions = random_slices(plan.pool, plan.budgets[0], config.seed)
+        first = FirstTraining.of(
+            config, plan.data_key, slices.table, positions, split.val, plan.iterations[0], device_kind(config)
+        )
         if self._kept is None:
-            keys = [json.loads(path.read_text()).get("key", {}) for path in self.store.root.glob(f"training/*/{KEY}")]
-            self._kept = {digest({fact: key.get(fact) for fact in (*known, "member")}) for key in keys}
-        names = {digest({**known, "member": member}) for member in range(config.members)}
+            self._kept = kept_names(self.store)
+        names = {first.name(member) for member in range(config.members)}
         found = len(names & (self._kept | self._claimed))
         self._claimed.update(names)
         return found
 
-    def _slices(self, config: RunConfig, plan: Plan) -> Any:
-        """Slices of the run's pool."""
+    def _pool(self, config: RunConfig, plan: Plan) -> tuple[Split, Slices]:
+        """Split of the run's cases, and the slices of its training cases."""
         from alseg_core.data.prepared import Prepared
 
-        pool = f"{plan.data_key}{config.dataset.split!r}"
-        if pool not in self._tables:
+        name = f"{plan.data_key}{config.dataset.split!r}"
+        if name not in self._pools:
             prepared = Prepared.open(self.store.root / "prepared" / plan.data_key)
-            self._tables[pool] = prepared.slices(config.dataset.split.assign(prepared.cases).train)
-        return self._tables[pool]
-
-
-def _first_training(config: RunConfig, plan: Plan) -> dict[str, Any]:
-    """What can be known, before labels are bought, of the key under which the store keeps a first round's training.
-
-    Which slices they are and what is marked on them follow from these but for settings of simulated scribbles.
-    """
-    import torch
-
-    from alseg_core.training.trainer import TRAINING_FORMAT
-
-    return {
-        "format": TRAINING_FORMAT,
-        "data": plan.data_key,
-        "annotation": config.annotation_name,
-        "seed": config.seed,
-        "train": config.training,
-        "steps": plan.iterations[0],
-        "threads": config.threads,
-        "device": device_kind(config),
-        "torch": torch.__version__,
-    }
+            split = config.dataset.split.assign(prepared.cases)
+            self._pools[name] = split, prepared.slices(split.train)
+        return self._pools[name]
 
 
 def device_kind(config: RunConfig) -> str:

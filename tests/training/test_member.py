@@ -29,8 +29,8 @@ def test_a_kept_member_is_the_same_bit_for_bit(tmp_path: Path) -> None:
         time.sleep(0.2)
         return trained
 
-    first = kept_training(Store(tmp_path), {"a": 1}, "first", train)
-    again = kept_training(Store(tmp_path), {"a": 1}, "second", lambda: pytest.fail("trained twice"))
+    first = kept_training(Store(tmp_path), {"a": 1}, {}, "first", train)
+    again = kept_training(Store(tmp_path), {"a": 1}, {}, "second", lambda: pytest.fail("trained twice"))
     assert first.maker == again.maker == "first" and 0.2 <= first.seconds == again.seconds < 10
     for kept in (first, again):
         restored = Member.restore(kept.state, NETWORK, 1, 2, "cpu")
@@ -38,7 +38,7 @@ def test_a_kept_member_is_the_same_bit_for_bit(tmp_path: Path) -> None:
         assert not restored.network.training
         for name, value in trained.network.state_dict().items():
             assert torch.equal(restored.network.state_dict()[name], value), name
-    other = kept_training(Store(tmp_path), {"a": 2}, "second", lambda: member(4))
+    other = kept_training(Store(tmp_path), {"a": 2}, {}, "second", lambda: member(4))
     assert other.maker == "second" and other.state["validation_dice"] != first.state["validation_dice"]
 
 
@@ -63,7 +63,7 @@ def test_one_of_several_at_once_trains(tmp_path: Path) -> None:
     found: dict[str, KeptTraining] = {}
 
     def ask(maker: str) -> None:
-        found[maker] = kept_training(Store(tmp_path), {"a": 1}, maker, train)
+        found[maker] = kept_training(Store(tmp_path), {"a": 1}, {}, maker, train)
 
     threads = [threading.Thread(target=ask, args=[maker]) for maker in "abc"]
     for thread in threads:
@@ -79,5 +79,5 @@ def test_a_training_that_fails_leaves_nothing(tmp_path: Path) -> None:
         raise RuntimeError("cut off")
 
     with pytest.raises(RuntimeError, match="cut off"):
-        kept_training(Store(tmp_path), {"a": 1}, "first", fail)
-    assert kept_training(Store(tmp_path), {"a": 1}, "second", lambda: member(0)).maker == "second"
+        kept_training(Store(tmp_path), {"a": 1}, {}, "first", fail)
+    assert kept_training(Store(tmp_path), {"a": 1}, {}, "second", lambda: member(0)).maker == "second"

@@ -100,10 +100,12 @@ class Signature:
 
 
 def _computed(wanted: str | None, device: str | None) -> str | None:
-    """What a precision comes to on a device (:func:`alseg_core.device.precision.autocast`)."""
-    if wanted != "auto" or device is None:
-        return None if wanted == "auto" else wanted
-    return "bfloat16" if device.startswith("cuda") else "float32"
+    """What a precision comes to on the device of a run; None where one of them is not recorded."""
+    from alseg_core.device.precision import computed
+
+    if wanted is None or (wanted == "auto" and device is None):
+        return None
+    return computed(wanted, device or "cpu")
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,107 @@
+"""The random first round, whose training is shared by all recipes that start with the same slices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from alseg_core import seeding
+from alseg_core.config import RunConfig
+from alseg_core.data.slices import SliceTable
+from alseg_core.registry import describe
+from alseg_core.store import KEY, Store, digest
+from alseg_core.strategies.random import Random
+from alseg_core.training.member import ANNOTATION
+from alseg_core.training.trainer import TRAINING_FORMAT
+from alseg_core.vocabulary import IntArray, LabelArray
+
+
+def random_slices(pool: int, budget: int, seed: int) -> IntArray:
+    """Return the positions (budget,) that the random baseline picks first from a pool of ``pool`` slices."""
+    return Random.draw(np.arange(pool, dtype=np.int64), budget, seeding.stream(seed, "strategy", 0))
+
+
+@dataclass(frozen=True)
+class FirstTraining:
+    """Identity of the first round's training of one run, apart from the labels that are bought for it."""
+
+    config: RunConfig
+    data: str
+    """Key of the prepared data."""
+    slices: tuple[tuple[str, int], ...]
+    """(case, z) of the labelled slices, in the order in which they were picked."""
+    validation: tuple[str, ...]
+    """Validation cases."""
+    steps: int
+    """Training steps of one network."""
+    device: str
+    """Device of the run; only its kind counts."""
+
+    @classmethod
+    def of(
+        cls,
+        config: RunConfig,
+        data: str,
+        table: SliceTable,
+        positions: IntArray,
+        validation: Sequence[str],
+        steps: int,
+        device: str,
+    ) -> FirstTraining:
+        """Identity of a training on the slices ``positions`` of ``table``."""
+        slices = tuple(table.locate(int(position)) for position in positions)
+        return cls(config, data, slices, tuple(validation), steps, device)
+
+    def key(self, member: int, labels: LabelArray) -> dict[str, Any]:
+        """Key in the store: everything that the outcome of one member's training depends on.
+
+        labels: (B, H, W) uint8 of :attr:`slices`.
+        """
+        return {**self._known(member), "labels": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()}
+
+    def name(self, member: int) -> str:
+        """Name of one member's training before its labels are bought: two of one name get the same labels.
+
+        The settings of the annotation stand in for the labels. The converse does not hold, because other settings may
+        give the same labels.
+        """
+        return digest({**self._known(member), "annotation": describe(self.config.annotation)})
+
+    def _known(self, member: int) -> dict[str, Any]:
+        return {
+            "format": TRAINING_FORMAT,
+            "data": self.data,
+            "labelled": digest(list(self.slices)),
+            "annotation": self.config.annotation_name,
+            "validation": list(self.validation),
+            "seed": self.config.seed,
+            "member": member,
+            "train": self.config.training,
+            "steps": self.steps,
+            "classes": len(self.config.dataset.classes),
+            "threads": self.config.threads,
+            "device": self.device.partition(":")[0],
+            "torch": torch.__version__,
+        }
+
+
+def kept_names(store: Store) -> set[str]:
+    """Return :meth:`FirstTraining.name` of every training in the store.
+
+    A training kept by an earlier version does not record the settings of its annotation; it is found only by
+    annotations without settings.
+    """
+    names = set()
+    for path in store.root.glob(f"training/*/{KEY}"):
+        known = dict(json.loads(path.read_text()).get("key", {}))
+        known.pop("labels", None)
+        settings = path.with_name(ANNOTATION)
+        annotation = json.loads(settings.read_text()) if settings.exists() else {"name": known.get("annotation")}
+        names.add(digest({**known, "annotation": annotation}))
+    return names
