@@ -24,6 +24,7 @@ from alseg_core.models import NETWORKS
 from alseg_core.results import RunFolder
 from alseg_core.store import Store, digest
 from alseg_core.training.trainer import TRAINING_FORMAT
+from alseg_core.vocabulary import RoundRecord
 
 RECIPES: dict[str, dict[str, Any]] = {
     "random": {"strategy": "random"},
@@ -41,6 +42,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "core_gcn": {"strategy": {"name": "core_gcn", "hidden": 8, "epochs": 5}, "embed": "task_net"},
     "oracle_greedy": {"strategy": "oracle_greedy"},
 }
+
+
+def entries(record: RoundRecord, field: str, what: str) -> list[Any]:
+    """One field of the entries of the ledger about one kind of label."""
+    return [entry[field] for entry in record.ledger if entry["what"] == what]
 
 
 class Stop(Exception):
@@ -125,7 +131,7 @@ def test_the_record_tells_the_round(tiny: dict[str, Any], tmp_path: Path) -> Non
         assert bought["training labels"] == (new, pytest.approx(new / 15))
         assert bought["validation masks"] == (plan.val_slices, 0 if before else plan.val_slices)  # bought once
         pictures = plan.test_volumes if record is records[-1] else 0  # a slice of each
-        assert sum(e["slices"] for e in record.ledger if e["what"] == "test masks") == plan.test_slices + pictures
+        assert sum(entries(record, "slices", "test masks")) == plan.test_slices + pictures
     assert records[0].cover_radius >= records[-1].cover_radius > 0
     pictures = np.load(tmp_path / "run" / "examples.npz", allow_pickle=False)
     assert pictures["image"].shape == pictures["truth"].shape == pictures["prediction"].shape
@@ -147,7 +153,7 @@ def test_scores_of_validation_volumes_leave_test_labels_sealed(tiny: dict[str, A
     material = loop.open_material(config, store)
     assert {str(row["case"]) for record in records for row in record.volumes} == set(material.split.val)
     assert {entry["what"] for record in records for entry in record.ledger} == {"training labels", "validation masks"}
-    assert sum(e["cost"] for r in records for e in r.ledger if e["what"] == "validation masks") == len(
+    assert sum(cost for r in records for cost in entries(r, "cost", "validation masks")) == len(
         material.prepared.slices(material.split.val)
     )
     assert not (tmp_path / "run" / "examples.npz").exists()
@@ -219,7 +225,7 @@ def test_recipes_that_start_alike_train_once(tiny: dict[str, Any], tmp_path: Pat
         assert found[0].members == first[0].members and "training" not in found[1].signals
     assert len(list((tmp_path / "store" / "training").glob("*/member.pt"))) == 2
     assert "training" not in records("gcl_coreset", "store")[0].signals  # its slices are its own
-    others = [
+    others: list[dict[str, Any]] = [
         {"seed": 1},
         {"annotation": {"name": "scribble", "length": 0.5}},
         {"train": {**tiny["train"], "lr": 0.02}},
@@ -321,7 +327,7 @@ def test_a_first_round_of_older_training_code_is_not_found(
 def test_weights_that_are_replaced_between_rounds_stop_the_run(tiny: dict[str, Any], tmp_path: Path) -> None:
     def weights(seed: int) -> dict[str, Any]:
         torch.manual_seed(seed)
-        state: dict[str, Any] = NETWORKS.build("unet_resnet50").build(3, 2).encoder.state_dict()  # type: ignore[attr-defined]
+        state: dict[str, Any] = NETWORKS.build("unet_resnet50").build(3, 2).encoder.state_dict()
         return state
 
     file = tmp_path / "r50.pth"

@@ -59,7 +59,8 @@ def test_single_flight_over_processes(tmp_path: Path) -> None:
 
 def test_who_waits_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.05)
-    started, words = threading.Event(), []
+    started = threading.Event()
+    words: list[str] = []
 
     def make(folder: Path) -> None:
         started.set()

@@ -18,7 +18,8 @@ from alseg_core.device.precision import Precision, autocast
 from alseg_core.device.repeatable import repeatable
 from alseg_core.device.replay import Replayed, recorder
 from alseg_core.errors import AlsegError, ConfigError
-from alseg_core.losses import LOSSES, Dmpls, Loss
+from alseg_core.losses import LOSSES, Loss
+from alseg_core.losses.dmpls import Dmpls
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.registry import component, nested
 from alseg_core.training.augment import Augment

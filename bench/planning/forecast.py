@@ -218,8 +218,7 @@ class _There:
     def claim(self, training: Contrastive, config: RunConfig, plan: Plan) -> bool:
         """Whether this run trains the encoder."""
         from alseg_core.embed.embedder import store_key
-        from alseg_core.metric_learning.encode import FEATURES
-        from alseg_core.models.resnet import ResNetEncoder
+        from alseg_core.models.resnet import FEATURES, ResNetEncoder
         from alseg_core.store import KEY
 
         slices = self._pool(config, plan)[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -42,7 +42,8 @@ def test_every_reader_says_which_layout_it_expects(tmp_path, reader, exists):
     for root in (where, None):
         with pytest.raises(DataError) as caught:
             READERS.build(reader).scan(root)
-        assert READERS[reader].layout in str(caught.value)
+        cls: Any = READERS[reader]
+        assert cls.layout in str(caught.value)
         assert (str(where) if root else "no folder was given") in str(caught.value)
 
 
@@ -162,18 +163,18 @@ class Faulty:
     """A reader whose volumes did not come through the NIfTI door."""
 
     labels: ClassVar[tuple[int, ...]] = (0, 1)
-    change: dataclasses.InitVar[dict]
+    change: dataclasses.InitVar[Any]
 
     def __post_init__(self, change):
-        self.change = change
+        self.given = change
 
     def scan(self, root):
-        return [CaseRef(case, "p") for case in self.change.get("cases", ["a"])]
+        return [CaseRef(case, "p") for case in self.given.get("cases", ["a"])]
 
     def load(self, ref):
-        image = self.change.get("image", np.ones((2, 9, 9), np.float32))
-        mask = self.change.get("mask", np.zeros((2, 9, 9), np.uint8))
-        return Volume(image, mask, self.change.get("scribble"), (1, 1, 1), ref.case, ref.patient)
+        image = self.given.get("image", np.ones((2, 9, 9), np.float32))
+        mask = self.given.get("mask", np.zeros((2, 9, 9), np.uint8))
+        return Volume(image, mask, self.given.get("scribble"), (1, 1, 1), ref.case, ref.patient)
 
 
 @pytest.mark.parametrize(
@@ -187,5 +188,6 @@ class Faulty:
     ],
 )
 def test_prepare_checks_every_reader(tmp_path, change, words):
+    reader: Any = Faulty(change)
     with pytest.raises(DataError, match=words):
-        prepare(Faulty(change), None, Prepare(size=8), Store(tmp_path))
+        prepare(reader, None, Prepare(size=8), Store(tmp_path))

@@ -34,7 +34,7 @@ def write_dicom(path, hu, z, intercept=-1000.0, slope=1.0, spacing=(0.75, 0.7), 
     file.Modality, file.SeriesInstanceUID = "CT", series
     file.ImagePositionPatient, file.ImageOrientationPatient = [-180, -170, z], [1, 0, 0, 0, 1, 0]
     file.PixelSpacing, file.SliceThickness = list(spacing), 3.2
-    file.Rows, file.Columns, file.SamplesPerPixel, file.PhotometricInterpretation = *hu.shape, 1, "MONOCHROME2"
+    (file.Rows, file.Columns), file.SamplesPerPixel, file.PhotometricInterpretation = hu.shape, 1, "MONOCHROME2"
     file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 16, 15, int(signed)
     file.RescaleIntercept, file.RescaleSlope = intercept, slope
     file.PixelData = stored.tobytes()

@@ -6,7 +6,7 @@ import json
 import os
 import types
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -28,9 +28,9 @@ DATASETS = Path(__file__).parents[2] / "experiments" / "datasets"
 
 @dataclasses.dataclass
 class Scans:
-    """A reader of volumes that are there already."""
+    """A reader of volumes in memory."""
 
-    volumes: dict[str, Volume]
+    volumes: Any
     labels: ClassVar[tuple[int, ...]] = (0, 1)
 
     def __post_init__(self):
@@ -188,7 +188,7 @@ def test_crop_is_two_steps_and_one_geometry(crop, size, shape):
     plan, spacing = Prepare(spacing_mm=1.5, crop=crop, size=size, order=1), (1.1, 0.9)
     first, second = plan.stages(shape, spacing)
     middle = (shape[0] - 1) / 2, (shape[1] - 1) / 2
-    assert first == InPlane(*middle, pytest.approx(1.5 / 1.1), pytest.approx(1.5 / 0.9), crop)
+    assert dataclasses.astuple(first) == pytest.approx((*middle, 1.5 / 1.1, 1.5 / 0.9, crop))
     assert second == InPlane((crop - 1) / 2, (crop - 1) / 2, crop / size, crop / size, size)
     grid = plan.geometry(shape, spacing)
     for i in (0, 3, size - 1):  # one network pixel through both steps, and at once
@@ -207,7 +207,8 @@ def test_crop_resamples_image_and_mask_alike(tmp_path, order):
     mask = np.zeros((2, 22, 24), np.uint8)
     mask[:, 6:15, 9:20] = 1
     image = np.where(mask == 1, 120, rng.uniform(-900, 50, mask.shape)).astype(np.float32)
-    reader = Scans({"a": Volume(image, mask, np.where(mask == 1, 255, 0).astype(np.uint8), (3, 1.2, 0.8), "a", "a")})
+    scribble = np.where(mask == 1, 255, 0).astype(np.uint8)
+    reader: Any = Scans({"a": Volume(image, mask, scribble, (3, 1.2, 0.8), "a", "a")})
     folder = prepare(reader, None, plan, Store(tmp_path))
     prepared = Prepared.open(folder)
     first, second = plan.stages((22, 24), (1.2, 0.8))
@@ -256,7 +257,8 @@ def test_colour_images_are_channels(tmp_path, order, how):
     colour = np.random.default_rng(2).uniform(0, 255, (3, 17, 21, 3)).astype(np.float32)
     mask = (colour[..., 0] > 128).astype(np.uint8)
     plan = Prepare(window_hu=(0, 255), size=16, order=order, **how)
-    folder = prepare(Scans({"v": Volume(colour, mask, None, (1, 1, 1), "v", "v")}), None, plan, Store(tmp_path))
+    reader: Any = Scans({"v": Volume(colour, mask, None, (1, 1, 1), "v", "v")})
+    folder = prepare(reader, None, plan, Store(tmp_path))
     base = Prepared.open(folder).base
     assert base.shape == (3, 3, 16, 16)
     assert base.dtype == np.float32
@@ -272,8 +274,9 @@ def test_grey_and_colour_do_not_mix(tmp_path):
         Volume(np.zeros((2, 9, 9, *channels), np.float32), None, None, (1, 1, 1), name, name)
         for name, channels in (("a", ()), ("b", (3,)))
     ]
+    reader: Any = Scans({v.case: v for v in volumes})
     with pytest.raises(DataError, match="do not fit those of the earlier cases"):
-        prepare(Scans({v.case: v for v in volumes}), None, Prepare(size=8), Store(tmp_path))
+        prepare(reader, None, Prepare(size=8), Store(tmp_path))
 
 
 def test_files_on_disk(tmp_path, write_acdc):

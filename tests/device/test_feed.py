@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +51,8 @@ class Gpu:
 @pytest.mark.parametrize(("free", "where"), [(219, "host"), (220, "cuda")])
 def test_arrays_go_to_the_device_together_or_not_at_all(free: int, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("alseg_core.device.feed._free", lambda device: free)
-    assert placed([Gpu(100), Gpu(10)], "cuda") == [where, where]  # type: ignore[list-item, comparison-overlap]
+    arrays: list[Any] = [Gpu(100), Gpu(10)]
+    assert placed(arrays, "cuda") == [where, where]
 
 
 def test_the_cpu_holds_any_array_without_a_copy() -> None:

@@ -64,5 +64,5 @@ def test_threads_share_what_is_kept_and_it_can_be_returned() -> None:
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory.sys, "platform", "darwin")
+    monkeypatch.setattr("sys.platform", "darwin")
     assert not memory.keep_freed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def context(slices: Slices, store: Store | None = None, **changes: object) -> Em
 
 @pytest.mark.parametrize("name", sorted(EMBEDDERS))
 def test_every_embedder_introduces_itself(name: str) -> None:
-    cls = EMBEDDERS[name]
+    cls: Any = EMBEDDERS[name]
     assert len(summary(cls)) > 20 and summary(cls).endswith(".") and isinstance(cls.needs_model, bool) and cls.paper
     built = EMBEDDERS.build(name)
     assert EMBEDDERS.build(json.loads(json.dumps(describe(built)))) == built
@@ -107,7 +108,8 @@ def test_contrastive_is_flat_and_has_the_fields_of_the_training() -> None:
 
 
 def test_contrastive_trains_once_and_gives_the_same_from_the_store(tmp_path: Path) -> None:
-    slices, embedder, calls = pool(4), EMBEDDERS.build(QUICK), []
+    slices, embedder = pool(4), EMBEDDERS.build(QUICK)
+    calls: list[object] = []
     store = Store(tmp_path)
     direct = embedder.embed(context(slices))
     fresh = embedder.embed(context(slices, store, progress=calls.append))
@@ -177,8 +179,8 @@ def test_imagenet_keeps_colours(tmp_path: Path) -> None:
     base = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
     table = SliceTable(("a",), ("p",), np.zeros(2, dtype=np.int64), np.arange(2))
     turned = Slices(table, base[:, [2, 0, 1]], np.arange(2))
-    features = [embedder.embed(context(s)).features for s in (Slices(table, base, np.arange(2)), turned)]
-    assert not np.allclose(*features, rtol=1e-3)
+    first, second = (embedder.embed(context(s)).features for s in (Slices(table, base, np.arange(2)), turned))
+    assert not np.allclose(first, second, rtol=1e-3)
 
 
 def test_imagenet_says_what_it_used_and_keeps_it(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_spherical_clusters_are_directions() -> None:
 
 
 def test_unit_length_leaves_zero_vectors() -> None:
-    np.testing.assert_allclose(unit_length(np.array([[3.0, 4.0], [0, 0]])), [[0.6, 0.8], [0, 0]], atol=1e-7)
+    np.testing.assert_allclose(unit_length(np.array([[3.0, 4.0], [0, 0]])), np.array([[0.6, 0.8], [0, 0]]), atol=1e-7)
 
 
 def test_plus_plus_draws_by_squared_distance() -> None:

@@ -77,7 +77,7 @@ def test_picks_and_gaps_are_those_of_the_plain_loop(
     monkeypatch.setattr(farthest, "BLOCK", 4)
     monkeypatch.setattr(farthest, "ACTIVE", 8)
     for n, d in ((1, 3), (2, 1), (70, 4), (90, 130)):
-        x = pools(n, d, n)[kind].astype(dtype)
+        x: np.ndarray = pools(n, d, n)[kind].astype(dtype)
         order = np.random.default_rng(n).permutation(n)
         for known in {0, n // 10, n // 2}:
             candidates = order[known:]

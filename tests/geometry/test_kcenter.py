@@ -58,7 +58,7 @@ def test_farthest_first_against_a_plain_loop() -> None:
     centres = [17, 3]
     picks, gaps = k_center_greedy(x, np.array(centres), np.setdiff1d(np.arange(40), centres), 6)
     for pick, gap in zip(picks, gaps, strict=True):
-        nearest = [-1 if i in centres else min(np.linalg.norm(x[i] - x[c]) for c in centres) for i in range(40)]
+        nearest = [-1 if i in centres else float(min(np.linalg.norm(x[i] - x[c]) for c in centres)) for i in range(40)]
         assert pick == int(np.argmax(nearest))
         assert gap == pytest.approx(max(nearest))
         centres.append(int(pick))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from alseg_core.vocabulary import IntArray
 
 torch.set_num_threads(1)
 
-SMALL = {"image_size": 32, "init": "random"}
+SMALL: dict[str, Any] = {"image_size": 32, "init": "random"}
 
 
 MILD = TwoViews(degrees=5, translate=0.05, shear=0, scale=(0.95, 1.05))

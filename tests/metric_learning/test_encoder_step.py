@@ -50,7 +50,7 @@ def test_a_captured_step_trains_the_same_encoder(monkeypatch: pytest.MonkeyPatch
 def test_the_host_asks_once_an_epoch_however_many_steps_it_has() -> None:
     counts, steps = [], []
     for depth in (2, 20):
-        calls = []
+        calls: list[int] = []
         training = ContrastiveTraining(**SMALL, epochs=1)
         slices = toy(patients=2, depth=depth)
         with Counted() as asked, pytest.MonkeyPatch.context() as patch:
@@ -88,7 +88,7 @@ def test_half_precision_learns_who_belongs_together_as_full_precision_does() -> 
     def apart(encoder: ResNetEncoder) -> float:
         return separation(encode(encoder, slices, 32), slices.table.patient)
 
-    found: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    found: dict[Any, list[float]] = {"float32": [], "bfloat16": []}
     for precision, separations in found.items():
         training = ContrastiveTraining(
             **SMALL, epochs=5, lr=5e-4, w_volume=1.0, w_patient=0.0, views=MILD, precision=precision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from alseg_core.registry import construct
 
 torch.set_num_threads(1)
 
-OFF = {
+OFF: dict[str, Any] = {
     "crop_scale": (1, 1),
     "crop_ratio": (1, 1),
     "flip": 0,
@@ -85,7 +86,7 @@ def test_geometry_stays_within_its_ranges(rows: int, columns: int) -> None:
     blobs = [np.exp(-((x - a) ** 2 + (y - b) ** 2) / 8) for a, b in spots]
     images = torch.from_numpy(np.stack(blobs)[None].repeat(60, axis=0)).float()
 
-    def maps(settings: dict[str, object]) -> np.ndarray:
+    def maps(settings: dict[str, Any]) -> np.ndarray:
         views = seen(TwoViews(**{**OFF, **settings}), images, draws()).double().numpy()
         weight = views / views.sum(axis=(2, 3), keepdims=True)
         found = np.stack([(weight * x).sum(axis=(2, 3)), (weight * y).sum(axis=(2, 3))], axis=-1)  # (n, spot, xy)
@@ -134,6 +135,6 @@ def test_erasing_sets_a_rectangle_to_zero() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"scale": (1.2, 0.8)}, {"flip": 1.5}, {"crop_scale": (0.5, 1.5)}, {"rotate": 3}])
-def test_settings_out_of_range(wrong: dict[str, object]) -> None:
+def test_settings_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         construct(TwoViews, wrong, "views")

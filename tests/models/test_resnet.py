@@ -163,7 +163,7 @@ def no_state_dict(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("source", [missing_file, garbage, truncated, other_network, no_state_dict])
-def test_unusable_weights(tmp_path: Path, source) -> None:  # type: ignore[no-untyped-def]
+def test_unusable_weights(tmp_path: Path, source) -> None:
     path = source(tmp_path)
     encoder = ResNetEncoder(3)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}

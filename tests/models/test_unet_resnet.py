@@ -30,9 +30,9 @@ def published(blocks: dict[int, int] = DEPTHS) -> dict[str, Tensor]:
         width = 32 * 2**stage
         for block in range(count):
             at = f"layer{stage}.{block}"
-            for number, shape in enumerate([(width, before, 1, 1), (width, width, 3, 3), (4 * width, width, 1, 1)], 1):
-                shapes[f"{at}.conv{number}.weight"] = shape
-                norm(f"{at}.bn{number}", shape[0])
+            for number, kernel in enumerate([(width, before, 1, 1), (width, width, 3, 3), (4 * width, width, 1, 1)], 1):
+                shapes[f"{at}.conv{number}.weight"] = kernel
+                norm(f"{at}.bn{number}", kernel[0])
             if block == 0:
                 shapes[f"{at}.downsample.0.weight"] = (4 * width, before, 1, 1)
                 norm(f"{at}.downsample.1", 4 * width)
@@ -117,7 +117,7 @@ def whole_unet(state: dict[str, Tensor]) -> object:
 
 
 @pytest.mark.parametrize("wrap", [lightning, whole_unet])
-def test_prefixes_and_wrappings_are_taken_off(wrap, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_prefixes_and_wrappings_are_taken_off(wrap, tmp_path: Path) -> None:
     torch.save(wrap(published()), tmp_path / "wrapped.pth")
     own = built(tmp_path / "wrapped.pth", 3).encoder.state_dict()
     assert all(torch.equal(own[name], value) for name, value in published().items())
@@ -158,7 +158,7 @@ def several(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("case", [missing, garbage, code, nothing, deeper, shallower, several])
-def test_unusable_files(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_unusable_files(case, tmp_path: Path) -> None:
     part = case(tmp_path)
     with pytest.raises(ConfigError) as caught:
         UNetResNet50(weights=str(tmp_path / "w.pth")).start()

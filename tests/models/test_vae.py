@@ -39,7 +39,8 @@ def test_it_learns_to_reconstruct() -> None:
         optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
         losses = []
         for _ in range(80):
-            loss = negative_elbo(squares, *vae(squares), beta=0.1)
+            recon, mean, log_var = vae(squares)
+            loss = negative_elbo(squares, recon, mean, log_var, beta=0.1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

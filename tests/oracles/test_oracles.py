@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from scipy import ndimage
 from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.prepared import Prepared
 from alseg_core.data.readers import READERS
-from alseg_core.data.readers.phantom import Phantom
 from alseg_core.errors import ConfigError, DataError
 from alseg_core.oracles import ORACLES, Ledger, Vault
 from alseg_core.oracles.simulate import simulate
@@ -26,7 +25,7 @@ from alseg_core.vocabulary import IGNORE, Volume
 class SomeScribbles:
     """Phantom patients of whom the first two have scribbles and the last has no masks."""
 
-    phantom: Phantom = READERS.build({"name": "phantom", "patients": 4})
+    phantom: Any = READERS.build({"name": "phantom", "patients": 4})
     labels: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
 
     def scan(self, root):
@@ -43,7 +42,8 @@ class SomeScribbles:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     plan = Prepare(spacing_mm=2.2, size=64)
-    return prepare(SomeScribbles(), None, plan, Store(tmp_path_factory.mktemp("store")))
+    some: Any = SomeScribbles()
+    return prepare(some, None, plan, Store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from alseg_core.registry import component
 from alseg_core.strategies import STRATEGIES
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import Selection
-from bench.launchers import ray_tune
+from bench.launchers import ray_tune, worker
 
 LOG = "ALSEG_NAPS"
 """File to which every run adds a line: start, end, process."""
@@ -35,7 +35,7 @@ class Nap(Strategy):
 
 
 STRATEGIES.add("nap", Nap)
-_run = ray_tune.run_one
+_run = worker.run_one
 
 
 def _logged(*arguments: Any, **settings: Any) -> None:
@@ -47,4 +47,4 @@ def _logged(*arguments: Any, **settings: Any) -> None:
             log.write(f"{start} {time.time()} {os.getpid()}\n")
 
 
-ray_tune.run_one = _logged
+ray_tune.run_one = _logged  # type: ignore[attr-defined]

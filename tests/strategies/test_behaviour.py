@@ -336,7 +336,7 @@ def test_several_measures_from_one_pass() -> None:
             asked += len(kept) * len(chunk)
             yield chunk, iter(kept)
 
-    view.dropout_probabilities = counted  # type: ignore[method-assign]
+    view.dropout_probabilities = counted  # type: ignore[method-assign, assignment]
     rng = np.random.default_rng
     together = uncertainties(view, ("entropy", "bald", "variance_ratio"), "dropout", 40, "mean", rng(0))
     assert asked == 40 * len(view.unlabelled)

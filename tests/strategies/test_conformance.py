@@ -42,40 +42,40 @@ class First(Strategy):
 class RowsForPositions(First):
     needs_embedding: ClassVar[bool] = True
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return np.argsort(view.embedding()[view.unlabelled][:, 0])[:budget]
 
 
 class FeaturesByRow(First):
     needs_embedding: ClassVar[bool] = True
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return view.unlabelled[np.argsort(view.embedding()[: len(view.unlabelled), 0])[:budget]]
 
 
 class TiesByNumber(First):
     needs_embedding: ClassVar[bool] = True
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         left = view.unlabelled
         return left[np.lexsort((left, view.embedding()[left, 0]))[:budget]]
 
 
 class MiddleByNumber(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         left = view.unlabelled
         return left[np.lexsort((left, np.abs(view.table.relative_z[left] - 0.5)))[:budget]]
 
 
 class DrawsByNumber(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return rng.choice(np.sort(view.unlabelled), budget, replace=False)
 
 
 class ColdStartByPosition(First):
     """A row of the candidates and a position are the same numbers where nothing is annotated."""
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         left = view.unlabelled
         if len(view.labelled):
             return left[:budget]
@@ -84,110 +84,110 @@ class ColdStartByPosition(First):
 
 
 class ColdStartByNumber(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return view.unlabelled[:budget] if len(view.labelled) else np.sort(view.unlabelled)[:budget]
 
 
 class ColdStartOfItsOwn(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         if view.round == 0:
             rng = np.random.default_rng()
         return rng.choice(view.unlabelled, budget, replace=False)
 
 
 class LastRoundOfItsOwn(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         if view.round == view.rounds - 1:
             rng = np.random.default_rng()
         return rng.choice(view.unlabelled, budget, replace=False)
 
 
 class OverBudget(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return view.unlabelled[: budget + 1]
 
 
 class FixedBatch(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return view.unlabelled[: budget // 2 * 2] if budget > 1 else view.unlabelled[:1]
 
 
 class Twice(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return rng.choice(view.unlabelled, budget)
 
 
 class Again(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return np.concatenate([view.labelled, view.unlabelled])[:budget]
 
 
 class NoPosition(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return np.arange(budget) - 2
 
 
 class Int32(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return view.unlabelled[:budget].astype(np.int32)
 
 
 class AList(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return view.unlabelled[:budget].tolist()
 
 
 class NoSelection(Strategy):
-    def select(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def select(self, view, budget, rng):
         return view.unlabelled[:budget]
 
 
 class ScoresOfAll(Strategy):
-    def select(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def select(self, view, budget, rng):
         return Selection(view.unlabelled[:budget], np.ones(len(view.unlabelled)))
 
 
 class NumpyGlobal(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return np.random.permutation(view.unlabelled)[:budget]
 
 
 class PythonGlobal(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return np.array(random.sample(view.unlabelled.tolist(), budget), dtype=np.int64)
 
 
 class TorchGlobal(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return view.unlabelled[torch.randperm(len(view.unlabelled)).numpy()[:budget]]
 
 
 class SeedsGlobally(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         torch.manual_seed(0)
         return super().positions(view, budget, rng)
 
 
 class PeeksAtMasks(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         size = (view.masks[view.unlabelled] > 0).sum(axis=(1, 2))
         return view.unlabelled[np.argsort(-size, kind="stable")[:budget]]
 
 
 class AsksForTruth(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         view.ground_truth()
         return super().positions(view, budget, rng)
 
 
 class UndeclaredEmbedding(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         view.embedding()
         return super().positions(view, budget, rng)
 
 
 class UndeclaredModel(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         list(view.member_probabilities(view.unlabelled))
         return super().positions(view, budget, rng)
 
@@ -195,7 +195,7 @@ class UndeclaredModel(First):
 class InPlace(First):
     needs_model: ClassVar[bool] = True
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         for _, members in view.member_probabilities(view.unlabelled):
             for p in members:
                 p.clamp_(min=1e-6)
@@ -205,7 +205,7 @@ class InPlace(First):
 class Writes(First):
     needs_embedding: ClassVar[bool] = True
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         features = view.embedding()
         features -= features.mean(axis=0)
         return super().positions(view, budget, rng)
@@ -214,13 +214,13 @@ class Writes(First):
 class WritesThroughTorch(First):
     needs_embedding: ClassVar[bool] = True
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         torch.from_numpy(view.embedding()).mul_(2)
         return super().positions(view, budget, rng)
 
 
 class ShufflesInPlace(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         left = view.unlabelled
         rng.shuffle(left)
         return left[:budget]
@@ -230,7 +230,7 @@ class Unpicklable(First):
     def __init__(self) -> None:
         self.key = lambda view: view.unlabelled
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return self.key(view)[:budget]
 
 
@@ -238,7 +238,7 @@ class Stateful(First):
     def __init__(self) -> None:
         self.calls = 0
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         self.calls += 1
         return np.roll(view.unlabelled, self.calls)[:budget]
 
@@ -250,24 +250,24 @@ class ForgetsItsSetting(First):
     def __getstate__(self) -> dict[str, Any]:
         return {"start": 0}
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         return np.roll(view.unlabelled, -self.start)[:budget]
 
 
 class NeedsTwoNeighbours(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         view.unlabelled[1]
         return super().positions(view, budget, rng)
 
 
 class NeedsLabels(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         view.labelled[0]
         return super().positions(view, budget, rng)
 
 
 class NeedsDeepVolumes(First):
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         view.table.of_volume(0)[1]
         return super().positions(view, budget, rng)
 
@@ -275,7 +275,7 @@ class NeedsDeepVolumes(First):
 class NeedsSpread(First):
     needs_embedding: ClassVar[bool] = True
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         order = np.unique(view.embedding()[view.unlabelled, 0], return_index=True)[1]
         return view.unlabelled[order[:budget]]
 
@@ -341,7 +341,7 @@ class OnlyIn(First):
         view = frame.view(self)
         self.kind = len(view.table), len(view.labelled)
 
-    def positions(self, view, budget, rng):  # type: ignore[no-untyped-def]
+    def positions(self, view, budget, rng):
         here = (len(view.table), len(view.labelled)) == self.kind
         return (self.fault.positions if here else super().positions)(view, budget, rng)
 
@@ -416,8 +416,8 @@ def test_renumbering_moves_everything_along() -> None:
     ):
         assert where[first[0]].tolist() == second[0].tolist()
         assert all(torch.equal(p, q) for p, q in zip(first[1], second[1], strict=True))
-    for first, second in zip(view.pixel_features(positions), other.pixel_features(where[positions]), strict=True):
-        assert torch.equal(first[1], second[1]) and torch.equal(first[2], second[2])
+    for here, there in zip(view.pixel_features(positions), other.pixel_features(where[positions]), strict=True):
+        assert torch.equal(here[1], there[1]) and torch.equal(here[2], there[2])
     bought, labels = view.bought()
     assert sorted(bought) == sorted(view.labelled)
     np.testing.assert_array_equal(other.bought()[0], where[bought])

@@ -42,12 +42,14 @@ def test_conforms_with_other_settings(name: str, check: Check) -> None:
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_references_are_named_so(name: str) -> None:
-    assert STRATEGIES[name].reads_ground_truth == name.startswith("oracle_")
+    cls: Any = STRATEGIES[name]
+    assert cls.reads_ground_truth == name.startswith("oracle_")
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_names_its_source(name: str) -> None:
-    assert STRATEGIES[name].paper, f"{name}: paper = '...' names the paper, or says that it is a reference."
+    cls: Any = STRATEGIES[name]
+    assert cls.paper, f"{name}: paper = '...' names the paper, or says that it is a reference."
 
 
 @pytest.mark.parametrize(

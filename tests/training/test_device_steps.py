@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +33,7 @@ def task(count: int = 12, noise: float = 0.5) -> TrainingSet:
     return TrainingSet.of(images, labels, np.zeros(count, np.int64), np.arange(count), "cpu")
 
 
-def fit(steps: int, seed: int = 0, validate_every: int = 10, **fields: object) -> Member:
+def fit(steps: int, seed: int = 0, validate_every: int = 10, **fields: Any) -> Member:
     trainer = construct(Trainer, {**WEAK, "validate_every": validate_every, "lr": 0.05, **fields}, "train")
     rng = np.random.default_rng(seed)
     return trainer.fit(task(), 2, steps, IGNORE, lambda network: 0.0, rng, lambda done: None)
@@ -44,7 +46,7 @@ def weights(member: Member) -> torch.Tensor:
 @pytest.mark.parametrize(
     "fields", [FULL, WEAK, {**WEAK, "optimiser": "adam", "lr": 1e-3, "clip_norm": 0.5}], ids=["full", "weak", "adam"]
 )
-def test_replayed_training_is_the_training(fields: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replayed_training_is_the_training(fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Learning rate, augmentation, mix of the pseudo label and dropout change from step to step under replay too."""
     plain = weights(fit(12, validate_every=12, **fields))
     graphs = EmulatedGraphs()
@@ -56,7 +58,7 @@ def test_replayed_training_is_the_training(fields: dict[str, object], monkeypatc
 
 
 @pytest.mark.parametrize("fields", [FULL, WEAK], ids=["full", "weak"])
-def test_the_host_asks_once_a_validation_whatever_the_steps(fields: dict[str, object]) -> None:
+def test_the_host_asks_once_a_validation_whatever_the_steps(fields: dict[str, Any]) -> None:
     asked = []
     for every in (2, 10):
         with Counted() as host:
@@ -74,7 +76,7 @@ def test_volumes_are_not_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("fields", [FULL, WEAK], ids=["full", "weak"])
-def test_bfloat16_trains_as_well_as_float32(fields: dict[str, object]) -> None:
+def test_bfloat16_trains_as_well_as_float32(fields: dict[str, Any]) -> None:
     """Dice of the training squares over seeds: the difference of the precisions is within their noise."""
     truth = task(noise=0.0).images[:, 0] > 0.5
     dice: dict[str, list[float]] = {}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from alseg_core.models import UNet
 from alseg_core.models.module import SegmentationModule
+from alseg_core.models.unet import UNet
 from alseg_core.training.dropout import Dropping, Masks
 
 CPU = torch.device("cpu")

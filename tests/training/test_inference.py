@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from alseg_core.models import UNetDual
 from alseg_core.models.module import SegmentationModule
+from alseg_core.models.unet import UNetDual
 from alseg_core.training import inference
 from alseg_core.training.inference import Ensemble, chunk_size, label_chunks, predict_labels
 from alseg_core.training.member import Member

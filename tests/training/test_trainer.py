@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +40,7 @@ def toy() -> TrainingSet:
     return TrainingSet.of(images.numpy(), labels.numpy(), np.zeros(8, np.int64), np.arange(8), "cpu")
 
 
-def train(seed: int = 0, **fields: object) -> tuple[Member, list[float], list[int]]:
+def train(seed: int = 0, **fields: Any) -> tuple[Member, list[float], list[int]]:
     images, labels = squares()
     scores: list[float] = []
 
@@ -94,7 +96,7 @@ def test_epochs_count_the_labelled_slices_alone() -> None:
         construct(Trainer, {**FIELDS, "network": "unet3d", "epochs": 50}, "train")
 
 
-def parameters(**fields: object) -> torch.Tensor:
+def parameters(**fields: Any) -> torch.Tensor:
     """All parameters after one step at a constant rate without momentum and decay."""
     plain = {"iterations_full": 1, "power": 0, "momentum": 0, "weight_decay": 0}
     return torch.cat([p.detach().flatten() for p in train(**{**plain, **fields})[0].network.parameters()])
@@ -117,7 +119,7 @@ def test_adam_steps_by_its_rate() -> None:
     assert member.validation_dice == max(scores) > 0.9
 
 
-def moves(**fields: object) -> list[float]:
+def moves(**fields: Any) -> list[float]:
     """How far the weights move in each of three steps."""
     trainer = construct(Trainer, {**FIELDS, "validate_every": 1, "momentum": 0, "weight_decay": 0, **fields}, "train")
     seen: list[torch.Tensor] = []

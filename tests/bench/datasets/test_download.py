@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,8 @@ def archive_with(files: dict[str, bytes]) -> bytes:
 
 def of(server: Server, checked: bool = True) -> Archive:
     md5 = hashlib.md5(server.content).hexdigest()
-    return Archive(url=server.url, **({"bytes": len(server.content), "md5": md5} if checked else {}))
+    sums: dict[str, Any] = {"bytes": len(server.content), "md5": md5} if checked else {}
+    return Archive(url=server.url, **sums)
 
 
 def left(folder: Path) -> set[str]:
@@ -264,7 +266,8 @@ def test_files_that_were_deleted_are_placed_again_and_the_others_stay(server, tm
 
 def test_a_kill_between_two_files_is_repaired(server, tmp_path, monkeypatch):
     """The process ends once the first file is in its place."""
-    rename, moved = Path.rename, []
+    moved: list[Path] = []
+    rename = Path.rename
 
     def killed(path: Path, target: Path) -> Path:
         if ".unpacking" in str(path) and moved:

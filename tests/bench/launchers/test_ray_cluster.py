@@ -16,7 +16,8 @@ from bench.study import experiments
 
 
 def test_ray_starts_beside_other_work_and_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    go, seen = threading.Event(), []
+    go = threading.Event()
+    seen: list[object] = []
     monkeypatch.setattr(ray_cluster, "_start", lambda cpus: seen.append((cpus, go.wait(20))))
     monkeypatch.setattr(ray_cluster, "_share_environment", lambda: None)
     monkeypatch.setattr(Cluster, "_warm", lambda self, folder: seen.append(folder.is_dir()))
@@ -37,7 +38,7 @@ def test_whatever_hinders_ray_is_said_and_nobody_waits_for_ever(broken: str, mon
     if broken == "_start":
         monkeypatch.setattr(ray_cluster, "_start", fail)
     else:
-        monkeypatch.setattr(ray_cluster.tempfile, "TemporaryDirectory", fail)
+        monkeypatch.setattr("tempfile.TemporaryDirectory", fail)
     with pytest.raises(OSError, match="no space left"), Cluster(1) as ray:
         ray.wait()
     assert ray_cluster.READY not in os.environ

@@ -129,7 +129,7 @@ def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Pa
 def test_a_run_does_not_wait_for_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     waited: list[bool] = []
-    events = [RunStarted((3,), 9, ()), RoundFinished(cast(RoundRecord, None)), Progress(0, "train", 1.0)]
+    events: list[Event] = [RunStarted((3,), 9, ()), RoundFinished(cast(RoundRecord, None)), Progress(0, "train", 1.0)]
 
     def slow(report: dict[str, object]) -> None:  # the driver is busy until the run is over
         waited.append(over.wait(20))

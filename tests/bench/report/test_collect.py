@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from study_files import record, runs, study
 
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from bench.cli import main
 from bench.report.runs.results import CLASSES, RUNS, SCORES, VOLUMES, budget_text, collect
+from tests.bench.report.study_files import record, runs, study
 
 
 def test_frames(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_study_on_two_kinds_of_machine_keeps_those_of_each_together(tmp_path: 
 
 
 def test_a_study_may_choose_the_arithmetic_of_a_recipe(tmp_path: Path) -> None:
-    place = {"environment": here("cuda")}
+    place: dict[str, Any] = {"environment": here("cuda")}
     both = [*runs({"random": 0.5}, 1, config=AUTO, **place), *runs({"in_float": 0.5}, 1, config=FLOAT, **place)]
     assert set(collect(study(tmp_path / "s", both)).scores["dataset"]) == {"d"}
 
@@ -307,7 +307,7 @@ ODD: dict[str, tuple[str, tuple[str, ...], Any, str]] = {
 @pytest.mark.parametrize("what", ODD)
 def test_one_odd_run_leaves_the_others_their_report(tmp_path: Path, what: str) -> None:
     name, path, value, told = ODD[what]
-    place = {"environment": {"device": "cpu", "data": {"patients": {"test": 2}}}}
+    place: dict[str, Any] = {"environment": {"device": "cpu", "data": {"patients": {"test": 2}}}}
     folder = study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.6}, 1, **place))
     file = folder / "runs" / "d-coreset-mask-s0" / name
     lines = file.read_text().splitlines()

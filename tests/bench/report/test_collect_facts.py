@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study_files import runs, study
 
 from bench.report.runs.results import collect
+from tests.bench.report.study_files import runs, study
 
 SETTING = ("d", "mask", "default")
 ENVIRONMENT: dict[str, Any] = {
@@ -64,8 +64,8 @@ def test_savings_by_hand(tmp_path: Path) -> None:
     )
     savings = collect(folder).savings
     assert savings is not None
-    assert (savings.trainings, savings.shared, savings.hours) == (9, 2, pytest.approx(1.0))
-    assert (savings.encoders, savings.trained, savings.encoder_hours) == (3, 1, pytest.approx(2.0))
+    assert (savings.trainings, savings.shared, savings.hours) == pytest.approx((9, 2, 1.0))
+    assert (savings.encoders, savings.trained, savings.encoder_hours) == pytest.approx((3, 1, 2.0))
     assert savings.sentences == [
         "Trainings: 7 done for 9 wanted; 2 were shared, which saved 1.0 hours.",
         "Encoders: 1 trained for 3 runs that use one, which saved 2.0 hours.",

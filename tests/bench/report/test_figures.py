@@ -172,7 +172,7 @@ def test_curves_show_means_and_intervals() -> None:
 def test_intervals_of_one_seed_and_validation_scores_are_called_so() -> None:
     results, analysis = made(rows_of(FEW, seeds=1))
     assert "volumes alone" in drawn("curves", results, analysis).axes[0].get_ylabel()
-    results.scored[HERE] = "val"  # type: ignore[index]
+    results.scored[HERE] = "val"
     assert "validation Dice" in drawn("curves", results, analysis).axes[0].get_ylabel()
 
 
@@ -289,10 +289,12 @@ def test_penalties_are_ordered_by_what_was_won() -> None:
     ]
     axis = drawn("penalties", *made(rows_of(FEW), penalties=penalties)).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["c", "a", "b"]
-    np.testing.assert_allclose(np.asarray(axis.images[0].get_array()), [[0, 0.5, 1], [0, 0, 0.25], [0, 0, 0]])
+    won = np.array([[0, 0.5, 1], [0, 0, 0.25], [0, 0, 0]])
+    np.testing.assert_allclose(np.asarray(axis.images[0].get_array()), won)
     texts = {text.get_position(): text.get_text() for text in axis.texts}
     assert texts == {(1, 0): ".50", (2, 0): "1", (2, 1): ".25"}
-    (frame,) = axis.patches
+    frame: Any = axis.patches[0]
+    assert len(axis.patches) == 1
     assert (frame.get_x() + frame.get_width() / 2, frame.get_y() + frame.get_height() / 2) == pytest.approx((1, 0))
 
 
@@ -305,7 +307,7 @@ def test_penalties_where_nothing_was_lost() -> None:
 def test_cover_radius_has_its_correlation_within_each_budget() -> None:
     figure = drawn("cover", *made(rows_of(FEW)))
     (axis,) = figure.axes
-    assert [len(points.get_offsets()) for points in axis.collections] == [6, 6, 6]
+    assert [len(np.asarray(points.get_offsets())) for points in axis.collections] == [6, 6, 6]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     # radius = 1 - Dice of the first seed: the order of the recipes is turned round, but for ties of the seeds
     assert all(label.startswith(f"{n}  ρ = \N{MINUS SIGN}") for label, n in zip(labels, (10, 20, 40), strict=True))
@@ -339,7 +341,8 @@ def test_costs_that_differ_are_shown() -> None:
     for cell in rows["cells"]:
         cell["cost"] *= 15 if cell["recipe"] == "slow" else 1
     _, right = drawn("seconds", *made(rows)).axes
-    assert sorted(bar.get_width() for bar in right.patches) == pytest.approx([4 / 15, 4 / 15, 4])
+    bars: list[Any] = list(right.patches)
+    assert sorted(bar.get_width() for bar in bars) == pytest.approx([4 / 15, 4 / 15, 4])
 
 
 @pytest.mark.parametrize(("recipes", "budgets", "seeds"), [(3, 1, 1), (46, 9, 3)])

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from study_files import runs, study
 
 from bench import report
 from bench.cli import main
 from bench.report.figures import FIGURES
+from tests.bench.report.study_files import runs, study
 
 EVIL = "<script>alert(1)</script>\" onerror='x' {{ 7 * 7 }}"
 VOID = ("meta", "img", "input", "br", "hr", "link")
@@ -145,7 +145,7 @@ def test_the_same_runs_give_the_same_bytes(written: Path, tmp_path: Path) -> Non
 
 
 def test_a_picture_that_fails_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> None:
+    def broken(*_: Any) -> Any:
         raise ValueError("no ink")
 
     import dataclasses

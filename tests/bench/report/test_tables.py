@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
-from study_files import BUDGETS, LABELLED, STEPS, record, runs, study
 
 from alseg_core.metrics.curve import aubc
 from alseg_core.results import RunFolder
@@ -24,6 +23,7 @@ from bench.report.runs.results import Results, collect
 from bench.report.tables import Panel, comparison, latex, panels, terminal, timing
 from bench.report.tables.interpretation import meaning, verdict
 from bench.report.tables.latex import escape
+from tests.bench.report.study_files import BUDGETS, LABELLED, STEPS, record, runs, study
 
 SETTING = ("d", "mask", "default")
 WHERE = dict(zip(("dataset", "annotation", "schedule"), SETTING, strict=True))
@@ -76,17 +76,18 @@ def analysis_of(cells: list[dict[str, Any]], areas: list[dict[str, Any]], tests:
         "tied": False,
         "axis": "slices",
     }
-    frame = [
+    frames = [
         pd.DataFrame([{**WHERE, **fill, **row} for row in rows], columns=columns)
         for rows, columns in ((cells, CELLS), (areas, AREAS), (tests, TESTS))
     ]
     nothing = pd.DataFrame(columns=list(WHERE))
-    return Analysis(*frame, nothing, nothing, nothing)
+    return Analysis(frames[0], frames[1], frames[2], nothing, nothing, nothing)
 
 
 def by_hand(areas: dict[str, tuple[float, int]], tests: list[tuple[str, str, float, float, int]]) -> Panel:
     """Panel of areas recipe -> (mean, seeds) and tests (a, b, difference, corrected p, seeds)."""
-    results = Results("s", *(pd.DataFrame() for _ in range(3)), list(areas), {}, [], {}, {}, {})
+    empty = pd.DataFrame()
+    results = Results("s", empty, empty, empty, list(areas), {}, [], {}, {}, {})
     cells = [{"recipe": r, "round": 0, "budget": "10 %", "mean": m, "seeds": n} for r, (m, n) in areas.items()]
     rows = [{"recipe": r, "mean": m, "seeds": n} for r, (m, n) in areas.items()]
     pairs = [

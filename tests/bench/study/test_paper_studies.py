@@ -148,7 +148,7 @@ def scaled_down(name: str, tiny: dict[str, Any], folder: Path) -> list[RunConfig
         "train.scribble={iterations_full: 20, network: {widths: [4, 8], dropouts: [0.1, 0.1]}}",
     ]
     if name in PRETRAINED:
-        encoder = NETWORKS.build("unet_resnet50").build(3, 2).encoder  # type: ignore[attr-defined]
+        encoder = NETWORKS.build("unet_resnet50").build(3, 2).encoder
         torch.save(encoder.state_dict(), folder / "r50.pth")
         settings += ["train.mask.epochs=1", f"train.mask.network.weights={folder / 'r50.pth'}"]
     else:

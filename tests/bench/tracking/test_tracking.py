@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ from bench.study.job import Job
 from bench.tracking import PARENT, Background, Tracker, artifact_root, flatten, metrics_of, tracking_uri
 from bench.tracking.content import LAST
 from bench.tracking.pictures import COLOURS, HEAD, WIDTH, sheet
-from bench.tracking.tracker import NOTE, WHOLE, mark
-from bench.tracking.views import CURVES, TABLE, VIEW
+from bench.tracking.tracker import WHOLE, mark
+from bench.tracking.views import CURVES, NOTE, TABLE, VIEW
 from bench.tuning.trial_tracker import TrialTracker
 
 RAW: dict[str, Any] = {
@@ -273,7 +273,7 @@ def test_a_database_of_the_users_own_writes_nothing_where_the_user_is(
     Tracker("study", tmp_path).sync(job)
     client, _, nested = only(tmp_path)
     assert [a.path for a in client.list_artifacts(nested.info.run_id)] == ["selected.json"]
-    TrialTracker("tuning", tmp_path, trials=None)._open()
+    TrialTracker("tuning", tmp_path, trials=cast(Any, None))._open()
     for name in ("study", "tuning"):
         assert client.get_experiment_by_name(name).artifact_location.startswith((tmp_path / "mlartifacts").as_uri())
     assert not list(here.iterdir())

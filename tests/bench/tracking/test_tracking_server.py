@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from test_tracking import make, record, steps, stored
 
 from alseg_core.results import RunFolder
 from bench.tracking import Background, Tracker
+from tests.bench.tracking.test_tracking import make, record, steps, stored
 
 START_S = 240.0
 

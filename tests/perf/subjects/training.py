@@ -10,7 +10,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from alseg_core.evaluate import Validation
-from alseg_core.losses import CrossEntropyDice, Dmpls, Loss
+from alseg_core.losses import Loss
+from alseg_core.losses.dice import CrossEntropyDice
+from alseg_core.losses.dmpls import Dmpls
 from alseg_core.models.unet import UNet, UNetDual
 from alseg_core.training.batches import TrainingSet
 from alseg_core.training.trainer import Trainer
