@@ -91,7 +91,8 @@ def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
 
 def test_one_recipe_and_one_strategy_in_full() -> None:
     told = alseg("list", "recipes", "stochastic_batches").output
-    for part in ("stochastic_batches.yaml", "strategy: {name: stochastic_batches", "Gaillochet", "  score.aggregate: default mean"):
+    heading, default = "strategy: {name: stochastic_batches", "  score.aggregate: default mean"
+    for part in ("stochastic_batches.yaml", heading, "Gaillochet", default):
         assert part in told
     assert "aggregate: default mean" in alseg("list", "strategies", "entropy").output
     assert "recipes: [random, strided" in alseg("list", "studies", "quick").output
