@@ -220,7 +220,7 @@ def test_a_class_with_the_members_of_the_room_is_built_in_each(beside: Path) -> 
             f"from {module} import {cls}\nfrom alseg_core.registry import component\n"
             f"@component\nclass Mine({cls}): ...\n"
         )
-        assert describe(registry.build(f"{name}:Mine"))["name"] == f"{name}:Mine"  # type: ignore[attr-defined]
+        assert describe(registry.build(f"{name}:Mine"))["name"] == f"{name}:Mine"
         assert "name" in vars(registry[next(iter(registry))])  # its parent keeps its own
 
 
