@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup bench tune test test-all perf lint format ui report clean
+.PHONY: help setup bench tune test test-all coverage perf lint format ui report clean
 
 PYTHON ?= python3
 DATASET ?= phantom
@@ -17,9 +17,12 @@ SCALE ?= quick
 ESTIMATE ?=
 TUNING ?= gcl_coreset
 TRIALS ?=
+WORKERS ?= auto
 
 VENV := .venv
 STAMP := $(VENV)/.installed
+# A worker that has no tests left takes some of another's: tests differ a thousandfold in time.
+PARALLEL = -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # A study of another dataset gets a folder of its own.
 NAME := $(if $(STUDY),$(basename $(notdir $(STUDY))),$(PRESET))$(subst $() ,,$(addprefix -,$(basename $(notdir $(filter-out phantom,$(DATASET))))))
 FOLDER ?= $(OUT)/$(NAME)
@@ -29,6 +32,7 @@ help: ## print the targets
 	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
 	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
 	@echo "  options of perf:  ONLY=\"training encoder selection scoring launcher\" SCALE=quick|full"
+	@echo "  options of test:  WORKERS=auto|1|2|... processes; 0 runs them in one, with output as it comes"
 	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 OUT=runs SET=\"key=value ...\""
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)
@@ -50,10 +54,13 @@ tune: $(STAMP) ## find settings of a recipe on validation volumes, with Optuna
 		$(if $(DATA),--set data="$(DATA)") $(if $(TRIALS),--set trials="$(TRIALS)") $(foreach pair,$(SET),--set $(pair))
 
 test: $(STAMP) ## run the tests
-	@$(VENV)/bin/python -m pytest -q -m "not slow"
+	@$(VENV)/bin/python -m pytest -q -m "not slow" $(PARALLEL)
 
 test-all: $(STAMP) ## run the tests, the slow ones too
-	@$(VENV)/bin/python -m pytest -q
+	@$(VENV)/bin/python -m pytest -q $(PARALLEL)
+
+coverage: $(STAMP) ## run the tests and fail where too little of the code is covered
+	@$(VENV)/bin/python -m pytest -q -m "not slow" $(PARALLEL) --cov --cov-report=term:skip-covered
 
 perf: $(STAMP) ## measure speed and memory beside a straightforward baseline; history in perf/
 	@$(VENV)/bin/python tests/perf --scale "$(SCALE)" $(foreach subject,$(ONLY),--only $(subject))

@@ -19,11 +19,16 @@ BROKEN: dict[str, Any] = {
 @pytest.fixture
 def study_file(tmp_path: Path, tiny: dict[str, Any]) -> Path:
     """YAML file of a study of two recipes on a tiny phantom dataset."""
+    return write_study(tmp_path, tiny)
+
+
+def write_study(folder: Path, tiny: dict[str, Any]) -> Path:
+    """Write a study of two recipes on the dataset of ``tiny``; return its YAML file."""
     dataset = {**tiny["dataset"], "presets": {}}
     preset = {key: dataset.pop(key) for key in ("prepare", "split")}
     dataset["presets"] = {"quick": {**preset, "budgets": tiny["budgets"], "train": {"scribble": tiny["train"]}}}
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(dataset))
-    study = {"name": "small", "datasets": [str(tmp_path / "tiny.yaml")], "recipes": ["random", "strided"], "retries": 1}
-    path = tmp_path / "small.yaml"
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(dataset))
+    study = {"name": "small", "datasets": [str(folder / "tiny.yaml")], "recipes": ["random", "strided"], "retries": 1}
+    path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(study))
     return path

@@ -82,15 +82,21 @@ def test_trials_that_fail_or_die_do_not_hurt_the_others(
 
 
 def workers() -> set[int]:
-    """Ids of Ray's worker processes."""
-    found = set()
+    """Ids of the worker processes of this process's own Ray."""
+    parents, workers = {}, set()
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::"):
-                found.add(int(entry.name))
+            if entry.name.isdigit():
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                if (entry / "cmdline").read_bytes().startswith(b"ray::"):
+                    workers.add(int(entry.name))
         except OSError:
             continue
-    return found
+
+    def ours(process: int) -> bool:
+        return process == os.getpid() or (process in parents and ours(parents[process]))
+
+    return {worker for worker in workers if ours(worker)}
 
 
 def processes(jobs: list[Job], out: Path) -> tuple[set[int], set[int]]:
@@ -104,10 +110,9 @@ def processes(jobs: list[Job], out: Path) -> tuple[set[int], set[int]]:
         if isinstance(event, RoundFinished) and event.record.round == 0:
             used.add(holder(by_key[key].folder / "lock"))
 
-    before = workers()  # of others on this machine
     with Cluster(1) as cluster:
         cluster.wait()
-        while not (started := workers() - before):
+        while not (started := workers()):
             time.sleep(0.1)
         ray_tune.execute(jobs, out / "store", 0, tell, out / "ray", cluster)
     assert [event.failure for _, event in told if isinstance(event, RunEnded)] == [None] * len(jobs)

@@ -16,6 +16,8 @@ import yaml
 from click.testing import CliRunner
 
 from bench.cli import main
+from tests.bench.conftest import write_study
+from tests.conftest import TINY
 
 RECIPES = ["strided", "entropy", "gcl_coreset"]
 
@@ -119,20 +121,31 @@ def torment(command: list[str], out: Path, kills: int, workers: int, seed: int) 
     return [*log, f"last launch: ended, {on_disk(out)}"]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, object]]]:
+    """Rounds of the study, run once on one worker without interruption."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    study_file = write_study(folder, TINY)
+    recipes(study_file)
+    command = ["bench", str(study_file), "--local", "--out", str(folder / "out")]
+    result = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = rounds(folder / "out")
+    assert len(found) == len(RECIPES)
+    return found
+
+
 @pytest.mark.timeout(280)
-def test_a_study_killed_again_and_again_ends_as_an_undisturbed_one(study_file: Path, tmp_path: Path) -> None:
+def test_a_study_killed_again_and_again_ends_as_an_undisturbed_one(
+    study_file: Path, tmp_path: Path, undisturbed: dict[str, list[dict[str, object]]]
+) -> None:
     recipes(study_file)
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--local", "--out", str(out)]
     log = torment(command, out, kills=3, workers=0, seed=1)
     print("", *log, sep="\n")
     assert sum("driver killed" in line for line in log) == 3
-
-    alone = tmp_path / "alone"
-    result = CliRunner().invoke(main, [*command[3:-1], str(alone)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    assert len(rounds(alone)) == len(RECIPES)
-    assert rounds(out) == rounds(alone)
+    assert rounds(out) == undisturbed
 
 
 @pytest.mark.slow
@@ -166,7 +179,9 @@ def _same_but_for_who_trained(found: dict[str, list[dict[str, object]]]) -> dict
 
 
 @pytest.mark.timeout(240)
-def test_killed_driver_continues_and_equals_one_worker(study_file: Path, tmp_path: Path) -> None:
+def test_killed_driver_continues_and_equals_one_worker(
+    study_file: Path, tmp_path: Path, undisturbed: dict[str, list[dict[str, object]]]
+) -> None:
     recipes(study_file)
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
@@ -186,14 +201,7 @@ def test_killed_driver_continues_and_equals_one_worker(study_file: Path, tmp_pat
     assert again.stderr == ""
     for path, finished in times.items():
         assert path.read_text().splitlines()[: len(finished)] == finished  # no finished round was done again
-
-    alone = tmp_path / "alone"
-    result = CliRunner().invoke(
-        main, ["bench", str(study_file), "--local", "--out", str(alone)], catch_exceptions=False
-    )
-    assert result.exit_code == 0, result.output
-    assert len(rounds(alone)) == len(RECIPES)
-    assert rounds(out) == rounds(alone)
+    assert rounds(out) == undisturbed
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
