@@ -280,7 +280,7 @@ def test_a_full_disk_leaves_nothing_behind(small_disk: Path) -> None:
         (folder / "first").write_bytes(bytes(1_000_000))
         (folder / "second").write_bytes(bytes(3_000_000))
 
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match="No space left") as caught:
         Store(small_disk).fetch("thing", {"a": 2}, too_much)
     assert caught.value.errno == errno.ENOSPC
     assert shutil.disk_usage(small_disk).free > 1_900_000 and len(Store(small_disk).entries()) == 1

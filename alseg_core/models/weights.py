@@ -57,7 +57,7 @@ def _written(path: Path) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=16)
-def _digest(path: Path, written: tuple[int, ...]) -> str:
+def _digest(path: Path, _stamp: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

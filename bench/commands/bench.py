@@ -10,7 +10,7 @@ from alseg_core.errors import ConfigError
 from bench.commands.group import OUT
 
 
-def _whole(context: click.Context, option: click.Parameter, settings: tuple[str, ...]) -> tuple[str, ...]:
+def _whole(_context: click.Context, _option: click.Parameter, settings: tuple[str, ...]) -> tuple[str, ...]:
     """The settings as they came. Raises ConfigError for a piece of one, as a shell or make leaves it behind."""
     for before, setting in zip(("", *settings), settings, strict=False):
         if "=" not in setting:

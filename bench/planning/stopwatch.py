@@ -119,7 +119,7 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
     trainer = dataclasses.replace(config.train, validate_every=steps)
     marks: list[float] = []
 
-    def mark(step: int) -> None:
+    def mark(_step: int) -> None:
         if device != "cpu":
             torch.cuda.synchronize()
         marks.append(time.perf_counter())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_neighbouring_slices_are_alike_and_patients_differ(volumes):
         middle = inside[len(inside) // 2]
         near.append(dice(volume.mask[middle] == 2, volume.mask[middle - 1] == 2))
         middles.append(volume.mask[middle, :96, :96] == 2)
-    far = [dice(a, b) for a, b in zip(middles, middles[1:], strict=False)]
+    far = [dice(a, b) for a, b in itertools.pairwise(middles)]
     assert np.mean(near) > np.mean(far) + 0.2
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tracemalloc
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -117,7 +116,7 @@ class Counts(TorchDispatchMode):
 
 
 @pytest.fixture
-def met(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
+def met(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Sizes (candidates, centres) of every comparison."""
     sizes: list[tuple[int, int]] = []
     tighten = Euclid.tighten
@@ -127,7 +126,7 @@ def met(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
         return tighten(self, rows, bounds, start, stop)
 
     monkeypatch.setattr(Euclid, "tighten", counted)
-    yield sizes
+    return sizes
 
 
 def clustered(n: int, clusters: int, d: int = 32) -> np.ndarray:

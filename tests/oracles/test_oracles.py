@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from alseg_core.vocabulary import IGNORE, Volume
 class SomeScribbles:
     """Phantom patients of whom the first two have scribbles and the last has no masks."""
 
-    phantom: Any = READERS.build({"name": "phantom", "patients": 4})
+    phantom: Any = field(default_factory=lambda: READERS.build({"name": "phantom", "patients": 4}))
     labels: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
 
     def scan(self, root):

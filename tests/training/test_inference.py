@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -55,7 +57,7 @@ def test_dropout_passes_scatter_as_those_of_the_network_in_training() -> None:
 class Counting(SegmentationModule):
     """Class 1 where a pixel is above one half; remembers how many slices came at a time."""
 
-    seen: list[int] = []
+    seen: ClassVar[list[int]] = []
 
     def forward(self, images: Tensor) -> Tensor:
         self.seen.append(len(images))

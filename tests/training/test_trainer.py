@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,7 @@ def moves(**fields: Any) -> list[float]:
         return 0.0
 
     trainer.fit(toy(), 2, 3, 0, validate, np.random.default_rng(0), lambda step: None)
-    return [float((after - before).norm()) for before, after in zip(seen, seen[1:], strict=False)]
+    return [float((after - before).norm()) for before, after in itertools.pairwise(seen)]
 
 
 def test_rate_follows_the_schedule() -> None:

@@ -196,8 +196,10 @@ def _check_pairs(
             told = " or ".join(f"{folders[part].name}/{names[image]}.nii.gz" for part in there)
             problems.append(f"{path}: there is no {told} to go with it.")
     for part in there:
-        for name in sorted(set(parts[part]) - set(names.values())):
-            problems.append(f"{parts[part][name]}: there is no images/{name}.nii.gz to go with it.")
+        problems.extend(
+            f"{parts[part][name]}: there is no images/{name}.nii.gz to go with it."
+            for name in sorted(set(parts[part]) - set(names.values()))
+        )
 
 
 def _repeated(names: dict[str, str]) -> dict[str, list[str]]:

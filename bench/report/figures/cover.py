@@ -50,7 +50,7 @@ def embedding(results: Results, setting: Setting) -> str:
     return "the study's reference embedding"
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, _analysis: Analysis, setting: Setting) -> Figure | str:
     """One point a recipe, seed and budget; colour and legend by budget."""
     table = rounds(results, setting)
     if table.empty:

@@ -32,7 +32,7 @@ def matrix(penalties: pd.DataFrame, column: str) -> pd.DataFrame:
     return table.loc[order, order]
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(_results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
     """Heat map with its numbers; what Holm's correction leaves is framed."""
     penalties = of(analysis.penalties, setting)
     if penalties.empty:

@@ -148,24 +148,24 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
     areas = of(analysis.areas, setting)
     cost = areas[areas["axis"] == "cost"].set_index("recipe")["mean"]
     rivals = max(len(wins) - 1, 0)
-    lines = []
-    for row in each(own.sort_values(["rank", "iqm"], ascending=[True, False], na_position="last")):
-        lines.append(
-            Line(
-                [
-                    Entry(row.recipe),
-                    _number(row.rank, ".2f"),
-                    _with(row.iqm, row.iqm_low, row.iqm_high, 3),
-                    _number(float(cost.get(row.recipe, math.nan)), ".3f"),
-                    _with(row.improvement, row.improvement_low, row.improvement_high, 2),
-                    _number(float(wins.get(row.recipe, math.nan)), ".2f"),
-                    _number(float(lost.get(row.recipe, math.nan)), ".2f"),
-                    _with(row.efficiency, row.efficiency_low, row.efficiency_high, 2),
-                    _number(row.cover_radius, ".4g"),
-                ],
-                (row.recipe,),
-            )
+    ranked = own.sort_values(["rank", "iqm"], ascending=[True, False], na_position="last")
+    lines = [
+        Line(
+            [
+                Entry(row.recipe),
+                _number(row.rank, ".2f"),
+                _with(row.iqm, row.iqm_low, row.iqm_high, 3),
+                _number(float(cost.get(row.recipe, math.nan)), ".3f"),
+                _with(row.improvement, row.improvement_low, row.improvement_high, 2),
+                _number(float(wins.get(row.recipe, math.nan)), ".2f"),
+                _number(float(lost.get(row.recipe, math.nan)), ".2f"),
+                _with(row.efficiency, row.efficiency_low, row.efficiency_high, 2),
+                _number(row.cover_radius, ".4g"),
+            ],
+            (row.recipe,),
         )
+        for row in each(ranked)
+    ]
     return Sheet(
         "Standing over all budgets",
         "Average rank over budgets and seeds (1 is best). IQM: mean of the middle half of all AUBC, a value a run and "

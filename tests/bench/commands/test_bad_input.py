@@ -39,8 +39,8 @@ def test_a_bad_scan_is_named(
     change: Callable[[np.ndarray], np.ndarray],
     message: str,
     tmp_path: Path,
-    write_acdc: Callable[..., Path],  # noqa: F811
-    edit: Callable[..., None],  # noqa: F811
+    write_acdc: Callable[..., Path],
+    edit: Callable[..., None],
 ) -> None:
     root = write_acdc(tmp_path / "data", patients=10)
     edit(root / f"{SCAN}{suffix}.nii.gz", change)
@@ -48,20 +48,20 @@ def test_a_bad_scan_is_named(
     assert f"{SCAN}{suffix}.nii.gz" in said and message in said
 
 
-def test_a_truncated_scan_is_named(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:  # noqa: F811
+def test_a_truncated_scan_is_named(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:
     root = write_acdc(tmp_path / "data", patients=10)
     path = root / f"{SCAN}.nii.gz"
     path.write_bytes(path.read_bytes()[:1500])
     assert f"{SCAN}.nii.gz" in bench(root, tmp_path / "out")
 
 
-def test_the_paper_split_without_the_testing_folder(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:  # noqa: F811
+def test_the_paper_split_without_the_testing_folder(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:
     root = write_acdc(tmp_path / "data", patients=10)
     said = bench(root, tmp_path / "out", "preset=paper")
     assert "patient101" in said and "Splits of acdc: paper, stratified (--set split=NAME)" in said
 
 
-def test_a_budget_larger_than_the_pool(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:  # noqa: F811
+def test_a_budget_larger_than_the_pool(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:
     root = write_acdc(tmp_path / "data", patients=10)
     said = bench(root, tmp_path / "out", "schedules.much=[5, 5000]")
     assert "5000 slices, more than the" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,7 @@ def test_names_at_the_ends_do_not_overlap() -> None:
         (text.get_window_extent() for text in figure.axes[0].texts if text.get_gid() == "end"), key=lambda box: box.y0
     )
     assert len(boxes) == 10
-    assert all(lower.y1 <= upper.y0 + 3 for lower, upper in zip(boxes, boxes[1:], strict=False))
+    assert all(lower.y1 <= upper.y0 + 3 for lower, upper in itertools.pairwise(boxes))
     assert all(box.x1 <= figure.bbox.x1 for box in boxes), "no name is cut off"
 
 

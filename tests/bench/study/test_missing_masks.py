@@ -25,7 +25,7 @@ SHAPE = (3, 16, 16)
 
 
 @pytest.fixture
-def study(tmp_path: Path, tiny: dict[str, Any], write_volume: Callable[..., None]) -> dict[str, Any]:  # noqa: F811
+def study(tmp_path: Path, tiny: dict[str, Any], write_volume: Callable[..., None]) -> dict[str, Any]:
     """A study of p0 and p1, which have scribbles alone; p2 validates and p3 tests, by their masks."""
     root = tmp_path / "scans"
     for part in ("images", "labels", "scribbles"):

@@ -202,7 +202,7 @@ def test_a_study_tracked_in_an_older_form_is_brought_up_to_date_without_doubles(
 def test_of_two_runs_with_one_key_the_fuller_one_stays(job: Job, tmp_path: Path) -> None:
     RunFolder(job.folder).append(record(0))
     Tracker("study", tmp_path).sync(job)
-    client, parent, nested = only(tmp_path)
+    client, _, nested = only(tmp_path)
     client.create_run(nested.info.experiment_id, tags={"alseg.key": "k1", "alseg.study": "study"})
     Tracker("study", tmp_path).sync(job)
     assert only(tmp_path)[2].info.run_id == nested.info.run_id

@@ -85,16 +85,19 @@ def test_choices_are_values_or_settings_laid_over_the_recipes_own() -> None:
     ],
 )
 def test_a_wrong_space_is_said_with_what_exists(tuning_file: Path, space: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError) as error:
+    def build() -> None:
         found = tuning(tuning_file, space=space)
         found.default(found.run())
+
+    with pytest.raises(ConfigError) as error:
+        build()
     assert words in str(error.value)
 
 
 def test_settings_that_do_not_go_together_are_a_config_error(tuning_file: Path) -> None:
     found = tuning(tuning_file)
     raw = found.run()
-    nothing = {path: 0 for path in ("embed.w_ntxent", "embed.w_patient")} | {"embed.w_volume": 0}
+    nothing = dict.fromkeys(("embed.w_ntxent", "embed.w_patient", "embed.w_volume"), 0)
     with pytest.raises(ConfigError, match="must be above 0"):
         found.trial_runs(raw, found.own(raw) | nothing)
 

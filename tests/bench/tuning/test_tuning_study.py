@@ -201,7 +201,7 @@ def test_importance_finds_the_setting_that_matters(tmp_path: Path) -> None:
         else:
             found.completed(trial, 0.0)
     importance = importances(found)
-    assert list(importance)[0] == "x" and importance["x"] > 0.7 and set(importance) == {"x", "y", "kind"}
+    assert next(iter(importance)) == "x" and importance["x"] > 0.7 and set(importance) == {"x", "y", "kind"}
 
 
 def test_a_process_that_is_killed_in_a_trial_costs_nothing(tmp_path: Path) -> None:
