@@ -1,9 +1,11 @@
-"""From a trained network to scores of whole volumes."""
+"""Scores of whole volumes by a trained network."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -11,42 +13,68 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, PlainValidator
 from torch import Tensor
 
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.device.feed import placed
+from alseg_core.errors import ConfigError
+from alseg_core.metrics.means import mean_defined, volume_means
+from alseg_core.metrics.metric import DICE, METRICS, SCORERS, Metric, Scorer
 from alseg_core.metrics.overlap import dice, dice_scores, overlaps
 from alseg_core.metrics.surface import surface_scores
 from alseg_core.models import SegmentationModule
 from alseg_core.models.folding import folded
 from alseg_core.oracles import Vault
-from alseg_core.registry import component
+from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.training.inference import label_chunks, predict_labels
 from alseg_core.vocabulary import LabelArray
 
-METRICS = ("dice", "hd95_mm", "assd_mm", "nsd")
-"""Scores of a test volume and class, as they are named in run folders."""
-
-
 PIXELS = 2**24
-"""Pixels of volumes that are read and predicted at once, several volumes in a chunk, before they are scored."""
+"""Largest number of pixels read and predicted at once, several volumes together, before they are scored."""
 
 EMPTY = {(True, True): "", (False, True): "prediction", (True, False): "truth", (False, False): "both"}
-"""Name of the case by (something predicted, something there)."""
+"""(structure predicted, structure in the truth) -> value of "empty" in a row."""
+
+RESERVED = re.compile(r"case|patient|class|empty|cover_radius|validation_dice|aubc_dice|dice_.*|empty_.*")
+"""Keys of rows, summaries and tables that no metric may be named after."""
+
+
+def _scorers(value: Any) -> tuple[Scorer, ...]:
+    """Build the scorers of a list of names, ``module:Class`` or mappings; one alone is a list of one."""
+    scorers = tuple(SCORERS.build(spec) for spec in (value if isinstance(value, (list, tuple)) else [value]))
+    taken = [*METRICS]
+    for scorer in scorers:
+        name = scorer.metric.name
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or RESERVED.fullmatch(name) or name in taken:
+            raise ConfigError(
+                f"metric {name!r} of {type(scorer).__qualname__}: a name of small letters, digits and underscores was "
+                f"wanted that is not in use. In use: {', '.join(taken)}, and {RESERVED.pattern.replace('|', ', ')}."
+            )
+        taken.append(name)
+    return scorers
 
 
 @component
 class Evaluation:
-    """How volumes are scored, in their native geometry and in millimetres.
-
-    part: which ones: "test", or "val" where a choice hangs on the scores; then the labels of test volumes are sealed.
-    surface: compute HD95, ASSD and NSD too. nsd_tolerance_mm: distance up to which two surfaces agree.
-    """
+    """How volumes are scored, in their native geometry and in millimetres."""
 
     part: Literal["test", "val"] = "test"
+    """Volumes to score: "test", or "val" where scores decide a choice, which seals the labels of test volumes."""
     surface: bool = True
+    """Whether to compute HD95, ASSD and NSD as well as Dice."""
     nsd_tolerance_mm: Annotated[float, Field(gt=0)] = 2.0
+    """Distance up to which NSD counts two surfaces as equal, in mm."""
+    metrics: Annotated[tuple[Scorer, ...], PlainValidator(_scorers)] = dataclasses.field(
+        default=(), metadata=OMIT_DEFAULT
+    )
+    """Further metrics to compute, each the name of a scorer or ``module:Class``."""
+
+    @property
+    def table(self) -> dict[str, Metric]:
+        """Name -> metric of everything that is recorded: the built-in ones, then :attr:`metrics`."""
+        return {**METRICS, **{scorer.metric.name: scorer.metric for scorer in self.metrics}}
 
     def volumes(
         self,
@@ -60,11 +88,11 @@ class Evaluation:
         threads: int = 1,
         seen: Callable[[str, LabelArray, LabelArray], None] | None = None,
     ) -> list[dict[str, object]]:
-        """One row a volume and foreground class: {"case", "patient", "class", <metrics>, "empty"}; undefined is None.
+        """Score volumes; return a row per volume and foreground class.
 
-        empty: what holds none of the structure: "prediction", "truth", "both", or "" (neither). threads: volumes that
-        are scored at once. seen: called with each case, its predicted labels (D, size, size) and its
-        native truth (D, h, w).
+        Rows are {"case", "patient", "class", <metrics>, "empty"}; undefined scores are None. empty: which labels lack
+        the structure: "prediction", "truth", "both", or "" for neither. threads: volumes scored in parallel. seen:
+        called with each case, its predicted labels (D, size, size) and its native truth (D, h, w).
         """
         network = folded(network).to(device)
         rows: list[dict[str, object]] = []
@@ -94,23 +122,25 @@ class Evaluation:
     def _score(
         self, classes: Sequence[str], info: CaseInfo, labels: LabelArray, truth: LabelArray
     ) -> list[dict[str, object]]:
-        """Rows of one volume. labels: (D, size, size), truth: (D, h, w)."""
+        """Return the rows of one volume. labels: (D, size, size), truth: (D, h, w)."""
         prediction = info.to_native(labels)
         overlap = dice_scores(prediction, truth, len(classes))
         rows: list[dict[str, object]] = []
         for label, name in list(enumerate(classes))[1:]:
             ours, theirs = prediction == label, truth == label
             who: dict[str, object] = {"case": info.case, "patient": info.patient, "class": name}
-            row = {**who, "dice": _number(overlap[label - 1])}
+            row = {**who, DICE.name: _number(overlap[label - 1])}
             if self.surface:
                 scores = surface_scores(ours, theirs, info.spacing_mm, self.nsd_tolerance_mm)
-                row |= {m: _number(getattr(scores, m)) for m in METRICS[1:]}
+                row |= {name: _number(score) for name, score in vars(scores).items()}
+            for scorer in self.metrics:
+                row[scorer.metric.name] = _scored(scorer, ours, theirs, info.spacing_mm)
             rows.append(row | {"empty": EMPTY[bool(ours.any()), bool(theirs.any())]})
         return rows
 
 
 def _groups(prepared: Prepared, cases: Sequence[str]) -> Iterator[list[str]]:
-    """The cases in their order, in groups of at most :data:`PIXELS`, or of one."""
+    """Yield the cases in order, in groups of at most :data:`PIXELS` pixels or of a single case."""
     group: list[str] = []
     pixels = 0
     for case in cases:
@@ -125,20 +155,19 @@ def _groups(prepared: Prepared, cases: Sequence[str]) -> Iterator[list[str]]:
         yield group
 
 
-def summarise(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[str, float | None]:
-    """Mean over a volume's classes, then over volumes (as in the paper); per-class Dice; numbers of empty cases.
+def summarise(
+    rows: Sequence[Mapping[str, Any]], classes: Sequence[str], metrics: Iterable[str] = METRICS
+) -> dict[str, float | None]:
+    """Summarise the rows of :meth:`Evaluation.volumes`.
 
-    empty_predictions: structures of which nothing was predicted; empty_truths: predicted ones that are not there. Both
-    have Dice 0, NSD 0 and distances equal to the volume's diagonal. empty_both: structures that are left out.
-    Undefined scores are left out of the means; a mean of nothing is None.
+    Returns the mean of each metric over a volume's classes, then over volumes (as in the paper); ``dice_<class>``; and
+    numbers of structures: empty_predictions (in the truth, but not predicted), empty_truths (predicted, but not in the
+    truth) and empty_both. The first two have Dice 0, NSD 0 and distances equal to the volume's diagonal, the last is
+    undefined. Undefined scores are left out of means; a mean of nothing is None.
     """
-    cases = list(dict.fromkeys(row["case"] for row in rows))
-    out: dict[str, float | None] = {}
-    for metric in METRICS:
-        per_case = [_mean([r.get(metric) for r in rows if r["case"] == case]) for case in cases]
-        out[metric] = _mean(per_case)
-    for name in classes[1:]:
-        out[f"dice_{name}"] = _mean([row["dice"] for row in rows if row["class"] == name])
+    out: dict[str, float | None] = {name: mean_defined(volume_means(rows, name).values()) for name in metrics}
+    for label in classes[1:]:
+        out[f"dice_{label}"] = mean_defined(row[DICE.name] for row in rows if row["class"] == label)
     for kind, name in (("prediction", "empty_predictions"), ("truth", "empty_truths"), ("both", "empty_both")):
         out[name] = float(sum(row["empty"] == kind for row in rows))
     return out
@@ -149,17 +178,21 @@ class Validation:
     """Mean Dice of the validation volumes on the network's grid: mean over a volume's classes, then over volumes."""
 
     images: Tensor
+    """Slices of all volumes, (N, C, H, W) float32."""
     depths: tuple[int, ...]
+    """Slices of each volume."""
     masks: Tensor
+    """Their labels, (N, H, W) uint8."""
     classes: int
+    """Number of classes, background included."""
 
     @classmethod
     def load(
         cls, prepared: Prepared, cases: Sequence[str], vault: Vault, classes: int, device: str, cost_each: float
     ) -> Validation:
-        """Bring the validation volumes to the device, if they fit, else to pinned memory, from where they are sent.
+        """Load the validation volumes onto the device, or into pinned memory if they do not fit.
 
-        Their masks are billed in the ledger at ``cost_each`` a slice.
+        Their masks are billed in the ledger at ``cost_each`` per slice.
         """
         slices = prepared.slices(cases)
         masks = vault.masks(slices.rows, "validation", "validation masks", cost_each)
@@ -167,21 +200,28 @@ class Validation:
         return cls(images, tuple(slices.table.depth.tolist()), truth, classes)
 
     def __call__(self, network: SegmentationModule) -> float:
-        """Mean Dice in 0..1 of a network in evaluation mode; 0 when no volume holds any foreground."""
+        """Return the mean Dice, 0..1, of a network in evaluation mode; 0 if no volume has foreground."""
         parts, start = [], 0
         for labels in label_chunks(network, self.images, self.depths):
             truth = self.masks[start : start + len(labels)].to(labels.device, non_blocking=True)
             parts.append(overlaps(labels, truth, self.classes))
             start += len(labels)
-        slices = torch.cat(parts).cpu().numpy()  # the only time that the host waits for the device
+        slices = torch.cat(parts).cpu().numpy()  # the only time the host waits for the device
         volumes = np.add.reduceat(slices, np.cumsum((0, *self.depths[:-1])), axis=0)
-        return _mean([_mean([_number(d) for d in dice(volume)]) for volume in volumes]) or 0.0
+        return mean_defined(mean_defined(dice(volume)) for volume in volumes) or 0.0
+
+
+def _scored(
+    scorer: Scorer, prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> float | None:
+    """Return a further metric's score. Raises ConfigError when it is infinite, which no mean survives."""
+    value = float(scorer.score(prediction, truth, spacing_mm))
+    if math.isinf(value):
+        raise ConfigError(
+            f"metric {scorer.metric.name!r}: a finite number, or NaN if undefined, was wanted, got {value}."
+        )
+    return _number(value)
 
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    defined = [v for v in values if v is not None]
-    return float(np.mean(defined)) if defined else None

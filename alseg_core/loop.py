@@ -181,7 +181,8 @@ class _Experiment:
         records = self.results.records()
         self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
         if len(records) < len(self.material.counts):
-            self.results.save_environment(self.device, self.config.threads, self._sizes())
+            metrics = [scorer.metric for scorer in self.config.evaluate.metrics]
+            self.results.save_environment(self.device, self.config.threads, self._sizes(), metrics)
             self._replay(records)
             for number in range(len(records), len(self.material.counts)):
                 records.append(self._round(number))
@@ -254,7 +255,7 @@ class _Experiment:
             best=ensemble.best,
             volumes=rows,
             summary={
-                **summarise(rows, self.classes),
+                **summarise(rows, self.classes, self.config.evaluate.table),
                 "validation_dice": ensemble.members[ensemble.best].validation_dice,
             },
             seconds={part: round(value, 3) for part, value in seconds.items()},

@@ -26,6 +26,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
 """Part of the name of a folder."""
 
 
+OMIT_DEFAULT = {"omit_default": True}
+"""Metadata of a field that :func:`describe` leaves out while it has its default, so that older fingerprints hold."""
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
 def component(cls: C) -> C:
     """Make ``cls`` a validated, frozen, keyword-only dataclass; unknown fields are errors."""
@@ -123,7 +127,7 @@ def nested(cls: type, what: str) -> pydantic.BeforeValidator:
 def describe(value: Any) -> Any:
     """Plain data (dicts, lists, numbers, strings) that :meth:`Registry.build` turns back into an equal component."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if not _omitted(value, f)}
         name = getattr(type(value), "name", None)
         return {"name": name, **fields} if isinstance(name, str) and "name" not in fields else fields
     if isinstance(value, Mapping):
@@ -131,6 +135,10 @@ def describe(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [describe(v) for v in value]
     return value
+
+
+def _omitted(value: Any, field: dataclasses.Field[Any]) -> bool:
+    return "omit_default" in field.metadata and getattr(value, field.name) == field.default
 
 
 def summary(cls: type) -> str:

@@ -17,7 +17,7 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from alseg_core.errors import ResultsError
+from alseg_core.metrics.metric import Metric
 from alseg_core.provenance import code
 from alseg_core.vocabulary import RoundRecord
 
@@ -115,8 +116,10 @@ class RunFolder:
             records.append(record)
         return records
 
-    def save_environment(self, device: str, threads: int, data: Mapping[str, Any]) -> None:
-        """Versions, machine and sizes of the data, for the record."""
+    def save_environment(
+        self, device: str, threads: int, data: Mapping[str, Any], metrics: Iterable[Metric] = ()
+    ) -> None:
+        """Write versions, machine and sizes of the data; and how to read metrics that are not built in."""
         packages = (
             "torch",
             "numpy",
@@ -133,7 +136,7 @@ class RunFolder:
             with suppress(metadata.PackageNotFoundError):
                 installed[package] = metadata.version(package)
         gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
-        facts = {
+        facts: dict[str, Any] = {
             **code(),
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -143,6 +146,8 @@ class RunFolder:
             "threads": threads,
             "data": dict(data),
         }
+        if further := [dataclasses.asdict(metric) for metric in metrics]:
+            facts["metrics"] = further
         write_atomic(self.path / "environment.json", json.dumps(facts, indent=1))
 
     def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alseg_core.metrics.curve import AUBC_DICE, aubc
+from alseg_core.metrics.metric import DICE
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
 
@@ -110,7 +111,7 @@ def _scored(name: str) -> str:
 
 def final_metrics(records: Sequence[RoundRecord]) -> dict[str, float]:
     """Of a whole run: area under its curve of Dice over labelled slices, divided by their range."""
-    dice = [record.summary.get("dice") for record in records]
+    dice = [record.summary.get(DICE.name) for record in records]
     if any(value is None for value in dice):
         return {}
     area = aubc([record.labelled for record in records], [value for value in dice if value is not None])

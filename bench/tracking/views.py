@@ -12,19 +12,20 @@ import zlib
 from typing import Any
 
 from alseg_core.metrics.curve import AUBC_DICE
+from alseg_core.metrics.metric import DICE, HD95
 
 NOTE = "mlflow.note.content"
 VIEW = "mlflow.sharedViewState."
 CURVES, TABLE = "alseg-curves", "alseg-table"
-CHARTS = ("dice", AUBC_DICE, "hd95_mm", "annotation/cover_radius")
+CHARTS = (DICE.name, AUBC_DICE, HD95.name, "annotation/cover_radius")
 COLUMNS = [
     "tags.`recipe`",
     "tags.`seed`",
     "tags.`dataset`",
     "tags.`annotation`",
-    "metrics.`dice`",
+    f"metrics.`{DICE.name}`",
     f"metrics.`{AUBC_DICE}`",
-    "metrics.`hd95_mm`",
+    f"metrics.`{HD95.name}`",
     "metrics.`annotation/cost`",
     "attributes.`Dataset`",
 ]

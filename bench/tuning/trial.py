@@ -13,6 +13,7 @@ import numpy as np
 
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.metrics.curve import aubc
+from alseg_core.metrics.metric import DICE
 from alseg_core.results import RunFolder, write_atomic
 from alseg_core.vocabulary import RoundRecord
 from bench.launchers.failures import reason_of
@@ -62,7 +63,7 @@ def score(records: Sequence[RoundRecord]) -> float:
 
     Trapezoid over labelled slices, divided by their range. Raises AlsegError when no volume has any foreground.
     """
-    dice = [record.summary["dice"] for record in records]
+    dice = [record.summary[DICE.name] for record in records]
     defined = [value for value in dice if value is not None]
     if len(defined) < len(dice) or not dice:
         raise AlsegError("no Dice to judge by: none of the validation volumes has foreground.")

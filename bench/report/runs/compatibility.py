@@ -50,7 +50,7 @@ class Signature:
             recipe=run.recipe,
             budgets=run.budgets,
             data=_text([dataset, run.data_key]) if config else None,
-            scored=_text({"part": "test", **config.get("evaluate", {})}),  # older ones do not name the part
+            scored=_text({**{"part": "test", **config.get("evaluate", {})}, "metrics": None}),  # further ones add columns
             rest=_text([config.get("annotation"), config.get("cover"), config.get("members")]),
             steps=_text(train.get("iterations_full")),
             network=_text(train.get("network", {}).get("name")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alseg_core.errors import ResultsError
+from alseg_core.metrics.metric import Metric
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.schema import check
@@ -40,6 +42,13 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     records: tuple[RoundRecord, ...] = ()
     failure: str | None = None
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Name -> metric that the run records besides the built-in ones."""
+        known = {field.name for field in dataclasses.fields(Metric)}
+        found = [{key: value for key, value in facts.items() if key in known} for facts in self.environment.get("metrics", ())]
+        return {facts["name"]: Metric(**facts) for facts in found}
 
     @property
     def finished(self) -> bool:

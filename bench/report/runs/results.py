@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from alseg_core.metrics.means import volume_means
+from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.compatibility import separate
 from bench.report.runs.provenance import Savings, Setting, by_setting, facts, savings, scored_on, warnings
@@ -20,8 +22,8 @@ SETTING = ["dataset", "annotation", "schedule"]
 ROUND = [*SETTING, "recipe", "seed", "key", "round", "budget", "labelled", "fraction", "cost", "marked", "foreground"]
 SCORES = [*ROUND, "metric", "value"]
 VOLUMES = [*ROUND, "case", "patient", "dice"]
-METRICS = ("dice", "hd95_mm", "assd_mm", "nsd")
 CLASSES = [*ROUND, "case", "patient", "class", *METRICS, "empty"]
+"""Columns of ``Results.classes``; a run's further metrics stand after the built-in ones."""
 SECONDS = [*SETTING, "recipe", "seed", "key", "round", "part", "seconds"]
 RUNS = [*SETTING, "recipe", "seed", "key", "study", "rounds", "wanted", "state", "reason"]
 
@@ -65,6 +67,7 @@ class Results:
     classes: pd.DataFrame = _empty(CLASSES)
     runs: pd.DataFrame = _empty(RUNS)
     folders: dict[str, Path] = field(default_factory=dict)
+    metrics: dict[str, Metric] = field(default_factory=lambda: dict(METRICS))
     facts: dict[Setting, dict[str, str]] = field(default_factory=dict)
     scored: dict[Setting, str] = field(default_factory=dict)
     savings: Savings | None = None
@@ -81,6 +84,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
     """
     found = find([folders] if isinstance(folders, Path) else folders)
     runs, notes = separate(found.runs)
+    metrics = {**METRICS, **{name: metric for run in runs for name, metric in run.metrics.items()}}
     scores: list[tuple[Any, ...]] = []
     volumes: list[tuple[Any, ...]] = []
     classes: list[tuple[Any, ...]] = []
@@ -98,7 +102,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
             patients = {row["case"]: row.get("patient") for row in record.volumes}
             volumes += [(*at, case, patients[case], dice) for case, dice in _volume_dice(record)]
             for row in record.volumes:
-                measures = (_number(row.get(metric)) for metric in METRICS)
+                measures = (_number(row.get(metric)) for metric in metrics)
                 what = (row["case"], patients[row["case"]], row["class"])
                 classes.append((*at, *what, *measures, row.get("empty", "")))
             seconds += [(*who, record.round, part, value) for part, value in record.seconds.items()]
@@ -120,9 +124,10 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         sources=found.sources,
         origins=origins,
         peak_mb=max(peaks, default=None),
-        classes=pd.DataFrame(classes, columns=CLASSES),
+        classes=pd.DataFrame(classes, columns=[*CLASSES[:-1], *list(metrics)[len(METRICS) :], CLASSES[-1]]),
         runs=pd.DataFrame([_row(run) for run in runs], columns=RUNS),
         folders={run.key: run.folder for run in runs},
+        metrics=metrics,
         facts={setting: facts(own) for setting, own in by_setting(runs).items()},
         scored={setting: scored_on(own) for setting, own in by_setting(runs).items()},
         savings=savings(runs),
@@ -147,10 +152,6 @@ def _row(run: Run) -> tuple[Any, ...]:
 
 
 def _volume_dice(record: RoundRecord) -> list[tuple[str, float]]:
-    """(case, mean Dice over its classes) of a round; volumes without a defined class are left out."""
-    by_case: dict[str, list[float]] = {}
-    for row in record.volumes:
-        dice = _number(row["dice"])
-        if not math.isnan(dice):
-            by_case.setdefault(str(row["case"]), []).append(dice)
-    return [(case, sum(values) / len(values)) for case, values in by_case.items()]
+    """Return (case, mean Dice over its classes) of a round; volumes without a defined class are left out."""
+    means = volume_means(record.volumes, DICE.name)
+    return [(case, mean) for case, mean in means.items() if mean is not None]

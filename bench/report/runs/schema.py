@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from alseg_core.errors import ResultsError
+from alseg_core.metrics.metric import DICE, METRICS
 from alseg_core.vocabulary import RoundRecord
 
 
@@ -21,11 +23,7 @@ class _Row(_Part):
     case: str
     patient: str | None = None
     structure: str = Field(alias="class")
-    dice: float | None
-    hd95_mm: float | None = None
-    assd_mm: float | None = None
-    nsd: float | None = None
-    empty: str | bool | None = None  # older ones only say that it is
+    empty: str | bool | None = None  # older rows only say whether it is empty
 
 
 class _Signals(_Part):
@@ -38,7 +36,7 @@ class _Round(_Part):
     cost: float
     cover_radius: float
     members: list[dict[str, float]]
-    volumes: list[_Row]
+    volumes: list[dict[str, Any]]
     summary: dict[str, float | None]
     seconds: dict[str, float]
     signals: _Signals
@@ -71,6 +69,11 @@ class _Data(_Part):
     iterations: list[int] = []
 
 
+class _Metric(_Part):
+    name: str
+    title: str
+
+
 class _Environment(_Part):
     device: str | None = None
     gpu: str | None = None
@@ -78,6 +81,15 @@ class _Environment(_Part):
     commit: str | None = None
     packages: dict[str, str] = {}
     data: _Data = _Data()
+    metrics: list[_Metric] = []
+
+
+@cache
+def _round_with(further: tuple[str, ...]) -> type[_Round]:
+    """Return the shape of a round whose rows hold Dice and, perhaps, the other metrics."""
+    fields: dict[str, Any] = {name: (float | None, None) for name in (*METRICS, *further)}
+    row = create_model("Row", __base__=_Row, **{**fields, DICE.name: (float | None, ...)})
+    return create_model("Round", __base__=_Round, volumes=(list[row], ...))
 
 
 def check(config: Mapping[str, Any] | None, environment: Mapping[str, Any], records: Sequence[RoundRecord]) -> None:
@@ -85,9 +97,10 @@ def check(config: Mapping[str, Any] | None, environment: Mapping[str, Any], reco
 
     config: None for a run that never started.
     """
+    metrics = tuple(metric["name"] for metric in environment.get("metrics", ()))
     parts: list[tuple[str, type[_Part], Any]] = [
         ("environment.json", _Environment, environment),
-        *((f"rounds.jsonl, round {record.round}", _Round, vars(record)) for record in records),
+        *((f"rounds.jsonl, round {record.round}", _round_with(metrics), vars(record)) for record in records),
     ]
     if config is not None:
         parts.insert(0, ("config.json", _Configuration, config))

@@ -10,7 +10,8 @@ import pandas as pd
 from alseg_core.metrics.curve import AUBC_DICE, aubc
 from bench.report.runs.results import SETTING, Results
 
-METRICS = ("dice", "hd95_mm", "assd_mm", "nsd", "cover_radius", "empty_predictions", "empty_truths")
+FURTHER = ("cover_radius", "empty_predictions", "empty_truths")
+"""Rows of the table that are no metric of a structure."""
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "sd", "seeds"]
 LEGEND = (
     "Means over test volumes of the mean over their classes; sd over seeds. empty_predictions: structures (volume x "
@@ -24,12 +25,13 @@ def _spread(values: pd.Series) -> dict[str, float]:
 
 
 def comparison(results: Results) -> pd.DataFrame:
-    """One row a setting, recipe, budget and metric, columns :data:`COLUMNS`; sd over seeds, ddof 1, NaN for one seed.
+    """Return a row per setting, recipe, budget and metric, columns :data:`COLUMNS`.
 
-    Metrics are :data:`METRICS` and the Dice of each class. cost: full-slice equivalents bought so far, mean over seeds.
-    AUBC of Dice is a metric over all budgets; it counts only the runs that have them all.
+    Metrics are those of the runs, :data:`FURTHER` and the Dice of each class. sd: over seeds, ddof 1, NaN for one seed.
+    cost: full-slice equivalents bought so far, mean over seeds. AUBC of Dice is a metric over all budgets, of complete
+    runs only.
     """
-    names = [*METRICS, *sorted({m for m in results.scores["metric"] if m.startswith("dice_")})]
+    names = [*results.metrics, *FURTHER, *sorted({m for m in results.scores["metric"] if m.startswith("dice_")})]
     scores = results.scores[results.scores["metric"].isin(names)]
     rows: list[dict[str, Any]] = []
     for group, part in scores.groupby([*SETTING, "recipe", "round", "metric"], sort=False):

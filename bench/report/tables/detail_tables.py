@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from alseg_core.metrics.metric import DICE
 from bench.report.analysis import BASELINE, CLAIM, Analysis
 from bench.report.runs.provenance import Setting
 from bench.report.runs.results import SETTING, Results
@@ -195,11 +196,11 @@ def measures(results: Results, setting: Setting) -> Sheet:
     """Distances and Dice of each class at the last budget."""
     scores = of(results.scores, setting)
     last = scores[scores["round"] == scores["round"].max()] if len(scores) else scores
-    names = {"hd95_mm": ("HD95 (mm)", ".1f"), "assd_mm": ("ASSD (mm)", ".2f"), "nsd": ("NSD", ".3f")}
-    classes = list(dict.fromkeys(m for m in last["metric"] if m.startswith("dice_")))
-    shown = {"dice": ("Dice", ".3f"), **names, **{m: (m.replace("dice_", "Dice ", 1), ".3f") for m in classes}}
+    shown = {name: (metric.heading, f".{metric.decimals}f") for name, metric in results.metrics.items()}
+    by_class = dict.fromkeys(name for name in last["metric"] if name.startswith("dice_"))
+    shown |= {name: (name.replace("dice_", "Dice ", 1), ".3f") for name in by_class}
     means = last.groupby(["recipe", "metric"], sort=False)["value"].mean().to_dict()
-    recipes = sorted(set(last["recipe"]), key=lambda r: -means.get((r, "dice"), -1.0))
+    recipes = sorted(set(last["recipe"]), key=lambda r: -means.get((r, DICE.name), -1.0))
     lines = [
         Line([Entry(r), *(_number(means.get((r, m), math.nan), how) for m, (_, how) in shown.items())], (r,))
         for r in recipes
@@ -207,8 +208,8 @@ def measures(results: Results, setting: Setting) -> Sheet:
     budget = last["budget"].iloc[0] if len(last) else ""
     return Sheet(
         f"Other measures at the last budget, {budget}",
-        "Means over volumes, classes and seeds. HD95, ASSD: distances between surfaces, smaller is better. NSD: share "
-        "of the surface within tolerance. An empty prediction counts with the volume's diagonal.",
+        f"Means over volumes, classes and seeds. {' '.join(metric.legend for metric in results.metrics.values())} "
+        "An empty prediction counts as Dice 0, NSD 0 and a distance of the volume's diagonal.",
         ["recipe", *(name for name, _ in shown.values())],
         lines,
     )
