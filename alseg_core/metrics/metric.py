@@ -71,5 +71,5 @@ class Scorer(Protocol):
         ...
 
 
-SCORERS: Registry[Scorer] = Registry("metric", {})
+SCORERS: Registry[Scorer] = Registry("metric", {}, Scorer)
 """Name -> scorer. :data:`METRICS` are computed without one; ``SCORERS.add(name, Class)`` registers another."""
