@@ -23,6 +23,7 @@ from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
 from alseg_core.strategies.random import Random
 from alseg_core.training.trainer import Trainer
+from alseg_core.vocabulary import REFERENCE_PREFIX, reads_ground_truth
 
 
 @component
@@ -66,10 +67,10 @@ class Recipe:
                     else "uses no embedding; remove embed."
                 )
             )
-        if self.strategy.reads_ground_truth != self.name.startswith("oracle_"):
+        if self.strategy.reads_ground_truth != reads_ground_truth(self.name):
             raise ConfigError(
-                f"recipe {self.name!r}: names starting with 'oracle_' are for strategies that read ground truth, "
-                "and only for those."
+                f"recipe {self.name!r}: names starting with {REFERENCE_PREFIX!r} are for strategies that read ground "
+                "truth, and only for those."
             )
 
     @property

@@ -15,9 +15,22 @@ from numpy.typing import NDArray
 IGNORE = 255
 """Label value of an unmarked pixel."""
 
+BASELINE = "random"
+"""Recipe that the others are compared with."""
+REFERENCE_PREFIX = "oracle_"
+"""Beginning of the names of recipes that read ground truth. They show what is possible and do not compete.
+
+An oracle in :mod:`alseg_core.oracles` is something else: the simulated annotator, which every recipe buys labels from.
+"""
+
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 LabelArray = NDArray[np.uint8]
+
+
+def reads_ground_truth(recipe: str) -> bool:
+    """Return whether a recipe of this name is a reference that reads ground truth."""
+    return recipe.startswith(REFERENCE_PREFIX)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from alseg_core.strategies.coreset import Coreset
 from alseg_core.strategies.entropy import Entropy
 from alseg_core.strategies.least_confidence import LeastConfidence
 from alseg_core.strategies.margin import Margin
-from alseg_core.strategies.oracle_foreground import OracleForeground
-from alseg_core.strategies.oracle_greedy import OracleGreedy
+from alseg_core.strategies.oracle_foreground import ForegroundReference
+from alseg_core.strategies.oracle_greedy import GreedyReference
 from alseg_core.strategies.pixel_fusion import PixelFusion
 from alseg_core.strategies.prob_cover import ProbCover
 from alseg_core.strategies.random import Random
@@ -52,8 +52,8 @@ STRATEGIES: Registry[Strategy] = Registry(
         "vaal": Vaal,
         "badge": Badge,
         "uncertain_coreset": UncertainCoreset,
-        "oracle_foreground": OracleForeground,
-        "oracle_greedy": OracleGreedy,
+        "oracle_foreground": ForegroundReference,
+        "oracle_greedy": GreedyReference,
     },
     Strategy,
 )

@@ -13,7 +13,7 @@ from alseg_core.vocabulary import IGNORE, Selection
 
 
 @component
-class OracleForeground(Strategy):
+class ForegroundReference(Strategy):
     """Reference: with probability rho a random slice that holds a randomly drawn class, else any random slice."""
 
     reads_ground_truth: ClassVar[bool] = True

@@ -13,7 +13,7 @@ from alseg_core.vocabulary import IGNORE, Selection
 
 
 @component
-class OracleGreedy(Strategy):
+class GreedyReference(Strategy):
     """Reference: the slices on which the networks are most wrong, balanced over the foreground classes.
 
     Greedy maximisation of sum_c sqrt(sum_{i in picks} e_ic) over foreground classes c; e_ic: pixels of slice i that the

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from alseg_core.errors import ResultsError
 from alseg_core.vocabulary import IGNORE, LabelArray, Volume
+from bench.study.palette import CLASS_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TILES = 24
 COLUMNS = 6
-
-COLOURS = ("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00", "#0072B2")
-"""Foreground classes in turn: the palette of Okabe and Ito, which colour-blind readers tell apart."""
 
 BACKGROUND = "#FFFFFF"
 
@@ -61,7 +59,7 @@ def tiles_of(volume: Volume, heights: Iterable[float]) -> list[Tile]:
 
 def colour(label: int) -> str:
     """Of a class; the palette begins again after seven."""
-    return BACKGROUND if label == 0 else COLOURS[(label - 1) % len(COLOURS)]
+    return BACKGROUND if label == 0 else CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
 
 
 def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence[str]) -> None:

@@ -12,7 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alseg_core.metrics import curve
-from bench.report.runs.results import SETTING, Results
+from alseg_core.vocabulary import BASELINE
+from bench.report.runs.results import Results
+from bench.report.setting import SETTING, references
 from bench.report.statistics import aggregates, power, ranks
 from bench.report.statistics.bootstrap import Resampling, basis
 from bench.report.statistics.budget_summary import Summary, columns, summarise
@@ -75,9 +77,6 @@ POWERS = [
     "seeds_needed_holm",
     "seeds_needed_02_holm",
 ]
-BASELINE = "random"
-REFERENCE = "oracle_"
-"""Recipes of that name read ground truth: shown, but no competitors."""
 CLAIM = 0.02
 """Dice that one would like to tell apart."""
 
@@ -136,7 +135,7 @@ def analyse(results: Results, seed: int = 0) -> Analysis:
     """Analyse every setting of ``results``; ``seed`` is that of the bootstrap. Same input, same numbers."""
     complete = _full_data(results)
     settings: list[tuple[dict[str, Any], _Setting]] = []
-    for names, volumes in results.volumes.groupby(SETTING, sort=False):
+    for names, volumes in results.volume_dice.groupby(SETTING, sort=False):
         setting = dict(zip(SETTING, names, strict=True))
         own = np.logical_and.reduce([results.scores[name] == value for name, value in setting.items()])
         full = complete.get((str(setting["dataset"]), str(setting["annotation"])), (math.nan, math.nan))
@@ -174,7 +173,7 @@ class _Setting:
         self.runs, self.full, self.seed = runs, full, seed
         self.resampling = Resampling.of(int(runs.patient.max()) + 1, seed)
         self.patients = self.resampling.patients.shape[1]
-        self.competes = np.array([not name.startswith(REFERENCE) for name in runs.recipes])
+        self.competes = ~references(runs.recipes)
         self.first, self.second = np.triu_indices(len(runs.recipes), k=1)
         *self.budgets, self.slices, self.cost = (
             summarise(column, self.first, self.second, self.resampling) for column in columns(runs, self.resampling)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.report.analysis import Analysis
 from bench.report.runs.results import Results
+from bench.report.setting import SETTING, short_title
 from bench.report.tables.detail_tables import Sheet, sheets
 from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Panel, panels
@@ -60,7 +61,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
             meaning(analysis, panel.setting),
             sheets(results, analysis, panel.setting),
             results.facts.get(panel.setting, {}),
-            [picture for picture in figures if picture.setting == panel.setting],
+            [picture for picture in figures if picture.scope == panel.setting],
         )
         for panel in panels(results, analysis)
     ]
@@ -79,7 +80,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
         notes=results.notes,
         problems=results.problems,
         sections=sections,
-        figures=[picture for picture in figures if picture.setting not in own],
+        figures=[picture for picture in figures if picture.scope not in own],
         gaps=[_gap(picture) for picture in drawn if picture.path is None and not picture.failed],
         faults=[_gap(picture) for picture in drawn if picture.failed],
         failed=list(results.failed.items()),
@@ -92,8 +93,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
 
 
 def _gap(picture: Drawn) -> str:
-    where = ", ".join(part for part in picture.setting if part not in (None, "default"))
-    return f"{picture.title} ({where}): {picture.reason}"
+    return f"{picture.title} ({short_title(picture.scope)}): {picture.reason}"
 
 
 def _what(results: Results) -> str:
@@ -103,7 +103,7 @@ def _what(results: Results) -> str:
         return ""
     states = runs["state"].value_counts()
     counts = ", ".join(f"{states[state]} {state}" for state in ("finished", "failed", "unfinished") if state in states)
-    settings = len(runs.drop_duplicates(["dataset", "annotation", "schedule"]))
+    settings = len(runs.drop_duplicates(SETTING))
     parts = [
         _plural(len(results.recipes), "recipe"),
         _plural(runs["seed"].nunique(), "seed"),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.report.document import Document
-from bench.report.runs.provenance import FEW_SEEDS, title
+from bench.report.runs.provenance import FEW_SEEDS
+from bench.report.setting import title
 from bench.report.tables.main_table import KEY, NOTHING
 
 HERE = Path(__file__).parent

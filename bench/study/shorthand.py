@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from alseg_core.vocabulary import reads_ground_truth
 from bench.study.catalogue import catalogue
 
 
@@ -19,7 +20,7 @@ def _listed(value: Any) -> Any:
 
 def _recipes(value: Any) -> Any:
     """Replace ``all`` by every recipe of the catalogue, those that read ground truth last."""
-    known = sorted(catalogue("recipe"), key=lambda name: name.startswith("oracle_"))
+    known = sorted(catalogue("recipe"), key=reads_ground_truth)
     listed = _listed(value)
     if not isinstance(listed, Sequence) or "all" not in listed:
         return listed

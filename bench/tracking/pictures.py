@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-COLOURS = np.array(
-    [[0, 0, 0], [213, 94, 0], [0, 114, 178], [240, 228, 66], [0, 158, 115], [204, 121, 167], [86, 180, 233]], np.uint8
-)
-"""Okabe and Ito's, which most colour-blind people can tell apart; class 0 is the background."""
+from bench.study.palette import CLASS_COLOURS
+
+COLOURS = np.array([[0, 0, 0], *(list(bytes.fromhex(colour[1:])) for colour in CLASS_COLOURS)], np.uint8)
+"""RGB of every class; class 0 is the background."""
 ROWS, WIDTH, HEAD = 8, 192, 14
 
 

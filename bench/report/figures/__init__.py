@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.report.figures.annotation_time import ANNOTATION_TIME
 from bench.report.figures.cover import COVER
 from bench.report.figures.curves import CURVES
-from bench.report.figures.drawing import Drawing, Drawn, Setting
+from bench.report.figures.drawing import Drawing, Drawn
 from bench.report.figures.embedding import EMBEDDING
 from bench.report.figures.forest import AREAS, IMPROVEMENT
 from bench.report.figures.highlight import settings
@@ -20,6 +20,7 @@ from bench.report.figures.seconds import SECONDS
 from bench.report.figures.selected import SELECTED
 from bench.report.figures.style import WIDTH, save, styled
 from bench.report.runs.results import Results
+from bench.report.setting import Scope
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -56,7 +57,7 @@ def draw_all(results: Results, analysis: Analysis, folder: Path) -> list[Drawn]:
     return done
 
 
-def _draw(name: str, drawing: Drawing, setting: Setting, results: Results, analysis: Analysis, path: Path) -> Drawn:
+def _draw(name: str, drawing: Drawing, setting: Scope, results: Results, analysis: Analysis, path: Path) -> Drawn:
     what = (name, drawing.title, drawing.caption, setting)
     try:
         with styled():
@@ -69,7 +70,7 @@ def _draw(name: str, drawing: Drawing, setting: Setting, results: Results, analy
     return Drawn(*what, path=path, wide=figure.get_figwidth() > WIDTH)
 
 
-def _settings(results: Results, drawing: Drawing) -> Iterator[Setting]:
+def _settings(results: Results, drawing: Drawing) -> Iterator[Scope]:
     if drawing.per == "setting":
         yield from settings(results)
     else:
@@ -77,5 +78,5 @@ def _settings(results: Results, drawing: Drawing) -> Iterator[Setting]:
             yield (dataset, None, None)
 
 
-def _slug(setting: Setting) -> str:
+def _slug(setting: Scope) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "_", "-".join(part for part in setting if part is not None)) or "setting"

@@ -9,11 +9,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.report.figures.curves import aside, interval_line, interval_text, scale, window
-from bench.report.figures.drawing import Drawing, Setting, of, title_of
+from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.labels import end_labels
 from bench.report.figures.style import FAINT, QUIET, Look, blank
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of, short_title
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -24,9 +25,9 @@ EACH = 3
 """Best recipes of every kind that stand out where there are many."""
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """One line a recipe, kind of annotation and schedule of a dataset."""
-    cells = of(analysis.cells, setting)
+    cells = rows_of(analysis.cells, setting)
     if cells.empty:
         return "no finished round"
     cells = cells.assign(time=100 * cells["cost"] * cells["fraction"] / cells["labelled"])
@@ -49,7 +50,7 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
                 continue
             drawn = Look(look[name].colour, look[name].marker, KINDS[kinds.index(annotation) % len(KINDS)])
             again = often[name] > 1
-            label = f"{name}, {title_of((str(annotation), str(schedule), None))}" if again else name
+            label = f"{name}, {short_title((str(annotation), str(schedule), None))}" if again else name
             x = aside(line["time"].to_numpy(float), shown.index(name), len(shown), float(cells["time"].max()), log)
             interval_line(axis, x, line, drawn, label)
             ends.append((label, float(x[-1]), float(line["mean"].iloc[-1]), drawn))
@@ -57,7 +58,7 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("annotation time (% of labelling everything in full)")
     axis.set_ylabel(interval_text(results, cells, setting))
-    axis.set_title(title_of(setting))
+    axis.set_title(short_title(setting))
     axis.grid(axis="both")
     window(axis, cells)
     end_labels(axis, ends)

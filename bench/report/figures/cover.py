@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from bench.report.figures.drawing import Drawing, Setting, of, scored, title_of
+from bench.report.figures.drawing import Drawing, scored
 from bench.report.figures.style import blank, colours
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of, short_title
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -23,9 +24,9 @@ FEWEST = 4
 """Points that a rank correlation needs to say anything."""
 
 
-def rounds(results: Results, setting: Setting) -> pd.DataFrame:
+def rounds(results: Results, setting: Scope) -> pd.DataFrame:
     """One row a run and round: round, budget, labelled, recipe, dice, cover_radius."""
-    scores = of(results.scores, setting)
+    scores = rows_of(results.scores, setting)
     scores = scores[scores["metric"].isin(["dice", "cover_radius"])]
     by = ["key", "recipe", "round", "budget", "labelled"]
     table = scores.pivot_table(index=by, columns="metric", values="value", sort=False).reset_index()
@@ -39,9 +40,9 @@ def correlation(part: pd.DataFrame) -> float:
     return float(stats.spearmanr(part["cover_radius"], part["dice"]).statistic)
 
 
-def embedding(results: Results, setting: Setting) -> str:
+def embedding(results: Results, setting: Scope) -> str:
     """In which embedding the radii of a setting are measured, from a run's configuration where there is one."""
-    for key in of(results.scores, setting)["key"].unique():
+    for key in rows_of(results.scores, setting)["key"].unique():
         place = results.folders.get(key, Path()) / CONFIG
         if key in results.folders and place.is_file():
             name = (json.loads(place.read_text()).get("config", {}).get("cover") or {}).get("name")
@@ -50,7 +51,7 @@ def embedding(results: Results, setting: Setting) -> str:
     return "the study's reference embedding"
 
 
-def draw(results: Results, _analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, _analysis: Analysis, setting: Scope) -> Figure | str:
     """One point a recipe, seed and budget; colour and legend by budget."""
     table = rounds(results, setting)
     if table.empty:
@@ -72,7 +73,7 @@ def draw(results: Results, _analysis: Analysis, setting: Setting) -> Figure | st
         )
     axis.set_xlabel(f"cover radius in {embedding(results, setting)} (smaller: nearer to all)")
     axis.set_ylabel(scored(results, setting))
-    axis.set_title(title_of(setting))
+    axis.set_title(short_title(setting))
     axis.grid()
     figure.legend(loc="outside right center", title="labelled slices", handletextpad=0.1)
     return figure

@@ -10,11 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.figures.drawing import Drawing, Setting, of, scored, title_of
+from bench.report.figures.drawing import Drawing, scored
 from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.labels import end_labels
 from bench.report.figures.style import FAINT, Look, blank
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of, short_title
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -23,9 +24,9 @@ LOG_FROM = 12
 """Budgets that span more than so many times the smallest are drawn on a logarithmic axis."""
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """One line a recipe with intervals; where there are many, those that do not stand out are grey."""
-    cells = of(analysis.cells, setting)
+    cells = rows_of(analysis.cells, setting)
     if cells.empty:
         return "no finished round"
     names, look = highlighted(analysis, setting), palette(results, analysis)
@@ -43,7 +44,7 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
     ticks(axis, cells["labelled"])
     axis.set_xlabel("labelled slices")
     axis.set_ylabel(interval_text(results, cells, setting))
-    axis.set_title(title_of(setting))
+    axis.set_title(short_title(setting))
     axis.grid(axis="y")
     window(axis, cells)
     end_labels(axis, ends)
@@ -70,7 +71,7 @@ def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, lab
     )
 
 
-def interval_text(results: Results, cells: pd.DataFrame, setting: Setting) -> str:
+def interval_text(results: Results, cells: pd.DataFrame, setting: Scope) -> str:
     """Axis title that says over what the intervals are."""
     over = {"seeds x volumes": "seeds and volumes", "volumes": "volumes alone"}
     kinds = [over.get(kind, kind) for kind in cells.get("interval", pd.Series(dtype=object)).dropna().unique() if kind]

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.report.runs.results import SETTING, Results
+from bench.report.runs.results import Results
+from bench.report.setting import Scope
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
-
-Setting = tuple[str, str | None, str | None]
-"""(dataset, annotation, schedule); None stands for all of them."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Drawing:
 
     title: str
     caption: str
-    draw: Callable[[Results, Analysis, Setting], Figure | str]
+    draw: Callable[[Results, Analysis, Scope], Figure | str]
     per: Literal["setting", "dataset"] = "setting"
 
 
@@ -44,28 +41,14 @@ class Drawn:
     name: str
     title: str
     caption: str
-    setting: Setting
+    scope: Scope
     path: Path | None
     reason: str = ""
     failed: bool = False
     wide: bool = False
 
 
-def of(frame: pd.DataFrame, setting: Setting) -> pd.DataFrame:
-    """Rows of a setting."""
-    keep = pd.Series(True, index=frame.index)
-    for column, value in zip(SETTING, setting, strict=True):
-        if value is not None:
-            keep &= frame[column] == value
-    return frame[keep]
-
-
-def title_of(setting: Setting) -> str:
-    """A setting in words; the schedule that everyone has goes without saying."""
-    return ", ".join(str(part) for part in setting if part not in (None, "default"))
-
-
-def scored(results: Results, setting: Setting) -> str:
+def scored(results: Results, setting: Scope) -> str:
     """What the scores are: "test Dice", or "validation Dice" where no run looked at test volumes."""
     own = [part for known, part in results.scored.items() if setting in (known, (known[0], None, None))]
     return "validation Dice" if own and set(own) == {"val"} else "test Dice"

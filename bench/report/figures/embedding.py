@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bench.report.figures.drawing import Drawing, Setting
+from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import ranking
 from bench.report.figures.runfiles import Arrays, arrays
 from bench.report.figures.style import FAINT, FULL, HUES, INK, WIDE_DPI
 from bench.report.runs.results import Results
+from bench.report.setting import Scope
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -80,7 +81,7 @@ def by_size(names: NDArray[np.int64]) -> NDArray[np.int64]:
     return numbers
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Rows: embeddings; columns: the same points coloured by patient, position in the volume and k-means cluster."""
     found = arrays(results, setting, "embedding", ("points", "patient", "position", "labelled", "digest"))
     found = {recipe: content for recipe, content in found.items() if len(content["points"])}

@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.figures.drawing import Drawing, Setting, of, scored, title_of
+from alseg_core.vocabulary import BASELINE, reads_ground_truth
+from bench.report.figures.drawing import Drawing, scored
 from bench.report.figures.highlight import highlighted, palette, ranking
 from bench.report.figures.style import QUIET, Look, blank
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of, short_title
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -26,7 +28,7 @@ def rows_height(count: int) -> float:
     return 1.3 + ROW * max(count, 3)
 
 
-def rows_of(axis: Axes, names: list[str]) -> None:
+def name_rows(axis: Axes, names: list[str]) -> None:
     """Names down the left side, the first on top."""
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
@@ -41,7 +43,7 @@ def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: 
         recipe, mean, low, high = row
         own = look[recipe]
         axis.plot([low, high], [i, i], color=own.colour, linewidth=2, alpha=0.55, solid_capstyle="butt")
-        hollow = recipe == "random" or recipe.startswith("oracle_")
+        hollow = recipe == BASELINE or reads_ground_truth(recipe)
         axis.plot(
             [mean],
             [i],
@@ -54,32 +56,32 @@ def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: 
         )
 
 
-def _areas(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
-    areas = of(analysis.areas, setting)
+def _areas(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
+    areas = rows_of(analysis.areas, setting)
     areas = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
     areas = areas.sort_values("mean", ascending=False, kind="stable")
     if areas.empty:
         return "no AUBC: it needs runs with two budgets or more that are finished"
     figure, axis = blank(rows_height(len(areas)))
-    random = areas[areas["recipe"] == "random"]
+    random = areas[areas["recipe"] == BASELINE]
     if len(random):
         axis.axvspan(random["low"].iloc[0], random["high"].iloc[0], color="#eeeeee", linewidth=0, zorder=0)
         axis.axvline(random["mean"].iloc[0], color=QUIET, linewidth=1, zorder=0)
     points(axis, areas, ("mean", "low", "high"), _looks(results, analysis, setting))
-    rows_of(axis, _with_seeds(areas))
+    name_rows(axis, _with_seeds(areas))
     axis.set_xlabel(f"AUBC of {scored(results, setting)} over slices, 95 % interval")
-    axis.set_title(title_of(setting))
+    axis.set_title(short_title(setting))
     return figure
 
 
-def _improvement(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
-    standing = of(analysis.standing, setting)
-    if "random" not in set(standing["recipe"]):
+def _improvement(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
+    standing = rows_of(analysis.standing, setting)
+    if BASELINE not in set(standing["recipe"]):
         return "no runs of random to compare with"
-    rows = standing[standing["improvement"].notna() & (standing["recipe"] != "random")]
+    rows = standing[standing["improvement"].notna() & (standing["recipe"] != BASELINE)]
     if rows.empty:
         return "no recipe beside random has a whole run"
-    seeds = of(analysis.areas, setting)["seeds"].max()
+    seeds = rows_of(analysis.areas, setting)["seeds"].max()
     if seeds < 2:
         return "one seed: a probability needs several runs of a recipe"
     rank = {recipe: i for i, recipe in enumerate(ranking(analysis, setting))}
@@ -87,15 +89,15 @@ def _improvement(results: Results, analysis: Analysis, setting: Setting) -> Figu
     figure, axis = blank(rows_height(len(rows)))
     axis.axvline(0.5, color=QUIET, linewidth=1, zorder=0)
     points(axis, rows, ("improvement", "improvement_low", "improvement_high"), _looks(results, analysis, setting))
-    rows_of(axis, list(rows["recipe"]))
+    name_rows(axis, list(rows["recipe"]))
     axis.set_xlim(-0.03, 1.03)
     axis.set_xticks(np.linspace(0, 1, 5), ["0", ".25", ".5", ".75", "1"])
     axis.set_xlabel("probability of a higher AUBC than random, 95 % interval")
-    axis.set_title(title_of(setting))
+    axis.set_title(short_title(setting))
     return figure
 
 
-def _looks(results: Results, analysis: Analysis, setting: Setting) -> dict[str, Look]:
+def _looks(results: Results, analysis: Analysis, setting: Scope) -> dict[str, Look]:
     """Colours as in the curves: grey for what does not stand out."""
     shown = highlighted(analysis, setting)
     table = palette(results, analysis)

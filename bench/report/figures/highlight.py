@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bench.report.figures.drawing import Setting, of
+from alseg_core.vocabulary import BASELINE, reads_ground_truth
 from bench.report.figures.style import Look, looks
-from bench.report.runs.results import SETTING, Results
+from bench.report.runs.results import Results
+from bench.report.setting import SETTING, Scope, rows_of
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -19,17 +20,17 @@ BEST = 6
 """So many of the best are, where there are more."""
 
 
-def settings(results: Results) -> list[Setting]:
+def settings(results: Results) -> list[Scope]:
     """Those with at least one finished round, in the order in which they were found."""
     rows = results.scores[SETTING].drop_duplicates().itertuples(index=False, name=None)
     return [(str(dataset), str(annotation), str(schedule)) for dataset, annotation, schedule in rows]
 
 
-def ranking(analysis: Analysis, setting: Setting) -> list[str]:
+def ranking(analysis: Analysis, setting: Scope) -> list[str]:
     """Recipes of a setting, best first: by AUBC on slices, then, and where there is none, by the last Dice."""
-    areas = of(analysis.areas, setting)
+    areas = rows_of(analysis.areas, setting)
     area = areas[areas["axis"] == "slices"].set_index("recipe")["mean"].to_dict()
-    cells = of(analysis.cells, setting).sort_values("round")
+    cells = rows_of(analysis.cells, setting).sort_values("round")
     last = cells.groupby("recipe", sort=False)["mean"].last().to_dict()
     first = [str(recipe) for recipe in last]
 
@@ -42,15 +43,15 @@ def ranking(analysis: Analysis, setting: Setting) -> list[str]:
 
 def references(recipes: Iterable[str]) -> list[str]:
     """Random, and the first that reads ground truth: what others are held against."""
-    return [r for r in recipes if r == "random"] + [r for r in recipes if r.startswith("oracle_")][:1]
+    return [r for r in recipes if r == BASELINE] + [r for r in recipes if reads_ground_truth(r)][:1]
 
 
-def highlighted(analysis: Analysis, setting: Setting, most: int = MANY, best: int = BEST) -> list[str]:
+def highlighted(analysis: Analysis, setting: Scope, most: int = MANY, best: int = BEST) -> list[str]:
     """All recipes, best first, or where there are more than ``most`` the ``best`` ones and the references."""
     ranked = ranking(analysis, setting)
     if len(ranked) <= most:
         return ranked
-    kept = {*references(ranked), *[r for r in ranked if not r.startswith("oracle_") and r != "random"][:best]}
+    kept = {*references(ranked), *[r for r in ranked if not reads_ground_truth(r) and r != BASELINE][:best]}
     return [recipe for recipe in ranked if recipe in kept]
 
 

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from alseg_core.vocabulary import IGNORE, LabelArray
-from bench.report.figures.style import CLASSES, WIDE_DPI
+from bench.report.figures.style import WIDE_DPI
+from bench.study.palette import CLASS_COLOURS
 
 GAP = 0.06
 """Between pictures, as a share of their width."""
@@ -30,12 +31,17 @@ class Tile:
     caption: str = ""
 
 
+def _colour(label: int) -> tuple[float, float, float]:
+    """Return the colour of a foreground class by its number."""
+    return to_rgb(CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)])
+
+
 def painted(image: NDArray[np.uint8], labels: LabelArray, strength: float) -> NDArray[np.float64]:
     """Image (h, w) with its marked pixels tinted by class; IGNORE and background stay as they are. (h, w, 3)."""
     grey = np.repeat((image // GREYS * GREYS)[..., None] / 255.0, 3, axis=-1)
     for label in np.unique(labels[(labels > 0) & (labels != IGNORE)]):
         at = labels == label
-        grey[at] = (1 - strength) * grey[at] + strength * np.array(to_rgb(CLASSES[(int(label) - 1) % len(CLASSES)]))
+        grey[at] = (1 - strength) * grey[at] + strength * np.array(_colour(int(label)))
     return grey
 
 
@@ -91,7 +97,7 @@ def draw(
         axis.text(x, top - 0.05, name, ha="center", va="bottom", fontsize=size, gid="column")
     axis.set_xlim(0, width)
     axis.set_ylim(height, 0)
-    handles = [Patch(color=CLASSES[i % len(CLASSES)], label=name) for i, name in enumerate(classes)]
+    handles = [Patch(color=_colour(i), label=name) for i, name in enumerate(classes, start=1)]
     if handles:
         figure.legend(handles=handles, loc="lower center", ncols=min(len(handles), 6), handlelength=1)
     return figure

@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.report.figures import mosaic
-from bench.report.figures.drawing import Drawing, Setting, of
+from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted
 from bench.report.figures.runfiles import Arrays, arrays, classes, first_runs
 from bench.report.figures.style import FULL
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -23,15 +24,15 @@ MARGIN = 0.15
 """Of the structure's size, left around it on each side."""
 
 
-def hardest(results: Results, setting: Setting, among: set[str]) -> list[str]:
+def hardest(results: Results, setting: Scope, among: set[str]) -> list[str]:
     """The cases with the lowest Dice at the last budget, averaged over seeds, then recipes; the hardest first."""
-    volumes = of(results.volumes, setting)
+    volumes = rows_of(results.volume_dice, setting)
     last = volumes[(volumes["round"] == volumes["round"].max()) & volumes["case"].isin(among)]
     by_recipe = last.groupby(["case", "recipe"])["dice"].mean()
     return [str(case) for case in by_recipe.groupby("case").mean().sort_values(kind="stable").index[:CASES]]
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Rows: cases; columns: image, truth and predictions of the recipes of the lowest seed, best first."""
     found = arrays(results, setting, "examples", ("image", "truth", "prediction", "case", "z"))
     if not found:
@@ -41,7 +42,7 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
     cases = hardest(results, setting, among)
     if not cases:
         return "the runs show no test case in common"
-    volumes = of(results.volumes, setting)
+    volumes = rows_of(results.volume_dice, setting)
     volumes = volumes[volumes["key"].isin(first_runs(results, setting).values())]
     last = volumes[volumes["round"] == volumes["round"].max()].set_index(["recipe", "case"])["dice"]
     tiles = []

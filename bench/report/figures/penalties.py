@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.report.figures.drawing import Drawing, Setting, of, title_of
+from bench.report.figures.drawing import Drawing
 from bench.report.figures.style import DPI, FULL, INK, WIDTH
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of, short_title
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -32,9 +33,9 @@ def matrix(penalties: pd.DataFrame, column: str) -> pd.DataFrame:
     return table.loc[order, order]
 
 
-def draw(_results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Heat map with its numbers; what Holm's correction leaves is framed."""
-    penalties = of(analysis.penalties, setting)
+    penalties = rows_of(analysis.penalties, setting)
     if penalties.empty:
         return "no pair of recipes has two seeds or more in common, which the paired test needs"
     table = matrix(penalties, "penalty")
@@ -74,7 +75,7 @@ def draw(_results: Results, analysis: Analysis, setting: Setting) -> Figure | st
     axis.spines[:].set_visible(False)
     axis.set_xlabel("loser")
     axis.set_ylabel("winner")
-    axis.set_title(title_of(setting))
+    axis.set_title(short_title(setting))
     figure.colorbar(image, ax=axis, shrink=0.7, label="share of budgets lost")
     return figure
 

@@ -10,19 +10,21 @@ from numpy.typing import NDArray
 
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
-from bench.report.figures.drawing import Setting, of
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def first_runs(results: Results, setting: Setting) -> dict[str, str]:
+def first_runs(results: Results, setting: Scope) -> dict[str, str]:
     """Recipe -> key of its run of the lowest seed that has finished rounds."""
-    runs = of(results.scores, setting)[["recipe", "seed", "key"]].drop_duplicates().sort_values("seed", kind="stable")
+    runs = (
+        rows_of(results.scores, setting)[["recipe", "seed", "key"]].drop_duplicates().sort_values("seed", kind="stable")
+    )
     return dict(reversed([(str(r), str(k)) for r, _, k in runs.itertuples(index=False, name=None)]))
 
 
-def arrays(results: Results, setting: Setting, name: str, wanted: tuple[str, ...]) -> dict[str, Arrays]:
+def arrays(results: Results, setting: Scope, name: str, wanted: tuple[str, ...]) -> dict[str, Arrays]:
     """Recipe -> content of NAME.npz of its first run; without recipes that have none, or one of an older form.
 
     Raises ResultsError for a file that is damaged.
@@ -43,7 +45,7 @@ def arrays(results: Results, setting: Setting, name: str, wanted: tuple[str, ...
     return found
 
 
-def classes(results: Results, setting: Setting) -> list[str]:
+def classes(results: Results, setting: Scope) -> list[str]:
     """Names of the foreground classes, from a run's configuration; none where it is not there."""
     for key in first_runs(results, setting).values():
         if key in results.folders and (results.folders[key] / "config.json").exists():

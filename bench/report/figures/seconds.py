@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.report.figures.drawing import Drawing, Setting, of, title_of
-from bench.report.figures.forest import rows_height, rows_of
+from bench.report.figures.drawing import Drawing
+from bench.report.figures.forest import name_rows, rows_height
 from bench.report.figures.style import DPI, QUIET, WIDTH
 from bench.report.runs.results import Results
+from bench.report.setting import Scope, rows_of, short_title
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -29,13 +30,13 @@ def per_round(seconds: pd.DataFrame) -> pd.DataFrame:
     return table.loc[table.sum(axis=1).sort_values(kind="stable").index]
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Stacked bars of seconds, and beside them the annotation cost at the last budget."""
-    seconds = of(results.seconds, setting)
+    seconds = rows_of(results.seconds, setting)
     if seconds.empty:
         return "no finished round"
     table = per_round(seconds)
-    cells = of(analysis.cells, setting).sort_values("round").groupby("recipe").last()
+    cells = rows_of(analysis.cells, setting).sort_values("round").groupby("recipe").last()
     share = (100 * cells["cost"] * cells["fraction"] / cells["labelled"]).reindex(table.index)
     figure = Figure(figsize=(WIDTH, rows_height(len(table)) + 0.6), dpi=DPI, layout="constrained")
     differ = share.max() - share.min() > 0.01 * share.max()
@@ -52,10 +53,10 @@ def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str
     for i, total in enumerate(start):
         left.text(total, i, f" {total:.3g}", va="center", fontsize=9)
     left.set_xlim(0, start.max() * 1.14)
-    rows_of(left, list(table.index))
+    name_rows(left, list(table.index))
     same = "" if differ else f"\n(labels: {share.max():.2g} % of labelling everything in full, whatever the recipe)"
     left.set_xlabel(f"mean seconds of a round{same}")
-    left.set_title(title_of(setting))
+    left.set_title(short_title(setting))
     figure.legend(loc="outside lower left", ncols=5, handlelength=1, columnspacing=1.2)
     for right in rest:
         right.barh(y, share.to_numpy(), height=0.72, color=QUIET)

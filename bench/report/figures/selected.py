@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.report.figures import mosaic
-from bench.report.figures.drawing import Drawing, Setting
+from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted, ranking
 from bench.report.figures.runfiles import Arrays, arrays, classes
 from bench.report.figures.style import FULL
 from bench.report.runs.results import Results
+from bench.report.setting import Scope
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -34,7 +35,7 @@ def same_picks(found: dict[str, Arrays], order: list[str]) -> list[tuple[list[st
     return [(names, found[names[0]]) for names in groups.values()]
 
 
-def draw(results: Results, analysis: Analysis, setting: Setting) -> Figure | str:
+def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Rows: recipes, best first; columns: the first picks of the first round of the lowest seed."""
     found = arrays(results, setting, "selected", WANTED)
     if not found:

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from alseg_core.vocabulary import BASELINE, reads_ground_truth
+
 WIDTH = 6.4
 """Inches of a picture that a phone shows whole: at 390 pixels a letter of 11 points is 9 pixels high."""
 FULL = 9.6
@@ -25,8 +27,6 @@ HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A51
 """Okabe and Ito's palette without its yellow, and further tones for long lists."""
 MARKERS = "osD^vP<>Xh"
 LINES: tuple[Any, ...] = ("-", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
-CLASSES = ("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00", "#0072B2")
-"""Foreground classes in turn."""
 
 RC: Any = {
     "font.family": "DejaVu Sans",
@@ -66,11 +66,11 @@ def looks(recipes: Sequence[str]) -> dict[str, Look]:
     table: dict[str, Look] = {}
     turn = 0
     for recipe in recipes:
-        if recipe == "random":
+        if recipe == BASELINE:
             table[recipe] = Look("#000000")
             continue
         again, number = divmod(turn, len(HUES))
-        line = "--" if recipe.startswith("oracle_") else LINES[again % len(LINES)]
+        line = "--" if reads_ground_truth(recipe) else LINES[again % len(LINES)]
         table[recipe] = Look(HUES[number], MARKERS[(1 + number + again) % len(MARKERS)], line)
         turn += 1
     return table

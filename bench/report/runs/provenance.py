@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.runs.discover import Run
+from bench.report.setting import Setting, title
 
 UNKNOWN = "not recorded"
 FEW_PATIENTS = 20
@@ -24,8 +25,6 @@ ALIKE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "commits of alseg": lambda place: place.get("commit"),
 }
 """What the runs of one setting should share, of their environment; None where it is not recorded."""
-
-Setting = tuple[str, str, str]
 
 
 def by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
@@ -248,10 +247,3 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
 def _names(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def title(setting: Setting, origin: str | None = None) -> str:
-    """A setting for a reader. origin: where its labels come from."""
-    dataset, annotation, schedule = setting
-    kind = f"{annotation} ({origin})" if origin else annotation
-    return f"{dataset}, {kind}" + ("" if schedule == "default" else f", budgets {schedule}")

@@ -14,16 +14,15 @@ from alseg_core.metrics.means import volume_means
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.compatibility import separate
-from bench.report.runs.provenance import Savings, Setting, by_setting, facts, savings, scored_on, warnings
+from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
 from bench.report.runs.discover import Run, find
+from bench.report.setting import SETTING, Setting
 
-SETTING = ["dataset", "annotation", "schedule"]
-"""What runs must share to be compared with one another."""
 ROUND = [*SETTING, "recipe", "seed", "key", "round", "budget", "labelled", "fraction", "cost", "marked", "foreground"]
 SCORES = [*ROUND, "metric", "value"]
-VOLUMES = [*ROUND, "case", "patient", "dice"]
-CLASSES = [*ROUND, "case", "patient", "class", *METRICS, "empty"]
-"""Columns of ``Results.classes``; a run's further metrics stand after the built-in ones."""
+VOLUME_DICE = [*ROUND, "case", "patient", "dice"]
+STRUCTURES = [*ROUND, "case", "patient", "class", *METRICS, "empty"]
+"""Columns of ``Results.structures``; a run's further metrics stand after the built-in ones."""
 SECONDS = [*SETTING, "recipe", "seed", "key", "round", "part", "seconds"]
 RUNS = [*SETTING, "recipe", "seed", "key", "study", "rounds", "wanted", "state", "reason"]
 
@@ -38,8 +37,8 @@ class Results:
 
     name: of the studies. scores: one row a run, round and metric, columns :data:`SCORES`; metrics are those of the
     rounds' summaries (Dice and NSD in 0..1, distances in mm) and cover_radius, undefined ones left out. volumes: one
-    row a run, round and test volume, columns :data:`VOLUMES`; dice is the mean over the volume's classes; patient is
-    None where it is not recorded. classes: one row a run, round, test volume and class, columns :data:`CLASSES`.
+    row a run, round and test volume, columns :data:`VOLUME_DICE`; dice is the mean over the volume's classes; patient is
+    None where it is not recorded. classes: one row a run, round, test volume and class, columns :data:`STRUCTURES`.
     seconds: one row a run, round and part of the round (select, train, ...), columns :data:`SECONDS`. marked,
     foreground: labelled pixels bought so far and those of them that are foreground, NaN in older runs. runs: one row a
     run that was wanted, columns :data:`RUNS`; wanted counts rounds, state is "finished", "failed" or "unfinished".
@@ -55,7 +54,7 @@ class Results:
 
     name: str
     scores: pd.DataFrame
-    volumes: pd.DataFrame
+    volume_dice: pd.DataFrame
     seconds: pd.DataFrame
     recipes: list[str]
     failed: dict[str, str]
@@ -64,7 +63,7 @@ class Results:
     sources: dict[str, str]
     origins: dict[tuple[str, str], str]
     peak_mb: int | None = None
-    classes: pd.DataFrame = _empty(CLASSES)
+    structures: pd.DataFrame = _empty(STRUCTURES)
     runs: pd.DataFrame = _empty(RUNS)
     folders: dict[str, Path] = field(default_factory=dict)
     metrics: dict[str, Metric] = field(default_factory=lambda: dict(METRICS))
@@ -115,7 +114,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
     return Results(
         name=" + ".join(found.studies),
         scores=pd.DataFrame(scores, columns=SCORES),
-        volumes=pd.DataFrame(volumes, columns=VOLUMES),
+        volume_dice=pd.DataFrame(volumes, columns=VOLUME_DICE),
         seconds=pd.DataFrame(seconds, columns=SECONDS),
         recipes=list(dict.fromkeys(run.recipe for run in runs)),
         failed={run.key: str(run.failure) for run in runs if run.state == "failed"},
@@ -124,7 +123,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         sources=found.sources,
         origins=origins,
         peak_mb=max(peaks, default=None),
-        classes=pd.DataFrame(classes, columns=[*CLASSES[:-1], *list(metrics)[len(METRICS) :], CLASSES[-1]]),
+        structures=pd.DataFrame(classes, columns=[*STRUCTURES[:-1], *list(metrics)[len(METRICS) :], STRUCTURES[-1]]),
         runs=pd.DataFrame([_row(run) for run in runs], columns=RUNS),
         folders={run.key: run.folder for run in runs},
         metrics=metrics,

@@ -52,7 +52,7 @@ def known_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 
 
 def grid(scores: pd.DataFrame, volumes: pd.DataFrame, order: list[str]) -> Grid:
-    """Arrays of one setting's rows of ``Results.scores`` and ``Results.volumes``; recipes come in ``order``.
+    """Arrays of one setting's rows of ``Results.scores`` and ``Results.volume_dice``; recipes come in ``order``.
 
     Where a recipe has several runs of one seed, the one that is listed first counts.
     """

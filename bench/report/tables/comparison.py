@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from alseg_core.metrics.curve import AUBC_DICE, aubc
-from bench.report.runs.results import SETTING, Results
+from bench.report.runs.results import Results
+from bench.report.setting import SETTING
 
 FURTHER = ("cover_radius", "empty_predictions", "empty_truths")
 """Rows of the table that are no metric of a structure."""

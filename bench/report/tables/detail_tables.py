@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 
 from alseg_core.metrics.metric import DICE
-from bench.report.analysis import BASELINE, CLAIM, Analysis
-from bench.report.runs.provenance import Setting
-from bench.report.runs.results import SETTING, Results
+from alseg_core.vocabulary import BASELINE
+from bench.report.analysis import CLAIM, Analysis
+from bench.report.runs.results import Results
+from bench.report.setting import SETTING, Setting, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.tables import timing
-from bench.report.tables.main_table import NOTHING, between, each, of
+from bench.report.tables.main_table import NOTHING, between, each
 from bench.report.tables.timing import NOTE, PARTS
 
 
@@ -67,7 +68,7 @@ def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet
 
 def against_random(analysis: Analysis, setting: Setting) -> Sheet:
     """Every recipe's paired difference from random, AUBC first."""
-    tests = of(analysis.tests, setting)
+    tests = rows_of(analysis.tests, setting)
     found: list[tuple[int, float, Line]] = []
     for row in each(tests[(tests["a"] == BASELINE) | (tests["b"] == BASELINE)]):
         turned = row.a == BASELINE
@@ -99,7 +100,7 @@ def against_random(analysis: Analysis, setting: Setting) -> Sheet:
 
 def power(analysis: Analysis, setting: Setting) -> Sheet:
     """What the seeds at hand can find, on AUBC or the last budget."""
-    own = of(analysis.power, setting)
+    own = rows_of(analysis.power, setting)
     area = own[(own["round"] == AREA_ROUND) & own["difference"].notna()]
     own = area if len(area) else own[own["round"] == own["round"].max()]
     lines = [
@@ -142,11 +143,11 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
 
 def standing(analysis: Analysis, setting: Setting) -> Sheet:
     """One line a recipe over all budgets, best rank first."""
-    own = of(analysis.standing, setting).copy()
-    losses = of(analysis.penalties, setting)
+    own = rows_of(analysis.standing, setting).copy()
+    losses = rows_of(analysis.penalties, setting)
     wins = losses.groupby("winner")["penalty_holm"].sum()
     lost = losses.groupby("loser")["penalty_holm"].sum()
-    areas = of(analysis.areas, setting)
+    areas = rows_of(analysis.areas, setting)
     cost = areas[areas["axis"] == "cost"].set_index("recipe")["mean"]
     rivals = max(len(wins) - 1, 0)
     ranked = own.sort_values(["rank", "iqm"], ascending=[True, False], na_position="last")
@@ -194,7 +195,7 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
 
 def measures(results: Results, setting: Setting) -> Sheet:
     """Distances and Dice of each class at the last budget."""
-    scores = of(results.scores, setting)
+    scores = rows_of(results.scores, setting)
     last = scores[scores["round"] == scores["round"].max()] if len(scores) else scores
     shown = {name: (metric.heading, f".{metric.decimals}f") for name, metric in results.metrics.items()}
     by_class = dict.fromkeys(name for name in last["metric"] if name.startswith("dice_"))
@@ -217,7 +218,7 @@ def measures(results: Results, setting: Setting) -> Sheet:
 
 def empty(results: Results, setting: Setting) -> Sheet:
     """Structures of which nothing was predicted, per recipe and budget; no rows where there is none."""
-    scores = of(results.scores, setting)
+    scores = rows_of(results.scores, setting)
     own = scores[scores["metric"] == "empty_predictions"]
     counts = own.groupby(["recipe", "round"], sort=False)["value"].sum().to_dict() if own["value"].sum() else {}
     rounds = own.drop_duplicates("round").sort_values("round") if counts else own.iloc[:0]
@@ -237,7 +238,7 @@ def empty(results: Results, setting: Setting) -> Sheet:
 
 def times(results: Results, setting: Setting) -> Sheet:
     """Seconds of a round's parts."""
-    table = of(timing(results), setting)
+    table = rows_of(timing(results), setting)
     parts = [part for part in table.columns if part not in (*SETTING, "recipe", "rounds")]
     lines = [
         Line(

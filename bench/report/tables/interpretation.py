@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 
 from alseg_core.metrics.curve import AUBC
-from bench.report.analysis import BASELINE, CLAIM, Analysis
-from bench.report.runs.provenance import FEW_SEEDS, Setting
+from alseg_core.vocabulary import BASELINE
+from bench.report.analysis import CLAIM, Analysis
+from bench.report.runs.provenance import FEW_SEEDS
+from bench.report.setting import Setting, references, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import ALPHA
-from bench.report.tables.main_table import each, of, references
+from bench.report.tables.main_table import each
 
 MOST_NAMES = 8
 
 
 def verdict(analysis: Analysis, setting: Setting) -> str:
     """How large a difference must be with the seeds at hand: one honest sentence."""
-    seeds = of(analysis.cells, setting)["seeds"]
+    seeds = rows_of(analysis.cells, setting)["seeds"]
     if seeds.max() < 2:
         return (
             "With one seed no difference between recipes can be tested: the order in this table is not a finding. "
@@ -71,7 +73,7 @@ def meaning(analysis: Analysis, setting: Setting) -> list[str]:
 
 def _power(analysis: Analysis, setting: Setting) -> tuple[pd.DataFrame, str]:
     """Rows about AUBC, or about the last budget where there is only one; and what they are about."""
-    own = of(analysis.power, setting)
+    own = rows_of(analysis.power, setting)
     own = own[~references(own["recipe"])]
     area = own[own["round"] == AREA_ROUND]
     if len(area) and area["difference"].notna().any():
@@ -82,7 +84,7 @@ def _power(analysis: Analysis, setting: Setting) -> tuple[pd.DataFrame, str]:
 
 def _against(analysis: Analysis, setting: Setting, number: int) -> tuple[list[str], list[str], int, int]:
     """Recipes that are better and worse than random in a round; how many differ without correction; of how many."""
-    tests = of(analysis.tests, setting)
+    tests = rows_of(analysis.tests, setting)
     tests = tests[(tests["round"] == number) & tests["p_holm"].notna()]
     better: list[tuple[float, str]] = []
     worse: list[tuple[float, str]] = []

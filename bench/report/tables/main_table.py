@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis import REFERENCE, Analysis
-from bench.report.runs.provenance import FEW_SEEDS, Setting, title
-from bench.report.runs.results import SETTING, Results
+from alseg_core.vocabulary import reads_ground_truth
+from bench.report.analysis import Analysis
+from bench.report.runs.provenance import FEW_SEEDS
+from bench.report.runs.results import Results
+from bench.report.setting import SETTING, Setting, references, rows_of, title
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import ALPHA
 
@@ -105,9 +107,14 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
         dataset, annotation, schedule = map(str, names)
         setting = (dataset, annotation, schedule)
         heads = cells.groupby("round").agg({"budget": "first", "labelled": "mean"})
-        areas = _areas(of(analysis.areas, setting), of(analysis.tests, setting))
+        areas = _areas(rows_of(analysis.areas, setting), rows_of(analysis.tests, setting))
         rows = [
-            Row(str(recipe), [_cells(own).get(n) for n in heads.index], areas.get(str(recipe)), reference(str(recipe)))
+            Row(
+                str(recipe),
+                [_cells(own).get(n) for n in heads.index],
+                areas.get(str(recipe)),
+                reads_ground_truth(str(recipe)),
+            )
             for recipe, own in cells.groupby("recipe", sort=False)
         ]
         yield Panel(
@@ -120,24 +127,9 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
         )
 
 
-def of(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
-    """The rows of one setting."""
-    return table[(table[SETTING] == list(setting)).all(axis=1)]
-
-
 def each(table: pd.DataFrame) -> Iterable[Any]:
     """The rows, whose columns are attributes of any type."""
     return table.itertuples(index=False)
-
-
-def reference(recipe: str) -> bool:
-    """A recipe that reads ground truth: shown, no competitor."""
-    return recipe.startswith(REFERENCE)
-
-
-def references(recipes: pd.Series) -> pd.Series:
-    """:func:`reference` of each."""
-    return recipes.astype(str).str.startswith(REFERENCE)
 
 
 def _standing(row: Row) -> tuple[float, float]:

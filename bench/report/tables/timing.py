@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.report.runs.results import SETTING, Results
+from bench.report.runs.results import Results
+from bench.report.setting import SETTING
 
 PARTS = ("embed", "select", "annotate", "train", "evaluate", "cover")
 NOTE = (

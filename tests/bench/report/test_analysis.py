@@ -351,7 +351,7 @@ def test_older_results_without_the_new_columns() -> None:
     parts = Results(
         parts.name,
         parts.scores.drop(columns="foreground"),
-        parts.volumes,
+        parts.volume_dice,
         parts.seconds,
         parts.recipes,
         {},
@@ -365,7 +365,7 @@ def test_older_results_without_the_new_columns() -> None:
 
 def test_nothing_at_all() -> None:
     empty = results(runs("random", RANDOM))
-    empty = Results("s", empty.scores[:0], empty.volumes[:0], empty.seconds, [], {}, [], {}, {}, {})
+    empty = Results("s", empty.scores[:0], empty.volume_dice[:0], empty.seconds, [], {}, [], {}, {}, {})
     found = analyse(empty)
     assert list(found.cells.columns) == analysis.CELLS and len(found.cells) == len(found.standing) == 0
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from bench.cli import main
-from bench.report.runs.results import CLASSES, RUNS, SCORES, VOLUMES, budget_text, collect
+from bench.report.runs.results import RUNS, SCORES, STRUCTURES, VOLUME_DICE, budget_text, collect
 from tests.bench.report.study_files import record, runs, study
 
 
@@ -27,18 +27,18 @@ def test_frames(tmp_path: Path) -> None:
         ],
     )
     results = collect(folder)
-    frames = (results.scores, results.volumes, results.classes, results.runs)
-    assert [list(frame.columns) for frame in frames] == [SCORES, VOLUMES, CLASSES, RUNS]
+    frames = (results.scores, results.volume_dice, results.structures, results.runs)
+    assert [list(frame.columns) for frame in frames] == [SCORES, VOLUME_DICE, STRUCTURES, RUNS]
     scores = results.scores.set_index(["recipe", "round", "metric"])["value"]
     assert scores["random", 1, "dice"] == pytest.approx(0.4)  # (.3 + .5) / 2
     assert scores["random", 1, "hd95_mm"] == 9.0 and scores["coreset", 0, "cover_radius"] == 1.0
     assert ("random", 1, "assd_mm") not in scores.index
-    row = results.volumes[(results.volumes["recipe"] == "random") & (results.volumes["round"] == 1)].iloc[0]
+    row = results.volume_dice[(results.volume_dice["recipe"] == "random") & (results.volume_dice["round"] == 1)].iloc[0]
     assert (row["dataset"], row["annotation"], row["schedule"], row["seed"]) == ("d", "mask", "default", 3)
     assert (row["budget"], row["labelled"], row["fraction"], row["cost"]) == ("20 %", 20, 0.2, 20 / 15)
     assert (row["marked"], row["foreground"], row["case"], row["patient"]) == (50, 9, "v1", "p1")
-    assert results.volumes["dice"][:4].tolist() == pytest.approx([0.1, 0.3, 0.3, 0.5])
-    old = results.classes[results.classes["recipe"] == "coreset"]
+    assert results.volume_dice["dice"][:4].tolist() == pytest.approx([0.1, 0.3, 0.3, 0.5])
+    old = results.structures[results.structures["recipe"] == "coreset"]
     assert old["dice"].isna().tolist() == [False, False, False, True]
     assert old["class"].tolist() == ["c0", "c1", "c0", "c1"]
     assert old["foreground"].isna().all() and old["patient"].tolist() == ["p1", "p1", "p2", "p2"]
@@ -70,7 +70,7 @@ def test_a_copy_elsewhere_and_its_bare_run_folders_give_the_same(tmp_path: Path)
     (tmp_path / "elsewhere" / "store" / "x").mkdir(parents=True)
     (tmp_path / "elsewhere" / "store" / "x" / "config.json").write_text("{}")  # not looked at
     copied = collect(tmp_path / "elsewhere")
-    assert copied.scores.equals(there.scores) and copied.volumes.equals(there.volumes) and copied.problems == []
+    assert copied.scores.equals(there.scores) and copied.volume_dice.equals(there.volume_dice) and copied.problems == []
     (tmp_path / "elsewhere" / "copied" / "study.json").unlink()
     bare = collect(tmp_path / "elsewhere")
     order = ["key", "round", "metric"]
@@ -369,7 +369,7 @@ def test_no_results_at_all(tmp_path: Path, there: bool) -> None:
 
 def test_runs_without_a_configuration_are_reported(tmp_path: Path) -> None:
     results = collect(study(tmp_path / "s", runs({"random": 0.5}, 2, config=None)))
-    assert len(results.volumes) == 12 and results.facts["d", "mask", "default"]["preparation"] == "not recorded"
+    assert len(results.volume_dice) == 12 and results.facts["d", "mask", "default"]["preparation"] == "not recorded"
 
 
 def test_budget_text() -> None:

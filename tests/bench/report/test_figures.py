@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 
 from bench.report.analysis import AREAS, CELLS, PENALTIES, POWERS, STANDING, TESTS, Analysis
 from bench.report.figures import FIGURES, draw_all
-from bench.report.figures.drawing import Setting
 from bench.report.figures.highlight import highlighted, palette, ranking
 from bench.report.figures.labels import spread
 from bench.report.figures.style import HUES, looks, save, styled
-from bench.report.runs.results import SCORES, SECONDS, SETTING, VOLUMES, Results
+from bench.report.runs.results import SCORES, SECONDS, VOLUME_DICE, Results
+from bench.report.setting import SETTING, Scope
 
-HERE: Setting = ("d", "scribble", "default")
+HERE: Scope = ("d", "scribble", "default")
 SLICES = 1000
 """Of the training set."""
 
@@ -29,7 +29,7 @@ SLICES = 1000
 def rows_of(
     scores: dict[str, list[float]],
     *,
-    at: Setting = HERE,
+    at: Scope = HERE,
     seeds: int = 2,
     price: float = 1 / 15,
     half: float = 0.05,
@@ -96,7 +96,7 @@ def made(
     results = Results(
         name="s",
         scores=scores,
-        volumes=table("volumes", VOLUMES),
+        volume_dice=table("volumes", VOLUME_DICE),
         seconds=table("seconds", SECONDS),
         recipes=list(dict.fromkeys(scores["recipe"])),
         failed={},
@@ -117,7 +117,7 @@ def made(
     return results, analysis
 
 
-def drawn(name: str, results: Results, analysis: Analysis, setting: Setting = HERE) -> Figure:
+def drawn(name: str, results: Results, analysis: Analysis, setting: Scope = HERE) -> Figure:
     """The picture of that name, which must be one."""
     with styled():
         figure = FIGURES[name].draw(results, analysis, setting)
@@ -125,7 +125,7 @@ def drawn(name: str, results: Results, analysis: Analysis, setting: Setting = HE
     return figure
 
 
-def reason(name: str, results: Results, analysis: Analysis, setting: Setting = HERE) -> str:
+def reason(name: str, results: Results, analysis: Analysis, setting: Scope = HERE) -> str:
     """Why there is no picture of that name."""
     why = FIGURES[name].draw(results, analysis, setting)
     assert isinstance(why, str)
@@ -224,7 +224,7 @@ def test_spread_keeps_order_and_distance(wanted: list[float]) -> None:
 
 
 def test_a_recipe_looks_the_same_everywhere() -> None:
-    other: Setting = ("d", "mask", "default")
+    other: Scope = ("d", "mask", "default")
     results, analysis = made(rows_of(FEW), rows_of({"coreset": [0.6, 0.7, 0.8], "random": [0.4, 0.5, 0.6]}, at=other))
     colours = [bars(drawn("curves", results, analysis, at).axes[0])["coreset"][0].get_color() for at in (HERE, other)]
     area = drawn("areas", results, analysis).axes[0]
@@ -244,7 +244,7 @@ def test_ranking_falls_back_on_the_last_dice() -> None:
 
 
 def test_annotation_time_is_the_share_of_labelling_everything_in_full() -> None:
-    full: Setting = ("d", "mask", "default")
+    full: Scope = ("d", "mask", "default")
     results, analysis = made(
         rows_of({"random": [0.3, 0.4], "coreset": [0.5, 0.6]}),
         rows_of({"random": [0.5, 0.6], "random_3d": [0.4, 0.5]}, at=full, price=1.0),

@@ -13,13 +13,14 @@ from matplotlib.colors import to_hex
 from alseg_core.errors import ResultsError
 from bench.report.analysis import AREAS, CELLS, PENALTIES, POWERS, STANDING, TESTS, Analysis
 from bench.report.figures import FIGURES, draw_all, embedding, overlays, selected
-from bench.report.figures.drawing import Setting
 from bench.report.figures.mosaic import outlined, painted
 from bench.report.figures.runfiles import arrays
-from bench.report.figures.style import CLASSES, styled
-from bench.report.runs.results import SCORES, SECONDS, SETTING, VOLUMES, Results
+from bench.report.figures.style import styled
+from bench.report.runs.results import SCORES, SECONDS, VOLUME_DICE, Results
+from bench.report.setting import SETTING, Scope
+from bench.study.palette import CLASS_COLOURS
 
-HERE: Setting = ("d", "scribble", "default")
+HERE: Scope = ("d", "scribble", "default")
 DICE = {"random": 0.4, "coreset": 0.6, "gcl_coreset": 0.7}
 CASES = ["v0", "v1", "v2", "v3", "v4", "v5"]
 HARDNESS = {"v0": 0.0, "v1": 0.3, "v2": 0.1, "v3": 0.2, "v4": 0.05, "v5": 0.35}
@@ -47,7 +48,7 @@ def study(folder: Path, recipes: dict[str, float] | None = None) -> tuple[Result
         name="s",
         scores=pd.DataFrame(rows["scores"], columns=SCORES),
         seconds=pd.DataFrame(columns=SECONDS),
-        volumes=pd.DataFrame(rows["volumes"], columns=VOLUMES),
+        volume_dice=pd.DataFrame(rows["volumes"], columns=VOLUME_DICE),
         recipes=list(recipes or DICE),
         failed={},
         unfinished=[],
@@ -175,7 +176,7 @@ def test_labels_are_painted_in_the_colour_of_their_class() -> None:
     image, labels = np.full((3, 3), 96, np.uint8), np.array([[0, 1, 2], [255, 0, 1], [0, 0, 0]], np.uint8)
     out = painted(image, labels, 1.0)
     hexes = [to_hex(out[0, i]).upper() for i in range(3)]
-    assert hexes == ["#606060", CLASSES[0], CLASSES[1]]
+    assert hexes == ["#606060", CLASS_COLOURS[0], CLASS_COLOURS[1]]
     np.testing.assert_allclose(out[1, 0], 96 / 255), "an unmarked pixel stays"
     edges = outlined(out, labels)
     assert edges.shape == (6, 6, 3) and (edges[0, 1] == 1).all() and not (edges[0, 0] == 1).all()
