@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError
-from alseg_core.evaluate import Evaluation
+from alseg_core.evaluate import Evaluation, _scored
 from alseg_core.metrics.metric import METRICS, SCORERS, Metric
 from alseg_core.registry import component, describe
 from alseg_core.results import RunFolder
@@ -40,39 +41,40 @@ def test_runs_without_further_metrics_describe_themselves_as_before(tiny: dict[s
     assert RunConfig.load(further.describe()) == further
 
 
-@pytest.mark.parametrize("name", ["dice", "hd95_mm", "dice_wall", "case", "cover_radius", "Upper", "a b", "empty_x"])
-def test_a_name_that_is_taken_is_refused(name: str) -> None:
-    class Named(VolumeSimilarity):
-        metric = Metric(name, "x")
+@component
+class Named:
+    """A scorer of a volume of nothing."""
 
+    metric: ClassVar[Metric] = Metric("named", "named")
+
+    def score(
+        self, prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+    ) -> float:
+        return math.inf
+
+
+@pytest.mark.parametrize("name", ["dice", "hd95_mm", "dice_wall", "case", "cover_radius", "Upper", "a b", "empty_x"])
+def test_a_name_that_is_taken_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Named, "metric", Metric(name, "x"))
     with pytest.raises(ConfigError, match="was wanted that is not in use"):
-        Evaluation(metrics=(component(Named)(),))
+        Evaluation(metrics=(Named(),))
 
 
 def test_an_infinite_score_is_refused() -> None:
-    from alseg_core.evaluate import _scored
-
-    @component
-    class Endless(VolumeSimilarity):
-        def score(self, prediction: Any, truth: Any, spacing_mm: Any) -> float:
-            return math.inf
-
+    one = np.ones((1, 1, 1), bool)
     with pytest.raises(ConfigError, match="a finite number, or NaN if undefined, was wanted, got inf"):
-        _scored(Endless(), np.ones((1, 1, 1), bool), np.ones((1, 1, 1), bool), (1.0, 1.0, 1.0))
+        _scored(Named(), one, one, (1.0, 1.0, 1.0))
 
 
-def test_a_registered_scorer_goes_by_its_short_name() -> None:
-    @component
-    class Counted(VolumeSimilarity):
-        metric = Metric("counted", "counted")
-
-    SCORERS.add("counted", Counted)
+def test_a_registered_scorer_goes_by_its_short_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Named, "name", raising=False)
+    SCORERS.add("named", Named)
     try:
-        evaluation = Evaluation(metrics=("counted",))
-        assert describe(evaluation)["metrics"] == [{"name": "counted"}]
-        assert list(evaluation.table) == [*METRICS, "counted"]
+        evaluation = Evaluation(metrics=(SCORERS.build("named"),))
+        assert describe(evaluation)["metrics"] == [{"name": "named"}]
+        assert list(evaluation.table) == [*METRICS, "named"]
     finally:
-        del SCORERS["counted"]
+        del SCORERS["named"]
 
 
 @pytest.mark.parametrize("where", [["--local"], pytest.param([], marks=pytest.mark.slow)], ids=["local", "ray"])
@@ -86,11 +88,11 @@ def test_a_study_with_an_outside_metric(where: list[str], study_file: Path, tmp_
     records = {folder.name: RunFolder(folder).records() for folder in folders}
     last = records[folders[0].name][-1]
     scores = [row["volume_similarity"] for row in last.volumes]
-    assert scores and all(score is None or 0 <= score <= 1 for score in scores)
+    assert scores and all(score is None or 0 <= float(str(score)) <= 1 for score in scores)
     by_case: dict[str, list[float]] = {}
     for row in last.volumes:
         if row["volume_similarity"] is not None:
-            by_case.setdefault(row["case"], []).append(row["volume_similarity"])
+            by_case.setdefault(str(row["case"]), []).append(float(str(row["volume_similarity"])))
     assert last.summary["volume_similarity"] == pytest.approx(np.mean([np.mean(values) for values in by_case.values()]))
 
     table = pd.read_csv(out / "small" / "report" / "comparison.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from alseg_core.registry import component
 class VolumeSimilarity:
     """Similarity of the two volumes wherever they are, 1 - ||A| - |B|| / (|A| + |B|), in [0, 1]."""
 
-    metric = Metric("volume_similarity", "volume similarity", decimals=2, meaning="agreement of the sizes alone")
+    metric: ClassVar[Metric] = Metric(
+        "volume_similarity", "volume similarity", decimals=2, meaning="agreement of the sizes alone"
+    )
 
     def score(
         self, prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
