@@ -5,19 +5,21 @@ from __future__ import annotations
 import subprocess
 from contextlib import suppress
 from functools import cache
-from importlib import metadata
 from pathlib import Path
+
+from alseg_core import __version__
 
 
 @cache
 def code() -> dict[str, str | None]:
-    """alseg: version. commit: of the git checkout, ending in "-dirty" where files were changed; None outside of one."""
-    version = commit = None
-    with suppress(metadata.PackageNotFoundError):
-        version = metadata.version("alseg")
+    """Return the version (``alseg``) and the ``commit`` of the git checkout.
+
+    The commit ends in "-dirty" where files were changed, and is None outside a checkout.
+    """
+    commit = None
     root = Path(__file__).parent.parent
     if (root / ".git").exists():
         with suppress(OSError, subprocess.SubprocessError):
             command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
             commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    return {"alseg": version, "commit": commit}
+    return {"alseg": __version__, "commit": commit}
