@@ -1,4 +1,4 @@
-"""A phantom small enough that whole experiments run in seconds."""
+"""Settings of a phantom on which whole experiments run in seconds, and a disk that is easily filled."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture
 def tiny() -> dict[str, Any]:
-    """Plain settings of a run that takes about a second."""
+    """Settings of a run that takes about a second; a copy to change."""
     return copy.deepcopy(TINY)
 
 
 @pytest.fixture
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A file system of as many megabytes as the module's ``DISK_MB`` says."""
+    """Mount point of a file system that holds ``DISK_MB`` megabytes, a constant of the test module."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("to mount a small disk takes root")
+        pytest.skip("mounting a small disk needs root")
     size = f"size={request.module.DISK_MB}m"
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], capture_output=True)
     if done.returncode:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.decode().strip()}")
+        pytest.skip(f"a small disk cannot be mounted: {done.stderr.decode().strip()}")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -1,4 +1,4 @@
-"""A study small enough that all its runs take seconds."""
+"""A study whose runs take seconds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ BROKEN: dict[str, Any] = {
     "strategy": {"name": "coreset", "start": "random"},
     "embed": {"name": "contrastive", "init": "random", "image_size": 16, "epochs": 1, "lr": 1e30},
 }
-"""A recipe that is valid and fails once it runs: its loss is soon no number."""
+"""A valid recipe whose runs fail: at this learning rate the loss of the encoder becomes NaN."""
 
 
 @pytest.fixture
 def study_file(tmp_path: Path, tiny: dict[str, Any]) -> Path:
-    """YAML file of a study of two recipes on a tiny phantom dataset."""
+    """YAML file of a study that compares two recipes on a tiny phantom dataset."""
     return write_study(tmp_path, tiny)
 
 

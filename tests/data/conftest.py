@@ -1,4 +1,4 @@
-"""Small scans in the true ACDC layout."""
+"""Small scans in NIfTI and in the layout of ACDC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alseg_core.vocabulary import Volume
 
 
 def write_nifti(path: Path, array: np.ndarray, spacing_mm: tuple[float, ...] = (8.0, 1.5, 1.25)) -> None:
-    """Write a (z, y, x, ...) array with spacing (z, y, x): NIfTI stores (x, y, z, ...)."""
+    """Write a (z, y, x, ...) array with spacing (z, y, x) as NIfTI, which stores (x, y, z, ...)."""
     spacing = tuple(reversed(spacing_mm[:3]))
     stored = array.transpose(2, 1, 0, *range(3, array.ndim))
     file = nibabel.Nifti1Image(stored, np.diag([*spacing, 1.0]))
@@ -25,7 +25,7 @@ def write_nifti(path: Path, array: np.ndarray, spacing_mm: tuple[float, ...] = (
 
 
 def read_all(reader_name: str, root: Path) -> dict[str, Volume]:
-    """Every case that a reader finds, loaded and verified."""
+    """Load and verify every case that a reader finds."""
     reader = READERS.build(reader_name)
     volumes = {}
     for ref in reader.scan(root):
@@ -41,7 +41,7 @@ def write_volume() -> Callable[..., None]:
 
 @pytest.fixture
 def write_acdc() -> Callable[..., Path]:
-    """``write_acdc(root, patients=4, part="training", ...)`` writes database/<part> and gives the root."""
+    """``write_acdc(root, patients=4, part="training", ...)`` writes database/<part> and returns the root."""
 
     def write(
         root: Path,

@@ -22,15 +22,26 @@ SUBJECTS = ("training", "encoder", "selection", "scoring", "launcher")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--only", multiple=True, type=click.Choice(SUBJECTS), help="Subjects to measure; all when not given.")
-@click.option("--sizes", type=int, multiple=True, help="Pixels a side of slices; the subjects' own when not given.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=int, default=None, help="Threads of the CPU; torch's own number when not given.")
 @click.option(
-    "--data", type=click.Path(exists=True, path_type=Path), help="Prepared data: their folder, or a file of pack.py."
+    "--only", multiple=True, type=click.Choice(SUBJECTS), help="Subject to measure; may be repeated; default: all."
+)
+@click.option(
+    "--sizes",
+    type=int,
+    multiple=True,
+    help="Side length of the slices in pixels; may be repeated; default: chosen by each subject.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--threads", type=int, default=None, help="CPU threads; default: as many as torch chooses.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, path_type=Path),
+    help="Prepared data: a folder, or a file written by pack.py.",
 )
 @click.option("--scale", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=None, help="Times of which the median is taken.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=None, help="Number of timings, of which the median is reported."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf"), show_default=True)
 def main(
     only: tuple[str, ...],
@@ -42,7 +53,7 @@ def main(
     repeats: int | None,
     out: Path,
 ) -> None:
-    """Measure, print a table and keep it in OUT."""
+    """Measure, print a table and save it in OUT."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if threads is not None:
@@ -64,16 +75,16 @@ def main(
                     rows.append((subject, row))
                     since = time.perf_counter() - start
                     click.echo(f"{since:5.0f} s  {subject}: {row.name} {row.size}", err=True)
-            except Exception:  # what has been measured is shown and kept all the same
+            except Exception:  # show and save what was measured before it
                 traceback.print_exc()
                 failed.append(subject)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     before = history.earlier(out, device, threads, scale)
     table.show(rows, before, ceilings)
-    click.echo(f"kept in {history.write(out, rows, ceilings, device, threads, scale)}")
+    click.echo(f"saved in {history.write(out, rows, ceilings, device, threads, scale)}")
     if failed:
-        raise click.ClickException(f"not finished: {', '.join(failed)}")
+        raise click.ClickException(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast this machine can be: memory bandwidth and matrix products, measured in the same run as everything else."""
+"""Upper limits of this machine: memory bandwidth and matrix products, measured in the same run as everything else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 @dataclass(frozen=True)
 class Floor:
-    """Bytes and operations that some work needs at least, and the seconds that they take at the ceilings."""
+    """Least bytes and operations that a piece of work needs, and the seconds they take at the ceilings."""
 
     bytes: float
     operations: float
@@ -20,24 +20,25 @@ class Floor:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """copy: bytes/s read and written by a large copy. read: bytes/s of a sum or of a matrix times a vector.
-
-    matmul: float32 operations/s. half: bfloat16 operations/s, on a GPU alone.
-    """
+    """Highest rates measured on this machine."""
 
     copy: float
+    """Bytes per second read and written by a large copy."""
     read: float
+    """Bytes per second read by a sum, or by a matrix times a vector."""
     matmul: float
+    """Operations per second of a matrix product in float32."""
     half: float | None = None
+    """Operations per second of a matrix product in bfloat16; None on a CPU."""
 
     def floor(self, bytes_: float = 0.0, operations: float = 0.0, reads: bool = False, half: bool = False) -> Floor:
-        """reads: the bytes are only read. half: the operations may be done in bfloat16."""
+        """Return the floor of some work. reads: bytes are only read. half: operations may be done in bfloat16."""
         rate = self.half if half and self.half else self.matmul
         return Floor(bytes_, operations, max(bytes_ / (self.read if reads else self.copy), operations / rate))
 
 
 def measured(device: str) -> Ceilings:
-    """The ceilings of ``device`` at torch's present number of threads."""
+    """Measure the ceilings of ``device`` with torch's current number of threads."""
     cuda = torch.device(device).type == "cuda"
     count = 1 << (30 if cuda else 26)
     source = torch.ones(count // 4, device=device)
@@ -59,7 +60,7 @@ def measured(device: str) -> Ceilings:
 
 
 def _best(work: Callable[[], object], cuda: bool, times: int = 10) -> float:
-    """Least seconds of ``times`` calls: a ceiling is what is possible."""
+    """Return the seconds of the fastest of ``times`` calls: a ceiling is what is possible."""
     best = float("inf")
     for _ in range(times + 1):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What was measured before on the same machine: one JSON file a run."""
+"""Earlier measurements on the same machine, one JSON file per run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = ("torch", "numpy", "scipy", "faiss-cpu", "ray", "monai")
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What tells this machine from others."""
+    """Return the facts that identify this machine."""
     facts: dict[str, Any] = {"node": platform.node(), "processor": _processor(), "cores": os.cpu_count()}
     if torch.device(device).type == "cuda":
         facts["gpu"] = torch.cuda.get_device_name(device)
@@ -33,7 +33,7 @@ def machine(device: str) -> dict[str, Any]:
 def write(
     folder: Path, rows: Sequence[tuple[str, Row]], ceilings: Ceilings, device: str, threads: int, scale: str
 ) -> Path:
-    """Write one run's rows, (subject, row) each, and where they come from; returns the file."""
+    """Write the (subject, row) pairs of one run and how they were measured; return the file."""
     now = datetime.now(UTC)
     record = {
         "date": now.isoformat(timespec="seconds"),
@@ -53,7 +53,7 @@ def write(
 
 
 def earlier(folder: Path, device: str, threads: int, scale: str) -> dict[tuple[str, str, str], float]:
-    """Seconds of every (subject, name, size) the last time it was measured here with these settings."""
+    """Return the latest seconds of every (subject, name, size) measured on this machine with these settings."""
     found: dict[tuple[str, str, str], float] = {}
     for path in sorted(folder.glob("*.json")):  # names are dates: later runs overwrite
         record = json.loads(path.read_text())
@@ -70,13 +70,13 @@ def _processor() -> str:
 
 
 def _versions() -> dict[str, str]:
-    there = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            there[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return there
+    return versions
 
 
 def _commit() -> str | None:

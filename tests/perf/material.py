@@ -1,4 +1,4 @@
-"""What the benchmarks work on: generated volumes, or a folder of prepared ones."""
+"""Data of the benchmarks: generated volumes, or a folder of prepared ones."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from alseg_core.vocabulary import IGNORE
 from measure import Bench
 
 POOL = 1454
-"""Slices of the paper's pool (ACDC)."""
+"""Number of slices in the paper's pool (ACDC)."""
 MARKED = 660
-"""Marked pixels of a published scribble at ACDC's native size, background and foreground."""
+"""Number of pixels that a published scribble of ACDC marks at native size, background and foreground."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +36,20 @@ class Volumes:
         return self.vault.classes
 
     def slices(self, cases: int) -> Slices:
-        """Slices of the first volumes that have a mask."""
+        """Return the slices of the first ``cases`` volumes that have a mask."""
         return self.prepared.slices(self.names(cases))
 
     def names(self, cases: int) -> list[str]:
-        """Names of the first volumes that have a mask."""
+        """Return the names of the first ``cases`` volumes that have a mask."""
         return [case.case for case in self.prepared.cases if case.has_mask][:cases]
 
     def masks(self, slices: Slices) -> np.ndarray:
-        """(N, H, W) uint8 masks of slices."""
+        """Return the masks of slices, (N, H, W) uint8."""
         return self.vault.masks(slices.rows, "perf", "training labels")
 
 
 def volumes(bench: Bench, patients: int, size: int) -> Volumes:
-    """Generated patients with two volumes each at size x size pixels; the prepared folder where one is given."""
+    """Return generated patients with two volumes each at size x size pixels, or the prepared folder of ``bench``."""
     folder = bench.data or prepare(
         Phantom(patients=patients, size=max(48, size)), None, Prepare(size=size), Store(bench.scratch / "store")
     )
@@ -58,7 +58,7 @@ def volumes(bench: Bench, patients: int, size: int) -> Volumes:
 
 
 def table(count: int, depth: int = 9) -> SliceTable:
-    """Places of ``count`` slices in volumes of ``depth``, two volumes to a patient."""
+    """Return a table of ``count`` slices in volumes of ``depth`` slices, two volumes per patient."""
     number = -(-count // depth)
     return SliceTable(
         cases=tuple(f"case{i}" for i in range(number)),
@@ -69,7 +69,7 @@ def table(count: int, depth: int = 9) -> SliceTable:
 
 
 def scribbles(count: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, size, size) uint8 labels with as many marked pixels as a published scribble has, elsewhere unmarked."""
+    """Return (count, size, size) uint8 labels that mark as many pixels as a published scribble does."""
     labels = np.full((count, size * size), IGNORE, np.uint8)
     marked = max(4, MARKED * size**2 // 256**2)
     for row in labels:
@@ -80,9 +80,9 @@ def scribbles(count: int, size: int, rng: np.random.Generator) -> np.ndarray:
 def smooth(
     count: int, size: int, dimensions: int, rng: np.random.Generator, groups: int = 40
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(count, 1, size, size) float32 images in 0..1 and their features (count, dimensions), in groups.
+    """Return (count, 1, size, size) float32 images in 0..1 and their (count, dimensions) features, in groups.
 
-    An image is the smooth pattern of its group, brighter or darker, under noise: distances differ as those of scans do.
+    An image is the smooth pattern of its group, brighter or darker, under noise, so that distances vary as scans' do.
     """
     patterns = [zoom(rng.random((8, 8)), size / 8, order=1).astype(np.float32) for _ in range(groups)]
     group = rng.integers(groups, size=count)
@@ -95,7 +95,7 @@ def smooth(
 
 
 def pool(bench: Bench, size: int, dimensions: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Images, labels with a scribble's marks, and features of as many slices as the paper's pool, or as there are."""
+    """Return images, scribble labels and features of a pool as large as the paper's, or of all prepared slices."""
     if bench.data is None:
         images, features = smooth(POOL, size, dimensions, rng)
         return images, scribbles(POOL, size, rng), features
@@ -109,7 +109,7 @@ def pool(bench: Bench, size: int, dimensions: int, rng: np.random.Generator) -> 
 
 
 def clustered(count: int, dimensions: int, rng: np.random.Generator, groups: int = 40) -> np.ndarray:
-    """(count, dimensions) float32 features in groups, as those of an encoder are."""
+    """Return (count, dimensions) float32 features in groups, like those of an encoder."""
     centres = rng.normal(size=(groups, dimensions)).astype(np.float32)
     noise = rng.standard_normal((count, dimensions), dtype=np.float32)
     noise *= 0.3

@@ -1,4 +1,4 @@
-"""What a benchmark gives, and how times and memory are taken."""
+"""The result of a benchmark, and how time and memory are measured."""
 
 from __future__ import annotations
 
@@ -17,64 +17,67 @@ from ceilings import Ceilings, Floor
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
-
-    ours, baseline: seconds of ``what``, baseline None where there is none. floor: what the work needs at least, in
-    bytes and operations, and the seconds that takes at the measured ceilings. target: in words, with ``met`` whether
-    this run reached it; None where it does not apply here. memory: peak resident bytes that the work added.
-    """
+    """One line of the table."""
 
     name: str
     size: str
     what: str
+    """Piece of work that is timed."""
     ours: float
+    """Seconds of the package."""
     baseline: float | None = None
+    """Seconds of the straightforward way; None if there is none."""
     floor: Floor | None = None
+    """Least work, and its seconds at the ceilings."""
     target: str = ""
+    """Target in words."""
     met: bool | None = None
+    """Whether this run reached the target; None where the target does not apply."""
     note: str = ""
     memory: float | None = None
+    """Peak of resident bytes that the work added."""
 
     @property
     def ratio(self) -> float | None:
-        """How many times faster than the baseline."""
+        """How many times faster than the baseline the package is."""
         return None if self.baseline is None else self.baseline / self.ours
 
     @property
     def share(self) -> float | None:
-        """Share of the ceiling that was reached: floor over time."""
+        """Share of the ceiling reached: floor over time."""
         return None if self.floor is None else self.floor.seconds / self.ours
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What every subject is given. full: sizes of the targets in place of those that fit a few minutes on a CPU.
-
-    sizes: pixels a side of slices in place of the subjects' own. data: folder of prepared slices in place of generated
-    ones. scratch: folder that is deleted at the end. repeats: times of which the median is taken.
-    """
+    """Settings of a measurement, given to every subject."""
 
     device: str
     threads: int
     full: bool
+    """Whether to use the sizes of the targets; otherwise sizes that take a few minutes on a CPU."""
     ceilings: Ceilings
     scratch: Path
+    """Folder that is deleted at the end."""
     repeats: int = 2
+    """Number of timings, of which the median is reported."""
     sizes: tuple[int, ...] = ()
+    """Side lengths of the slices in pixels; empty for those of each subject."""
     data: Path | None = None
+    """Folder of prepared slices; None to generate them."""
 
     @property
     def cuda(self) -> bool:
-        """Times are those of a GPU."""
+        """Whether the work runs on a GPU."""
         return torch.device(self.device).type == "cuda"
 
     def finish(self) -> None:
-        """Wait for all that was started."""
+        """Wait until the device has finished."""
         if self.cuda:
             torch.cuda.synchronize()
 
     def seconds(self, work: Callable[[], object], times: int = 1) -> float:
-        """Seconds of one of ``times`` calls."""
+        """Return the mean seconds of ``times`` calls."""
         self.finish()
         start = time.perf_counter()
         for _ in range(times):
@@ -85,7 +88,7 @@ class Bench:
     def both(
         self, ours: Callable[[], float], baseline: Callable[[], float], repeats: int | None = None
     ) -> tuple[float, float]:
-        """Median seconds of two ways that time themselves, taken in turn so that both see the same machine."""
+        """Return the median seconds of two functions that time themselves, called in turn to see the same machine."""
         taken = [(ours(), baseline()) for _ in range(repeats or self.repeats)]
         first, second = zip(*taken, strict=True)
         return statistics.median(first), statistics.median(second)
@@ -93,13 +96,13 @@ class Bench:
 
 @contextmanager
 def peak_memory() -> Iterator[Callable[[], float | None]]:
-    """Gives a function that says how many resident bytes the block needed at most beyond what was there before.
+    """Yield a function that returns the peak of resident bytes that the block added.
 
-    None where the system does not say (anything but Linux).
+    It returns None on systems other than Linux.
     """
     try:
-        ctypes.CDLL(None).malloc_trim(0)  # what was freed before must not be found again unseen
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again at what is resident now
+        ctypes.CDLL(None).malloc_trim(0)  # memory freed before the block must not be reused unnoticed
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak to what is resident now
         before = _resident("VmRSS")
     except (OSError, AttributeError):
         yield lambda: None

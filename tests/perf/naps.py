@@ -1,6 +1,6 @@
-"""Runs that rest: a strategy that sleeps, and a log of when each process was inside a run.
+"""Runs that sleep: a strategy that pauses, and a log of when each process was inside a run.
 
-Imported by the driver and by Ray's worker processes when they start.
+The driver and Ray's worker processes import this module when they start.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from alseg_core.vocabulary import Selection
 from bench.launchers import ray_tune, worker
 
 LOG = "ALSEG_NAPS"
-"""File to which every run adds a line: start, end, process."""
+"""Environment variable that names the log, to which every run adds a line: start, end, process."""
 
 
 @component
 class Nap(Strategy):
-    """Random slices after a rest."""
+    """Random slices after a pause."""
 
     paper: ClassVar[str] = "reference, no method"
     seconds: float = 0.7
+    """Length of the pause."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""

@@ -1,4 +1,4 @@
-"""A prepared dataset as one small file, for machines that have no data: ``python tests/perf/pack.py``."""
+"""Pack a prepared dataset into one small file, for machines without data: ``python tests/perf/pack.py``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LABELS = ("masks", "scribbles")
 
 
 def pack(folder: Path, file: Path, cases: int) -> int:
-    """Write the first cases of a prepared folder, images in 256 steps. Returns the number of slices."""
+    """Write the first cases of a prepared folder, images as 8-bit integers; return the number of slices."""
     index = json.loads((folder / "index.json").read_text())
     index["cases"] = index["cases"][:cases]
     count: int = sum(case["depth"] for case in index["cases"])
@@ -33,7 +33,7 @@ def pack(folder: Path, file: Path, cases: int) -> int:
 
 
 def unpack(file: Path, folder: Path) -> Path:
-    """The prepared folder that :func:`pack` was given."""
+    """Restore the prepared folder that :func:`pack` read; return it."""
     (folder / "labels").mkdir(parents=True)
     with np.load(file, allow_pickle=False) as packed:
         low, high = packed["range"]
@@ -48,7 +48,7 @@ def unpack(file: Path, folder: Path) -> Path:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--cases", type=click.IntRange(1), default=1000, help="Cases that are kept, from the first.")
+@click.option("--cases", type=click.IntRange(1), default=1000, help="Number of cases to keep, from the first.")
 def main(folder: Path, file: Path, cases: int) -> None:
     """Pack the prepared FOLDER (<out>/store/prepared/<key>) into FILE.npz."""
     count = pack(folder, file, cases)

@@ -1,4 +1,4 @@
-"""The table that is printed at the end."""
+"""Table of the results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def show(rows: Rows, earlier: Earlier, ceilings: Ceilings) -> None:
 
 
 def line(subject: str, row: Row, earlier: Earlier) -> tuple[str, ...]:
-    """Cells of a row, as in :data:`HEAD`."""
+    """Return the cells of a row, in the order of :data:`HEAD`."""
     before = earlier.get((subject, row.name, row.size))
     return (
         subject,
@@ -56,7 +56,7 @@ def line(subject: str, row: Row, earlier: Earlier) -> tuple[str, ...]:
 
 
 def plain(lines: Sequence[Sequence[str]]) -> list[str]:
-    """The cells in columns, without any package."""
+    """Return the lines of a plain table."""
     whole = [HEAD, *lines]
     widths = [max(len(cells[i]) for cells in whole) for i in range(len(HEAD))]
     pad = [str.ljust if name in LEFT else str.rjust for name in HEAD]
@@ -64,7 +64,7 @@ def plain(lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Three digits and a unit."""
+    """Format seconds with three digits and a unit."""
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
         if seconds * factor >= 1 or unit == "us":
             return f"{seconds * factor:.3g} {unit}"
@@ -72,11 +72,11 @@ def duration(seconds: float) -> str:
 
 
 def legend(ceilings: Ceilings) -> str:
-    """What the columns mean, and the ceilings."""
+    """Return the explanation of the columns, with the ceilings."""
     half = "" if ceilings.half is None else f", {ceilings.half / 1e12:.0f} TFLOP/s in bfloat16"
     return (
         f"ceilings, measured now: copy {ceilings.copy / 1e9:.1f} GB/s (read and written), read "
         f"{ceilings.read / 1e9:.1f} GB/s, matrix products {ceilings.matmul / 1e9:.0f} GFLOP/s{half}\n"
-        "ratio: baseline / ours, taken in turn. before: ours last time / ours now. floor: least bytes and operations "
+        "ratio: baseline / ours, timed in turn. before: ours last time / ours now. floor: least bytes and operations "
         "at the ceilings; share: floor / ours. peak: memory added."
     )

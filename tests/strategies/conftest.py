@@ -1,4 +1,4 @@
-"""A pool whose frame is shuffled and whose labels are scattered: where index mistakes show."""
+"""A pool whose frame is shuffled and whose labels are scattered, so that mistakes of indices show."""
 
 from __future__ import annotations
 

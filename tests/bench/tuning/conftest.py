@@ -1,4 +1,4 @@
-"""A tuning small enough that its trials take seconds."""
+"""A tuning whose trials take seconds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The method as a plain script would do it: what the program's own ways are measured against, and checked against."""
+"""The method as a plain script would write it: the baseline against which the package is timed and checked."""

@@ -14,7 +14,7 @@ TEMPERATURE = 0.5
 
 
 def view(image: Tensor) -> Tensor:
-    """One random view of an image (C, H, W): crop, flip, affine map, blur and erasing, one after another."""
+    """Return a random view of an image (C, H, W): crop, flip, affine map, blur and erasing, one after another."""
     _, rows, columns = image.shape
     area, ratio = np.random.uniform(0.8, 1.0), math.exp(np.random.uniform(math.log(3 / 4), math.log(4 / 3)))
     height = min(rows, round(math.sqrt(area / ratio) * rows))
@@ -61,7 +61,7 @@ def _erased(image: Tensor) -> Tensor:
 
 
 def loss(z: Tensor, patient: Sequence[int], volume: Sequence[int], weights: tuple[float, float, float]) -> Tensor:
-    """w_ntxent NT-Xent + w_patient and w_volume group losses (Eq. 4) of z (2B, d), by loops over all pairs.
+    """Return w_ntxent NT-Xent + w_patient and w_volume group losses (Eq. 4) of z (2B, d), by loops over all pairs.
 
     weights: (w_ntxent, w_patient, w_volume). patient, volume: (B,).
     """
@@ -86,7 +86,7 @@ def loss(z: Tensor, patient: Sequence[int], volume: Sequence[int], weights: tupl
 
 
 def _one_positive(similar: Tensor, positive: int, compared: list[int]) -> Tensor:
-    """-log of the softmax of one pair among those it is compared with."""
+    """Return -log of the softmax of one pair among the pairs it is compared with."""
     return torch.log(torch.exp(similar[compared]).sum()) - similar[positive]
 
 
@@ -101,7 +101,7 @@ def train_epoch(
     weights: tuple[float, float, float],
     device: str,
 ) -> float:
-    """Train on every batch of positions in ``images`` (N, C, H, W). Returns the mean loss."""
+    """Train on every batch of positions in ``images`` (N, C, H, W); return the mean loss."""
     encoder.train()
     total = 0.0
     for batch in batches:

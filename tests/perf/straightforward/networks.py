@@ -26,7 +26,7 @@ class Block(nn.Sequential):
 
 
 class Decoder(nn.Module):
-    """From the features of all levels to logits."""
+    """Decoder from the features of all levels to logits."""
 
     def __init__(self, widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Decoder(nn.Module):
         self.out = nn.Conv2d(widths[0], classes, 3, padding=1)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
-        """Logits (B, K, H, W)."""
+        """Return logits (B, K, H, W)."""
         x = levels[-1]
         for up, block, skip in zip(self.ups, self.blocks, levels[-2::-1], strict=True):
             x = block(torch.cat([skip, up(x)], dim=1))
@@ -45,7 +45,7 @@ class Decoder(nn.Module):
 
 
 class PlainUNet(nn.Module):
-    """One encoder and one decoder, or two when ``dual``; forward gives the logits of every head, the main one first."""
+    """U-Net with one decoder, or two if ``dual``; forward returns the logits of every head, the main one first."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class PlainUNet(nn.Module):
         self.aux_decoder = Decoder(widths, classes) if dual else None
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Logits of images (B, C, H, W)."""
+        """Return the logits of every head for images (B, C, H, W)."""
         levels: list[Tensor] = []
         for block in self.blocks:
             levels.append(block(nn.functional.max_pool2d(levels[-1], 2) if levels else images))
@@ -77,7 +77,7 @@ Layer = nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d
 
 
 def pairs(network: nn.Module, other: nn.Module) -> list[tuple[Layer, Layer]]:
-    """The layers of two networks of the same shape, kind by kind in the order they were made in."""
+    """Pair the layers of two networks of the same shape, kind by kind in order of creation."""
     found: list[tuple[Layer, Layer]] = []
     for kind in (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d):
         ours = [module for module in network.modules() if isinstance(module, kind)]
@@ -88,7 +88,7 @@ def pairs(network: nn.Module, other: nn.Module) -> list[tuple[Layer, Layer]]:
 
 @torch.no_grad()
 def copy_weights(network: PlainUNet, source: nn.Module) -> PlainUNet:
-    """``network`` with the weights of ``source``; a bias that the source does not have becomes 0."""
+    """Copy the weights of ``source`` to ``network`` and return it; a bias that the source lacks becomes 0."""
     for mine, theirs in pairs(network, source):
         mine.load_state_dict({"bias": torch.zeros_like(mine.state_dict()["bias"]), **theirs.state_dict()})
     return network

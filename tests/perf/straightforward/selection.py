@@ -16,7 +16,7 @@ COPIES = 12
 
 
 def embedded(features: np.ndarray) -> Metric:
-    """Eq. 3: the Euclidean distance of two feature vectors, features (N, D)."""
+    """Return the metric of Eq. 3: the Euclidean distance of two feature vectors, features (N, D)."""
 
     def metric(x: int, c: int) -> float:
         difference = features[x].astype(np.float64) - features[c]
@@ -27,10 +27,10 @@ def embedded(features: np.ndarray) -> Metric:
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """Pixels that the centre's label marks, and the embedding.
+    """Fused metric: pixels marked by the label of the centre, and the embedding.
 
     images: (N, H, W). features: (N, D). marks: (H, W) bool of the centres whose label was bought. A centre without one
-    has the root mean square of all pixels over sqrt(usual), with ``usual`` the mean number of marks of a bought slice.
+    uses the root mean square of all pixels over sqrt(usual), with ``usual`` the mean number of marks of a bought slice.
     """
 
     images: np.ndarray
@@ -39,7 +39,7 @@ class Fused:
     usual: float
 
     def __call__(self, x: int, c: int) -> float:
-        """d(x, c) = 1500 sqrt(sum_p m_c (I_x - I_c)^2) / |m_c| + sqrt(12) ||h_x - h_c||."""
+        """Return d(x, c) = 1500 sqrt(sum_p m_c (I_x - I_c)^2) / |m_c| + sqrt(12) ||h_x - h_c||."""
         difference = self.images[x] - self.images[c]
         if c in self.marks:
             mark = self.marks[c]
@@ -51,12 +51,12 @@ class Fused:
 
 
 def to_centre(metric: Metric, slices: Sequence[int], centre: int) -> np.ndarray:
-    """Distance of every slice to one centre."""
+    """Return the distance of every slice to one centre."""
     return np.array([metric(x, centre) for x in slices])
 
 
 def k_centre(metric: Metric, centres: Sequence[int], candidates: Sequence[int], count: int) -> list[int]:
-    """``count`` candidates, each the farthest from its nearest centre; ties go to the first."""
+    """Pick ``count`` candidates, each the farthest from its nearest centre; ties go to the first."""
     gap = {x: min((metric(x, c) for c in centres), default=math.inf) for x in candidates}
     picks: list[int] = []
     for _ in range(count):

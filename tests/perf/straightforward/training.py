@@ -1,4 +1,4 @@
-"""Training of a segmentation network with a Dataset, a DataLoader and an eager step in float32."""
+"""Training of a segmentation network with a Dataset, a DataLoader and eager steps in float32."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SMOOTH = 1e-5
 WORKERS = 2
 
 PlainLoss = Callable[[tuple[Tensor, ...], Tensor], Tensor]
-"""loss(logits of every head, labels (B, H, W) int64)."""
+"""Function from the logits of every head and labels (B, H, W) int64 to the loss."""
 
 
 def augmented(
     image: np.ndarray, label: np.ndarray, fill: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Half of the time turned by k x 90 degrees and flipped; half of the rest turned by up to 20 degrees."""
+    """Rotate by k x 90 degrees and flip (1 in 2), or rotate by up to 20 degrees (1 in 4), or change nothing."""
     if rng.random() < 0.5:
         turns, axis = int(rng.integers(4)), int(rng.integers(2))
         return np.flip(np.rot90(image, turns), axis).copy(), np.flip(np.rot90(label, turns), axis).copy()
@@ -34,7 +34,7 @@ def augmented(
 
 
 class SliceDataset(Dataset):
-    """Slices (n, H, W) and their labels, augmented one by one when they are asked for."""
+    """Slices (n, H, W) and their labels, augmented one by one when they are read."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, fill: int) -> None:
         self.images, self.labels, self.fill = images, labels, fill
@@ -49,12 +49,12 @@ class SliceDataset(Dataset):
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the pixels that carry a label."""
+    """Return the mean over the labelled pixels."""
     return functional.cross_entropy(logits, labels, ignore_index=IGNORE)
 
 
 def soft_dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """1 - mean over classes of the soft Dice with squared denominators."""
+    """Return 1 - mean over classes of the soft Dice with squared denominators."""
     probabilities = torch.softmax(logits, dim=1)
     marked = (labels != IGNORE).float()
     total = torch.zeros((), device=logits.device)
@@ -65,12 +65,12 @@ def soft_dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def full_loss(outputs: tuple[Tensor, ...], labels: Tensor) -> Tensor:
-    """Half cross-entropy, half Dice."""
+    """Return half the cross-entropy plus half the Dice loss."""
     return 0.5 * (cross_entropy(outputs[0], labels) + soft_dice_loss(outputs[0], labels))
 
 
 def scribble_loss(outputs: tuple[Tensor, ...], labels: Tensor, beta: float | None = None) -> Tensor:
-    """Cross-entropy of both heads, and Dice of both to the argmax of their mixture (Luo et al., MICCAI 2022)."""
+    """Return DMPLS (Luo et al., MICCAI 2022): cross-entropy and Dice of both heads, Dice to the argmax of their mix."""
     main, aux = outputs
     beta = float(np.random.random()) if beta is None else beta
     mixed = beta * torch.softmax(main.detach(), dim=1) + (1 - beta) * torch.softmax(aux.detach(), dim=1)
@@ -89,7 +89,7 @@ def train(
     batch: int = 6,
     lr: float = 0.01,
 ) -> list[float]:
-    """Train for ``epochs`` epochs of a training of ``planned`` steps. Returns the loss of every step."""
+    """Train for ``epochs`` epochs of a schedule of ``planned`` steps; return the loss of every step."""
     optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
     losses: list[float] = []
     network.train()
@@ -108,7 +108,7 @@ def train(
 
 
 def volume_dice(prediction: np.ndarray, truth: np.ndarray, classes: int) -> list[float]:
-    """Dice of every foreground class of one volume; NaN where a class is in neither."""
+    """Return the Dice of every foreground class of one volume; NaN where a class is in neither."""
     scores = []
     for label in range(1, classes):
         ours, theirs = prediction == label, truth == label
@@ -119,7 +119,7 @@ def volume_dice(prediction: np.ndarray, truth: np.ndarray, classes: int) -> list
 
 @torch.no_grad()
 def predicted(network: nn.Module, images: np.ndarray, device: str) -> np.ndarray:
-    """Labels (D, H, W) of a volume (D, H, W), slice by slice."""
+    """Predict the labels (D, H, W) of a volume (D, H, W), slice by slice."""
     network.eval()
     out = np.zeros(images.shape, np.uint8)
     for z, image in enumerate(images):
@@ -129,7 +129,7 @@ def predicted(network: nn.Module, images: np.ndarray, device: str) -> np.ndarray
 
 
 def validate(network: nn.Module, volumes: Sequence[tuple[np.ndarray, np.ndarray]], classes: int, device: str) -> float:
-    """Mean over volumes of the mean Dice over classes; volumes: images and masks, (D, H, W) each."""
+    """Return the mean over volumes of the mean Dice over classes; volumes: images and masks, (D, H, W) each."""
     scores = [volume_dice(predicted(network, images, device), masks, classes) for images, masks in volumes]
     means = [np.nanmean(score) for score in scores if not np.isnan(score).all()]
     return float(np.mean(means)) if means else 0.0

@@ -1,1 +1,1 @@
-"""One file a subject; each has ``rows(bench)``, which measures and yields the lines of the table."""
+"""One file per subject, each with a ``rows(bench)`` that measures and yields the lines of the table."""

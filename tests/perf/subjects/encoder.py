@@ -19,20 +19,20 @@ from measure import Bench, Row
 from straightforward import encoder as plain
 
 WEIGHTS = (1.0, 0.05, 0.35)
-"""NT-Xent, patient, volume: the paper's for ACDC."""
+"""Weights of NT-Xent, patient and volume in the paper's training for ACDC."""
 BATCH = 9
 EPOCHS = 100
 TARGET_MIN = 3.0
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """A step of 9 slices and their two views, at the paper's size and small."""
+    """Time a step of 9 slices and their two views, at the paper's size and a small one."""
     for size in bench.sizes or (64, 256):
         yield _step(bench, size)
 
 
 def _pool(depth: int, size: int) -> Slices:
-    """Three patients with two volumes each: with them every batch but none is whole."""
+    """Return slices of three patients with two volumes each, a number for which all batches are full."""
     table = SliceTable(
         cases=tuple(f"case{i}" for i in range(6)),
         patients=tuple(f"patient{i // 2}" for i in range(6)),
@@ -54,10 +54,10 @@ def _step(bench: Bench, size: int) -> Row:
         epochs=epochs,
         patience=epochs,
         init="random",
-        lr=1e-6,  # whatever the loss does, no epoch is left out
+        lr=1e-6,  # so that training never stops early
     )
     batches = epoch_batches(slices.table, training.weights.groups, training.batch, np.random.default_rng(0))
-    rounds = len(slices) * 3 / BATCH  # every slice is an anchor once, and brings two others
+    rounds = len(slices) * 3 / BATCH  # every slice is an anchor once, with two other slices
     network, head = ResNetEncoder(1).to(bench.device), ProjectionHead().to(bench.device)
     optimizer = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=3e-4, weight_decay=1e-6)
     table = slices.table

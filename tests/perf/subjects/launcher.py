@@ -1,4 +1,4 @@
-"""What comes before, between and beside the trainings: the launcher, and the memory of one run."""
+"""Overhead of the launcher, and the memory of one run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TINY: dict[str, Any] = {
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """``alseg bench`` on a study of trivial runs, and a first round of the quick preset in a process of its own."""
+    """Measure ``alseg bench`` on studies of trivial runs, and a first round of the quick preset in its own process."""
     yield _help(bench)
     if find_spec("ray") is not None:
         yield from _study(bench)
@@ -51,7 +51,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def _alseg(*arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", "from bench.cli import main; main()", *arguments]
-    # neither a cluster nor a tracker of somebody else
+    # join no running cluster or tracker
     own = {name: value for name, value in os.environ.items() if name not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
     return subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -63,7 +63,7 @@ def _help(bench: Bench) -> Row:
 
 
 def _study(bench: Bench) -> Iterator[Row]:
-    """Seconds to the first finished round of a run that trains next to nothing, and what a run costs besides itself."""
+    """Measure the time to the first finished round of a trivial run, and the overhead per run."""
     folder = bench.scratch / "launcher"
     folder.mkdir()
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
@@ -109,7 +109,7 @@ def _study(bench: Bench) -> Iterator[Row]:
 
 
 def _throughput(bench: Bench) -> Iterator[Row]:
-    """Share of the time in which the places of a study of runs of a second each are inside a run."""
+    """Measure how busy the slots of a study are whose runs take a second each."""
     trials, slots = (1000 if bench.full else 100), (os.cpu_count() or 1)
     folder = bench.scratch / "throughput"
     folder.mkdir()
@@ -178,7 +178,7 @@ def _throughput(bench: Bench) -> Iterator[Row]:
 
 
 def _memory(bench: Bench) -> Row:
-    """Peak of a process that does the first round of the quick preset."""
+    """Measure the peak memory of a process that does the first round of the quick preset."""
     from bench.study import Study
 
     settings = ("datasets=phantom", "recipes=random", "seeds=1")

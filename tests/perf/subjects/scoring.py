@@ -24,7 +24,7 @@ PASSES = 40
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """Entropy and variance ratio of an ensemble, BALD of dropout passes, and whole volumes scored."""
+    """Time entropy and variance ratio of an ensemble, BALD of dropout passes, and the evaluation of volumes."""
     for size in bench.sizes or (96, 256):
         data = volumes(bench, 6, size)
         networks = [UNet().build(1, data.classes).placed(bench.device).eval() for _ in range(MEMBERS)]

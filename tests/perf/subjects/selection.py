@@ -40,7 +40,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 def view_of(
     features: np.ndarray, images: np.ndarray, labels: np.ndarray, labelled: IntArray, device: str = "cpu"
 ) -> SyntheticView:
-    """A pool of these slices, some of them labelled; its predictions are empty."""
+    """Return a pool of these slices, some of them labelled, without predictions."""
     nothing = np.zeros((1, len(features), 1, 1, 1), np.float32)
     return SyntheticView(
         table(len(features)),
@@ -58,7 +58,7 @@ def view_of(
 
 
 def _fused(bench: Bench) -> Iterator[Row]:
-    """Whole choices of the paper's protocol, early and late, by centre: labelled slices and picks are centres."""
+    """Time early and late selections of the paper's protocol, per centre: labelled slices and picks are centres."""
     rng = np.random.default_rng(0)
     images, labels, features = pool(bench, 256, FEATURES, rng)
     count, size = len(images), images.shape[-1]
@@ -77,13 +77,13 @@ def _fused(bench: Bench) -> Iterator[Row]:
         def baseline(
             metric: plain.Fused = metric, labelled: IntArray = labelled, budget: int = budget, centres: int = centres
         ) -> float:
-            """One centre with marks and one without, in the proportion of the choice."""
+            """Time one centre with marks and one without, in the proportions of the selection."""
             unmarked = next(c for c in range(count) if c not in metric.marks)
             with_marks = bench.seconds(lambda: plain.to_centre(metric, range(count), int(labelled[0])))
             without = bench.seconds(lambda: plain.to_centre(metric, range(count), unmarked))
             return (len(labelled) * with_marks + budget * without) / centres
 
-        ours()  # the first choice of a process loads libraries
+        ours()  # the first selection of a process loads libraries
         mine, theirs = bench.both(ours, baseline)
         target = RELEASED_FUSED / 50
         pixels = (bought * marked + budget * size**2) / centres
@@ -161,10 +161,10 @@ def _large(bench: Bench) -> Row:
 
 @dataclass(eq=False)
 class MapsView(SyntheticView):
-    """A view of many slices whose predictions are made when they are asked for."""
+    """View of many slices whose predictions are generated on demand."""
 
     def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
-        """Random probabilities and features of 16 channels, 16 x 16 pixels."""
+        """Yield random probabilities and features of 16 channels at 16 x 16 pixels."""
         generator = torch.Generator().manual_seed(0)
         for start in range(0, len(positions), CHUNK):
             chunk = positions[start : start + CHUNK]
@@ -196,7 +196,7 @@ def _others(bench: Bench) -> Iterator[Row]:
     )
     for strategy in strategies:
         try:
-            strategy.select(small, 2, np.random.default_rng(0))  # what is loaded once is no memory of the pool
+            strategy.select(small, 2, np.random.default_rng(0))  # libraries loaded once are no memory of the pool
         except MissingPackageError:  # faiss
             continue
         with peak_memory() as peak:

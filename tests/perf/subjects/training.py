@@ -1,4 +1,4 @@
-"""Training of the segmentation networks, and the validation on top of it."""
+"""Training of the segmentation networks, and its validation."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ BATCH = 6
 EVERY = 200
 """Steps between validations, as in the paper's protocol."""
 VALIDATED = 360
-"""Slices of ACDC's 40 validation volumes, about."""
+"""Approximate number of slices in ACDC's 40 validation volumes."""
 SKIP = {True: 20, False: 1}
-"""First steps that are not timed: on a GPU they choose kernels and capture the step."""
+"""Number of warm-up steps, on a GPU or not: a GPU chooses kernels and captures the step in them."""
 STEPS = {True: 400, False: 4}
-"""Steps that are."""
+"""Number of timed steps, on a GPU or not."""
 TARGET_MS = {"ce_dice": 1.3, "dmpls": 2.0}
 TARGET_RATIO = {72: 1.7, 14: 2.5}
 SHARE = 0.15
@@ -40,7 +40,7 @@ LOSSES: dict[str, Loss] = {"ce_dice": CrossEntropyDice(), "dmpls": Dmpls()}
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """The loop with full masks and with scribbles, at two sizes of slices and of the pool, and one validation."""
+    """Time the loop with full masks and with scribbles, at two sizes of slices and pools, and one validation."""
     for size in bench.sizes or (96, 256):
         data = volumes(bench, 20 if bench.cuda else 6, size)
         step: dict[str, float] = {}
@@ -80,7 +80,7 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
         return (end - start) / (last - first)
 
     def baseline() -> float:
-        """Of ``BATCH`` slices: the last step of an epoch has fewer."""
+        """Return the seconds per ``BATCH`` slices: the last step of an epoch has fewer."""
         seconds = bench.seconds(lambda: plain.train(network, loss_of, dataset, epochs, bench.device))
         return seconds / (epochs * pool / BATCH)
 
@@ -106,8 +106,10 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
 
 
 def _needs(loss: str, classes: int, size: int, itemsize: int) -> tuple[float, float]:
-    """Bytes and operations of one step: every convolution reads its input and writes its output once, three times over
-    (forward, gradient of the input, gradient of the weights); all else is taken to be fused into them.
+    """Return bytes and operations of one step.
+
+    Every convolution reads its input and writes its output once in each of forward, gradient of the input and gradient
+    of the weights; everything else counts as fused into them.
     """
     with torch.device("meta"):
         network = NETWORKS[loss].build(1, classes)
@@ -127,7 +129,7 @@ def _needs(loss: str, classes: int, size: int, itemsize: int) -> tuple[float, fl
 
 
 def _validation(bench: Bench, data: Volumes, step: dict[str, float]) -> Iterator[Row]:
-    """One pass over the validation volumes, as the share of ``EVERY`` steps that it adds."""
+    """Time one pass over the validation volumes, as a share of ``EVERY`` steps."""
     names = data.names(40 if bench.cuda else 3)
     slices = data.prepared.slices(names)
     size, count = slices.size[0], len(slices)
