@@ -29,9 +29,9 @@ from alseg_core.models.unet import UNet, UNetDual
 from alseg_core.oracles import Vault
 from alseg_core.signals import Signals
 from alseg_core.store import Store
-from alseg_core.strategies.conformance import SyntheticView
 from alseg_core.strategies.pixel_fusion import PixelFusion
 from alseg_core.strategies.scores import Score
+from alseg_core.strategies.synthetic_view import SyntheticView
 from alseg_core.training.augment import Augment
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member

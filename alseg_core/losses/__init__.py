@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -14,14 +14,21 @@ from alseg_core.registry import Registry
 
 @runtime_checkable
 class Loss(Protocol):
-    """outputs: logits (B, K, H, W) of each head in float32, the main one first; labels: (B, H, W), IGNORE = unmarked.
+    """Component that compares the outputs of a network with labels.
 
-    draw: () uniform in [0, 1), another one each step. A loss is part of a step that a GPU replays, so that it asks the
-    host for nothing: no ``item()``, no ``if`` on a tensor.
+    A loss is part of a step that a GPU replays, so it must not ask the host for anything: no ``item()``, no ``if`` on a
+    tensor.
     """
 
+    heads: ClassVar[int]
+    """Number of outputs that the loss needs from the network."""
+
     def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
-        """Scalar loss."""
+        """Return the scalar loss.
+
+        outputs: logits (B, K, H, W) of each head in float32, the main one first. labels: (B, H, W) int64, IGNORE =
+        unmarked. draw: () float32, uniform in [0, 1), drawn anew each step.
+        """
         ...
 
 

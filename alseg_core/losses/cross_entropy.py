@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,6 +23,8 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 @component
 class PartialCrossEntropy:
     """Cross-entropy of the main head on marked pixels."""
+
+    heads: ClassVar[int] = 1
 
     def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`."""

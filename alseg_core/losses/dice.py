@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -36,8 +36,12 @@ def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
 class CrossEntropyDice:
     """Cross-entropy and Dice on full masks: w_ce CE + w_dice Dice, half of each as published."""
 
+    heads: ClassVar[int] = 1
+
     w_ce: Weight = 0.5
+    """Weight of the cross-entropy, >= 0."""
     w_dice: Weight = 0.5
+    """Weight of the Dice loss, >= 0."""
 
     def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`."""

@@ -22,7 +22,10 @@ class Dmpls:
     """
 
     paper: ClassVar[str] = "Luo et al., MICCAI 2022"
+    heads: ClassVar[int] = 2
+
     weight: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the pseudo-label term, >= 0."""
 
     def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`. Needs two heads."""

@@ -45,7 +45,8 @@ class FittedEncoder:
 
     def encoder(self) -> ResNetEncoder:
         """The encoder with these weights, on the CPU, in evaluation mode."""
-        encoder = ResNetEncoder(self.channels)
+        with seeding.torch_seeded(0):  # its initial weights are replaced
+            encoder = ResNetEncoder(self.channels)
         encoder.load_state_dict(self.state)
         return encoder.eval()
 

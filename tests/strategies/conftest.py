@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from alseg_core.strategies.conformance import SyntheticReferenceView
+from alseg_core.strategies.synthetic_view import SyntheticReferenceView
 
 make_view = SyntheticReferenceView.make

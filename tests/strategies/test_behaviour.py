@@ -15,10 +15,10 @@ from alseg_core.errors import ConfigError
 from alseg_core.registry import describe
 from alseg_core.strategies import STRATEGIES
 from alseg_core.strategies.clasp_pe import ClaspPE
-from alseg_core.strategies.conformance import SyntheticReferenceView
 from alseg_core.strategies.sampling import Sampling, best, pick
 from alseg_core.strategies.scores import Score, slice_scores, uncertainties
 from alseg_core.strategies.stochastic_batches import StochasticBatches
+from alseg_core.strategies.synthetic_view import SyntheticReferenceView
 from tests.strategies.conftest import make_view
 
 

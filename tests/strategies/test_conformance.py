@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from alseg_core.strategies.conformance import CHECKS, FRAMES, Frame, SyntheticReferenceView, check
+from alseg_core.strategies.conformance import CHECKS, FRAMES, Frame, check
+from alseg_core.strategies.synthetic_view import SyntheticReferenceView
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import Selection
 

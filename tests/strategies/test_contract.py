@@ -10,7 +10,8 @@ import pytest
 
 from alseg_core.signals import ReferenceSignals, Signals
 from alseg_core.strategies import STRATEGIES, ReferenceView, Strategy, View
-from alseg_core.strategies.conformance import CHECKS, Check, SyntheticReferenceView, SyntheticView
+from alseg_core.strategies.conformance import CHECKS, Check
+from alseg_core.strategies.synthetic_view import SyntheticReferenceView, SyntheticView
 
 SMALL: dict[str, dict[str, Any]] = {"core_gcn": {"epochs": 3}, "vaal": {"epochs": 1, "size": 8}}
 """Settings of the strategies that train networks, so that the suite takes seconds."""

@@ -14,8 +14,9 @@ from alseg_core.data.slices import SliceTable
 from alseg_core.geometry.clusters import k_means, unit_length
 from alseg_core.strategies import STRATEGIES
 from alseg_core.strategies.badge import gradient_embedding
-from alseg_core.strategies.conformance import CHECKS, SyntheticView
+from alseg_core.strategies.conformance import CHECKS
 from alseg_core.strategies.prob_cover import pure_radius
+from alseg_core.strategies.synthetic_view import SyntheticView
 from alseg_core.strategies.typiclust import typicality
 from alseg_core.vocabulary import IGNORE
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from alseg_core.errors import MissingPackageError
 from alseg_core.geometry.kcenter import cover_radius, k_center_greedy
 from alseg_core.strategies.badge import Badge
-from alseg_core.strategies.conformance import SyntheticView
 from alseg_core.strategies.core_gcn import CoreGCN
 from alseg_core.strategies.pixel_fusion import PixelFusion
 from alseg_core.strategies.prob_cover import ProbCover
+from alseg_core.strategies.synthetic_view import SyntheticView
 from alseg_core.strategies.typiclust import TypiClust
 from alseg_core.strategies.view import Strategy
 from alseg_core.vocabulary import IGNORE, IntArray
