@@ -105,28 +105,28 @@ class NoLicence(Right):
 
 
 class AnIterator(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         return iter(super().scan(root))
 
 
 class Unsorted(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         return super().scan(root)[::-1]
 
 
 class Twice(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         refs = super().scan(root)
         return sorted([*refs, refs[0]], key=lambda ref: ref.case)
 
 
 class NoPatient(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         return [replace(ref, patient="") for ref in super().scan(root)]
 
 
 class Invents(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         return [replace(ref, files={**ref.files, "mask": Path("nowhere.npy")}) for ref in super().scan(root)]
 
 
@@ -134,7 +134,7 @@ class Forgets(Right):
     def __init__(self) -> None:
         self.seen: set[str] = set()
 
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         refs = super().scan(root)
         new = [ref for ref in refs if ref.case not in self.seen] or refs[:1]
         self.seen |= {ref.case for ref in refs[1:]}
@@ -142,53 +142,53 @@ class Forgets(Right):
 
 
 class Doubles(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, image=volume.image.astype(np.float64))
 
 
 class SignedMask(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, mask=volume.mask.astype(np.int16))
 
 
 class Shifted(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, mask=volume.mask[1:])
 
 
 class UnknownClass(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, mask=volume.mask * np.uint8(7))
 
 
 class PlaneSpacing(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, spacing_mm=(1.0, 1.0))
 
 
 class OtherName(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, case=volume.case.upper())
 
 
 class AnImage(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return volume.image
 
 
 class AllBackground(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, mask=np.zeros_like(volume.mask), scribble=np.full_like(volume.mask, IGNORE))
 
 
 class Noisy(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         noise = np.random.default_rng().random(volume.image.shape, dtype=np.float32)
         return replace(volume, image=volume.image + noise)
 
 
 class GlobalNoise(Right):
-    def change(self, volume):  # type: ignore[no-untyped-def]
+    def change(self, volume):
         return replace(volume, image=volume.image + np.float32(np.random.random()))
 
 
@@ -198,18 +198,18 @@ class Unpicklable(Right):
 
 
 class Silent(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         return [CaseRef(path.stem, path.stem, "", {"image": path}) for path in sorted((root or Path()).glob("*.npy"))]
 
 
 class Crashes(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         assert next(root.glob("*.npy"))
         return super().scan(root)
 
 
 class Vague(Right):
-    def scan(self, root):  # type: ignore[no-untyped-def]
+    def scan(self, root):
         if root is None or not list(root.glob("*.npy")):
             raise wrong(["no data"], str(root))
         return super().scan(root)

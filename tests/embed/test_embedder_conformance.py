@@ -49,61 +49,61 @@ class Right:
 
 
 class Float64(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return super().features(context).astype(np.float64)
 
 
 class OneShort(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return super().features(context)[:-1]
 
 
 class Flat(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return super().features(context)[:, 0]
 
 
 class Normalised(Right):
     """Divides by a deviation that is zero when all slices are the same."""
 
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         own = super().features(context)
         with np.errstate(all="ignore"):
             return own / (own - own[0]).std(axis=0)
 
 
 class GreyOnly(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return context.slices.images().reshape(len(context.slices), 32, 32).mean(axis=1)
 
 
 class AnArray(Right):
-    def embed(self, context):  # type: ignore[no-untyped-def]
+    def embed(self, context):
         return self.features(context)
 
 
 class ArraysAsFacts(Right):
-    def embed(self, context):  # type: ignore[no-untyped-def]
+    def embed(self, context):
         return Embedding(self.features(context), {"mean": np.zeros(3)})
 
 
 class AsksForANetwork(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return context.model.features(torch.from_numpy(context.slices.images())).numpy()
 
 
 class NoGenerator(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return np.random.default_rng().normal(size=(len(context.slices), 3)).astype(np.float32)
 
 
 class NumpyGlobal(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return np.random.normal(size=(len(context.slices), 3)).astype(np.float32)
 
 
 class TorchSeeded(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         torch.manual_seed(context.seed)
         return torch.randn(len(context.slices), 3).numpy()
 
@@ -112,13 +112,13 @@ class Stateful(Right):
     def __init__(self) -> None:
         self.calls = 0
 
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         self.calls += 1
         return super().features(context) + np.float32(self.calls)
 
 
 class _Stored(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         own = super().features(context)
         if context.store is None:
             return own
@@ -131,7 +131,7 @@ class _Stored(Right):
     def read(self, entry: Path) -> Any:
         return np.load(entry / "features.npy")
 
-    def key(self, context):  # type: ignore[no-untyped-def]
+    def key(self, context):
         return {"data": context.data_key, "rows": context.slices.rows.tolist()}
 
 
@@ -141,7 +141,7 @@ class RoundsInTheStore(_Stored):
 
 
 class OneEntryForAll(_Stored):
-    def key(self, context):  # type: ignore[no-untyped-def]
+    def key(self, context):
         return {"seed": context.seed}
 
 
@@ -157,24 +157,24 @@ class ForgetsItsSetting(Right):
     def __getstate__(self) -> dict[str, Any]:
         return {"scale": 1}
 
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return super().features(context) * np.float32(self.scale)
 
 
 class Writes(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         context.slices.base[:] -= context.slices.base.mean()
         return super().features(context)
 
 
 class WritesThroughTorch(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         torch.from_numpy(context.slices.base).mul_(2)
         return super().features(context)
 
 
 class RowsOfTheArray(Right):
-    def features(self, context):  # type: ignore[no-untyped-def]
+    def features(self, context):
         return context.slices.base[np.sort(context.slices.rows)].reshape(len(context.slices), -1)
 
 

@@ -38,95 +38,95 @@ class Right:
 
 
 class APixel(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
 
 
 class ANumber(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return float(super().value(logits, labels, draw))
 
 
 class MeanOfNothing(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORE)
 
 
 class LogOfZero(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         chosen = logits.softmax(dim=1).gather(1, (labels * (labels != IGNORE)).unsqueeze(1))[:, 0]
         return -(chosen.log() * (labels != IGNORE)).mean()
 
 
 class ClassNumber255(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return torch.nn.functional.cross_entropy(logits, labels)
 
 
 class Detached(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return super().value(logits.detach(), labels, draw)
 
 
 class Saturated(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return super().value(logits, labels, draw).clamp(max=1e-3)
 
 
 class RootAtZero(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         size = (logits.square().sum(dim=1) * (labels != IGNORE)).sum().sqrt()
         return super().value(logits, labels, draw) + size
 
 
 class UpsideDown(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return super().value(-logits, labels, draw)
 
 
 class Shifted(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return super().value(logits, labels, draw) + 1
 
 
 class FirstSliceCountsTwice(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return super().value(logits, labels, draw) + super().value(logits[:1], labels[:1], draw)
 
 
 class DrawsItself(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return super().value(torch.nn.functional.dropout(logits, 0.2), labels, draw)
 
 
 class DrawsElsewhere(Right):
     generator = torch.Generator().manual_seed(0)
 
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         noise = torch.rand((), generator=self.generator)
         return super().value(logits, labels, draw) * (1 + noise.to(logits.device))
 
 
 class AsksForAValue(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return super().value(logits, labels, draw) * (1 + draw.item())
 
 
 class BranchesOnATensor(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         marked = (labels != IGNORE).any()
         return super().value(logits, labels, draw) if marked else logits.sum() * 0
 
 
 class IndexesByAMask(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         marked = labels != IGNORE
         flat = logits.movedim(1, 3)[marked]
         return torch.nn.functional.cross_entropy(flat, labels[marked], reduction="sum") / marked.sum().clamp(min=1)
 
 
 class InPlace(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         labels[labels == IGNORE] = 0
         return super().value(logits, labels, draw)
 
@@ -143,12 +143,12 @@ class ForgetsItsSetting(Right):
     def __getstate__(self) -> dict[str, Any]:
         return {"weight": 1}
 
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         return self.weight * super().value(logits, labels, draw)
 
 
 class PseudoLabels(Right):
-    def value(self, logits, labels, draw):  # type: ignore[no-untyped-def]
+    def value(self, logits, labels, draw):
         entropy = -(logits.softmax(dim=1) * logits.log_softmax(dim=1)).sum(dim=1)
         return super().value(logits, labels, draw) + entropy.mean()
 

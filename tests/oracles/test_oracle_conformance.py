@@ -36,7 +36,7 @@ class Right:
     def origin(self, cases: Any) -> str:
         return ""
 
-    def annotate(self, vault, slices, positions, seed):  # type: ignore[no-untyped-def]
+    def annotate(self, vault, slices, positions, seed):
         labels = vault.masks(slices.rows[positions], "oracle", "training labels", 0.5)
         for label, position in zip(labels, positions, strict=True):
             rng = stream(seed, "mine", *slices.table.locate(int(position)))
@@ -48,83 +48,83 @@ class Right:
 
 
 class Labels(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return given.labels
 
 
 class Signed(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(given.positions, given.labels.astype(np.int64), given.cost)
 
 
 class Cropped(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(given.positions, given.labels[:, 1:], given.cost)
 
 
 class Scaled(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(given.positions, np.where(given.labels == 1, 85, given.labels).astype(np.uint8), given.cost)
 
 
 class Sorted(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(np.sort(given.positions), given.labels, given.cost)
 
 
 class Unmarked(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(given.positions, np.full_like(given.labels, IGNORE), given.cost)
 
 
 class Own(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         given.labels[np.random.default_rng().random(given.labels.shape) < 0.5] = IGNORE
         return given
 
 
 class ByBatch(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         given.labels[stream(seed, "batch").random(given.labels.shape) < 0.5] = IGNORE
         return given
 
 
 class Global(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         given.labels[np.random.random(given.labels.shape) < 0.5] = IGNORE
         return given
 
 
 class Unbilled(Right):
-    def annotate(self, vault, slices, positions, seed):  # type: ignore[no-untyped-def]
+    def annotate(self, vault, slices, positions, seed):
         given = super().annotate(vault, slices, positions, seed)
         vault.ledger.drain()
         return given
 
 
 class CheaperInTheLedger(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(given.positions, given.labels, 2 * given.cost)
 
 
 class AsValidation(Right):
-    def annotate(self, vault, slices, positions, seed):  # type: ignore[no-untyped-def]
+    def annotate(self, vault, slices, positions, seed):
         labels = vault.masks(slices.rows[positions], "oracle", "validation masks")
         return Annotation(positions, labels, float(len(positions)))
 
 
 class Discount(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(given.positions, given.labels, given.cost**0.5)
 
 
 class Free(Right):
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         return Annotation(given.positions, given.labels, 0.0)
 
 
 class ReadsTheFile(Right):
-    def annotate(self, vault, slices, positions, seed):  # type: ignore[no-untyped-def]
+    def annotate(self, vault, slices, positions, seed):
         labels = np.load(vault.folder / "labels" / "masks.npy")[slices.rows[positions]]
         vault.ledger.record("oracle", "training labels", len(positions), float(len(positions)))
         return Annotation(positions, labels, float(len(positions)))
@@ -158,7 +158,7 @@ class ForgetsItsSetting(Right):
     def __getstate__(self) -> dict[str, Any]:
         return {"start": 0}
 
-    def change(self, given, seed):  # type: ignore[no-untyped-def]
+    def change(self, given, seed):
         given.labels[:, : self.start] = IGNORE
         return given
 

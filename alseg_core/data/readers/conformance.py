@@ -48,7 +48,7 @@ def _load(reader: Reader, ref: CaseRef) -> Volume:
     return volume
 
 
-def introduces_itself(reader: Reader, root: Path | None) -> None:
+def introduces_itself(reader: Reader, root: Path | None) -> None:  # noqa: ARG001  # every check takes both
     """Its labels are 0..K-1, at least two, and paper, licence, source and layout are not empty."""
     labels = reader.labels
     demand(labels == tuple(range(len(labels))) and len(labels) >= 2, reader, f"has labels {labels}; 0..K-1 was wanted.")
