@@ -2,6 +2,7 @@
 
 from bench.study.catalogue import catalogue, experiments, find, locate, read_yaml
 from bench.study.dataset_file import DatasetFile
+from bench.study.identity import RunIdentity
 from bench.study.job import Job
 from bench.study.settings import overlay, parse_setting
 from bench.study.study import Resources, Study
@@ -10,6 +11,7 @@ __all__ = [
     "DatasetFile",
     "Job",
     "Resources",
+    "RunIdentity",
     "Study",
     "catalogue",
     "experiments",

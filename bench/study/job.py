@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alseg_core.events import Event
+from bench.study.identity import RunIdentity
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -30,6 +32,11 @@ class Job:
     def of(cls, config: RunConfig, study: Path) -> Job:
         """Return the job of a configuration, with its run folder below the folder of the study."""
         return cls(config.key, config.describe(), study / "runs" / config.key, len(config.budgets))
+
+    @cached_property
+    def identity(self) -> RunIdentity:
+        """Dataset, recipe, seed and what else displays and MLflow show."""
+        return RunIdentity.read(self.raw)
 
     def finished(self) -> bool:
         """Return whether all rounds are on disk."""

@@ -29,16 +29,14 @@ def duration(seconds: float) -> str:
 
 
 def labels(jobs: Sequence[Job]) -> dict[str, str]:
-    """Short name of each run by key: recipe and seed, and before them what is not the same for all of them."""
-    facts = {job.key: (job.raw["dataset"]["name"], job.raw["annotation"]["name"], job.raw["schedule"]) for job in jobs}
-    differ = [len(set(values)) > 1 for values in zip(*facts.values(), strict=True)]
-    return {
-        job.key: " ".join(
-            [*(fact for fact, told in zip(facts[job.key], differ, strict=True) if told), job.raw["recipe"]["name"]]
-        )
-        + f", seed {job.raw['seed']}"
-        for job in jobs
-    }
+    """Return the short name of each run by key: recipe and seed, preceded by what differs between the runs."""
+    settings = {job.key: job.identity.setting for job in jobs}
+    differs = [len(set(values)) > 1 for values in zip(*settings.values(), strict=True)]
+    names = {}
+    for job in jobs:
+        distinct = [part for part, shown in zip(settings[job.key], differs, strict=True) if shown]
+        names[job.key] = f"{' '.join([*distinct, job.identity.recipe])}, seed {job.identity.seed}"
+    return names
 
 
 class Display:

@@ -23,21 +23,21 @@ VALUE_LIMIT = 500
 
 def run_name(job: Job) -> str:
     """What differs most comes first: the UI cuts long names."""
-    tags = tags_of(job)
-    schedule = "" if tags["schedule"] == "default" else f"-{tags['schedule']}"
-    return f"{tags['recipe']}-s{tags['seed']}-{tags['dataset']}-{tags['annotation']}{schedule}"
+    run = job.identity
+    schedule = "" if run.schedule == "default" else f"-{run.schedule}"
+    return f"{run.recipe}-s{run.seed}-{run.dataset}-{run.annotation}{schedule}"
 
 
 def tags_of(job: Job) -> dict[str, str]:
     """What runs are grouped and found by."""
-    raw = job.raw
+    run = job.identity
     return {
         KEY: job.key,
-        "dataset": raw["dataset"]["name"],
-        "recipe": raw["recipe"]["name"],
-        "annotation": raw["annotation"]["name"],
-        "schedule": raw["schedule"],
-        "seed": str(raw["seed"]),
+        "dataset": run.dataset,
+        "recipe": run.recipe,
+        "annotation": run.annotation,
+        "schedule": run.schedule,
+        "seed": str(run.seed),
         FOLDER: str(job.folder),
     }
 
@@ -59,13 +59,12 @@ def commit_of(folder: Path) -> dict[str, str]:
 
 def dataset_of(job: Job, data_key: str) -> dict[str, str]:
     """Name, digest, source and profile of the data: the fields of MLflow's ``Dataset``."""
-    dataset = job.raw["dataset"]
     counts = _environment(job.folder).get("data", {})
     return {
-        "name": dataset["name"],
+        "name": job.identity.dataset,
         "digest": data_key[:36],
         "source_type": "local",
-        "source": json.dumps({"uri": dataset.get("root") or "generated"}),
+        "source": json.dumps({"uri": job.identity.root or "generated"}),
         "profile": json.dumps({name: counts[name] for name in ("patients", "volumes", "slices") if name in counts}),
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from alseg_core.results import RunFolder, write_atomic
+from bench.study.identity import RunIdentity
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import FEW, importances
 from bench.tuning.label_audit import Reading
@@ -112,7 +113,7 @@ def write_text(findings: Findings, path: Path) -> None:
     scored = sorted(read.scored)
     failed = sum(trial.state.name == "FAIL" for trial in trials.all())
     lines = [
-        f"# Tuning of {tuning.recipe} on {findings.raw['dataset']['name']}",
+        f"# Tuning of {tuning.recipe} on {RunIdentity.read(findings.raw).dataset}",
         "",
         conclusion(findings),
         "",
@@ -121,7 +122,7 @@ def write_text(findings: Findings, path: Path) -> None:
         f"- Proxy: AUBC of validation Dice over the preset's {tuning.proxy.budgets} lowest budgets, seeds "
         f"{_span(range(tuning.proxy.seeds))} in turn, {tuning.proxy.share:.0%} of the preset's training steps.",
         f"- Full loop: the preset's own budgets up to {first[-1].labelled} slices, seeds "
-        f"{_span([job.raw['seed'] for job in best.jobs])}, which no trial had seen.",
+        f"{_span([job.identity.seed for job in best.jobs])}, which no trial had seen.",
         f"- Scored on {len(scored)} validation volumes: {', '.join(scored)}. The same volumes choose each network's "
         "best step, so the level of these scores is flattered; what is compared is flattered alike.",
         "",
@@ -136,7 +137,7 @@ def write_text(findings: Findings, path: Path) -> None:
                 "",
                 "proxy",
                 "rank by proxy",
-                *(f"seed {job.raw['seed']}" for job in best.jobs),
+                *(f"seed {job.identity.seed}" for job in best.jobs),
                 "mean",
                 "sd",
                 "gain over own (95 % interval)",

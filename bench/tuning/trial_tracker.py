@@ -117,8 +117,8 @@ class TrialTracker:
             run = self._known[candidate.number]
             there = {metric.step for metric in client.get_metric_history(run, "aubc_full_loop")}
             for job, value in zip(candidate.jobs, scores, strict=True):
-                if job.raw["seed"] not in there and value == value:
-                    client.log_metric(run, "aubc_full_loop", float(value), step=job.raw["seed"])
+                if job.identity.seed not in there and value == value:
+                    client.log_metric(run, "aubc_full_loop", float(value), step=job.identity.seed)
         client.set_tag(self._parent, "best", f"trial {verdict.candidates[verdict.best].number}")
         client.log_artifacts(self._parent, str(report), "report")
         client.set_terminated(self._parent)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alseg_core.errors import AlsegError, ConfigError
 from bench.launchers import machine
 from bench.planning import workload
+from bench.study.identity import RunIdentity
 from bench.tuning.spec import Tuning
 from bench.tuning.storage import answering, open_storage, shown, storage_url
 from bench.tuning.trial import TrialFolder
@@ -50,7 +51,7 @@ class Launch:
     @property
     def dataset(self) -> str:
         """Name of the dataset."""
-        return str(self.raw["dataset"]["name"])
+        return RunIdentity.read(self.raw).dataset
 
     @property
     def folder(self) -> Path:
@@ -204,7 +205,7 @@ class Launch:
         self.display.say(
             f"the full loop: {len(todo)} runs, of the recipe's own settings and {others or 'nothing else'}"
         )
-        names = {job.key: f"trial {c.number}, seed {job.raw['seed']}" for c in found for job in c.jobs}
+        names = {job.key: f"trial {c.number}, seed {job.identity.seed}" for c in found for job in c.jobs}
 
         def tell(key: str, event: StudyEvent) -> None:
             if isinstance(event, RunEnded):

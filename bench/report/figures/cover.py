@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from bench.report.figures.drawing import Drawing, scored
+from bench.report.figures.runfiles import identity
 from bench.report.figures.style import blank, colours
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
@@ -19,7 +18,6 @@ from bench.report.setting import Scope, rows_of, short_title
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
-CONFIG = "config.json"
 FEWEST = 4
 """Points that a rank correlation needs to say anything."""
 
@@ -41,14 +39,9 @@ def correlation(part: pd.DataFrame) -> float:
 
 
 def embedding(results: Results, setting: Scope) -> str:
-    """In which embedding the radii of a setting are measured, from a run's configuration where there is one."""
-    for key in rows_of(results.scores, setting)["key"].unique():
-        place = results.folders.get(key, Path()) / CONFIG
-        if key in results.folders and place.is_file():
-            name = (json.loads(place.read_text()).get("config", {}).get("cover") or {}).get("name")
-            if name:
-                return f"the study's reference embedding, {name}"
-    return "the study's reference embedding"
+    """Return the embedding in which the radii of a setting are measured, in words."""
+    run = identity(results, setting)
+    return "the study's reference embedding" + (f", {run.cover}" if run is not None and run.cover else "")
 
 
 def draw(results: Results, _analysis: Analysis, setting: Scope) -> Figure | str:

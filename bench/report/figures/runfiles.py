@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.errors import ResultsError
-from alseg_core.results import RunFolder
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of
+from bench.study.identity import RunIdentity
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -45,10 +45,14 @@ def arrays(results: Results, setting: Scope, name: str, wanted: tuple[str, ...])
     return found
 
 
+def identity(results: Results, setting: Scope) -> RunIdentity | None:
+    """Return the identity of the first run of a setting that has a configuration."""
+    folders = (results.folders.get(key) for key in first_runs(results, setting).values())
+    known = (RunIdentity.of_folder(folder) for folder in folders if folder is not None)
+    return next((run for run in known if run is not None), None)
+
+
 def classes(results: Results, setting: Scope) -> list[str]:
-    """Names of the foreground classes, from a run's configuration; none where it is not there."""
-    for key in first_runs(results, setting).values():
-        if key in results.folders and (results.folders[key] / "config.json").exists():
-            names = RunFolder(results.folders[key]).config()["dataset"]["classes"]
-            return [str(name) for name in names[1:]]
-    return []
+    """Return the names of the foreground classes; none if no run has its configuration."""
+    run = identity(results, setting)
+    return [] if run is None else list(run.classes[1:])

@@ -41,8 +41,9 @@ class Signature:
         """Of a run; without a configuration only names and budgets are known."""
         config: Mapping[str, Any] = run.config or {}
         dataset = {key: value for key, value in config.get("dataset", {}).items() if key != "root"}
-        train = dict(config.get("train", {}))
-        wanted = train.pop("precision", "float32") if config else None  # before it could be chosen it was float32
+        train = {key: value for key, value in config.get("train", {}).items() if key != "precision"}
+        known = run.identity
+        wanted = None if known is None else known.precision
         return cls(
             home=str(run.home),
             study=run.study,
@@ -52,8 +53,8 @@ class Signature:
             data=_text([dataset, run.data_key]) if config else None,
             scored=_text({**{"part": "test", **config.get("evaluate", {})}, "metrics": None}),  # further ones add columns
             rest=_text([config.get("annotation"), config.get("cover"), config.get("members")]),
-            steps=_text(train.get("iterations_full")),
-            network=_text(train.get("network", {}).get("name")),
+            steps=_text(known and known.steps),
+            network=_text(known and known.network),
             training=_text(train),
             wanted=wanted,
             precision=_computed(wanted, run.environment.get("device")),

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from alseg_core.metrics.metric import Metric
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.schema import check
+from bench.study.identity import RunIdentity
 
 NO_RESULTS = ("store", "ray", "report")
 """Folders beside the runs that hold none."""
@@ -42,6 +44,11 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     records: tuple[RoundRecord, ...] = ()
     failure: str | None = None
+
+    @cached_property
+    def identity(self) -> RunIdentity | None:
+        """Facts of the configuration; None for a run that never started."""
+        return None if self.config is None else RunIdentity.read(self.config)
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -147,15 +154,15 @@ def _listed(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
     """A run folder of which no study tells; its configuration does. Files of another kind give None and a problem."""
     try:
-        config = json.loads((place / "config.json").read_text())["config"]
+        run = RunIdentity.read(json.loads((place / "config.json").read_text())["config"])
         facts = {
             "study": study,
             "home": place.parent,
             "key": place.name,
-            "setting": (config["dataset"]["name"], config["annotation"]["name"], config.get("schedule", "default")),
-            "recipe": config["recipe"]["name"],
-            "seed": int(config["seed"]),
-            "budgets": tuple(config["budgets"]),
+            "setting": run.setting,
+            "recipe": run.recipe,
+            "seed": run.seed,
+            "budgets": run.budgets,
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problems.append(f"{place / 'config.json'} is not that of a run, or damaged ({_short(error)}); left out.")

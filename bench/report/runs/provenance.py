@@ -37,7 +37,8 @@ def by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
 
 def facts(runs: Sequence[Run]) -> dict[str, str]:
     """What the runs of one setting share, label -> text; several values of what may differ; "not recorded" if so."""
-    configs = [run.config for run in runs if run.config]
+    known = [run.identity for run in runs if run.identity is not None]
+    first = known[0] if known else None
     places = [run.environment for run in runs if run.environment]
     data = _one([place.get("data") for place in places]) or {}
     steps = sorted({tuple(place["data"]["iterations"]) for place in places if "iterations" in place.get("data", {})})
@@ -51,19 +52,17 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
             or UNKNOWN
             for part, name in PARTS.items()
         },
-        "classes": ", ".join(_at(configs, "dataset", "classes") or ()) or UNKNOWN,
-        "preparation": _spelled(_at(configs, "dataset", "prepare")),
-        "split": _spelled(_at(configs, "dataset", "split")),
+        "classes": ", ".join(first.classes if first else ()) or UNKNOWN,
+        "preparation": _spelled(first and first.preparation),
+        "split": _spelled(first and first.split),
         "scored on": {"test": "test volumes", "val": "validation volumes"}.get(scored_on(runs), UNKNOWN),
-        "annotation": _spelled(_at(configs, "annotation")),
-        "networks a round": _several(config.get("members") for config in configs),
-        "network": _several(config["train"]["network"]["name"] for config in configs),
+        "annotation": _spelled(first and first.annotator),
+        "networks a round": _several(run.members for run in known),
+        "network": _several(run.network for run in known),
         "training steps of each round": "; ".join(", ".join(f"{s:,}" for s in each) for each in steps)
         or _steps_done(runs),
         "optimiser": _several(
-            f"{config['train'].get('optimiser')}, learning rate {config['train'].get('lr')}, "
-            f"batch {config['train'].get('batch')}"
-            for config in configs
+            f"{run.optimiser}, learning rate {run.learning_rate}, batch {run.batch}" for run in known
         ),
         "device": _several(ALIKE["devices"](place) for place in places),
         "threads": _several(place.get("threads") for place in places),
@@ -81,14 +80,7 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
 
 def scored_on(runs: Iterable[Run]) -> str:
     """Part of the patients that the runs are scored on: "test" or "val"."""
-    return next((str(run.config.get("evaluate", {}).get("part", "test")) for run in runs if run.config), "test")
-
-
-def _at(configs: Sequence[Mapping[str, Any]], *keys: str) -> Any:
-    value: Any = configs[0] if configs else None
-    for key in keys:
-        value = None if value is None else value.get(key)
-    return value
+    return next((run.identity.part for run in runs if run.identity is not None), "test")
 
 
 def _one(values: Iterable[Any]) -> Any:

@@ -50,7 +50,7 @@ class _Named(_Part):
 
 
 class _Training(_Part):
-    network: _Named
+    network: _Named = _Named(name="")  # another kind of trainer has none
     precision: str = "float32"
 
 
