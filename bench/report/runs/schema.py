@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from alseg_core.errors import ResultsError
 from alseg_core.metrics.metric import DICE, METRICS
@@ -50,8 +50,14 @@ class _Named(_Part):
 
 
 class _Training(_Part):
-    network: _Named = _Named(name="")  # another kind of trainer has none
+    network: _Named
     precision: str = "float32"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _another_trainer(cls, value: Any) -> Any:
+        """Accept a trainer that goes by a name of its own and has no network."""
+        return {"network": {"name": value["name"]}, **value} if isinstance(value, Mapping) and "name" in value else value
 
 
 class _Configuration(_Part):
