@@ -107,7 +107,10 @@ def describe_type(annotation: Any, metadata: Iterable[Any] = (), plural: bool = 
     if {*arguments} == {int, float} and origin is types.UnionType:
         return describe_type(float, metadata, plural)
     if origin in (typing.Union, types.UnionType):
-        parts = [describe_type(part, metadata, plural) for part in arguments if part is not type(None)]
+        choices = [part for part in arguments if typing.get_origin(part) is typing.Literal]
+        rest = [part for part in arguments if part not in choices and part is not type(None)]
+        parts = [_either([_yaml(value) for part in choices for value in typing.get_args(part)])] if choices else []
+        parts += [describe_type(part, metadata, plural) for part in rest]
         return ", or ".join([*parts, "null"] if type(None) in arguments else parts)
     if origin is typing.Literal:
         return _either([_yaml(value) for value in arguments])

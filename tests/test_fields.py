@@ -74,6 +74,7 @@ def test_a_class_without_source_has_no_docstrings() -> None:
         (Annotated[int, Field(ge=2**24, le=2**25)], "integer, 16777216 to 33554432"),
         (Literal["sgd", "adam"], "sgd or adam"),
         (Literal["a", "b", "c"], "a, b or c"),
+        (Literal["a", "b"] | Literal["c"] | int | None, "a, b or c, or integer, or null"),
         (tuple[Annotated[int, Field(ge=1)], ...], "list of integers, 1 or more"),
         (tuple[float, float], "list of 2 numbers"),
         (tuple[int | float, ...], "list of numbers"),

@@ -191,4 +191,4 @@ def _print_fields(console: Console, found: Iterable[FieldDoc]) -> None:
 
 
 def _default(field: FieldDoc) -> str:
-    return "must be given" if field.default is None else f"default {field.default}" if field.default else "nested"
+    return "must be given" if field.default is None else f"default {field.default}" if field.default else "see below"

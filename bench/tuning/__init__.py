@@ -1,1 +1,1 @@
-"""Tuning of a recipe: Optuna proposes settings, Ray runs them, validation volumes judge them."""
+"""Tuning of a recipe: Optuna proposes settings, the launcher runs them, and validation volumes score them."""

@@ -1,4 +1,4 @@
-"""The last judgement: the best trials and the recipe as it is, by the preset's own loop on seeds that chose none."""
+"""The full loop: the best trials and the recipe as it is, run by the preset's own loop on seeds that no trial used."""
 
 from __future__ import annotations
 
@@ -19,41 +19,45 @@ from bench.tuning.trials import OWN, Trials
 
 @dataclass(frozen=True)
 class Candidate:
-    """number: of the trial; own: whether it is the recipe as it is; settings: setting -> value; jobs: seed by seed."""
+    """A trial that goes through the full loop."""
 
     number: int
+    """Number of the trial."""
     own: bool
+    """Whether its settings are the recipe's own."""
     settings: Mapping[str, Any]
+    """Setting -> value."""
     jobs: Sequence[Job]
+    """Its runs, one per seed."""
 
     def scores(self) -> list[float]:
-        """AUBC of each seed; NaN where a run is not finished."""
+        """Return the AUBC of each seed; NaN where a run is not finished."""
         return [score(RunFolder(job.folder).records()) if job.finished() else math.nan for job in self.jobs]
 
     def failure(self) -> str | None:
-        """Why a run failed."""
+        """Return why a run failed, or None."""
         return next((why for job in self.jobs if (why := RunFolder(job.folder).failure())), None)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the last judgement says. scores: AUBC (candidates, seeds), the recipe as it is in row 0."""
+    """Scores of the full loop. scores: AUBC (candidates, seeds), the recipe as it is in row 0."""
 
     candidates: Sequence[Candidate]
     scores: np.ndarray
 
     def whole(self, row: int) -> bool:
-        """All runs of the candidate are finished."""
+        """Return whether all runs of a candidate are finished."""
         return bool(np.isfinite(self.scores[row]).all())
 
     @property
     def best(self) -> int:
-        """Row of the highest mean; of equal ones the first, so that the recipe as it is wins a tie."""
+        """Row of the highest mean; the recipe as it is wins a tie."""
         means = self.scores.mean(axis=1)
         return int(np.nanargmax(means))
 
     def gain(self, row: int) -> tuple[float, float]:
-        """Mean over seeds of a candidate's score less that of the recipe as it is, and half its 95 % interval (t).
+        """Return a candidate's mean gain over the recipe as it is, and half its 95 % interval (Student's t over seeds).
 
         The interval is NaN for one seed.
         """
@@ -68,13 +72,13 @@ class Verdict:
 
     @property
     def chance(self) -> bool:
-        """The gain of the best may be chance: its interval holds 0, or there is none."""
+        """Whether the gain of the best may be chance: its interval includes 0, or one seed gives no interval."""
         gain, half = self.gain(self.best)
         return not gain > half
 
 
 def candidates(tuning: Tuning, raw: Mapping[str, Any], trials: Trials, folder: Path) -> list[Candidate]:
-    """The recipe as it is and the best trials with other settings."""
+    """Return the recipe as it is and the best trials with other settings."""
     own = trials.own()
     chosen = [(own.number, tuning.own(raw))]
     for trial in trials.complete():
@@ -93,5 +97,5 @@ def candidates(tuning: Tuning, raw: Mapping[str, Any], trials: Trials, folder: P
 
 
 def verdict(found: Sequence[Candidate]) -> Verdict:
-    """Read what the runs left. A candidate of which a run failed has NaN scores."""
+    """Read the scores of finished runs; a candidate with a failed run has NaN scores."""
     return Verdict(found, np.array([candidate.scores() for candidate in found]))

@@ -1,4 +1,4 @@
-"""How much each setting matters for the objective."""
+"""Importance of each setting for the score."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import warnings
 from bench.tuning.trials import Trials
 
 FEW = 30
-"""Trials below which importances are mostly noise."""
+"""Number of trials below which importances are mostly noise."""
 
 
 def importances(trials: Trials) -> dict[str, float]:
-    """Setting -> share of importance by PED-ANOVA (Watanabe et al., IJCAI 2023), highest first; {} for too few trials.
+    """Return setting -> importance by PED-ANOVA (Watanabe et al., IJCAI 2023), highest first; {} for too few trials.
 
-    Of what trials reached after their first run: that is what all of them have, where the value at the end is known of
-    those alone that were good enough not to be stopped.
+    Importances are shares, computed from the scores after the first run: every trial has one, whereas only trials that
+    were not stopped have a final score.
     """
     import optuna
 
@@ -29,5 +29,5 @@ def importances(trials: Trials) -> dict[str, float]:
             )
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of few trials; the report says it
+        warnings.simplefilter("ignore")  # the warning about few trials is in the report
         return dict(optuna.importance.get_param_importances(study))

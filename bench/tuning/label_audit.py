@@ -1,4 +1,4 @@
-"""Whose labels the runs of a tuning have read."""
+"""Which labels the runs of a tuning have read."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from alseg_core.results import RunFolder
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the run folders say of labels.
-
-    slices: (who, what) -> slices that were read. scored, bought: cases with a score, cases with an annotated slice.
-    runs: how many there are; sealed: those of them whose vault refuses the labels of test volumes.
-    """
+class LabelAudit:
+    """Labels that the runs have read, by their ledgers and records."""
 
     slices: Counter[tuple[str, str]]
+    """(who, what) -> slices whose labels were read."""
     scored: frozenset[str]
+    """Cases with a score."""
     bought: frozenset[str]
+    """Cases with an annotated slice."""
     runs: int
+    """Number of runs."""
     sealed: int
+    """Number of runs whose vault refuses the labels of test volumes."""
 
     @classmethod
-    def of(cls, folder: Path) -> Reading:
-        """All runs below the tuning's folder, those of the full loop among them."""
+    def of(cls, folder: Path) -> LabelAudit:
+        """Audit all runs below the folder of a tuning, including those of the full loop."""
         found = [run for path in sorted(folder.glob("trials/*/runs/*")) if (run := RunFolder(path)).identity()]
         records = [record for run in found for record in run.records()]
         slices: Counter[tuple[str, str]] = Counter()
@@ -40,11 +41,11 @@ class Reading:
             sum(run.config()["evaluate"]["part"] == "val" for run in found),
         )
 
-    def told(self, test: Collection[str]) -> str:
-        """What became of the split's test volumes, in a sentence or two."""
+    def sentence(self, test: Collection[str]) -> str:
+        """Return in two sentences how many of the split's test volumes were scored or annotated."""
         scored, bought = (len(cases & set(test)) for cases in (self.scored, self.bought))
         return (
-            f"Of the split's {len(test)} test volumes {scored} were scored and {bought} annotated by any of the "
-            f"{self.runs} runs, as their {len(self.scored)} scored and {len(self.bought)} annotated volumes show. "
+            f"{scored} of the split's {len(test)} test volumes were scored and {bought} annotated by any of the "
+            f"{self.runs} runs, which scored {len(self.scored)} volumes and annotated {len(self.bought)}. "
             f"{self.sealed} of the {self.runs} runs had a vault that refuses the labels of test volumes."
         )

@@ -1,4 +1,4 @@
-"""What can be tuned: a range of numbers or a list of choices for one setting of a recipe."""
+"""Dimensions of a search space: a range of numbers or a list of choices for one setting of a recipe."""
 
 from __future__ import annotations
 
@@ -16,76 +16,83 @@ if TYPE_CHECKING:
     from optuna.trial import FixedTrial
 
 USED = "{} used"
-"""Optuna's name of the choice between a range and doing without."""
+"""Name of Optuna's parameter for whether a setting is used at all."""
 
 DIGITS = 4
-"""Significant digits of a real number that is tried, so that a file can say it."""
+"""Significant digits of real numbers, so that a YAML file can hold them exactly."""
 
 RANGE = "the range"
+"""Name of the bounds before they belong to a setting, for messages."""
 
 Positive = Annotated[float, Field(gt=0)]
 Scalar = bool | int | float | str
 
 
 class Parameter(Protocol):
-    """One dimension of a search space. ``own`` is what the recipe has there without tuning, as plain data."""
+    """One dimension of a search space. ``own`` is the recipe's value without tuning, as plain data."""
 
     def suggest(self, trial: Trial | FixedTrial, path: str, own: Any) -> Any:
-        """Ask Optuna for a value of the setting ``path``; plain data."""
+        """Ask Optuna for a value of the setting ``path``; return plain data."""
 
     def point(self, path: str, own: Any) -> dict[str, Any]:
-        """Optuna's parameters that stand for ``own``. Raises ConfigError when it is not in the space."""
+        """Return Optuna's parameters for ``own``. Raises ConfigError when it is outside the space."""
 
 
 @component
 class Float:
-    """A number from low to high, both included, or from times[0] to times[1] times the recipe's own.
-
-    log: drawn uniformly in the logarithm. step: of a grid from low on. without: value outside the range that stands for
-    doing without the setting; whether it is used is then a choice of its own.
-    """
+    """A number from low to high, both included, or from times[0] to times[1] times the recipe's own value."""
 
     low: float | None = None
+    """Lower end of the range."""
     high: float | None = None
+    """Upper end of the range."""
     times: tuple[Positive, Positive] | None = None
+    """Ends of the range in multiples of the recipe's own value, in place of low and high."""
     log: bool = False
+    """Draw uniformly on the logarithmic scale."""
     step: Positive | None = None
+    """Step of a grid from low on; null = any number."""
     without: float | None = None
+    """Value outside the range that turns the setting off; whether to use it is then a parameter of its own."""
 
     def __post_init__(self) -> None:
         given = [self.low is not None, self.high is not None]
         if (any(given) if self.times else not all(given)) or (self.log and self.step):
-            raise ConfigError("a range wants low and high, or times in their place; and log or step, not both.")
+            raise ConfigError("a range takes low and high, or times in their place, and log or step but not both.")
         low, high = self._bounds(RANGE, 1.0)
         if not low < high or (self.log and low <= 0):
             raise ConfigError(
-                f"a range wants low < high{', both above 0 where log' if self.log else ''}; got {low:g}, {high:g}."
+                f"a range takes low < high{', both above 0 with log' if self.log else ''}; got {low:g}, {high:g}."
             )
         if self.without is not None and self.times is None and low <= self.without <= high:
-            raise ConfigError(f"without is a value outside the range, got {self.without:g} in {low:g} to {high:g}.")
+            raise ConfigError(
+                f"without must be a value outside the range, got {self.without:g} in {low:g} to {high:g}."
+            )
 
     def suggest(self, trial: Trial | FixedTrial, path: str, own: Any) -> Any:
-        """A number of the range, or the one that stands for doing without."""
+        """Suggest a number of the range, or the one that turns the setting off."""
         low, high = self._bounds(path, own)
         if self.without is not None and not trial.suggest_categorical(USED.format(path), [True, False]):
             return self.without
         return self._draw(trial, path, low, high)
 
     def point(self, path: str, own: Any) -> dict[str, Any]:
-        """The number itself, or that it is not used."""
+        """Return the number itself, or that it is not used."""
         low, high = self._bounds(path, own)
         if self.without is not None and own == self.without:
             return {USED.format(path): False}
         if not low <= own <= high:
             raise ConfigError(
                 f"space {path}: the recipe's own value {own:g} is outside {low:g} to {high:g}; widen the range, "
-                "so that what is found can be compared with it."
+                "so that the result can be compared with it."
             )
         return {**({} if self.without is None else {USED.format(path): True}), path: own}
 
     def _bounds(self, path: str, own: Any) -> tuple[float, float]:
         if isinstance(own, bool) or not isinstance(own, (int, float)):
-            raise ConfigError(f"space {path}: a range is for numbers, the recipe has {own!r} there; try categorical.")
+            raise ConfigError(
+                f"space {path}: a range is for numbers, the recipe's own value is {own!r}; try categorical."
+            )
         low, high = (own * self.times[0], own * self.times[1]) if self.times else (self.low, self.high)
         assert low is not None and high is not None
         return low, high
@@ -96,7 +103,7 @@ class Float:
 
 @component
 class Int(Float):
-    """A whole number; the fields are those of ``float``, bounds are rounded, with log to 1 at least."""
+    """An integer; the fields are those of ``float``, bounds are rounded, with log to 1 or more."""
 
     def _bounds(self, path: str, own: Any) -> tuple[float, float]:
         low, high = super()._bounds(path, own)
@@ -111,27 +118,25 @@ class Int(Float):
 
 @component
 class Categorical:
-    """One of some values, or one of some named mappings of settings that belong together.
-
-    choices: a list of values, or name -> settings laid over the recipe's own ({} = as they are).
-    """
+    """One of several values, or one of several named groups of settings."""
 
     choices: Annotated[tuple[Scalar, ...] | dict[str, dict[str, Any]], Field(min_length=1)]
+    """A list of values, or name -> settings laid over the recipe's own ({} = as they are)."""
 
     def suggest(self, trial: Trial | FixedTrial, path: str, own: Any) -> Any:
-        """The value, or the recipe's own settings with those of the chosen name over them."""
+        """Suggest a value, or the recipe's own settings with those of the chosen name laid over them."""
         chosen = trial.suggest_categorical(path, list(self.choices))
         return overlay(own, self.choices[str(chosen)]) if isinstance(self.choices, Mapping) else chosen
 
     def point(self, path: str, own: Any) -> dict[str, Any]:
-        """The choice that leaves the recipe as it is."""
+        """Return the choice that leaves the recipe as it is."""
         if isinstance(self.choices, Mapping):
             same: list[Any] = [name for name, settings in self.choices.items() if overlay(own, settings) == own]
         else:
             same = [choice for choice in self.choices if choice == own]
         if not same:
             raise ConfigError(
-                f"space {path}: none of the choices is the recipe's own value {own!r}; add it, so that what is found "
+                f"space {path}: none of the choices is the recipe's own value {own!r}; add it, so that the result "
                 "can be compared with it."
             )
         return {path: same[0]}

@@ -1,4 +1,4 @@
-"""Pictures of a tuning: how it went, what each setting did, which setting mattered."""
+"""Pictures of a tuning: its history, the score against each setting, and the importance of each setting."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FIRST, OWN_COLOUR, FOUND = "#0072B2", "#D55E00", "#009E73"
+"""Colours of trials, of the recipe's own settings and of the best so far."""
+
 COLUMNS = 4
+"""Settings side by side in ``slices.png``."""
 
 
 def draw(trials: Trials, folder: Path) -> None:
-    """``history.png``, ``slices.png`` and ``importance.png``."""
+    """Write ``history.png``, ``slices.png`` and, with enough trials, ``importance.png`` into a folder."""
     from matplotlib.figure import Figure
 
     seen = [trial for trial in trials.all() if trial.intermediate_values]
@@ -53,7 +56,7 @@ def _last(trial: FrozenTrial) -> float:
 
 
 def _history(axis: Axes, seen: list[FrozenTrial]) -> None:
-    """Every trial's last value, and the best of those judged to the end so far."""
+    """Plot the last value of every trial, and the best value so far of the trials that were not stopped."""
     for state, marker, face, label in (
         ("COMPLETE", "o", FIRST, "judged to the end"),
         ("PRUNED", "o", "none", "stopped"),
@@ -81,7 +84,7 @@ def _history(axis: Axes, seen: list[FrozenTrial]) -> None:
 
 
 def _slice(axis: Axes, seen: list[FrozenTrial], name: str) -> None:
-    """Value after the first seed against one setting; trials that do without it are left out."""
+    """Plot the value after the first seed against one setting, for the trials that use it."""
     import optuna
     from matplotlib.ticker import NullFormatter
 

@@ -1,4 +1,4 @@
-"""The recipe that a tuning leaves: a file like any other recipe's."""
+"""The recipe file that a tuning writes."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from bench.tuning.spec import Tuning, get
 
 
 def name_of(tuning: Tuning, dataset: str) -> str:
-    """Name of the tuned recipe."""
+    """Return the name of the tuned recipe."""
     return f"{tuning.name}_tuned_{dataset}"
 
 
 def content(
     tuning: Tuning, dataset: str, raw: Mapping[str, Any], settings: Mapping[str, Any], gained: str
 ) -> dict[str, Any]:
-    """The recipe with the settings laid over it, under ``tuned`` and ``train``, which go before every preset.
+    """Return the recipe with tuned settings under ``tuned`` and ``train``, which take precedence over every preset.
 
-    raw: the run without tuning; with its settings alone the recipe stays what it is. gained: for the summary.
+    raw: the run without tuning; a recipe tuned to its own settings stays as it is. gained: for the summary.
     """
     recipe = find("recipe", tuning.recipe)
     changed: dict[str, Any] = {}
     if any(value != get(raw, path) for path, value in settings.items()):
         for path, value in settings.items():
-            told: Any = difference(value, get(raw, path))
-            if told == {}:
+            layer: Any = difference(value, get(raw, path))
+            if layer == {}:
                 continue
             for part in reversed(path.split(".")):
-                told = {part: told}
-            changed = overlay(changed, told)
+                layer = {part: layer}
+            changed = overlay(changed, layer)
     train = changed.pop("train", None)
     made: dict[str, Any] = {
         **copy.deepcopy(recipe),
@@ -49,14 +49,14 @@ def content(
 
 
 def difference(value: Any, own: Any) -> Any:
-    """The value; of a mapping those entries that differ."""
+    """Return the value, or the entries of a mapping that differ from the recipe's own."""
     if not isinstance(value, Mapping) or not isinstance(own, Mapping):
         return value
     return {key: difference(inner, own.get(key)) for key, inner in value.items() if inner != own.get(key)}
 
 
 def write(recipe: Mapping[str, Any], story: str, wanted: Path | None, out: Path) -> Path:
-    """Write the recipe into ``wanted``, or the program's folder of recipes, or ``out`` where that cannot be written.
+    """Write the recipe into ``wanted``, or into the program's folder of recipes, or into ``out`` if that is read-only.
 
     story: comment at the head of the file.
     """

@@ -1,4 +1,4 @@
-"""A tuning: which recipe, over which space, judged how; from one YAML file."""
+"""A tuning: the recipe, the search space and how trials are judged, from one YAML file."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from alseg_core.config import RunConfig
 
 TUNED = ("strategy", "embed", "train")
-"""Parts of a run that a space can name."""
+"""Parts of a run whose settings can be tuned."""
 
 
 def _parameters(value: Any) -> Any:
-    """``{kind: float, ...}`` to components; what is wrong says of which setting."""
+    """Build parameters from ``{kind: float, ...}``. Raises ConfigError naming the setting."""
     if not isinstance(value, Mapping) or not value:
-        raise ValueError(f"a mapping of settings to ranges or choices was wanted, got {value!r}")
+        raise ValueError(f"expected a mapping of settings to ranges or choices, got {value!r}")
     return {path: _parameter(str(path), fields) for path, fields in value.items()}
 
 
@@ -45,57 +45,62 @@ def _parameter(path: str, fields: Any) -> Any:
 
 @component
 class Proxy:
-    """The cheap judgement of every trial: AUBC of validation Dice, averaged over seeds 0, 1, ...
-
-    seeds: at most, one after another; a trial that is poor among those that came as far is not taken to the next
-    power of ``reduction``. budgets: how many of the lowest budgets are run. share: of the training steps of a network.
-    """
+    """The cheap score of every trial: AUBC of validation Dice, averaged over seeds 0, 1, ..."""
 
     seeds: Annotated[int, Field(ge=1)] = 2
+    """Most seeds per trial, run one after another."""
     budgets: Annotated[int, Field(ge=1)] = 2
+    """Number of budgets to run, the lowest ones."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the preset's training steps of each network."""
     reduction: Annotated[int, Field(ge=2)] = 2
+    """After 1, r, r * r, ... seeds, one trial in r continues: the best of those that got as far."""
 
 
 @component
 class Full:
-    """The last judgement, by the preset's own loop: the best ``top`` trials beside the recipe as it is.
-
-    seeds: how many, none of them used by the proxy. budgets: the lowest ones, None = all of the preset.
-    """
+    """The final score, by the preset's own loop: the best trials beside the recipe as it is."""
 
     top: Annotated[int, Field(ge=1)] = 2
+    """Number of best trials to run."""
     seeds: Annotated[int, Field(ge=1)] = 3
+    """Number of seeds, none of which the proxy uses."""
     budgets: Annotated[int, Field(ge=1)] | None = None
+    """Number of budgets to run, the lowest ones; null = all of the preset."""
 
 
 @component
 class Tuning:
-    """Everything a tuning file says.
-
-    recipe: name of the catalogue or path of a YAML file. dataset, data: the dataset and the folder of its raw scans.
-    study: whose preset, annotation, components and resources hold; settings: laid over it.
-    trials: in total, those of earlier launches among them. seed: of what Optuna proposes; startup: trials that are
-    drawn at random before its model is asked. space: setting -> range or choices, with dots as in ``embed.w_patient``,
-    ``strategy.start`` or ``train.lr``.
-    """
+    """Content of a tuning file."""
 
     name: Name
+    """Name of the tuning; its results go to the folder tune-NAME-DATASET in OUT."""
     recipe: str
+    """Recipe to tune, by name or path of a YAML file."""
     space: Annotated[dict[str, Parameter], PlainValidator(_parameters)]
+    """Setting -> range or choices, such as embed.w_patient, strategy.start or train.lr; see alseg list fields float."""
     dataset: str = "phantom"
+    """Dataset to tune on, by name or path of a YAML file."""
     data: str | None = None
+    """Folder of the raw scans."""
     study: str = "quick"
+    """Study whose preset, annotation, components and resources apply."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings laid over those of the study."""
     trials: Annotated[int, Field(ge=1)] = 40
+    """Number of trials in total, including those of earlier launches."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of Optuna's proposals."""
     startup: Annotated[int, Field(ge=1)] = 6
+    """Number of trials drawn at random before Optuna's model proposes."""
     proxy: Annotated[Proxy, nested(Proxy, "proxy")] = Proxy()
+    """The cheap score of every trial."""
     full: Annotated[Full, nested(Full, "full")] = Full()
+    """The final score of the best trials."""
 
     @classmethod
     def find(cls, name: str, settings: Iterable[str] = ()) -> Tuning:
-        """The tuning of that name or path, with ``key=value`` settings laid over it."""
+        """Load the tuning of that name or path, with ``key=value`` settings laid over it."""
         from pathlib import Path
 
         known = tunings()
@@ -104,7 +109,7 @@ class Tuning:
         elif name in known:
             merged = read_yaml(known[name])
         else:
-            raise ConfigError(unknown_name("tuning", name, known) + " A path of a .yaml file works too.")
+            raise ConfigError(unknown_name("tuning", name, known) + " The path of a .yaml file works too.")
         for setting in settings:
             for key, value in parse_setting(setting).items():
                 merged[key] = overlay(merged.get(key), value)
@@ -112,16 +117,15 @@ class Tuning:
         return tuning
 
     def base(self) -> Study:
-        """The study that lends the tuning its settings, with the recipe on the dataset."""
-        lent: Any = {key: value for key, value in find("study", self.study).items() if key not in ("name", "schedules")}
+        """Return the study with the settings of the tuning, for its recipe and dataset alone."""
+        base: Any = {key: value for key, value in find("study", self.study).items() if key not in ("name", "schedules")}
         ours = {"name": self.name, "datasets": [self.dataset], "recipes": [self.recipe], "seeds": 1, "data": self.data}
-        return Study.load({**overlay(lent, self.settings), **ours})
+        return Study.load({**overlay(base, self.settings), **ours})
 
     def run(self) -> dict[str, Any]:
-        """The recipe's run without tuning, as plain data; it scores validation volumes and nothing else.
+        """Return the recipe's run without tuning, as plain data; it scores validation volumes only.
 
-        Raises ConfigError for anything that is wrong with the tuning: a setting that the recipe does not have, an own
-        value that is outside the space, a study of several annotations, a recipe that reads ground truth.
+        Raises ConfigError when the study has several annotations or schedules, or the recipe reads ground truth.
         """
         runs = self.base().runs()
         if len(runs) != 1:
@@ -131,43 +135,46 @@ class Tuning:
                 "--set settings.annotations=scribble"
             )
         if runs[0].recipe.strategy.reads_ground_truth:
-            raise ConfigError(f"recipe {self.recipe} reads ground truth, so there is nothing honest to tune.")
+            raise ConfigError(f"recipe {self.recipe} reads ground truth, which no tuning may.")
         raw = runs[0].describe()
         raw["evaluate"] = {**raw["evaluate"], "part": "val", "surface": False}
         return raw
 
     def default(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """Optuna's parameters that stand for the recipe as it is. raw: :meth:`run`."""
+        """Return Optuna's parameters for the recipe as it is. raw: :meth:`run`.
+
+        Raises ConfigError when the recipe lacks a setting of the space, or its own value is outside the space.
+        """
         point: dict[str, Any] = {}
         for path, parameter in self.space.items():
             point |= parameter.point(path, get(raw, path))
         return point
 
     def own(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """The recipe's own settings, setting -> value. raw: :meth:`run`."""
+        """Return the recipe's own settings, setting -> value. raw: :meth:`run`."""
         return {path: get(raw, path) for path in self.space}
 
     def described_space(self) -> dict[str, Any]:
-        """The search space as plain data."""
+        """Return the search space as plain data."""
         return {path: describe(parameter) for path, parameter in self.space.items()}
 
     def suggest(self, trial: Trial | FixedTrial, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """A trial's settings, setting -> value as plain data. raw: :meth:`run`."""
+        """Return a trial's settings, setting -> value as plain data. raw: :meth:`run`."""
         return {path: parameter.suggest(trial, path, get(raw, path)) for path, parameter in self.space.items()}
 
     def settings_of(self, params: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings that :meth:`suggest` gave to a trial with these of Optuna's parameters."""
+        """Return the settings that :meth:`suggest` gave for these parameters of Optuna's."""
         import optuna
 
         return self.suggest(optuna.trial.FixedTrial(dict(params)), raw)
 
     def trial_runs(self, raw: Mapping[str, Any], values: Mapping[str, Any]) -> list[RunConfig]:
-        """The proxy's runs of these settings, seed by seed. Raises ConfigError when they do not go together."""
+        """Return the proxy's runs of these settings, one per seed. Raises ConfigError for invalid settings."""
         proxy = self.proxy
         return [_configured(raw, values, seed, proxy.budgets, proxy.share) for seed in range(proxy.seeds)]
 
     def full_runs(self, raw: Mapping[str, Any], values: Mapping[str, Any]) -> list[RunConfig]:
-        """The last judgement's runs of these settings, seed by seed."""
+        """Return the full loop's runs of these settings, one per seed."""
         seeds = range(self.proxy.seeds, self.proxy.seeds + self.full.seeds)
         return [_configured(raw, values, seed, self.full.budgets, 1.0) for seed in seeds]
 
@@ -189,12 +196,12 @@ def _configured(
 
 
 def get(raw: Mapping[str, Any], path: str) -> Any:
-    """Value of a setting in a run's plain data. Raises ConfigError with the nearest name for one that is not there."""
+    """Return a setting of a run's plain data. Raises ConfigError with the nearest name when it does not exist."""
     return _home(raw, path)[path.rpartition(".")[2]]
 
 
 def _home(raw: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """The mapping that holds the setting."""
+    """Return the mapping that holds the setting."""
     roots = {part: found for part in TUNED if (found := (raw if part == "train" else raw["recipe"]).get(part))}
     home: Any = roots
     *parts, last = path.split(".")
@@ -206,7 +213,7 @@ def _home(raw: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _paths(raw: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Every setting below, mappings among them."""
+    """Return the path of every setting below, including mappings."""
     found = []
     for key, value in raw.items():
         if key != "name":
@@ -216,5 +223,5 @@ def _paths(raw: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def tunings() -> dict[str, Path]:
-    """Name -> file of the tunings that come with the program."""
+    """Return name -> file of the tunings that come with the program."""
     return {path.stem: path for path in sorted((experiments() / "tuning").glob("*.yaml"))}

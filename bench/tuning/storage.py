@@ -1,4 +1,4 @@
-"""Where Optuna keeps its trials: a SQLite file below OUT, or what a URL names."""
+"""Storage of Optuna's trials: a SQLite file below OUT, or the storage that a URL names."""
 
 from __future__ import annotations
 
@@ -16,27 +16,31 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 VARIABLE = "ALSEG_OPTUNA_URL"
+"""Environment variable with the URL of the storage."""
+
 WAIT_S = 60
-"""Seconds that SQLite waits for another process that is writing, such as a dashboard."""
+"""How long SQLite waits for another process that is writing, such as a dashboard, in seconds."""
+
 JOURNAL, GRPC = "journal://", "grpc://"
+"""Schemes of the storages that SQLAlchemy does not open."""
 
 
 def storage_url(out: Path, given: str | None) -> str:
-    """What was given, or $ALSEG_OPTUNA_URL, or ``optuna.db`` below ``out``."""
+    """Return the given URL, or $ALSEG_OPTUNA_URL, or ``optuna.db`` below ``out``."""
     return given or os.environ.get(VARIABLE) or f"sqlite:///{out.absolute() / 'optuna.db'}"
 
 
 def shown(url: str) -> str:
-    """The URL without its password."""
+    """Return the URL without its password."""
     from sqlalchemy.engine import make_url
 
     return url if url.startswith((JOURNAL, GRPC)) else make_url(url).render_as_string(hide_password=True)
 
 
 def open_storage(url: str) -> BaseStorage:
-    """The storage of a URL: a database of SQLAlchemy's, ``journal://FILE`` or ``grpc://HOST:PORT`` (Optuna's proxy).
+    """Open the storage of a URL: any of SQLAlchemy's, ``journal://FILE`` or ``grpc://HOST:PORT`` (Optuna's proxy).
 
-    Raises ConfigError for a URL that is none, AlsegError when nothing can be opened there.
+    Raises ConfigError when the URL is malformed and AlsegError when the storage cannot be opened.
     """
     import optuna
     from optuna.storages import GrpcStorageProxy, JournalStorage, RDBStorage
@@ -59,7 +63,7 @@ def open_storage(url: str) -> BaseStorage:
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
     except (ArgumentError, ValueError):
         raise ConfigError(
-            f"{url!r} is no storage of Optuna; wanted sqlite:///FILE, another URL of SQLAlchemy, journal://FILE or "
+            f"{url!r} is no storage of Optuna; use sqlite:///FILE, another URL of SQLAlchemy, journal://FILE or "
             "grpc://HOST:PORT."
         ) from None
     except ImportError as error:
@@ -70,7 +74,7 @@ def open_storage(url: str) -> BaseStorage:
 
 @contextmanager
 def answering(url: str) -> Iterator[None]:
-    """Turn a storage that stops answering into an AlsegError that says how to go on."""
+    """Raise AlsegError when the storage stops answering."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -78,8 +82,8 @@ def answering(url: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
         raise AlsegError(
-            f"the storage {shown(url)} does not answer: {_brief(error)}. Nothing that is finished is lost; the same "
-            "command goes on from there."
+            f"the storage {shown(url)} does not answer: {_brief(error)}. No finished trial is lost; the same command "
+            "continues from there."
         ) from None
 
 

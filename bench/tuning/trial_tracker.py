@@ -1,7 +1,7 @@
 """A tuning in MLflow: an experiment with one parent run and every trial nested below it.
 
-What is tracked comes from Optuna's storage and the run folders, and only what MLflow does not have yet is sent. A store
-that is down costs the tuning nothing: the same command makes up for it.
+Everything tracked is read from Optuna's storage and the run folders, and only what MLflow lacks is sent. A tuning does
+not depend on MLflow: when its server is down, running the same command later sends the rest.
 """
 
 from __future__ import annotations
@@ -23,30 +23,34 @@ if TYPE_CHECKING:
     from bench.tuning.full_loop import Verdict
 
 TUNING, TRIAL = "alseg.tuning", "alseg.trial"
+"""Tags of MLflow's runs: name of the tuning's folder, and number of the trial."""
+
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
-"""Optuna's word for how a trial ended -> MLflow's."""
+"""Optuna's final state of a trial -> MLflow's status of a run."""
 
 
 @dataclass(eq=False)
 class TrialTracker:
-    """name: of the tuning's folder below ``out``, and of its experiment. trouble: why nothing was sent, or None."""
+    """Sends the trials of a tuning to MLflow."""
 
     name: str
+    """Name of the tuning's folder below ``out``, and of MLflow's experiment."""
     out: Path
     trials: Trials
     trouble: str | None = None
+    """Why the last attempt failed, or None."""
     _client: MlflowClient | None = None
     _experiment: str = ""
     _parent: str = ""
     _known: dict[int, str] = field(default_factory=dict)
 
     def changed(self) -> None:
-        """A trial has ended. After the first failure nothing is tried until :meth:`finish`."""
+        """Send the trials that have ended. After a failure nothing is sent until :meth:`finish`."""
         if self.trouble is None:
             self._try(self._send)
 
     def finish(self, verdict: Verdict, report: Path) -> str | None:
-        """Send what is missing, the last judgement and the report. Returns why that could not be, or None."""
+        """Send what is missing, the scores of the full loop and the report. Returns why that failed, or None."""
 
         def everything() -> None:
             self._send()
@@ -65,7 +69,7 @@ class TrialTracker:
             self.trouble = None
 
     def _open(self) -> MlflowClient:
-        """Find or create experiment and parent run, and learn which trials are there."""
+        """Find or create experiment and parent run, and list the trials that MLflow has."""
         if self._client is not None:
             return self._client
         client = connect(self.out)
@@ -81,14 +85,14 @@ class TrialTracker:
         return client
 
     def _send(self) -> None:
-        """Trials that have ended and are not there."""
+        """Send the trials that have ended and that MLflow lacks."""
         client = self._open()
         for trial in self.trials.all():
             if trial.state.name in STATUS and trial.number not in self._known:
                 self._known[trial.number] = self._create(client, trial)
 
     def _create(self, client: MlflowClient, trial: FrozenTrial) -> str:
-        """The run of one trial. Its mark as a trial comes last, so that one sent in part is sent again."""
+        """Create the run of one trial. Its tag as a trial comes last, so that a run sent in part is sent again."""
         from mlflow.entities import Metric, Param, RunTag
 
         folder = TrialFolder.of(trial.number, self.out / self.name)
@@ -115,9 +119,9 @@ class TrialTracker:
         client = self._open()
         for candidate, scores in zip(verdict.candidates, verdict.scores, strict=True):
             run = self._known[candidate.number]
-            there = {metric.step for metric in client.get_metric_history(run, "aubc_full_loop")}
+            known = {metric.step for metric in client.get_metric_history(run, "aubc_full_loop")}
             for job, value in zip(candidate.jobs, scores, strict=True):
-                if job.identity.seed not in there and value == value:
+                if job.identity.seed not in known and value == value:
                     client.log_metric(run, "aubc_full_loop", float(value), step=job.identity.seed)
         client.set_tag(self._parent, "best", f"trial {verdict.candidates[verdict.best].number}")
         client.log_artifacts(self._parent, str(report), "report")

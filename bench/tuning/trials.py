@@ -1,4 +1,4 @@
-"""Optuna's study of a tuning: its trials, counted, proposed and told."""
+"""Trials of a tuning, in a study of Optuna's."""
 
 from __future__ import annotations
 
@@ -16,46 +16,54 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MADE_WITH, FOLDER, REASON, OWN = "made with", "folder", "reason", "the recipe's own settings"
-"""Attributes of the study (two) and of its trials."""
+"""Attributes of Optuna's study (the first two) and of its trials."""
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """The trials that a tuning asks of Optuna."""
+
+    name: str
+    """Name of Optuna's study."""
+    folder: str
+    """Folder of the runs."""
+    made_with: Mapping[str, Any]
+    """Plain data that the values of trials depend on."""
+    own: Mapping[str, Any]
+    """Optuna's parameters for the recipe's own settings: the first trial."""
+    total: int
+    """Number of trials, without those that failed."""
+    seed: int
+    """Seed of Optuna's proposals."""
+    startup: int
+    """Trials drawn at random before Optuna's model proposes."""
+    reduction: int
+    """One trial in this many survives each rung of successive halving."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """The trials of one study. total: how many there are to be, without those that failed."""
+    """The trials of one study of Optuna's."""
 
     study: optuna.Study
-    total: int
-    seed: int
-    startup: int
+    plan: TrialPlan
 
     @classmethod
-    def open(
-        cls,
-        storage: BaseStorage,
-        name: str,
-        made_with: Mapping[str, Any],
-        folder: str,
-        own: Mapping[str, Any],
-        total: int,
-        seed: int,
-        startup: int,
-        reduction: int,
-    ) -> Trials:
+    def open(cls, storage: BaseStorage, plan: TrialPlan) -> Trials:
         """Find or create the study; its first trial is the recipe as it is.
 
-        made_with: plain data on which values depend. folder: where the runs are. own: Optuna's parameters that stand
-        for the recipe's own settings. Raises ConfigError when the study was made with other settings or elsewhere.
+        Raises ConfigError when a study of this name was made with other settings or keeps its runs elsewhere.
         """
         import optuna
 
         study = optuna.create_study(
             storage=storage,
-            study_name=name,
+            study_name=plan.name,
             direction="maximize",
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=reduction),
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=plan.reduction),
             load_if_exists=True,
         )
-        known, ours = study.user_attrs, {MADE_WITH: digest(dict(made_with)), FOLDER: folder}
+        known, ours = study.user_attrs, {MADE_WITH: digest(dict(plan.made_with)), FOLDER: plan.folder}
         for key, what in (
             (MADE_WITH, "other settings, so that its trials cannot be compared"),
             (FOLDER, "its runs in"),
@@ -63,36 +71,37 @@ class Trials:
             if key in known and known[key] != ours[key]:
                 where = f" {known[key]}" if key == FOLDER else ""
                 raise ConfigError(
-                    f"the storage has a study {name!r} with {what}{where}; give this one another name: --set name=OTHER"
+                    f"the storage has a study {plan.name!r} with {what}{where}; give this one another name: "
+                    "--set name=OTHER"
                 )
             study.set_user_attr(key, ours[key])
         if not any(trial.user_attrs.get(OWN) and trial.state.name != "FAIL" for trial in study.get_trials()):
-            study.enqueue_trial(dict(own), user_attrs={OWN: True})
-        return cls(study, total, seed, startup)
+            study.enqueue_trial(dict(plan.own), user_attrs={OWN: True})
+        return cls(study, plan)
 
     def all(self) -> list[FrozenTrial]:
-        """Every trial, by number."""
+        """Return every trial, by number."""
         return self.study.get_trials(deepcopy=False)
 
     def finished(self) -> list[FrozenTrial]:
-        """Those that were judged, to the end or until they were stopped."""
+        """Return the trials that were judged to the end or stopped early."""
         return [trial for trial in self.all() if trial.state.name in ("COMPLETE", "PRUNED")]
 
     def complete(self) -> list[FrozenTrial]:
-        """Those that were judged to the end, best first."""
+        """Return the trials that were judged to the end, best first."""
         done = [trial for trial in self.all() if trial.state.name == "COMPLETE"]
         return sorted(done, key=lambda trial: (-_value(trial), trial.number))
 
     def own(self) -> FrozenTrial:
-        """The recipe as it is, in its last try."""
+        """Return the last trial of the recipe as it is."""
         return [trial for trial in self.all() if trial.user_attrs.get(OWN)][-1]
 
     def wanted(self) -> int:
-        """How many trials are still to be asked for."""
-        return self.total - sum(trial.state.name in ("COMPLETE", "PRUNED", "RUNNING") for trial in self.all())
+        """Return how many more trials to ask for."""
+        return self.plan.total - sum(trial.state.name in ("COMPLETE", "PRUNED", "RUNNING") for trial in self.all())
 
     def left_running(self) -> list[Trial]:
-        """Trials that a process left when it was stopped."""
+        """Return the trials that an interrupted process left unfinished."""
         import optuna
 
         left = [trial for trial in self.all() if trial.state.name == "RUNNING"]
@@ -101,7 +110,7 @@ class Trials:
         return [optuna.Trial(self.study, trial._trial_id) for trial in left]
 
     def ask(self) -> Trial:
-        """The next trial. What it proposes depends on the seed, its number and the trials before it alone."""
+        """Ask for the next trial. Its settings depend only on the seed, its number and the trials before it."""
         waiting = [trial.number for trial in self.all() if trial.state.name == "WAITING"]
         self._seed(waiting[0] if waiting else len(self.all()))
         return self.study.ask()
@@ -110,13 +119,13 @@ class Trials:
         import numpy as np
         import optuna
 
-        seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=self.startup)
+        seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0])
+        self.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=self.plan.startup)
 
     def reached(self, trial: Trial, rung: int, value: float) -> bool:
-        """Enter a trial's value after ``rung`` runs. Whether it is poor beside all that came as far.
+        """Record a trial's value after ``rung`` runs; return whether it is poor among all trials that got as far.
 
-        The recipe as it is is never stopped: everything is compared with it.
+        The recipe as it is is never stopped: all other trials are compared with it.
         """
         frozen = self._frozen(trial.number)
         if rung not in frozen.intermediate_values:
@@ -124,29 +133,29 @@ class Trials:
         return trial.should_prune() and not frozen.user_attrs.get(OWN)
 
     def completed(self, trial: Trial, value: float) -> None:
-        """The trial was judged to the end."""
+        """Record that a trial was judged to the end."""
         self.study.tell(trial, value)
 
     def stopped(self, trial: Trial) -> None:
-        """The trial was stopped early."""
+        """Record that a trial was stopped early."""
         import optuna
 
         self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
     def refused(self, trial: Trial, reason: str) -> None:
-        """The trial's settings cannot be run; Optuna learns from that."""
+        """Record that a trial's settings cannot be run; Optuna learns from it."""
         trial.set_user_attr(REASON, reason)
         self.stopped(trial)
 
     def failed(self, trial: Trial, reason: str) -> None:
-        """The trial failed for a reason that may not be its own; it does not count."""
+        """Record that a trial failed for a reason that may not be its own; it does not count."""
         import optuna
 
         trial.set_user_attr(REASON, reason)
         self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
     def told(self, number: int) -> str:
-        """What has become of a trial, in a line."""
+        """Return the outcome of a trial on one line."""
         return outcome(self._frozen(number))
 
     def _frozen(self, number: int) -> FrozenTrial:
@@ -154,7 +163,7 @@ class Trials:
 
 
 def outcome(trial: FrozenTrial) -> str:
-    """What has become of a trial, in a line."""
+    """Return the outcome of a trial on one line."""
     reason, reached = trial.user_attrs.get(REASON), trial.intermediate_values
     if trial.state.name == "FAIL":
         return f"failed: {reason}"

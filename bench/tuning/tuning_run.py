@@ -14,7 +14,7 @@ from bench.study.identity import RunIdentity
 from bench.tuning.spec import Tuning
 from bench.tuning.storage import answering, open_storage, shown, storage_url
 from bench.tuning.trial import TrialFolder
-from bench.tuning.trials import OWN, Trials
+from bench.tuning.trials import OWN, TrialPlan, Trials
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -88,17 +88,17 @@ class Launch:
     def _trials(self, url: str) -> Trials:
         tuning = self.tuning
         runs = [config.fingerprint for config in tuning.trial_runs(self.raw, self.own)]
-        return Trials.open(
-            open_storage(url),
-            self.folder.name,
-            {"runs": runs, "space": tuning.described_space(), "reduction": tuning.proxy.reduction},
-            str(self.folder),
-            tuning.default(self.raw),
-            tuning.trials,
-            tuning.seed,
-            tuning.startup,
-            tuning.proxy.reduction,
+        plan = TrialPlan(
+            name=self.folder.name,
+            folder=str(self.folder),
+            made_with={"runs": runs, "space": tuning.described_space(), "reduction": tuning.proxy.reduction},
+            own=tuning.default(self.raw),
+            total=tuning.trials,
+            seed=tuning.seed,
+            startup=tuning.startup,
+            reduction=tuning.proxy.reduction,
         )
+        return Trials.open(open_storage(url), plan)
 
     def _left(self, trials: Trials) -> bool:
         """There is something to run."""

@@ -22,7 +22,7 @@ from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from bench.cli import main
 from bench.study import find
-from bench.tuning.label_audit import Reading
+from bench.tuning.label_audit import LabelAudit
 from bench.tuning.spec import Tuning
 
 NAME = "tune-small-tiny"
@@ -87,7 +87,7 @@ def test_a_tuning_that_is_stopped_and_killed_goes_on_and_reads_no_test_labels(
     assert [trial.params for trial in trials[:2]] == [trial.params for trial in cut]
     assert len(trials) == 3 and {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
 
-    read = Reading.of(out / NAME)
+    read = LabelAudit.of(out / NAME)
     assert read.slices["evaluation", "validation masks"] > 0 and read.sealed == read.runs == len(lines(out))
     material = open_material(Tuning.find(str(tuning_file)).base().runs()[0], Store(out / "store"))
     scored = {
@@ -99,7 +99,7 @@ def test_a_tuning_that_is_stopped_and_killed_goes_on_and_reads_no_test_labels(
     for picture in ("history.png", "slices.png"):
         assert (results / picture).read_bytes().startswith(b"\x89PNG")
     text = (results / "tuning.md").read_text()
-    assert f"split's {len(material.split.test)} test volumes 0 were scored and 0 annotated" in text
+    assert f"0 of the split's {len(material.split.test)} test volumes were scored and 0 annotated" in text
     assert "own settings" in text and all(case in text for case in read.scored)
     rows = list(csv.DictReader((results / "trials.csv").open()))
     assert [row["own"] for row in rows] == ["True", "False", "False"] and rows[0]["embed.w_patient"] == "0.05"

@@ -16,11 +16,11 @@ from bench.study.job import Job
 from bench.tuning import full_loop
 from bench.tuning.findings import Findings, conclusion, story, summary, write_text
 from bench.tuning.full_loop import Candidate, Verdict
-from bench.tuning.label_audit import Reading
+from bench.tuning.label_audit import LabelAudit
 from bench.tuning.recipe import content, write
 from bench.tuning.spec import Tuning
 from bench.tuning.storage import open_storage
-from bench.tuning.trials import Trials
+from bench.tuning.trials import TrialPlan, Trials
 
 CASES = ("val_a", "val_b")
 TEST = ("test_a", "test_b")
@@ -33,7 +33,8 @@ def verdict(scores: list[list[float]]) -> Verdict:
 
 def tried(url: str, tuning: Tuning, raw: dict[str, Any]) -> Trials:
     """Four trials: the own settings are first by the proxy, trial 3 second, trial 1 third; trial 2 is stopped."""
-    found = Trials.open(open_storage(url), "tune", {}, "/runs", tuning.default(raw), 4, 0, 4, 2)
+    plan = TrialPlan("tune", "/runs", {}, tuning.default(raw), total=4, seed=0, startup=4, reduction=2)
+    found = Trials.open(open_storage(url), plan)
     for value in (0.462, 0.419, None, 0.446):
         trial = found.ask()
         tuning.suggest(trial, raw)
@@ -124,12 +125,14 @@ def test_a_test_volume_that_was_scored_is_counted(tuning: Tuning, tmp_path: Path
     raw = tuning.run()
     first, second = (Job.of(config, tmp_path / "trials" / "0000") for config in tuning.trial_runs(raw, tuning.own(raw)))
     run(first, 0.4)
-    assert "2 test volumes 0 were scored and 0 annotated by any of the 1 runs" in Reading.of(tmp_path).told(TEST)
+    assert "0 of the split's 2 test volumes were scored and 0 annotated by any of the 1 runs" in LabelAudit.of(
+        tmp_path
+    ).sentence(TEST)
     open_run = dataclasses.replace(second, raw={**second.raw, "evaluate": {**second.raw["evaluate"], "part": "test"}})
     run(open_run, 0.4, (*CASES, TEST[1]))
     (tmp_path / "trials" / "0000" / "runs" / "never-begun").mkdir()
-    read = Reading.of(tmp_path)
+    read = LabelAudit.of(tmp_path)
     assert read.slices == {("evaluation", "validation masks"): 10 * (first.rounds + second.rounds)}
     assert read.scored == {*CASES, TEST[1]} and read.bought == {"train_a"} and (read.runs, read.sealed) == (2, 1)
-    assert "2 test volumes 1 were scored and 0 annotated by any of the 2 runs" in read.told(TEST)
-    assert "1 of the 2 runs had a vault" in read.told(TEST)
+    assert "1 of the split's 2 test volumes were scored and 0 annotated by any of the 2 runs" in read.sentence(TEST)
+    assert "1 of the 2 runs had a vault" in read.sentence(TEST)

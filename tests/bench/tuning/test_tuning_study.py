@@ -19,14 +19,15 @@ from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import importances
 from bench.tuning.storage import VARIABLE, open_storage, shown, storage_url
 from bench.tuning.trial import score
-from bench.tuning.trials import Trials, outcome
+from bench.tuning.trials import TrialPlan, Trials, outcome
 
 OWN = {"x": 0.5, "kind": "a"}
 
 
 def trials(url: str, total: int = 12, seed: int = 0, **changes: Any) -> Trials:
     settings: dict[str, Any] = {"made_with": {"space": 1}, "folder": "/runs/tune", "reduction": 2} | changes
-    return Trials.open(open_storage(url), "tune", own=OWN, total=total, seed=seed, startup=4, **settings)
+    plan = TrialPlan(name="tune", own=OWN, total=total, seed=seed, startup=4, **settings)
+    return Trials.open(open_storage(url), plan)
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:
