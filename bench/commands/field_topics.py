@@ -60,6 +60,7 @@ def _parts() -> Iterator[Topic]:
     from alseg_core.evaluate import Evaluation
     from alseg_core.training.augment import Augment
     from alseg_core.training.trainer import Trainer
+    from bench.datasets.archive import Archive
     from bench.study import Resources
 
     study = "in a study file, or with --set of alseg bench"
@@ -68,6 +69,7 @@ def _parts() -> Iterator[Topic]:
     yield Topic("evaluate", "part", Evaluation, study, "evaluate.")
     yield Topic("resources", "part", Resources, study, "resources.")
     yield Topic("prepare", "part", Prepare, "in a dataset file", "prepare.NAME.")
+    yield Topic("fetch", "part", Archive, "in a dataset file", "fetch.")
 
 
 def _files() -> Iterator[Topic]:

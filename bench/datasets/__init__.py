@@ -1,1 +1,1 @@
-"""Raw scans: what a dataset is, how to get it, and what is in a folder."""
+"""Raw scans: facts about datasets, their download, and checks of a folder of scans."""

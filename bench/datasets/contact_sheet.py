@@ -1,4 +1,4 @@
-"""A contact sheet: slices of a dataset with their labels, to see at a glance that image and labels fit."""
+"""A contact sheet: slices of a dataset with their labels, which shows at a glance whether image and labels match."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TILES = 24
+"""Most slices of a sheet."""
+
 COLUMNS = 6
+"""Slices side by side."""
 
 BACKGROUND = "#FFFFFF"
+"""Colour of scribbles on background."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,7 @@ class Tile:
 
 
 def places(cases: int) -> dict[int, list[float]]:
-    """Case -> heights in (0, 1) to show: at most :data:`TILES` slices, spread over the cases and over z."""
+    """Return case -> heights in (0, 1) to show: at most :data:`TILES` slices, spread over the cases and over z."""
     shown = min(cases, TILES)
     each = TILES // max(shown, 1)
     # steps of the golden ratio: cases side by side are shown at heights far apart
@@ -45,7 +49,7 @@ def places(cases: int) -> dict[int, list[float]]:
 
 
 def tiles_of(volume: Volume, heights: Iterable[float]) -> list[Tile]:
-    """Slices of a volume at heights in (0, 1), each once; intensities scaled by the 1st and 99th percentile."""
+    """Return the slices of a volume at heights in (0, 1), each once, scaled by the 1st and 99th percentile."""
     depth = len(volume.image)
     low, high = np.percentile(volume.image[:: max(1, depth // 20)], (1, 99))
     tiles = []
@@ -58,12 +62,15 @@ def tiles_of(volume: Volume, heights: Iterable[float]) -> list[Tile]:
 
 
 def colour(label: int) -> str:
-    """Of a class; the palette begins again after seven."""
+    """Return the colour of a class; the palette repeats after seven foreground classes."""
     return BACKGROUND if label == 0 else CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
 
 
 def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence[str]) -> None:
-    """Write a PNG of the tiles: mask outlines with a tint, scribbles as full pixels. Raises ResultsError."""
+    """Write a PNG of the tiles: masks as outlines with a tint, scribbles as solid pixels.
+
+    Raises ResultsError when the file cannot be written.
+    """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -117,12 +124,14 @@ def _draw(axis: Axes, tile: Tile) -> None:
     axis.set_title(tile.caption, color="#cccccc", fontsize=7, pad=2)
     if tile.mask is not None:
         for label in np.unique(tile.mask[(tile.mask > 0) & (tile.mask != IGNORE)]):
-            region = np.pad(tile.mask == label, 1).astype(np.float32)  # outlines close at the border of the image
+            region = np.pad(tile.mask == label, 1).astype(
+                np.float32
+            )  # so that outlines close at the border of the image
             y, x = (np.arange(-1, n + 1) for n in tile.mask.shape)
             axis.contourf(x, y, region, [0.5, 2], colors=[colour(int(label))], alpha=0.22)
             axis.contour(x, y, region, [0.5], colors=[colour(int(label))], linewidths=1.0)
     if tile.scribble is not None:
-        width = axis.get_window_extent().width * 72 / axis.figure.dpi / tile.scribble.shape[1]  # of a pixel, in points
+        width = axis.get_window_extent().width * 72 / axis.figure.dpi / tile.scribble.shape[1]  # one pixel, in points
         for label in np.unique(tile.scribble[tile.scribble != IGNORE]):
             y, x = np.nonzero(tile.scribble == label)
             axis.scatter(x, y, s=max(width, 0.9) ** 2, c=colour(int(label)), marker="s", linewidths=0)

@@ -1,4 +1,4 @@
-"""How alike the slices of a patient, a volume and a neighbourhood are: whether groups carry information at all."""
+"""Similarity of slices within patients, volumes and neighbourhoods: whether groups carry information at all."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def statistic(dataset: str, folder: str | None, preset: str, store: Path) -> tuple[int, dict[str, float]]:
-    """Number of slices and :func:`deviations` of the preset's training patients, as the preset prepares them.
+    """Return the number of slices and the :func:`deviations` of a preset's training patients, as it prepares them.
 
-    A split that does not list its patients takes all. Raises DataError and ConfigError.
+    All patients are used where the split does not list them. Raises DataError and ConfigError.
     """
     from alseg_core.data.prepare import Prepare, prepare
     from alseg_core.data.prepared import Prepared
@@ -37,9 +37,9 @@ def statistic(dataset: str, folder: str | None, preset: str, store: Path) -> tup
 
 
 def deviations(slices: Slices) -> dict[str, float]:
-    """Mean absolute pairwise deviation of pixels: of all slices, and the mean over patients, volumes and neighbours.
+    """Return the mean absolute pairwise deviation of pixels of all slices, and its mean within each kind of group.
 
-    Groups of a single slice have no pair and are left out.
+    Groups are patients, volumes and neighbouring slices. A group of one slice has no pair and is left out.
     """
     from alseg_core.metrics.deviation import mean_absolute_deviation
 

@@ -1,4 +1,4 @@
-"""What a dataset is, where it comes from and how it must lie on disk."""
+"""Facts about a dataset: classes, licence, source and layout on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from bench.study import DatasetFile, catalogue, find
 
 
 def info(dataset: str | None) -> str:
-    """Text on one dataset (a name or a YAML file), or on all of the catalogue. Raises ConfigError: no such dataset."""
+    """Return the facts about one dataset (a name or a YAML file), or about all of the catalogue.
+
+    Raises ConfigError: unknown dataset.
+    """
     names = list(catalogue("dataset")) if dataset is None else [dataset]
     return "\n\n".join(_one(name) for name in names)
 

@@ -12,82 +12,94 @@ if TYPE_CHECKING:
     from alseg_core.data.prepared import CaseInfo
 
 FEW_SLICES = 8
-"""Below this first budget a preset is called too small for the data."""
+"""A preset whose first budget has fewer slices is reported as too small for the data."""
+
 FEW_VOLUMES = 2
-"""Below so many validation volumes too."""
+"""A split with fewer validation volumes is reported as too small."""
+
 ANNOTATIONS = ("scribble", "mask")
+"""Kinds of annotation to try."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What is known of a case that could be read; depth: its slices."""
+    """A case that could be read."""
 
     case: str
     patient: str
     attributes: dict[str, str]
     depth: int
+    """Number of slices."""
     has_mask: bool
     has_scribble: bool
 
 
-def presets(dataset: str, content: Mapping[str, Any], folder: str | None, scans: Sequence[Scan]) -> Iterator[str]:
-    """One line for every preset: what it would have to work with, or why it would not and what else would."""
-    splits = content.get("splits") or {}
-    for preset in content.get("presets") or {}:
+@dataclass(frozen=True)
+class PresetFit:
+    """The scans of a folder, and the dataset whose presets are tried on them."""
+
+    dataset: str
+    """Name or YAML file of the dataset."""
+    folder: str | None
+    """Folder of the raw scans, None for generated data."""
+    scans: Sequence[Scan]
+
+    def lines(self, content: Mapping[str, Any]) -> Iterator[str]:
+        """Yield one line per preset: the sizes it would work with, or why it would not and which split would.
+
+        content: that of the dataset file.
+        """
+        splits = content.get("splits") or {}
+        for preset in content.get("presets") or {}:
+            try:
+                yield f"preset {preset}: {self._fit(preset, None)}"
+            except AlsegError as error:
+                others = [split for split in splits if self._works(preset, split)]
+                hint = "".join(f"; it works with --set split={split}" for split in others[:1])
+                yield f"preset {preset}: does not work here: {str(error).rstrip('.')}{hint}"
+
+    def _works(self, preset: str, split: str) -> bool:
         try:
-            yield f"preset {preset}: {_fits(dataset, preset, None, folder, scans)}"
-        except AlsegError as error:
-            others = [split for split in splits if _works(dataset, preset, split, folder, scans)]
-            hint = "".join(f"; it works with --set split={split}" for split in others[:1])
-            yield f"preset {preset}: does not work here: {str(error).rstrip('.')}{hint}"
+            self._fit(preset, split)
+        except AlsegError:
+            return False
+        return True
 
+    def _fit(self, preset: str, split: str | None) -> str:
+        """Return the sizes of each part. Raises AlsegError when the preset works with no kind of annotation."""
+        working, errors = [], []
+        sizes = ""
+        for annotation in ANNOTATIONS:
+            try:
+                sizes = self._sizes(preset, split, annotation)
+            except DataError as error:
+                errors.append(error)
+            else:
+                working.append(annotation)
+        if not working:
+            raise errors[0]
+        only = "" if len(working) == len(ANNOTATIONS) else f", ANNOTATION={working[0]} only"
+        return f"works ({sizes}{only})"
 
-def _works(dataset: str, preset: str, split: str, folder: str | None, scans: Sequence[Scan]) -> bool:
-    try:
-        _fits(dataset, preset, split, folder, scans)
-    except AlsegError:
-        return False
-    return True
+    def _sizes(self, preset: str, split: str | None, annotation: str) -> str:
+        """Make the checks that a run makes of its data, and raise what they raise."""
+        from bench.study import Study
 
-
-def _fits(dataset: str, preset: str, split: str | None, folder: str | None, scans: Sequence[Scan]) -> str:
-    """Volumes and slices of each part. Raises AlsegError where no annotation, or something else, would work."""
-    works, wrong = [], []
-    sizes = ""
-    for annotation in ANNOTATIONS:
-        try:
-            sizes = _sizes(dataset, preset, split, annotation, folder, scans)
-        except DataError as error:
-            wrong.append(error)
-        else:
-            works.append(annotation)
-    if not works:
-        raise wrong[0]
-    without = "" if len(works) == len(ANNOTATIONS) else f", ANNOTATION={works[0]} alone"
-    return f"works ({sizes}{without})"
-
-
-def _sizes(
-    dataset: str, preset: str, split: str | None, annotation: str, folder: str | None, scans: Sequence[Scan]
-) -> str:
-    """The checks that a run makes of its data. Raises what they raise."""
-    from bench.study import Study
-
-    asked = {"name": "check", "datasets": [dataset], "recipes": ["random"], "preset": preset, "split": split}
-    (config,) = Study.load({**asked, "annotations": [annotation], "data": folder}).runs()
-    divided = config.dataset.split.assign(scans)
-    known = {scan.case: scan for scan in scans}
-    train, val, test = ([known[case] for case in part] for part in (divided.train, divided.val, divided.test))
-    lacking = [scan.case for scan in (*val, *test) if not scan.has_mask]
-    if lacking:
-        raise DataError(f"val and test cases need masks; none for {', '.join(lacking[:5])}")
-    config.annotation.check(cast("Sequence[CaseInfo]", train))
-    budgets = config.counts(sum(scan.depth for scan in train))
-    volumes = " / ".join(str(len(part)) for part in (train, val, test))
-    told = f"{volumes} volumes to train / validate / test, {', '.join(map(str, budgets))} slices to label"
-    if budgets[0] < FEW_SLICES:
-        more = ",".join(str(FEW_SLICES * 2**i) for i in range(3))
-        told += f"; fewer than {FEW_SLICES} slices teach a network little: --set schedules.mine=[{more}]"
-    if len(val) < FEW_VOLUMES:
-        told += f"; {len(val)} volume(s) to choose networks by are few: a split with a larger val would be better"
-    return told
+        study = {"name": "check", "datasets": [self.dataset], "recipes": ["random"], "preset": preset, "split": split}
+        (config,) = Study.load({**study, "annotations": [annotation], "data": self.folder}).runs()
+        divided = config.dataset.split.assign(self.scans)
+        known = {scan.case: scan for scan in self.scans}
+        train, val, test = ([known[case] for case in part] for part in (divided.train, divided.val, divided.test))
+        without = [scan.case for scan in (*val, *test) if not scan.has_mask]
+        if without:
+            raise DataError(f"val and test cases need masks; none for {', '.join(without[:5])}")
+        config.annotation.check(cast("Sequence[CaseInfo]", train))
+        budgets = config.counts(sum(scan.depth for scan in train))
+        volumes = " / ".join(str(len(part)) for part in (train, val, test))
+        sizes = f"{volumes} volumes to train / validate / test, {', '.join(map(str, budgets))} slices to label"
+        if budgets[0] < FEW_SLICES:
+            more = ",".join(str(FEW_SLICES * 2**i) for i in range(3))
+            sizes += f"; fewer than {FEW_SLICES} slices teach a network little: --set schedules.mine=[{more}]"
+        if len(val) < FEW_VOLUMES:
+            sizes += f"; {len(val)} validation volume(s) are few to choose networks by: use a split with a larger val"
+        return sizes

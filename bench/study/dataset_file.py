@@ -61,7 +61,7 @@ class DatasetFields:
     get: str | None = None
     """How to get the data, for the message about missing scans."""
     fetch: dict[str, Any] | None = None
-    """Zip archive that alseg data fetch downloads; null = the data cannot be downloaded by a program."""
+    """Zip archive that alseg data fetch downloads; null = none; see alseg list fields fetch."""
 
 
 @component

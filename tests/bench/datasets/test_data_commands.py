@@ -125,7 +125,7 @@ def test_presets_that_would_work_are_named(own: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     told = {line.split()[1]: line for line in result.output.splitlines() if line.startswith("preset ")}
     assert "works (1 / 1 / 1 volumes to train / validate / test, 1, 2 slices" in told["one:"]
-    assert "ANNOTATION=scribble alone" in told["one:"]
+    assert "ANNOTATION=scribble only" in told["one:"]
     assert "need masks; none for b" in told["two:"] and told["two:"].endswith("it works with --set split=whole")
     assert "test lacks 1 of 1 patients (d)" in told["three:"] and "split=whole" in told["three:"]
     assert "99 slices, more than the 4 training slices" in told["four:"] and "split=" not in told["four:"]

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from alseg_core.errors import ConfigError, DataError
-from bench.datasets.download import Archive, archive_of, fetch
+from bench.datasets.archive import Archive, archive_of
+from bench.datasets.download import fetch
 
 
 class Server:
@@ -125,7 +126,7 @@ def test_fetched_once_and_not_again(server, tmp_path, checked):
 def test_a_download_that_was_cut_off_goes_on(server, tmp_path, ranges, checked):
     server.ranges, server.cut = ranges, 20_000
     with pytest.raises(
-        DataError, match="the connection ended after .* bytes are kept; the same command goes on"
+        DataError, match="the connection ended after .* bytes are kept; the same command continues"
     ) as told:
         fetch("sets", of(server, checked), tmp_path)
     kept = (tmp_path / "sets.zip.part").read_bytes()
@@ -207,11 +208,11 @@ def linked() -> zipfile.ZipInfo:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("../outside", b"x", "outside of the folder"),
-        ("Sets/../../outside", b"x", "outside of the folder"),
-        ("/tmp/outside", b"x", "outside of the folder"),
-        ("C:/outside", b"x", "outside of the folder"),
-        ("..\\outside", b"x", "outside of the folder"),
+        ("../outside", b"x", "outside the folder"),
+        ("Sets/../../outside", b"x", "outside the folder"),
+        ("/tmp/outside", b"x", "outside the folder"),
+        ("C:/outside", b"x", "outside the folder"),
+        ("..\\outside", b"x", "outside the folder"),
         (linked(), b"/etc/passwd", "a link or device"),
         ("Sets/zeros", b"\0" * 50_000_000, "more than 100 times as much; refused"),
     ],
@@ -257,7 +258,7 @@ def test_files_that_were_deleted_are_placed_again_and_the_others_stay(server, tm
     (tmp_path / "Sets/mine").write_text("mine")
     kept = (tmp_path / "Sets/CT/2/b.dcm").stat()
     files, how = fetch("sets", of(server), tmp_path)
-    assert files == 3 and how.startswith("1 of them were missing and are there again")
+    assert files == 3 and how.startswith("1 of them were missing and have been placed again")
     assert (tmp_path / "Sets/CT/1/a.dcm").read_bytes() == noise(60_000)
     assert (tmp_path / "Sets/CT/2/b.dcm").stat() == kept
     assert left(tmp_path) - {".fetch.lock"} == {*UNPACKED, "Sets/mine"}
@@ -354,7 +355,7 @@ def test_the_catalogue_knows_the_checksum_of_chaos():
         ("mscmr", "register at.*zmiclab"),
         ("acdc_h5", r"Clone https://github.com/HiLab-git/WSL4MIS.*data/ACDC\. Licence: CC BY-NC-SA"),
         ("nifti_folder", r"your own files.*images/NAME\.nii\.gz"),
-        ("phantom", "generated: there is nothing to fetch"),
+        ("phantom", "generated: nothing needs to be fetched"),
     ],
 )
 def test_what_cannot_be_fetched_says_where_it_is(name, words):
