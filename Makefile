@@ -11,6 +11,7 @@ ANNOTATION ?=
 OUT ?= runs
 STUDY ?=
 LOCAL ?=
+LAUNCHER ?=
 SET ?=
 ONLY ?=
 SCALE ?= quick
@@ -30,10 +31,10 @@ FOLDER ?= $(OUT)/$(NAME)
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
-	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
+	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1 LAUNCHER=ray|local|module:Class, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
 	@echo "  options of perf:  ONLY=\"training encoder selection scoring launcher\" SCALE=quick|full"
 	@echo "  options of test:  WORKERS=auto|1|2|... processes; 0 runs them in one, with output as it comes"
-	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 OUT=runs SET=\"key=value ...\""
+	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 OUT=runs LAUNCHER=ray|local|module:Class SET=\"key=value ...\""
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)
 
@@ -47,11 +48,11 @@ $(STAMP): pyproject.toml constraints.txt
 bench: $(STAMP) ## run a study: the main job
 	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)" $(if $(filter file,$(origin DATASET)),,--set name="$(NAME)" --set datasets="$(DATASET)"),"$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
 		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds="$(SEEDS)") \
-		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local) $(if $(ESTIMATE),--estimate)
+		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local) $(if $(LAUNCHER),--launcher "$(LAUNCHER)") $(if $(ESTIMATE),--estimate)
 
 tune: $(STAMP) ## find settings of a recipe on validation volumes, with Optuna
 	@$(VENV)/bin/alseg tune "$(TUNING)" --out "$(OUT)" --set dataset="$(DATASET)" --set study="$(PRESET)" \
-		$(if $(DATA),--set data="$(DATA)") $(if $(TRIALS),--set trials="$(TRIALS)") $(foreach pair,$(SET),--set $(pair))
+		$(if $(DATA),--set data="$(DATA)") $(if $(TRIALS),--set trials="$(TRIALS)") $(foreach pair,$(SET),--set $(pair)) $(if $(LAUNCHER),--launcher "$(LAUNCHER)")
 
 test: $(STAMP) ## run the tests
 	@$(VENV)/bin/python -m pytest -q -m "not slow" $(PARALLEL)

@@ -7,17 +7,17 @@ from pathlib import Path
 import click
 
 from alseg_core.errors import ConfigError
-from bench.commands.group import OUT
+from bench.commands.group import LAUNCHER, OUT
 
 
 def _whole(_context: click.Context, _option: click.Parameter, settings: tuple[str, ...]) -> tuple[str, ...]:
-    """The settings as they came. Raises ConfigError for a piece of one, as a shell or make leaves it behind."""
+    """Return the settings unchanged. Raises ConfigError for part of a setting that a shell or make has split."""
     for before, setting in zip(("", *settings), settings, strict=False):
         if "=" not in setting:
             after = f" after {before!r}" if before else ""
             raise ConfigError(
-                f"--set wants KEY=VALUE, got {setting!r}{after}. A value with blanks is quoted here, and in make's "
-                'SET, where blanks divide settings, it has none: SET="members=3 schedules.low=[10,20,40]".'
+                f"--set wants KEY=VALUE, got {setting!r}{after}. Quote a value that has blanks; in make's SET, where "
+                'blanks separate settings, write it without: SET="members=3 schedules.low=[10,20,40]".'
             )
     return settings
 
@@ -32,21 +32,30 @@ def _whole(_context: click.Context, _option: click.Parameter, settings: tuple[st
     metavar="KEY=VALUE",
     help="Change a setting of the study, with dots between keys; alseg list fields study lists them.",
 )
-@click.option("--local", is_flag=True, help="Run in this process, without Ray.")
-@click.option("--estimate", "ask", is_flag=True, help="Say what would run, how long it would take and what is there.")
+@LAUNCHER
+@click.option("--local", is_flag=True, help="Run in this process, without Ray: short for --launcher local.")
+@click.option(
+    "--estimate", "only_estimate", is_flag=True, help="Print what would run, how long it would take and what is done."
+)
 @OUT
-def bench_command(study: str, settings: tuple[str, ...], local: bool, ask: bool, out: Path) -> None:
-    """Run STUDY, a name (quick, paper) or a YAML file, or go on with it; then write and show its report."""
+def bench_command(
+    study: str, settings: tuple[str, ...], launcher: str | None, local: bool, only_estimate: bool, out: Path
+) -> None:
+    """Run STUDY, a name (quick, paper) or a YAML file, or continue it; then write and show its report."""
     from rich.console import Console
 
+    from bench.launchers import find_launcher
     from bench.launchers.study_run import estimate, launch
     from bench.study import Study
     from bench.terminal.progress import Display
 
+    if local and launcher not in (None, "local"):
+        raise ConfigError(f"--local is short for --launcher local, and --launcher {launcher} was given too; drop one.")
+    chosen = find_launcher("local" if local else launcher or "ray")
     found, out = Study.find(study, settings), out.expanduser().absolute()
     with Display(Console()) as display:
-        if ask:
-            estimate(found, out, local, display)
+        if only_estimate:
+            estimate(found, out, chosen, display)
             return
-        failed = launch(found, out, local, display)
+        failed = launch(found, out, chosen, display)
     click.get_current_context().exit(1 if failed else 0)

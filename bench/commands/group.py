@@ -30,6 +30,12 @@ class Group(click.Group):
             ctx.exit(130)
 
 
+LAUNCHER = click.option(
+    "--launcher",
+    metavar="NAME",
+    help="What executes the runs: ray, local (one after another in this process), or a class as module:Class.  "
+    "[default: ray]",
+)
 OUT = click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -19,7 +19,8 @@ def run(config: Path, out: Path) -> None:
     from alseg_core.config import RunConfig
     from alseg_core.results import RunFolder
     from alseg_core.store import Store
-    from bench.launchers.local import execute
+    from bench.launchers.launcher import Policy
+    from bench.launchers.local import LocalLauncher
     from bench.launchers.study_folder import check_writable, writing
     from bench.planning.forecast import forecast
     from bench.planning.stopwatch import Stopwatch
@@ -43,6 +44,6 @@ def run(config: Path, out: Path) -> None:
             if isinstance(event, RunEnded):
                 ends.append(event.failure)
 
-        execute([job], out / "store", 0, tell)
+        LocalLauncher().run([job], Policy(out, out / "store"), tell)
     click.echo(f"results: {job.folder}" if ends[-1] is None else f"failed: {ends[-1]}")
     click.get_current_context().exit(1 if ends[-1] else 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.group import OUT
+from bench.commands.group import LAUNCHER, OUT
 
 
 @click.command()
@@ -27,21 +27,30 @@ from bench.commands.group import OUT
     metavar="DIR",
     help="Folder for the tuned recipe.  [default: experiments/recipes]",
 )
+@LAUNCHER
 @OUT
-def tune(tuning: str, settings: tuple[str, ...], storage: str | None, recipes: Path | None, out: Path) -> None:
-    """Tune a recipe's settings on validation volumes, or go on with it; write the tuned recipe and a report.
+def tune(
+    tuning: str,
+    settings: tuple[str, ...],
+    storage: str | None,
+    recipes: Path | None,
+    launcher: str | None,
+    out: Path,
+) -> None:
+    """Tune a recipe's settings on validation volumes, or continue; write the tuned recipe and a report.
 
-    TUNING is a name (gcl_coreset, typiclust) or a YAML file. --storage may be in $ALSEG_OPTUNA_URL.
+    TUNING is a name (gcl_coreset, typiclust) or a YAML file. The default of --storage may be set in $ALSEG_OPTUNA_URL.
     """
     from rich.console import Console
 
+    from bench.launchers import find_trial_launcher
     from bench.launchers.study_folder import alone, writing
     from bench.terminal.progress import Display
     from bench.tuning.spec import Tuning
     from bench.tuning.tuning_run import Launch
 
-    out = out.expanduser().absolute()
+    chosen, out = find_trial_launcher(launcher or "ray"), out.expanduser().absolute()
     with Display(Console()) as display:
-        launch = Launch.of(Tuning.find(tuning, settings), out, display)
+        launch = Launch.of(Tuning.find(tuning, settings), out, chosen, display)
         with writing(out), alone(launch.folder):
             launch.run(storage, recipes)

@@ -1,34 +1,52 @@
-"""A study in this process, one run after another: no Ray, the same results."""
+"""The launcher ``local``: one run after another in this process, with the same results as any other launcher."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from alseg_core.errors import AlsegError
+from bench.launchers import machine
+from bench.launchers.launcher import Launcher, Policy, TrialQueue
+from bench.launchers.run_queue import RunQueue
 from bench.launchers.worker import RunFailedError, run_one
-from bench.study.job import Job, RunEnded, RunRetried, StudyListener
+from bench.study.job import Job, StudyListener
+
+if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
+    from bench.study import Study
 
 
-def execute(
-    jobs: Sequence[Job], store_root: Path, retries: int, tell: StudyListener, stalled_after: float | None = None
-) -> None:
-    """Run every job; one that fails is tried again ``retries`` times, then its reason is recorded and the next runs.
+class LocalLauncher(Launcher):
+    """Execute runs and trials one after another in this process, whatever resources the study asks for."""
 
-    stalled_after: see :func:`bench.launchers.worker.run_one`.
-    """
-    for job in jobs:
-        tell(job.key, RunEnded(_attempt(job, store_root, retries, tell, stalled_after)))
+    def check(self, study: Study, configs: Sequence[RunConfig]) -> None:
+        """See :class:`Launcher`."""
+        machine.check_device(configs)
 
+    def places(self, study: Study, configs: Sequence[RunConfig]) -> int:
+        """See :class:`Launcher`."""
+        return 1
 
-def _attempt(job: Job, store_root: Path, retries: int, tell: StudyListener, stalled_after: float | None) -> str | None:
-    for left in range(retries, -1, -1):
-        try:
-            run_one(job.raw, job.folder, store_root, partial(tell, job.key), stalled_after)
-        except RunFailedError as failure:
-            if left == 0:
-                return str(failure)
-            tell(job.key, RunRetried(str(failure)))
-        else:
-            return None
-    raise AssertionError("unreachable: the last attempt returns")
+    def run(self, jobs: Sequence[Job], policy: Policy, tell: StudyListener) -> None:
+        """See :class:`Launcher`."""
+        queue = RunQueue(jobs, policy.retries, tell)
+        while attempt := queue.start():
+            try:
+                run_one(attempt.job.raw, attempt.job.folder, policy.store, attempt.event, policy.stalled_after)
+            except RunFailedError as failure:
+                attempt.failed(str(failure))
+            else:
+                attempt.finished()
+
+    def search(self, queue: TrialQueue, policy: Policy) -> None:
+        """See :class:`bench.launchers.launcher.TrialLauncher`."""
+        while attempt := queue.start():
+            try:
+                for rung in queue.work(attempt.folder, policy.store, policy.stalled_after):
+                    if attempt.report(rung):
+                        break
+            except AlsegError as error:
+                attempt.end(str(error))
+            else:
+                attempt.end()

@@ -1,4 +1,4 @@
-"""A study on Ray Tune: every attempt at a run is one trial."""
+"""The runs of a study on Ray Tune: every attempt at a run is one of Tune's trials."""
 
 from __future__ import annotations
 
@@ -6,66 +6,50 @@ import pickle
 import shutil
 import tempfile
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alseg_core.errors import AlsegError
 from alseg_core.events import Event, Progress
-from alseg_core.results import RunFolder
+from bench.launchers.launcher import Policy
 from bench.launchers.ray_cluster import Cluster, check_sight, shared
+from bench.launchers.run_queue import Attempt, RunQueue
 from bench.launchers.worker import run_one
-from bench.study.job import Job, RunEnded, RunRetried, StudyListener
+from bench.study.job import Job, StudyListener
 
 if TYPE_CHECKING:
     from ray.tune.search import Searcher
 
 PROGRESS_EVERY = 1.0
-"""Seconds between two progress reports of a run."""
-RESTARTS = 5
-"""Times that a run is started again because its process or machine was lost, beside the retries of its failures."""
-DIED = "the worker process died without a word; it was killed, or its machine was lost or is out of memory"
+"""Time between two progress reports of a run, in seconds."""
 
 
-def execute(
-    jobs: Sequence[Job],
-    store_root: Path,
-    retries: int,
-    tell: StudyListener,
-    scratch: Path,
-    cluster: Cluster,
-    cpus: int = 1,
-    gpus: float = 0,
-    concurrency: int | None = None,
-    stalled_after: float | None = None,
-) -> None:
-    """Run every job as a trial; a run that fails is tried again ``retries`` times, then its reason is recorded.
+def execute(jobs: Sequence[Job], policy: Policy, tell: StudyListener, cluster: Cluster) -> None:
+    """Execute every job as one of Tune's trials, as :meth:`bench.launchers.launcher.Launcher.run` describes.
 
-    A run whose process or machine is lost goes on elsewhere at its last finished round, up to ``RESTARTS`` times.
-    scratch: folder for Ray's own files. On a cluster all nodes must see the folders of jobs, store and scratch.
-    cpus, gpus: of one run. concurrency: runs at once, None = as many as fit. stalled_after: see
-    :func:`bench.launchers.worker.run_one`.
+    A run whose process or machine is lost continues in another process with its first unfinished round. On a cluster
+    all nodes must see the folders of the jobs, the study and the store.
     """
     cluster.wait()
     from ray import tune
 
-    cpus = cluster.cpus(cpus)
+    scratch, cpus, gpus = policy.folder / "ray", cluster.cpus(policy.cpus), policy.gpus
     scratch.mkdir(parents=True, exist_ok=True)
     cluster.check(scratch, cpus, gpus)
-    attempts = Attempts(jobs, retries, tell, lambda: min(concurrency or len(jobs), cluster.room(cpus, gpus)))
-    # pickled one by one: a worker of a study of thousands holds no more than bytes of the others
+    queue = RunQueue(jobs, policy.retries, tell)
+    # each configuration is pickled by itself: a worker of a study of thousands of runs unpickles only its own
     work = {job.key: (pickle.dumps(job.raw), str(job.folder)) for job in jobs}
     trial = tune.with_parameters(
-        _trial, work=work, store_root=str(store_root), scratch=str(scratch), stalled_after=stalled_after
+        _trial, work=work, store_root=str(policy.store), scratch=str(scratch), stalled_after=policy.stalled_after
     )
     with _own_files(scratch) as files:
         tune.Tuner(
             tune.with_resources(trial, {"cpu": cpus, "gpu": gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=_searcher(attempts),
+                search_alg=_searcher(queue, lambda: min(policy.concurrency or len(jobs), cluster.room(cpus, gpus))),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -76,96 +60,55 @@ def execute(
 
 
 def _own_files(scratch: Path) -> AbstractContextManager[str | Path]:
-    """Folder for what Tune writes: where the results are not, so that a full disk there leaves it at work.
+    """Return a folder for Tune's own files, away from the results so that Tune survives when their disk is full.
 
-    On a cluster it must be one that all nodes see.
+    On a cluster it is inside ``scratch``, which all nodes see.
     """
     if shared():
         return nullcontext(scratch.absolute())
     return tempfile.TemporaryDirectory(prefix="alseg-tune-", ignore_cleanup_errors=True)
 
 
-class Attempts:
-    """What runs next, and what becomes of a run that fails or is lost. Tells the listener; knows nothing of Ray.
-
-    room: says for how many runs there are places. Runs start in the order of the jobs, those started again before them.
-    """
-
-    def __init__(self, jobs: Sequence[Job], retries: int, tell: StudyListener, room: Callable[[], int]) -> None:
-        self._jobs = {job.key: job for job in jobs}
-        self._retries, self._tell, self._room = retries, tell, room
-        self._waiting = deque(self._jobs)
-        self._running: dict[str, str] = {}  # attempt -> key
-        self._reasons: dict[str, str] = {}  # attempt -> why it failed
-        self._failed: Counter[str] = Counter()
-        self._lost: Counter[str] = Counter()
-
-    @property
-    def over(self) -> bool:
-        """Nothing runs and nothing waits."""
-        return not self._waiting and not self._running
-
-    def start(self, attempt: str) -> str | None:
-        """Key of the run that ``attempt`` is at, or None when there is no room or nothing waits."""
-        if not self._waiting or len(self._running) >= self._room():
-            return None
-        key = self._running[attempt] = self._waiting.popleft()
-        with suppress(OSError):  # what is there afterwards was left by this attempt
-            (self._jobs[key].folder / "failure.json").unlink(missing_ok=True)
-        return key
-
-    def hear(self, attempt: str, report: Mapping[str, Any]) -> None:
-        """A report of an attempt: an event of the run, or the reason of its failure."""
-        if "event" in report:
-            self._tell(self._running[attempt], report["event"])
-        if "failure" in report:
-            self._reasons[attempt] = report["failure"]
-
-    def end(self, attempt: str, whole: bool) -> None:
-        """An attempt is over. whole: the run went through; if not, it is started again or given up."""
-        key = self._running.pop(attempt)
-        if whole:
-            self._tell(key, RunEnded(None))
-            return
-        folder = RunFolder(self._jobs[key].folder)
-        reason = self._reasons.pop(attempt, None) or folder.failure()
-        count, limit = (self._lost, RESTARTS) if reason is None else (self._failed, self._retries)
-        count[key] += 1
-        if reason is None:
-            reason = DIED
-            with suppress(OSError):  # of a full disk; the report says it all the same
-                folder.fail(reason, "")
-        if count[key] > limit:
-            self._tell(key, RunEnded(reason))
-        else:
-            self._waiting.appendleft(key)
-            self._tell(key, RunRetried(reason))
-
-
-def _searcher(attempts: Attempts) -> Searcher:
-    """The attempts as what Tune asks for configurations and tells what it hears."""
+def _searcher(queue: RunQueue, room: Callable[[], int]) -> Searcher:
+    """Return Tune's searcher, which hands out the runs of a queue, at most ``room()`` at the same time."""
     from ray.tune.search import Searcher
 
-    class Queue(Searcher):
+    class QueueSearcher(Searcher):
+        def __init__(self) -> None:
+            super().__init__()
+            self._running: dict[str, Attempt] = {}
+            self._reasons: dict[str, str] = {}
+
         def __reduce__(self) -> tuple[type[Searcher], tuple[()]]:
-            return Searcher, ()  # Tune saves it to disk; a study goes on from its run folders instead
+            return Searcher, ()  # Tune saves it to disk; a study continues from its run folders instead
 
         def suggest(self, trial_id: str) -> dict[str, str] | str | None:
-            if attempts.over:
+            if queue.over:
                 return str(Searcher.FINISHED)
-            key = attempts.start(trial_id)
-            return None if key is None else {"key": key}
+            if len(self._running) >= room() or (attempt := queue.start()) is None:
+                return None
+            self._running[trial_id] = attempt
+            return {"key": attempt.job.key}
 
         def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-            attempts.hear(trial_id, result)
+            if "event" in result:
+                self._running[trial_id].event(result["event"])
+            if "failure" in result:
+                self._reasons[trial_id] = result["failure"]
 
         def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-            attempts.end(trial_id, not error)
+            attempt, reason = self._running.pop(trial_id), self._reasons.pop(trial_id, None)
+            if not error:
+                attempt.finished()
+            elif reason is not None:
+                attempt.failed(reason)
+            else:
+                attempt.lost()
 
         def save(self, checkpoint_path: str) -> None:
             pass
 
-    return Queue()
+    return QueueSearcher()
 
 
 def _trial(
@@ -175,9 +118,9 @@ def _trial(
     scratch: str,
     stalled_after: float | None,
 ) -> None:
-    """What a Ray worker does with one key: the run, reporting its rounds at once and its progress now and then.
+    """Execute the run ``config["key"]`` in a Ray worker; report its rounds at once and its progress now and then.
 
-    A report returns when the driver has taken it, which may be busy, so a thread of its own does the reporting.
+    A report blocks until the driver, which may be busy, has taken it, so a separate thread does the reporting.
     """
     from ray import tune
 
@@ -193,13 +136,13 @@ def _trial(
             failure = error
             sent.append(reports.submit(tune.report, {"failure": str(error)}))
     for report in sent:
-        report.result()  # a report that could not be made is a failure of the trial; its rounds are on disk
+        report.result()  # raises if the report could not be sent; the rounds are on disk
     if failure is not None:
-        raise failure  # Tune ends the process of a trial that raises, and whatever is wrong with it
+        raise failure  # Tune then ends the process, which may be in a bad state
 
 
 def throttled(report: Callable[[Event], object], every: float = PROGRESS_EVERY) -> Callable[[Event], None]:
-    """Listener that passes on every event, but of Progress events only one in ``every`` seconds."""
+    """Return a listener that passes on every event, but at most one Progress event in ``every`` seconds."""
     last = -every
 
     def listen(event: Event) -> None:

@@ -1,134 +1,124 @@
-"""The main job: from a study to its runs, its report and its tracking."""
+"""The main job: run a study with a launcher, then write its report and its tracking."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.launchers import machine
+from bench.launchers.launcher import Launcher, Policy
 from bench.launchers.study_folder import alone, check_writable, shown, writing
 from bench.planning.workload import Workload
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
-    from bench.launchers.ray_cluster import Cluster
+    from bench.planning.forecast import Forecast
+    from bench.report.runs.results import Results
     from bench.study import Study
-    from bench.study.job import Job, StudyEvent, StudyListener
+    from bench.study.job import StudyEvent
     from bench.terminal.progress import Display
+    from bench.tracking import Background
 
 TRACKING_WAIT_S = 60.0
-"""Seconds without any progress after which the end of a study stops waiting for its tracking."""
+"""How long a finished study waits for MLflow when it makes no progress, in seconds."""
 INTERRUPTED_WAIT_S = 5.0
-"""Seconds that a study that was stopped takes to tell its tracking so."""
+"""How long an interrupted study waits for MLflow to record it, in seconds."""
 
 
-def launch(study: Study, out: Path, local: bool, display: Display) -> bool:
-    """The main job. Returns whether runs failed."""
+def launch(study: Study, out: Path, launcher: Launcher, display: Display) -> bool:
+    """Run a study, write its report, and return whether runs failed.
+
+    Raises AlsegError if the study, its data or ``out`` cannot be used, or if the launcher cannot run the study.
+    """
     from bench import report
-    from bench.launchers.ray_cluster import shared
-    from bench.planning.stopwatch import Relative, Stopwatch
-    from bench.report.tables import terminal
-    from bench.study.job import RunEnded
-    from bench.terminal.study_summary import announcement
     from bench.tracking import Background, Tracker
 
-    workload = Workload.of(study, out)
-    machine.check(study, workload.configs, local)
-    places = machine.places(study, workload.unfinished, local)
-    folder, todo = workload.folder, workload.todo
+    workload, policy = _planned(study, out, launcher)
+    folder = workload.folder
     with writing(out), alone(folder):
-        with _cluster(todo, places, local) as cluster:  # it starts while the data are prepared
-            # what a step takes on a cluster is not known here
-            clock = Relative() if shared() and not local else Stopwatch()
-            forecast = workload.prepare(clock, places, display.preparing)
-            others = _write_index(folder, study.name, workload.configs, study.sources())
-            if others:
-                note = "have other settings or were not asked for now; they stay, outside this report"
-                display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
-            display.say(announcement(workload, forecast))
-            order = {key: i for i, key in enumerate(forecast.left)}  # the longest first, so that none is left over
-            todo.sort(key=lambda job: order[job.key])
-
+        with launcher.start(policy) if workload.todo else nullcontext():
+            forecast = _prepare(workload, policy, launcher, display)
             tracking = Background(Tracker(study.name, out), workload.jobs)
-            display.start(todo, forecast)
-
-            def tell(key: str, event: StudyEvent) -> None:
-                from alseg_core.events import Progress
-
-                display(key, event)
-                if not isinstance(event, Progress):
-                    tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
-
-            try:
-                _execute(todo, workload, cluster, tell)
-            except BaseException:  # Ctrl-C, SIGTERM: what was going on is not running any more
-                tracking.interrupted(INTERRUPTED_WAIT_S)
-                done = sum(job.finished() for job in workload.jobs)
-                there = f"{done} of {len(workload.jobs)} runs are finished"
-                display.say(f"{there}; alseg report {shown(folder)} shows what there is")
-                raise
+            _run(workload, forecast, policy, launcher, display, tracking)
         results = report.write(folder)
         untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)
-    display.stop()
-    display.console.print(terminal(results))
-    if results.failed:
-        display.say(f"{len(results.failed)} of {len(workload.jobs)} runs failed; the same command tries them again")
+    _conclude(results, len(workload.jobs), display)
     for line in _whereabouts(folder, out, untracked):
         display.say(line)
     return bool(results.failed)
 
 
-def estimate(study: Study, out: Path, local: bool, display: Display) -> None:
-    """Say what the study would do and about how long that would take. Only prepared data are written."""
+def estimate(study: Study, out: Path, launcher: Launcher, display: Display) -> None:
+    """Print what the study would do and about how long that would take. Only prepared data are written."""
     from bench.planning.stopwatch import Stopwatch
     from bench.terminal.study_summary import estimate as table
 
-    workload = Workload.of(study, out)
-    machine.check(study, workload.configs, local)
-    places = machine.places(study, workload.unfinished, local)
+    workload, policy = _planned(study, out, launcher)
     check_writable(out)
     with writing(out):
-        forecast = workload.prepare(Stopwatch(), places, display.preparing)
+        forecast = workload.prepare(Stopwatch(), policy.places, display.preparing)
     display.stop()
-    display.console.print(table(workload, forecast))
+    display.console.print(table(workload, forecast, launcher.remote))
 
 
-def _cluster(todo: Sequence[Job], places: int | None, local: bool) -> AbstractContextManager[Cluster | None]:
-    """Ray for the runs that are left, where they need it."""
-    if local or not todo:
-        return nullcontext()
-    from bench.launchers.ray_cluster import Cluster
+def _planned(study: Study, out: Path, launcher: Launcher) -> tuple[Workload, Policy]:
+    """Return the work of a study and how the launcher will do it, once both have been checked."""
+    workload = Workload.of(study, out)
+    launcher.check(study, workload.configs)
+    places = launcher.places(study, workload.unfinished)
+    return workload, Policy.of(study, workload.folder, workload.store, places)
 
-    return Cluster(places or 1)
+
+def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Display) -> Forecast:
+    """Prepare the data, write the index of the study and announce what will run."""
+    from bench.planning.stopwatch import Relative, Stopwatch
+    from bench.terminal.study_summary import announcement
+
+    clock = Relative() if launcher.remote else Stopwatch()
+    forecast = workload.prepare(clock, policy.places, display.preparing)
+    folder, study = workload.folder, workload.study
+    others = _write_index(folder, study.name, workload.configs, study.sources())
+    if others:
+        note = "have other settings or are not part of the study now; they stay, outside this report"
+        display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
+    display.say(announcement(workload, forecast, launcher.remote))
+    return forecast
 
 
-def _execute(todo: list[Job], workload: Workload, cluster: Cluster | None, tell: StudyListener) -> None:
-    study = workload.study
-    if cluster is None:
-        from bench.launchers.local import execute
+def _run(
+    workload: Workload,
+    forecast: Forecast,
+    policy: Policy,
+    launcher: Launcher,
+    display: Display,
+    tracking: Background,
+) -> None:
+    """Execute the unfinished runs, longest first so that none of them is left running alone at the end."""
+    from alseg_core.events import Progress
+    from bench.study.job import RunEnded
 
-        execute(todo, workload.store, study.retries, tell, study.stalled_after)
-    else:
-        from bench.launchers import ray_tune
+    order = {key: i for i, key in enumerate(forecast.left)}
+    todo = sorted(workload.todo, key=lambda job: order[job.key])
+    display.start(todo, forecast)
 
-        ray_tune.execute(
-            todo,
-            workload.store,
-            study.retries,
-            tell,
-            workload.folder / "ray",
-            cluster,
-            study.resources.cpus,
-            study.resources.gpus,
-            study.concurrency,
-            study.stalled_after,
-        )
+    def tell(key: str, event: StudyEvent) -> None:
+        display(key, event)
+        if not isinstance(event, Progress):
+            tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
+
+    try:
+        if todo:
+            launcher.run(todo, policy, tell)
+    except BaseException:  # Ctrl-C or SIGTERM: the runs that were running are no longer
+        tracking.interrupted(INTERRUPTED_WAIT_S)
+        done = f"{sum(job.finished() for job in workload.jobs)} of {len(workload.jobs)} runs are finished"
+        display.say(f"{done}; alseg report {shown(workload.folder)} shows the results so far")
+        raise
 
 
 def _write_index(folder: Path, name: str, configs: Sequence[RunConfig], sources: Mapping[str, str]) -> int:
-    """Say in study.json which runs the report is about; returns how many others there are in the folder."""
+    """Write the runs of the study to study.json, and return how many other runs are in its folder."""
     import json
 
     from alseg_core.results import write_atomic
@@ -150,8 +140,18 @@ def _write_index(folder: Path, name: str, configs: Sequence[RunConfig], sources:
     return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})
 
 
+def _conclude(results: Results, runs: int, display: Display) -> None:
+    """Print the main table and how many runs failed."""
+    from bench.report.tables import terminal
+
+    display.stop()
+    display.console.print(terminal(results))
+    if results.failed:
+        display.say(f"{len(results.failed)} of {runs} runs failed; the same command tries them again")
+
+
 def _whereabouts(folder: Path, out: Path, untracked: str | None) -> Iterator[str]:
-    """Where the report and the tracked runs are."""
+    """Yield one line each on where the report and the tracked runs are."""
     import os
 
     from bench.tracking import tracking_uri

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench.planning.workload import Workload
 
 
-def announcement(workload: Workload, forecast: Forecast) -> str:
+def announcement(workload: Workload, forecast: Forecast, remote: str | None = None) -> str:
     """One line: what is finished, what is left, and about how long that takes."""
     name, runs = workload.study.name, len(workload.jobs)
     if not workload.todo:
@@ -28,7 +28,7 @@ def announcement(workload: Workload, forecast: Forecast) -> str:
     if new := forecast.total("new_encoders"):
         what.append(f"{new} encoder{'s' * (new > 1)}")
     if not forecast.measured:
-        what.append("on the cluster at RAY_ADDRESS")
+        what.append(f"on {remote}")
         return ", ".join(what)
     return f"{', '.join(what)}, {forecast.places} at once: about {duration(forecast.wall)}"
 
@@ -38,7 +38,7 @@ def _trainings(forecast: Forecast) -> str:
     return f"{wanted - shared} trainings" + (f" (and {shared} shared)" if shared else "")
 
 
-def estimate(workload: Workload, forecast: Forecast) -> Group:
+def estimate(workload: Workload, forecast: Forecast, remote: str | None = None) -> Group:
     """The table of ``alseg bench --estimate``, for a rich console."""
     from rich import box
     from rich.console import Group
@@ -46,7 +46,7 @@ def estimate(workload: Workload, forecast: Forecast) -> Group:
     from rich.text import Text
 
     facts = Table.grid(padding=(0, 2))
-    for name, told in _facts(workload, forecast):
+    for name, told in _facts(workload, forecast, remote):
         facts.add_row(name, told)
     recipes = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     recipes.add_column("recipe")
@@ -58,7 +58,7 @@ def estimate(workload: Workload, forecast: Forecast) -> Group:
     return Group(title, Text(), facts, recipes) if workload.todo else Group(title, Text(), facts)
 
 
-def _facts(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, str]]:
+def _facts(workload: Workload, forecast: Forecast, remote: str | None) -> Iterator[tuple[str, str]]:
     runs, rounds, done = len(workload.jobs), sum(job.rounds for job in workload.jobs), sum(workload.done.values())
     yield "runs", f"{runs}: {runs - len(workload.todo)} finished, {len(workload.todo)} left"
     yield "rounds", f"{rounds}: {done} finished, {rounds - done} left"
@@ -71,7 +71,7 @@ def _facts(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, str]]:
     yield "time", _time(forecast)
     yield "disk", f"{_size(forecast.disk)} of results, {_size(forecast.stored)} more in the store"
     if forecast.places is None:
-        yield "assumed", "the cluster at RAY_ADDRESS is as fast as this machine, on which steps were timed"
+        yield "assumed", f"{remote or 'the launcher'} is as fast as this machine, on which steps were timed"
 
 
 def _hours(workload: Workload, seconds: float) -> str:

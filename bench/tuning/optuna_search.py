@@ -1,108 +1,118 @@
-"""Optuna behind Ray Tune: what a trial is to try, whether it is worth going on, and what came of it.
+"""Optuna's trials as a queue for a launcher: what to try next, whether a trial is worth continuing, and its outcome.
 
-Ours, because Ray's own bridge tells Optuna that a trial stopped early was completed with the value it had by then, and
-its early stopping forgets with the process what earlier trials reached. Here the storage knows all of it: a tuning that
-was killed goes on with the same trials, and with one trial at a time proposes what it would have proposed.
+Optuna's storage knows all of it: a tuning that was killed continues with the same trials, and with one trial at a time
+it proposes what it would have proposed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.search import Searcher
-
-from bench.launchers.ray_tune import DIED
-from bench.tuning.trial import TrialFolder
+from bench.launchers.launcher import Rung
+from bench.tuning.trial import TrialFolder, work
 from bench.tuning.trials import Trials
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 Prepare = Callable[["Trial"], Path | None]
-"""Makes the folder of a trial; None when its settings do not go together, which has been told then."""
-Told = Callable[[int, str], None]
-"""Hears the number of a trial and what has become of it."""
+"""Writes the folder of a trial and returns it; None if the settings are invalid, which is then recorded."""
+Report = Callable[[int, str], None]
+"""Receives the number of a trial and its outcome in one line."""
 
 
-class Asks(Searcher):
-    """Tune's searcher: goes on with trials that were left running, then asks for new ones until there are enough."""
+class OptunaQueue:
+    """Continues the trials that were left running, then asks for new ones until there are enough.
 
-    def __init__(
-        self, trials: Trials, left: Sequence[Trial], rungs: int, room: Callable[[], int], prepare: Prepare, tell: Told
-    ) -> None:
-        """left: trials that were left running. rungs: runs of a trial that is not stopped. room: trials at once."""
-        super().__init__()
-        self._trials, self._left, self._rungs, self._room = trials, list(left), rungs, room
+    See :class:`bench.launchers.launcher.TrialQueue`. One command starts no more trials than it found missing, so that
+    trials that fail are not replaced for ever.
+    """
+
+    work = staticmethod(work)
+
+    def __init__(self, trials: Trials, rungs: int, retries: int, prepare: Prepare, tell: Report) -> None:
+        """rungs: number of runs of a trial that is not stopped early. retries: of a trial that fails."""
+        self._trials, self._rungs, self._retries = trials, rungs, retries
         self._prepare, self._tell = prepare, tell
-        self._live: dict[str, tuple[Trial, Path]] = {}
-        self._stopped: set[str] = set()
+        self._left = deque(trials.left_running())
+        self._allowed = len(self._left) + max(0, trials.wanted())
+        self._again: deque[OptunaAttempt] = deque()
+        self._running = 0
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The folder of the next trial, as Tune's configuration of it; None where there is no room for one now."""
-        if len(self._live) >= self._room():
-            return None
-        while self._left or self._trials.wanted() > 0:
-            trial = self._left.pop(0) if self._left else self._trials.ask()
+    @property
+    def over(self) -> bool:
+        """Whether no trial is running and none will follow."""
+        return not (self._running or self._again or self._allowed)
+
+    def start(self) -> OptunaAttempt | None:
+        """Return an attempt at the next trial, or None if there is none at the moment."""
+        if attempt := self._again.popleft() if self._again else self._next():
+            self._running += 1
+        return attempt
+
+    def _next(self) -> OptunaAttempt | None:
+        while self._allowed and (self._left or self._trials.wanted() > 0):
+            trial = self._left.popleft() if self._left else self._trials.ask()
             folder = self._prepare(trial)
             if folder is not None:
-                self._live[trial_id] = trial, folder
-                return {"folder": str(folder)}
+                self._allowed -= 1
+                return OptunaAttempt(self, trial, folder, self._retries)
             self._tell(trial.number, self._trials.told(trial.number))
-        finished: str = Searcher.FINISHED
-        return finished
+        self._allowed = 0
+        return None
 
-    def poor(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Enter what the trial has reached; whether it is to be stopped there."""
-        if "refused" in result or "rung" not in result:
-            return False
-        rung, value = int(result["rung"]), float(result["value"])
-        poor = self._trials.reached(self._live[trial_id][0], rung, value) and rung < self._rungs
-        if poor:
-            self._stopped.add(trial_id)
-        return poor
+    def poor(self, trial: Trial, rung: Rung) -> bool:
+        """Record a result and return whether the trial is poor compared with the others and has runs left."""
+        return self._trials.reached(trial, rung.number, rung.value) and rung.number < self._rungs
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell Optuna how the trial ended; one that was merely interrupted stays as it is and goes on next time."""
-        trial, folder = self._live.pop(trial_id)
-        if error:
-            self._trials.failed(trial, TrialFolder(folder).failure() or DIED)
-        elif result and "refused" in result:
-            self._trials.refused(trial, str(result["refused"]))
-        elif result and result.get("rung") == self._rungs:
-            self._trials.completed(trial, float(result["value"]))
-        elif trial_id in self._stopped:
+    def end(self, attempt: OptunaAttempt, failure: str | None) -> None:
+        """Record the end of an attempt; an interrupted trial stays as it is and continues with the next command."""
+        self._running -= 1
+        trial, last = attempt.trial, attempt.last
+        if failure is not None and attempt.retries:
+            self._again.append(replace(attempt, retries=attempt.retries - 1))
+            return
+        if failure is not None:
+            self._trials.failed(trial, TrialFolder(attempt.folder).failure() or failure)
+        elif last is not None and last.refused is not None:
+            self._trials.refused(trial, last.refused)
+        elif last is not None and last.number == self._rungs:
+            self._trials.completed(trial, last.value)
+        elif attempt.stopped:
             self._trials.stopped(trial)
         else:
             return
         self._tell(trial.number, self._trials.told(trial.number))
 
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Nothing: the scheduler has entered it."""
 
-    def __reduce__(self) -> tuple[type[Searcher], tuple[()]]:
-        return Searcher, ()  # Tune saves its parts to disk; ours are Optuna's storage
+@dataclass(eq=False)
+class OptunaAttempt:
+    """One attempt at one trial; see :class:`bench.launchers.launcher.TrialAttempt`."""
 
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: Optuna's storage has it all."""
+    queue: OptunaQueue
+    """The queue that the attempt belongs to."""
+    trial: Trial
+    """Optuna's trial."""
+    folder: Path
+    """Folder of the trial."""
+    retries: int
+    """How often the trial may still be tried again."""
+    last: Rung | None = field(default=None, init=False)
+    """The last result."""
+    stopped: bool = field(default=False, init=False)
+    """Whether the trial was stopped early."""
 
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
+    def report(self, rung: Rung) -> bool:
+        """Record a result and return whether the trial should stop here."""
+        self.last = rung
+        if rung.refused is None and self.queue.poor(self.trial, rung):
+            self.stopped = True
+        return self.stopped
 
-
-class Halving(FIFOScheduler):
-    """Tune's scheduler: stops what :meth:`Asks.poor` finds poor."""
-
-    def __init__(self, asks: Asks) -> None:
-        super().__init__()
-        self._asks = asks
-
-    def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
-        return FIFOScheduler, ()
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Go on or stop."""
-        decision: str = TrialScheduler.STOP if self._asks.poor(trial.trial_id, result) else TrialScheduler.CONTINUE
-        return decision
+    def end(self, failure: str | None = None) -> None:
+        """Record that the attempt ended, with the reason if it failed."""
+        self.queue.end(self, failure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from alseg_core.metrics.metric import DICE
 from alseg_core.results import RunFolder, write_atomic
 from alseg_core.vocabulary import RoundRecord
 from bench.launchers.failures import reason_of
-from bench.launchers.ray_cluster import check_sight
+from bench.launchers.launcher import Rung
 from bench.launchers.worker import run_one
 from bench.study.job import Job
 
@@ -72,24 +72,26 @@ def score(records: Sequence[RoundRecord]) -> float:
     return aubc([record.labelled for record in records], defined)
 
 
-def work(config: Mapping[str, str], store_root: str, scratch: str, stalled_after: float | None) -> None:
-    """What a Ray worker does with a trial: its runs in turn, and after each the mean score so far.
+def work(folder: Path, store: Path, stalled_after: float | None) -> Iterator[Rung]:
+    """Execute the runs of a trial one after another and yield the mean score after each, in any process.
 
-    Reports ``rung`` (runs finished) and ``value``. What the settings are to blame for is reported as ``refused`` and
-    ends the trial; anything else that goes wrong is raised. stalled_after: see :func:`bench.launchers.worker.run_one`.
+    Settings that cannot be run, such as ones that make the loss NaN, are yielded as refused and end the trial; any
+    other error is raised.
+
+    Args:
+        folder: folder of the trial.
+        store: folder of the store that all runs share.
+        stalled_after: see :func:`bench.launchers.worker.run_one`.
     """
-    from ray import tune
-
-    check_sight(Path(scratch))
     scores: list[float] = []
-    for job in TrialFolder(Path(config["folder"])).jobs():
+    for job in TrialFolder(folder).jobs():
         try:
             if not job.finished():
-                run_one(job.raw, job.folder, Path(store_root), stalled_after=stalled_after)
+                run_one(job.raw, job.folder, store, stalled_after=stalled_after)
             scores.append(score(RunFolder(job.folder).records()))
         except AlsegError as error:
             if type(error.__cause__ or error) not in REFUSALS:
                 raise
-            tune.report({"rung": len(scores), "value": math.nan, "refused": reason_of(error)})
+            yield Rung(len(scores), math.nan, refused=reason_of(error))
             return
-        tune.report({"rung": len(scores), "value": float(np.mean(scores))})  # returns when the trial is to go on
+        yield Rung(len(scores), float(np.mean(scores)))

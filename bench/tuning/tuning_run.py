@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alseg_core.errors import AlsegError, ConfigError
-from bench.launchers import machine
+from bench.launchers.launcher import Policy
 from bench.planning import workload
 from bench.study.identity import RunIdentity
 from bench.tuning.spec import Tuning
@@ -19,7 +19,7 @@ from bench.tuning.trials import OWN, TrialPlan, Trials
 if TYPE_CHECKING:
     from optuna import Trial
 
-    from bench.launchers.ray_cluster import Cluster
+    from bench.launchers.launcher import TrialLauncher
     from bench.study import Study
     from bench.terminal.progress import Display
     from bench.tuning.full_loop import Candidate, Verdict
@@ -34,18 +34,19 @@ class Launch:
     raw: Mapping[str, Any]
     study: Study
     out: Path
+    launcher: TrialLauncher
     display: Display
 
     @classmethod
-    def of(cls, tuning: Tuning, out: Path, display: Display) -> Launch:
+    def of(cls, tuning: Tuning, out: Path, launcher: TrialLauncher, display: Display) -> Launch:
         """Nothing is written. Raises ConfigError for what is wrong with the tuning or not to be had here."""
         study, raw = tuning.base(), tuning.run()
         study.check_folders()
-        launch = cls(tuning, raw, study, out, display)
+        launch = cls(tuning, raw, study, out, launcher, display)
         tuning.default(raw)
         runs = tuning.trial_runs(raw, launch.own)
         workload.check_components(runs)
-        machine.check(study, runs, local=False)
+        launcher.check(study, runs)
         return launch
 
     @property
@@ -111,20 +112,19 @@ class Launch:
 
     def _work(self, trials: Trials, tracker: TrialTracker) -> None:
         """The trials that are left and the full loop of the best."""
-        from bench.launchers.ray_cluster import Cluster
         from bench.tuning.full_loop import candidates
 
-        places = self._places()
-        with Cluster(places or 1) as cluster:  # it starts while the data are prepared
-            self._announce(trials, places)
-            self._search(trials, cluster, tracker)
-            self._judge(candidates(self.tuning, self.raw, trials, self.folder), cluster)
+        policy = Policy.of(self.study, self.folder, self.out / "store", self._places())
+        with self.launcher.start(policy):  # it starts while the data are prepared
+            self._announce(trials, policy.places)
+            self._search(trials, policy, tracker)
+            self._judge(candidates(self.tuning, self.raw, trials, self.folder), policy)
 
     def _places(self) -> int | None:
-        """Trials at once, None on a cluster that nobody has asked yet."""
+        """Number of trials that run at the same time; None if the launcher does not know yet."""
         runs = self.tuning.full_runs(self.raw, self.own)
         most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
-        return machine.places(self.study, runs[:1] * most, local=False)
+        return self.launcher.places(self.study, runs[:1] * most)
 
     def _announce(self, trials: Trials, places: int | None) -> None:
         """Prepare the data and say what will run and about how long that takes at most."""
@@ -147,7 +147,7 @@ class Launch:
             f"settings on {len(full)} further seed(s) by the full loop; judged on validation volumes alone"
         )
         if places is None:
-            self.display.say(f"{what}; on the cluster at RAY_ADDRESS")
+            self.display.say(f"{what}; on {self.launcher.remote}" if self.launcher.remote else what)
             return
         courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
         trial = sum(courses[config.key].seconds for config in proxy)
@@ -155,15 +155,12 @@ class Launch:
         most = wall([trial] * wanted, places) + wall(last, places)
         self.display.say(f"{what}; {places} at once: at most about {duration(most)}")
 
-    def _search(self, trials: Trials, cluster: Cluster, tracker: TrialTracker) -> None:
-        """The trials that are left."""
-        running = trials.left_running()
-        wanted = len(running) + max(0, trials.wanted())
-        if not wanted:
+    def _search(self, trials: Trials, policy: Policy, tracker: TrialTracker) -> None:
+        """Run the trials that are left."""
+        from bench.tuning.optuna_search import OptunaQueue
+
+        if not (trials.left_running() or trials.wanted() > 0):
             return
-        cluster.wait()  # its thread imports Ray Tune; two threads at that would meet modules half made
-        from bench.tuning.optuna_search import Asks
-        from bench.tuning.ray_search import search
 
         def tell(number: int, outcome: str) -> None:
             count = len(trials.finished())
@@ -171,14 +168,8 @@ class Launch:
             self.display.say(f"[{count}/{max(count, self.tuning.trials)}] trial {number}{mark}: {outcome}")
             tracker.changed()
 
-        resources, limit = self.study.resources, self.study.concurrency
-
-        def room() -> int:
-            there = cluster.room(cluster.cpus(resources.cpus), resources.gpus)
-            return there if limit is None else min(limit, there)
-
-        asks = Asks(trials, running, self.tuning.proxy.seeds, room, lambda trial: self._prepare(trials, trial), tell)
-        search(asks, wanted, self.study, self.out / "store", self.folder / "ray", cluster)
+        rungs, prepare = self.tuning.proxy.seeds, lambda trial: self._prepare(trials, trial)
+        self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell), policy)
 
     def _prepare(self, trials: Trials, trial: Trial) -> Path | None:
         """Folder of a trial with its runs; None for settings that do not go together."""
@@ -192,9 +183,8 @@ class Launch:
             return None
         return folder.path
 
-    def _judge(self, found: Sequence[Candidate], cluster: Cluster) -> None:
+    def _judge(self, found: Sequence[Candidate], policy: Policy) -> None:
         """The full loop, seed by seed."""
-        from bench.launchers import ray_tune
         from bench.study.job import RunEnded, StudyEvent
 
         jobs = [job for same_seed in zip(*(candidate.jobs for candidate in found), strict=True) for job in same_seed]
@@ -211,19 +201,7 @@ class Launch:
             if isinstance(event, RunEnded):
                 self.display.say(f"{names[key]}: {event.failure or 'finished'}")
 
-        resources = self.study.resources
-        ray_tune.execute(
-            todo,
-            self.out / "store",
-            self.study.retries,
-            tell,
-            self.folder / "ray",
-            cluster,
-            resources.cpus,
-            resources.gpus,
-            self.study.concurrency,
-            self.study.stalled_after,
-        )
+        self.launcher.run(todo, policy, tell)
 
     def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
         from alseg_core.loop import open_material

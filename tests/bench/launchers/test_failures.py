@@ -23,8 +23,10 @@ from alseg_core.events import RoundFinished
 from alseg_core.results import RunFolder
 from alseg_core.strategies import STRATEGIES
 from bench.cli import main
-from bench.launchers import local, ray_tune
+from bench.launchers import ray_tune
 from bench.launchers.failures import reason_of
+from bench.launchers.launcher import Policy
+from bench.launchers.local import LocalLauncher
 from bench.launchers.ray_cluster import Cluster
 from bench.study import Study
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
@@ -99,7 +101,8 @@ def check(jobs: list[Job], told: list[tuple[str, StudyEvent]], retries: int) -> 
 def test_faults_in_this_process(faulty: None, study_file: Path, tmp_path: Path) -> None:
     jobs = with_faulty(jobs_of(study_file, tmp_path / "out"), ["raises", "exits", "out_of_memory"])
     told: list[tuple[str, StudyEvent]] = []
-    local.execute(jobs, tmp_path / "store", 1, lambda key, event: told.append((key, event)))
+    policy = Policy(tmp_path, tmp_path / "store", retries=1)
+    LocalLauncher().run(jobs, policy, lambda key, event: told.append((key, event)))
     check(jobs, told, 1)
 
 
@@ -107,7 +110,8 @@ def test_a_run_that_hangs_in_this_process(faulty: None, study_file: Path, tmp_pa
     jobs = with_faulty(jobs_of(study_file, tmp_path / "out"), ["hangs"])[:1]
     told: list[tuple[str, StudyEvent]] = []
     before = signal.getsignal(signal.SIGURG)
-    local.execute(jobs, tmp_path / "store", 0, lambda key, event: told.append((key, event)), LIMIT)
+    policy = Policy(tmp_path, tmp_path / "store", stalled_after=LIMIT)
+    LocalLauncher().run(jobs, policy, lambda key, event: told.append((key, event)))
     check(jobs, told, 0)
     assert signal.getsignal(signal.SIGURG) == before
 
@@ -130,7 +134,7 @@ def test_faults_in_ray_workers(
 
     with Cluster(2) as cluster:
         for jobs, limit in (([out_of_memory, exits, random], None), ([hangs, strided], LIMIT)):
-            ray_tune.execute(jobs, tmp_path / "store", 0, tell, tmp_path / "ray", cluster, stalled_after=limit)
+            ray_tune.execute(jobs, Policy(tmp_path, tmp_path / "store", stalled_after=limit), tell, cluster)
     check([hangs, out_of_memory, exits, random, strided], told, 0)
     assert "time.sleep(0.1)" in (hangs.folder / "failure.json").read_text()  # where it hung
     captured = capfd.readouterr()
@@ -217,7 +221,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_finished_round(study_file: Pat
             fill(small_disk)
 
     store = small_disk / "out" / "store"
-    local.execute(jobs, store, 0, tell)
+    LocalLauncher().run(jobs, Policy(store.parent, store), tell)
     ends = {key: event.failure for key, event in told if isinstance(event, RunEnded)}
     for job in jobs:
         assert (ends[job.key] or "").startswith(f"disk full: {small_disk / 'out'}"), ends
@@ -225,7 +229,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_finished_round(study_file: Pat
     assert before[0].count("\n") == 1
 
     (small_disk / "filler").unlink()
-    local.execute(jobs, store, 0, lambda key, event: None)
+    LocalLauncher().run(jobs, Policy(store.parent, store), lambda key, event: None)
     assert all(job.finished() for job in jobs)
     assert (jobs[0].folder / "rounds.jsonl").read_text().startswith(before[0])
     assert all(RunFolder(job.folder).failure() is None for job in jobs)
@@ -235,7 +239,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_finished_round(study_file: Pat
 @pytest.mark.timeout(240)
 def test_a_disk_that_is_full_does_not_stop_ray(study_file: Path, small_disk: Path) -> None:
     jobs = jobs_of(study_file, small_disk / "out")
-    store, scratch = small_disk / "out" / "store", small_disk / "out" / "small" / "ray"
+    policy = Policy(small_disk / "out" / "small", small_disk / "out" / "store")
     ends: dict[str, str | None] = {}
 
     def tell(key: str, event: StudyEvent) -> None:
@@ -249,12 +253,12 @@ def test_a_disk_that_is_full_does_not_stop_ray(study_file: Path, small_disk: Pat
         return [file.read_text() if file.exists() else "" for file in files]
 
     with Cluster(1) as cluster:
-        ray_tune.execute(jobs, store, 0, tell, scratch, cluster)
+        ray_tune.execute(jobs, policy, tell, cluster)
         before = kept()
         assert before[0] and len(ends) == len(jobs)
         assert (ends[jobs[-1].key] or "").startswith(f"disk full: {small_disk / 'out'}"), ends
         (small_disk / "filler").unlink()
-        ray_tune.execute([job for job in jobs if not job.finished()], store, 0, lambda *_: None, scratch, cluster)
+        ray_tune.execute([job for job in jobs if not job.finished()], policy, lambda *_: None, cluster)
     assert all(job.finished() for job in jobs)
     assert all(now.startswith(then) for now, then in zip(kept(), before, strict=True))
 

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from alseg_core.events import RoundFinished
 from alseg_core.results import RunFolder
 from bench.cli import main
-from bench.launchers.local import execute
+from bench.launchers.launcher import Policy
+from bench.launchers.local import LocalLauncher
 from bench.study import Study
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
 from tests.bench.conftest import BROKEN
@@ -26,7 +27,8 @@ def test_failure_is_retried_then_recorded_and_the_others_run(study_file: Path, t
     raw = {**random.raw, "recipe": BROKEN}
     broken = dataclasses.replace(random, key="broken", raw=raw, folder=tmp_path / "out" / "broken")
     told: list[tuple[str, StudyEvent]] = []
-    execute([broken, strided], tmp_path / "out" / "store", 1, lambda key, event: told.append((key, event)))
+    policy = Policy(tmp_path / "out", tmp_path / "out" / "store", retries=1)
+    LocalLauncher().run([broken, strided], policy, lambda key, event: told.append((key, event)))
     reasons = [event.reason for key, event in told if key == "broken" and isinstance(event, RunRetried)]
     ends = {key: event.failure for key, event in told if isinstance(event, RunEnded)}
     assert len(reasons) == 1 and "Try a lower lr" in reasons[0]

@@ -16,9 +16,11 @@ from alseg_core.errors import ResultsError
 from alseg_core.events import Event, Progress, RoundFinished, RunStarted
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
-from bench.launchers import local, ray_tune
+from bench.launchers import ray_tune
+from bench.launchers.launcher import Policy
+from bench.launchers.local import LocalLauncher
 from bench.launchers.ray_cluster import Cluster
-from bench.launchers.ray_tune import DIED, RESTARTS, Attempts
+from bench.launchers.run_queue import DIED, RunQueue
 from bench.study import Study
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
 from tests.bench.conftest import BROKEN
@@ -60,22 +62,23 @@ def test_trials_that_fail_or_die_do_not_hurt_the_others(
             os.kill(killed[0], signal.SIGKILL)
 
     scratch = tmp_path / "ray_out" / study.name / "ray"
+    policy = Policy(scratch.parent, tmp_path / "ray_out" / "store", retries=1)
     with Cluster(2) as cluster:
-        ray_tune.execute([broken, random, strided], tmp_path / "ray_out" / "store", 1, tell, scratch, cluster)
+        ray_tune.execute([broken, random, strided], policy, tell, cluster)
 
     ends = {key: event.failure for key, event in told if isinstance(event, RunEnded)}
     retried = {key: event.reason for key, event in told if isinstance(event, RunRetried)}
     assert ends.keys() == {"broken", random.key, strided.key}
     assert ends[random.key] is None and ends[strided.key] is None
     assert ends["broken"] is not None and "Try a lower lr" in ends["broken"] and "Traceback" not in ends["broken"]
-    assert retried["broken"] == ends["broken"] and retried[random.key] == ray_tune.DIED
+    assert retried["broken"] == ends["broken"] and retried[random.key] == DIED
     assert RunFolder(broken.folder).failure() == ends["broken"] and RunFolder(random.folder).failure() is None
     assert not scratch.exists()
     captured = capfd.readouterr()
     assert captured.out == "" and captured.err == ""
 
     undisturbed = [dataclasses.replace(job, folder=tmp_path / "alone" / job.key) for job in (random, strided)]
-    local.execute(undisturbed, tmp_path / "ray_out" / "store", 0, lambda key, event: None)
+    LocalLauncher().run(undisturbed, Policy(tmp_path, policy.store), lambda key, event: None)
     assert picks(random) == picks(undisturbed[0]) and picks(strided) == picks(undisturbed[1])
     scores = [[r.summary for r in RunFolder(job.folder).records()] for job in (random, undisturbed[0])]
     assert scores[0] == scores[1]
@@ -114,7 +117,7 @@ def processes(jobs: list[Job], out: Path) -> tuple[set[int], set[int]]:
         cluster.wait()
         while not (started := workers()):
             time.sleep(0.1)
-        ray_tune.execute(jobs, out / "store", 0, tell, out / "ray", cluster)
+        ray_tune.execute(jobs, Policy(out, out / "store"), tell, cluster)
     assert [event.failure for _, event in told if isinstance(event, RunEnded)] == [None] * len(jobs)
     return used, started
 
@@ -173,67 +176,24 @@ def test_progress_is_passed_on_now_and_then_and_rounds_always() -> None:
     assert len(seen) == 2
 
 
-class Told:
-    """Attempts at two runs, and what their listener heard."""
-
-    def __init__(self, folder: Path, retries: int = 1, room: int = 9) -> None:
-        self.heard: list[tuple[str, object]] = []
-        self.jobs = {key: Job(key, {}, folder / key, 1) for key in "ab"}
-        self.attempts = Attempts(
-            list(self.jobs.values()), retries, lambda key, event: self.heard.append((key, event)), lambda: room
-        )
-
-
-def test_runs_start_in_order_and_only_where_there_is_room(tmp_path: Path) -> None:
-    told = Told(tmp_path, room=1)
-    assert told.attempts.start("1") == "a" and told.attempts.start("2") is None
-    told.attempts.end("1", whole=True)
-    assert not told.attempts.over
-    assert told.attempts.start("3") == "b" and told.attempts.start("4") is None
-    told.attempts.hear("3", {"event": "an event", "done": False})
-    told.attempts.end("3", whole=True)
-    assert told.heard == [("a", RunEnded(None)), ("b", "an event"), ("b", RunEnded(None))]
-    assert told.attempts.over and told.attempts.start("5") is None
-
-
-def test_a_lost_machine_costs_no_retries_and_is_not_tried_for_ever(tmp_path: Path) -> None:
-    told = Told(tmp_path, retries=0)
-    for attempt in range(RESTARTS + 1):
-        assert told.attempts.start(str(attempt)) == "a"
-        told.attempts.end(str(attempt), whole=False)
-    assert told.heard == [("a", RunRetried(DIED))] * RESTARTS + [("a", RunEnded(DIED))]
-    assert RunFolder(tmp_path / "a").failure() == DIED
-    assert told.attempts.start("next") == "b"
-
-
-@pytest.mark.parametrize("said", ["by the run", "in its folder"])
-def test_failures_use_up_the_retries_but_not_the_restarts(said: str, tmp_path: Path) -> None:
-    told = Told(tmp_path, retries=1)
-    RunFolder(tmp_path / "a").fail("of an earlier command", "")
-    told.attempts.start("lost")
-    told.attempts.end("lost", whole=False)
-    for attempt in "12":
-        assert told.attempts.start(attempt) == "a"
-        if said == "by the run":
-            told.attempts.hear(attempt, {"failure": "no luck"})
-        else:  # it ended with its process
-            RunFolder(tmp_path / "a").fail("no luck", "")
-        told.attempts.end(attempt, whole=False)
-    assert told.heard == [("a", RunRetried(DIED)), ("a", RunRetried("no luck")), ("a", RunEnded("no luck"))]
-
-
 def test_tune_asks_for_runs_until_none_is_left_and_saves_none_of_it(tmp_path: Path) -> None:
-    told = Told(tmp_path, room=1)
-    searcher = ray_tune._searcher(told.attempts)
+    heard: list[tuple[str, object]] = []
+    jobs = [Job(key, {}, tmp_path / key, 1) for key in "ab"]
+    queue = RunQueue(jobs, 1, lambda key, event: heard.append((key, event)))
+    searcher = ray_tune._searcher(queue, lambda: 1)
     assert searcher.suggest("1") == {"key": "a"} and searcher.suggest("2") is None
     searcher.on_trial_result("1", {"event": "an event"})
     searcher.on_trial_complete("1", {"event": "an event"})
-    assert searcher.suggest("3") == {"key": "b"}
+    assert searcher.suggest("3") == {"key": "b"} and searcher.suggest("4") is None
     searcher.on_trial_complete("3", error=True)
     assert searcher.suggest("4") == {"key": "b"}
-    searcher.on_trial_complete("4")
-    assert searcher.suggest("5") == searcher.FINISHED
-    assert [event for _, event in told.heard] == ["an event", RunEnded(None), RunRetried(DIED), RunEnded(None)]
+    searcher.on_trial_result("4", {"failure": "no luck"})
+    searcher.on_trial_complete("4", error=True)
+    assert searcher.suggest("5") == {"key": "b"}
+    searcher.on_trial_complete("5")
+    assert searcher.suggest("6") == searcher.FINISHED
+    told = ["an event", RunEnded(None), RunRetried(DIED), RunRetried("no luck"), RunEnded(None)]
+    assert heard == list(zip("aabbb", told, strict=True))
     assert not hasattr(pickle.loads(pickle.dumps(searcher)), "attempts")
     searcher.save_to_dir(str(tmp_path))
     assert not list(tmp_path.glob("*.pkl"))

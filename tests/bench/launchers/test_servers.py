@@ -20,6 +20,7 @@ import pytest
 from alseg_core.errors import ConfigError, ResultsError
 from alseg_core.results import RunFolder
 from bench.launchers import ray_tune
+from bench.launchers.launcher import Policy
 from bench.launchers.ray_cluster import Cluster
 from bench.study import Study, experiments
 from bench.study.job import Job, RunEnded, StudyEvent
@@ -224,7 +225,7 @@ def test_shares_of_a_gpu_and_code_that_comes_from_the_driver(
         with pytest.raises(ResultsError, match="node .* does not see /nowhere.*storage that all nodes share"):
             cluster.check(Path("/nowhere"), 1, 0.25)
         store = tmp_path / "out" / "store"
-        ray_tune.execute(jobs, store, 0, tell, folder / "ray", cluster, cpus=1, gpus=0.25)
+        ray_tune.execute(jobs, Policy(folder, store, cpus=1, gpus=0.25), tell, cluster)
     assert ends == [None] * len(jobs)
     assert all(len(RunFolder(job.folder).records()) == job.rounds for job in jobs)
     assert max(used) == 1.0  # four at once, though there are cores for eight

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from alseg_core.errors import ResultsError
 from bench.cli import main
-from bench.launchers.local import execute
+from bench.launchers.launcher import Policy
+from bench.launchers.local import LocalLauncher
 from bench.launchers.study_folder import writing
 from bench.planning.stopwatch import Stopwatch
 from bench.planning.workload import Workload
@@ -102,7 +103,7 @@ def test_going_on_says_what_is_done(study_file: Path, tmp_path: Path) -> None:
     display = Display(Console(file=io.StringIO(), width=300))
     first = announcement(workload, workload.prepare(Stopwatch(), 1, display.preparing))
     assert first.startswith("study small: 2 runs, 6 rounds, 6 trainings, 1 at once: about ")
-    execute(workload.todo[:1], workload.store, 0, lambda key, event: None)
+    LocalLauncher().run(workload.todo[:1], Policy(workload.folder, workload.store), lambda key, event: None)
     (tmp_path / "small" / "runs" / workload.jobs[1].key).mkdir()
     (done,) = (tmp_path / "small").glob("runs/*/rounds.jsonl")
     line = done.read_text().splitlines(keepends=True)[0]
@@ -130,7 +131,7 @@ def test_a_disk_that_is_full_from_the_start_is_one_clear_message(study_file: Pat
 def test_a_disk_that_fills_up_loses_no_finished_round(study_file: Path, small_disk: Path) -> None:
     """The runs are done; the report, or what is written before it, finds no room."""
     jobs = Workload.of(Study.find(str(study_file)), small_disk).jobs
-    execute(jobs, small_disk / "store", 0, lambda key, event: None)
+    LocalLauncher().run(jobs, Policy(small_disk, small_disk / "store"), lambda key, event: None)
     before = {path: path.read_bytes() for path in small_disk.glob("small/runs/*/rounds.jsonl")}
     assert len(before) == 2
     fill(small_disk, 65536)

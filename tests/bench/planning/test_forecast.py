@@ -10,7 +10,8 @@ import pytest
 from alseg_core.config import RunConfig
 from alseg_core.loop import Plan, plan
 from alseg_core.store import Store
-from bench.launchers.local import execute
+from bench.launchers.launcher import Policy
+from bench.launchers.local import LocalLauncher
 from bench.planning.forecast import PASSES, Course, Forecast, Round, forecast, wall
 from bench.planning.stopwatch import Relative, Stopwatch
 from bench.study import Study
@@ -107,7 +108,8 @@ def test_what_the_store_holds_is_not_counted(study_file: Path, tmp_path: Path) -
     configs = Study.find(str(study_file), ["recipes=random gcl_coreset", CONTRASTIVE]).runs()
     before = foretold(configs, store)
     assert (before.total("shared_trainings"), before.total("new_encoders")) == (0, 1)
-    execute([Job.of(config, tmp_path / "study") for config in configs], store, 0, lambda key, event: None)
+    jobs = [Job.of(config, tmp_path / "study") for config in configs]
+    LocalLauncher().run(jobs, Policy(tmp_path / "study", store), lambda key, event: None)
     assert len(list((store / "training").glob("*/key.json"))) == 1
     assert len(list((store / "encoder").glob("*/key.json"))) == 1
 

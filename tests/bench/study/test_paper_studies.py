@@ -13,7 +13,8 @@ from alseg_core.config import RunConfig
 from alseg_core.embed.contrastive import Contrastive
 from alseg_core.errors import ConfigError
 from alseg_core.models import NETWORKS
-from bench.launchers.local import execute
+from bench.launchers.launcher import Policy
+from bench.launchers.local import LocalLauncher
 from bench.study import Study, catalogue
 from bench.study.job import Job, RunEnded
 
@@ -171,6 +172,6 @@ def test_every_run_of_the_study_finishes(name: str, tiny: dict[str, Any], tmp_pa
 
     for config in configs:
         config.check()
-    execute(jobs, tmp_path / "store", 0, tell)
+    LocalLauncher().run(jobs, Policy(tmp_path, tmp_path / "store"), tell)
     assert failures == {job.key: None for job in jobs}
     assert all(job.finished() for job in jobs)

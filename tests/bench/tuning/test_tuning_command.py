@@ -152,10 +152,14 @@ def test_ray_is_imported_by_the_thread_that_starts_it_and_by_no_other_beside_it(
         "import sys; from pathlib import Path; from rich.console import Console\n"
         "from bench.terminal.progress import Display; from bench.tuning.tuning_run import Launch\n"
         "from bench.tuning.spec import Tuning\n"
+        "from bench.launchers.launcher import Policy; from bench.launchers.ray_launcher import RayLauncher\n"
         "class Starting:\n"
         "    def wait(self): sys.exit(3 if 'ray.tune' in sys.modules else 0)\n"
-        f"launch = Launch.of(Tuning.find({str(tuning_file)!r}), Path({str(tmp_path)!r}), Display(Console()))\n"
-        f"launch._search(launch._trials('sqlite:///{tmp_path}/a.db'), Starting(), None)\n"
+        "ray = RayLauncher()\n"
+        "ray._cluster = Starting()\n"
+        f"out = Path({str(tmp_path)!r})\n"
+        f"launch = Launch.of(Tuning.find({str(tuning_file)!r}), out, ray, Display(Console()))\n"
+        f"launch._search(launch._trials('sqlite:///{tmp_path}/a.db'), Policy(out, out / 'store'), None)\n"
         "sys.exit(4)\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
