@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
-
 from alseg_core.errors import ConfigError, unknown_name
+from alseg_core.outside import check_protocol, is_outside, load_object
 from alseg_core.registry import Registry
 from bench.launchers.launcher import Launcher, TrialLauncher
 from bench.launchers.local import LocalLauncher
 from bench.launchers.ray_launcher import RayLauncher
 
-LAUNCHERS: Registry[Launcher] = Registry("launcher", {"ray": RayLauncher, "local": LocalLauncher})
+LAUNCHERS: Registry[Launcher] = Registry("launcher", {"ray": RayLauncher, "local": LocalLauncher}, Launcher)
 
 
 def find_launcher(name: str) -> Launcher:
-    """Return the launcher ``name``: one of :data:`LAUNCHERS`, or a class from outside as ``module:Class``.
+    """Return the launcher ``name``: one of :data:`LAUNCHERS`, or a class from outside the package as ``module:Class``.
 
-    Raises ConfigError if there is none.
+    Raises ConfigError if there is none, or if the class is not a launcher.
     """
-    module, colon, cls = name.partition(":")
-    if not colon:
+    if not is_outside(name):
         if name not in LAUNCHERS:
-            raise ConfigError(unknown_name("launcher", name, LAUNCHERS) + " A class works too: module:Class.")
+            raise ConfigError(unknown_name("launcher", name, LAUNCHERS) + " One of your own is named module:Class.")
         return LAUNCHERS.build(name)
+    cls, what = load_object(name, "launcher"), f"launcher {name!r}"
+    if not isinstance(cls, type):
+        raise ConfigError(f"{what}: a class was wanted, got {type(cls).__name__}.")
+    check_protocol(cls, Launcher, what)
     try:
-        found = getattr(importlib.import_module(module), cls)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(f"launcher {name!r}: {error}; wanted module:Class, importable by Python.") from None
-    launcher: Launcher = found()
+        launcher: Launcher = cls()
+    except TypeError as error:  # no method run(), or arguments that nobody gives
+        raise ConfigError(f"{what}: {error}.") from None
     return launcher
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from alseg_core.errors import AlsegError
 from bench.launchers import machine
+from bench.launchers.failures import reason_of
 from bench.launchers.launcher import Launcher, Policy, TrialQueue
 from bench.launchers.run_queue import RunQueue
 from bench.launchers.worker import RunFailedError, run_one
@@ -46,7 +46,7 @@ class LocalLauncher(Launcher):
                 for rung in queue.work(attempt.folder, policy.store, policy.stalled_after):
                     if attempt.report(rung):
                         break
-            except AlsegError as error:
-                attempt.end(str(error))
+            except Exception as error:
+                attempt.end(reason_of(error))
             else:
                 attempt.end()

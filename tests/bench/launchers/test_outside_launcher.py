@@ -66,8 +66,8 @@ def test_an_estimate_counts_the_places_of_the_launcher(study_file: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--launcher", "rya"], "unknown launcher 'rya'. Did you mean 'ray'? Known: local, ray."),
-        (["--launcher", "no.such.module:Pool"], "No module named"),
+        (["--launcher", "rya"], "unknown launcher 'rya'. Did you mean 'ray'? Known: local, ray. One of your own"),
+        (["--launcher", "no.such.module:Pool"], "no module 'no' on the import path"),
         (["--launcher", f"{OUTSIDE}s"], "ProcessPools"),
         (["--launcher", "ray", "--local"], "--local is short for --launcher local"),
         (["--launcher", OUTSIDE, "--set", "resources.gpus=99"], "this machine has"),
