@@ -11,7 +11,8 @@ import yaml
 from alseg_core.loop import plan
 from alseg_core.results import RunFolder
 from alseg_core.store import Store
-from bench.launchers.local import execute
+from bench.launchers.launcher import Policy
+from bench.launchers.local import LocalLauncher
 from bench.planning.forecast import forecast
 from bench.planning.stopwatch import Relative
 from bench.study import Study
@@ -26,7 +27,7 @@ def promised_and_found(study_file: Path, folder: Path, *settings: str) -> tuple[
     plans = {config.key: plan(config, Store(store)) for config in configs}
     expected = forecast(configs, plans, dict.fromkeys(plans, 0), Store(store), Relative(), 1)
     jobs = [Job.of(config, folder / "study") for config in configs]
-    execute(jobs, store, 0, lambda key, event: None)
+    LocalLauncher().run(jobs, Policy(store.parent, store), lambda key, event: None)
     records = [RunFolder(job.folder).records()[0] for job in jobs]
     return expected.total("shared_trainings"), sum(r.signals["training"] == "shared" for r in records)
 
