@@ -1,4 +1,4 @@
-"""The console command ``alseg``. Heavy imports wait until a command needs them, so that help answers at once."""
+"""The console command ``alseg``. Commands import heavy packages only when they run, so that help is immediate."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands of ``alseg``, one family a file."""
+"""The commands of ``alseg``, one file per command."""

@@ -1,4 +1,4 @@
-"""``alseg data``: raw scans."""
+"""``alseg data``: raw scans, their datasets and downloads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.commands.group import OUT, Group
 
 @click.group(cls=Group)
 def data() -> None:
-    """Raw scans: what a dataset is, how to get it, what is in a folder."""
+    """Raw scans: describe a dataset, download it, check a folder."""
 
 
 @data.command("check")
@@ -25,7 +25,7 @@ def data() -> None:
     help="Where to write the contact sheet.  [default: runs/DATASET-sheet.png]",
 )
 def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
-    """Read every scan of DATASET (a name or a YAML file); say what is there and what is wrong, and show slices."""
+    """Read every scan of DATASET (a name or a YAML file); list cases and problems, and draw a sheet of slices."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -47,9 +47,11 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
 
 @data.command("fetch")
 @click.argument("dataset")
-@click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="Folder for it.  [default: data/DATASET]")
+@click.option(
+    "--to", type=click.Path(path_type=Path), metavar="DIR", help="Folder for its files.  [default: data/DATASET]"
+)
 def fetch(dataset: str, to: Path | None) -> None:
-    """Download DATASET from its official place, check and unpack it; or say where to register for it."""
+    """Download DATASET from its official source, check and unpack it; or print where to register for it."""
     from bench.datasets.download import fetch_with_progress
 
     for line in fetch_with_progress(dataset, to):
@@ -59,19 +61,19 @@ def fetch(dataset: str, to: Path | None) -> None:
 @data.command("info")
 @click.argument("dataset", required=False)
 def info(dataset: str | None) -> None:
-    """Classes, licence, citation, source and layout of DATASET, of all of them without one."""
-    from bench.datasets.info import info as told
+    """Print classes, licence, citation, source and layout of DATASET, or of all datasets."""
+    from bench.datasets.info import info as describe
 
-    click.echo(told(dataset))
+    click.echo(describe(dataset))
 
 
 @data.command("groups")
 @click.argument("dataset")
 @click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
-@click.option("--preset", default="paper", show_default=True, help="Whose training patients and preparation to use.")
+@click.option("--preset", default="paper", show_default=True, help="Preset that chooses patients and preparation.")
 @OUT
 def groups(dataset: str, folder: str | None, preset: str, out: Path) -> None:
-    """How alike slices of one patient, volume and neighbourhood are: mean absolute pairwise deviation of pixels."""
+    """Print how alike the slices of a patient, volume and neighbourhood are (mean absolute deviation of pixels)."""
     from bench.datasets.group_statistics import statistic
     from bench.launchers.study_folder import check_writable
 

@@ -1,4 +1,4 @@
-"""What all commands share: how errors and interrupts are shown, the option --out."""
+"""What the commands share: the display of errors and interrupts, and common options."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from alseg_core.errors import AlsegError
 _ROUNDS = "; the same command goes on from the last finished rounds"
 _DOWNLOAD = "; with the same command the download goes on from there"
 _GOES_ON = {"bench": _ROUNDS, "tune": _ROUNDS, "run": _ROUNDS, "fetch": _DOWNLOAD}
-"""What a command that was interrupted can do when it is given again."""
+"""What the same command does after an interrupt, by the name of the command."""
 
 
 class Group(click.Group):
-    """Shows errors raised on purpose as one message, without a traceback."""
+    """Group of commands that shows an AlsegError as one message without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was named; exit code 2 for an error, 130 for an interrupt."""
+        """Run the chosen command; the exit code is 2 after an error and 130 after an interrupt."""
         try:
             return super().invoke(ctx)
         except AlsegError as error:

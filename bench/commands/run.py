@@ -13,7 +13,7 @@ from bench.commands.group import OUT
 @click.argument("config", type=click.Path(path_type=Path))
 @OUT
 def run(config: Path, out: Path) -> None:
-    """Run one experiment from a YAML file with all its settings, without Ray and MLflow."""
+    """Run one experiment from a YAML file that holds all its settings, without Ray and MLflow."""
     from rich.console import Console
 
     from alseg_core.config import RunConfig

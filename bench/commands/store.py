@@ -1,4 +1,4 @@
-"""``alseg store``: what is kept for later runs, and room for more."""
+"""``alseg store``: show and clean the store that runs share."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from alseg_core.store import Entry, Store
 
 DAY_S = 86400.0
+"""Length of a day, in seconds."""
 
 
 @click.group(cls=Group)
@@ -24,7 +25,7 @@ def store() -> None:
 @store.command("show")
 @OUT
 def show(out: Path) -> None:
-    """What is in the store of OUT: kinds, entries, size, last use."""
+    """Show what the store of OUT contains: kinds, entries, size, last use."""
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
@@ -46,15 +47,15 @@ def show(out: Path) -> None:
 
 @store.command("clean")
 @OUT
-@click.option("--max-gb", type=click.FloatRange(min=0), metavar="N", help="Delete until the store is no larger.")
+@click.option("--max-gb", type=click.FloatRange(min=0), metavar="N", help="Delete until the store has at most N GB.")
 @click.option(
-    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Delete what was not used for so long."
+    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Delete entries not used for this many days."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 def clean(out: Path, max_gb: float | None, older_than: float | None, dry_run: bool) -> None:
-    """Delete leftovers, and entries of the store of OUT, those first that were not used for longest.
+    """Delete leftovers and entries of the store of OUT, least recently used first.
 
-    What a run uses or makes at this moment stays. What is deleted is made again when a run asks for it.
+    Entries that a run is using or making stay. Deleted ones are made again when a run needs them.
     """
     from rich.filesize import decimal
 
@@ -74,7 +75,7 @@ def clean(out: Path, max_gb: float | None, older_than: float | None, dry_run: bo
 
 
 def _delete(found: Store, entry: Entry, dry_run: bool) -> bool:
-    """Delete, say so, and whether it went."""
+    """Delete an entry, print what happened to it, and return whether it was deleted."""
     from rich.filesize import decimal
 
     kept = None if dry_run else found.remove(entry)

@@ -1,4 +1,4 @@
-"""``alseg tune``: find settings of a recipe."""
+"""``alseg tune``: find good settings of a recipe."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Imported by worker processes when they start: what every run needs and what takes long to load.
+"""Imported by Ray's worker processes when they start, so that slow imports are done before the first run.
 
-The last thing is a file named after the process in the folder that :data:`bench.launchers.ray_cluster.READY` names.
+At the end it creates a file named after the process in the folder that ``bench.launchers.ray_cluster.READY`` names.
 """
 
 import os
 from pathlib import Path
 
-import torch._dynamo  # noqa: F401  # asked for by the first optimiser
+import torch._dynamo  # noqa: F401  # imported by the first optimiser
 
 import alseg_core.loop  # noqa: F401
 from bench.launchers.ray_cluster import READY

@@ -1,4 +1,4 @@
-"""A study's folder: who may write there, and what is said when that cannot be done."""
+"""The folder of a study: exclusive access, and clear errors when it cannot be written."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from pathlib import Path
 from alseg_core.errors import AlsegError, ResultsError
 
 LOCK = "lock"
+"""Name of the file that a process locks while it runs the study."""
 DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
-"""What the system says of a place that nobody, or somebody else, may write."""
+"""Error numbers of a folder that may not be written by this user, or by anyone."""
 GOES_ON = "No finished round is lost: the same command goes on from there."
+"""End of every message about a study that stopped because it could not write."""
 
 
 def shown(path: Path) -> str:
-    """The path as a user would type it here."""
+    """Return a path as a user would type it in the current directory."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a study's folder for this process. A folder that was made for it goes again when nothing was written there.
+    """Lock a study's folder for this process. A new folder is deleted afterwards if nothing was written to it.
 
-    Raises ResultsError when it cannot be written, or when another process is running the study.
+    Raises ResultsError if the folder cannot be written, or if another process is running the study.
     """
     from filelock import FileLock, Timeout
 
@@ -49,18 +51,18 @@ def alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _tidy(folder: Path) -> Iterator[None]:
-    """Delete what was made on the way to ``folder`` and is empty in the end."""
+    """Delete ``folder`` and its parents at the end, as far as they did not exist before and are empty."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         yield
     finally:
-        with suppress(OSError):  # the first that is not empty
+        with suppress(OSError):  # stop at the first folder that is not empty
             for path in made:
                 path.rmdir()
 
 
 def check_writable(folder: Path) -> None:
-    """Make the folder. Raises ResultsError when nothing can be written there."""
+    """Create the folder. Raises ResultsError if no file can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -74,7 +76,7 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Raises ResultsError, which says what to do, when files below ``folder`` cannot be written."""
+    """Turn errors of writing files below ``folder`` into a ResultsError with the reason and what to do."""
     from bench.launchers.failures import disk_full
 
     try:

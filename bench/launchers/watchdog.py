@@ -1,4 +1,4 @@
-"""A time limit for a run that hangs."""
+"""A time limit for runs that hang."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from alseg_core.errors import AlsegError
 from alseg_core.events import Event, Progress, RoundFinished
 
 GRACE_S = 30.0
-"""Seconds that a main thread has to leave the block once it was interrupted."""
+"""How long an interrupted main thread may take to leave the block before the process ends, in seconds."""
 SIGNAL = signal.SIGURG
-"""Carries the interrupt to the main thread: when it comes too late, nobody minds it."""
+"""Signal that interrupts the main thread. By default it is ignored, so that one that comes too late does no harm."""
 
 
 class TimeLimitError(AlsegError):
-    """Nothing has happened in a run for too long."""
+    """A run made no progress for too long."""
 
 
 class Watchdog:
-    """Ends the run that goes on in its ``with`` block when it has told nothing for ``minutes``; None: never.
+    """End the run in its ``with`` block after ``minutes`` without an event or a call of :meth:`alive`; None = never.
 
-    It is a listener of the run; :meth:`alive` counts as a word too. In the main thread the block gets a TimeLimitError.
-    Another thread cannot be interrupted, nor can the main one within compiled code: then ``fail`` leaves the reason and
-    where every thread was, and the whole process ends. Compiled code that holds the interpreter's lock stops the
-    watchdog too.
+    It is a listener of the run. In the main thread the block raises TimeLimitError. Another thread cannot be
+    interrupted, nor can the main one inside compiled code: then ``fail`` is called with the reason and the stacks of
+    all threads, and the whole process ends. Compiled code that holds the interpreter's lock stops the watchdog too.
     """
 
     def __init__(self, minutes: float | None, fail: Callable[[str, str], None]) -> None:
@@ -62,7 +61,7 @@ class Watchdog:
                 signal.signal(SIGNAL, self._before)
 
     def __call__(self, event: Event) -> None:
-        """Listener of the run."""
+        """Record the progress of the run; the watchdog is one of its listeners."""
         if isinstance(event, Progress):
             self._where = f"in round {event.round + 1}, {event.phase}"
         elif isinstance(event, RoundFinished):
@@ -70,7 +69,7 @@ class Watchdog:
         self.alive()
 
     def alive(self) -> None:
-        """Something has happened."""
+        """Record that the run is still making progress, although it has sent no event."""
         self._last = time.monotonic()
 
     def _watch(self) -> None:
@@ -98,7 +97,7 @@ class Watchdog:
 
 
 def _stacks() -> str:
-    """Where all threads are."""
+    """Return the stacks of all threads as text."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     return "\n".join(
         f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"

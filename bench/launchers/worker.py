@@ -1,4 +1,4 @@
-"""One run, the same way whoever calls: this process, a Ray worker on this machine or one on another."""
+"""Executing one run, in whichever process a launcher chooses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.launchers.watchdog import Watchdog
 
 
 class RunFailedError(AlsegError):
-    """A run failed; the message is its reason in one line, the cause what it raised."""
+    """A run failed. The message is the reason in one line, the cause is the original error."""
 
 
 def run_one(
@@ -26,12 +26,20 @@ def run_one(
     listener: Listener | None = None,
     stalled_after: float | None = None,
 ) -> None:
-    """Run, or continue, one experiment. A failure is left in the run folder for the report; raises RunFailedError.
+    """Execute one run, or continue it with its first unfinished round.
 
-    stalled_after: minutes without a word from the run after which it is ended, None = never; in another thread than
-    the main one it takes the process along (:class:`bench.launchers.watchdog.Watchdog`). Waiting for what another run
-    makes is no silence, as that one has a time limit of its own.
-    numpy and scipy compute on as many threads as the run asks for, as torch does: by themselves they take all cores.
+    Like torch, numpy and scipy use as many threads as the run asks for; by themselves they would use all cores.
+
+    Args:
+        raw: configuration of the run as plain data.
+        folder: run folder.
+        store_root: folder of the store that all runs share.
+        listener: is called with every event of the run.
+        stalled_after: time without progress after which the run ends as failed, in minutes; None = never. Waiting for
+            another run that makes something shared counts as progress, as that run has a time limit of its own. Outside
+            the main thread the time limit ends the whole process; see :class:`bench.launchers.watchdog.Watchdog`.
+
+    Raises RunFailedError after recording the reason in the run folder, for the report.
     """
     from threadpoolctl import threadpool_limits
 
@@ -47,7 +55,7 @@ def run_one(
             run(config, folder, Store(store_root, watch.alive), [watch, *([listener] if listener else [])])
     except (Exception, SystemExit) as error:
         reason = reason_of(error, Path(os.path.commonpath([folder.absolute(), store_root.absolute()])))
-        with suppress(OSError):  # on a full disk; who started the run hears the reason all the same
+        with suppress(OSError):  # on a full disk; the exception carries the reason too
             results.fail(reason, traceback.format_exc())
-        traceback.clear_frames(error.__traceback__)  # or they would keep their tensors beside the next run's
+        traceback.clear_frames(error.__traceback__)  # or its tensors would stay in memory during the next run
         raise RunFailedError(reason) from error

@@ -1,1 +1,1 @@
-"""What a study will do before it does it: the runs, the data they need, and how long they take here."""
+"""What a study is going to do: its runs, the data that they need, and how long they will take."""

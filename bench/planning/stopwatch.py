@@ -1,4 +1,4 @@
-"""What a training step and an encoder's epoch take: a few real ones, timed on this machine."""
+"""How long a training step and an epoch of an encoder take, measured by timing a few on this machine."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ if TYPE_CHECKING:
     from alseg_core.metric_learning.fit import ContrastiveTraining
 
 STEPS = {"cpu": 5, "cuda": 20}
-"""Training steps of a calibration by kind of device. The least time counts: the first ones warm up, on a GPU the step
-is captured after some, and whatever else the machine does at the time only adds."""
+"""Number of training steps to time, by kind of device. The shortest counts: the first steps warm up, a GPU captures the
+step after some, and other work on the machine only adds time."""
 EPOCHS = {"cpu": 3, "cuda": 6}
-"""Epochs of the encoder's calibration, of which the least time counts too; the first one warms up."""
+"""Number of epochs of an encoder to time, by kind of device; the shortest counts, as the first one warms up."""
 PATIENTS = 4
-"""Patients of the encoder's calibration."""
+"""Number of patients on which an encoder is timed."""
 RELATIVE_SLICE = 0.15
-"""A slice of the encoder's epoch beside a training step of six at the same size, by their operations."""
+"""Operations for one slice in an encoder's epoch, as a fraction of those of a training step of six such slices."""
 
 
 class Clock(Protocol):
-    """Tells what a run's pieces take. measured: in seconds; else in training steps."""
+    """Source of the durations of a run's parts."""
 
     measured: bool
+    """Whether durations are in seconds; if not, they are in training steps."""
 
     def step(self, config: RunConfig, plan: Plan) -> float:
-        """One training step of one network."""
+        """Return the duration of one training step of one network."""
         ...
 
     def encoder_slice(self, training: ContrastiveTraining, config: RunConfig, plan: Plan) -> float:
-        """One slice of one epoch of an encoder's training."""
+        """Return the duration of one slice in one epoch of an encoder's training."""
         ...
 
 
 class Relative:
-    """Nothing is measured: a training step takes 1. It tells shares of a run, not their time."""
+    """Relative durations without any measurement: a training step takes 1."""
 
     measured = False
 
@@ -55,7 +56,7 @@ class Relative:
 
 
 class Stopwatch:
-    """Times one kind of network or encoder once, on the device and with the threads of the runs that use it."""
+    """Measured durations; each kind of network or encoder is timed once, with the device and threads of its runs."""
 
     measured = True
 
@@ -80,7 +81,7 @@ class Stopwatch:
 
 
 def depth(config: RunConfig, plan: Plan) -> int:
-    """Slices of one part of a batch: a volume of the test volumes' mean depth for a volumetric network, else one."""
+    """Return the slices in one item of a batch: mean depth of the test volumes for a volumetric network, else one."""
     from alseg_core.models.unet3d import UNet3D
 
     network = config.train.network
@@ -89,6 +90,7 @@ def depth(config: RunConfig, plan: Plan) -> int:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
+    """Let torch use ``count`` threads inside the block."""
     import torch
 
     before = torch.get_num_threads()
@@ -98,11 +100,11 @@ def _threads(count: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()  # the runs are other processes
+            torch.cuda.empty_cache()  # leave the memory to the runs, which are other processes
 
 
 def _step_seconds(config: RunConfig, plan: Plan) -> float:
-    """Seconds of one training step of the study's own trainer at its own size."""
+    """Return the duration of one training step of the run's trainer at the run's image size, in seconds."""
     import torch
 
     from alseg_core.training.batches import TrainingSet
@@ -129,7 +131,7 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
 
 
 def _encoder_slice_seconds(training: ContrastiveTraining, config: RunConfig, plan: Plan) -> float:
-    """Seconds that the encoder takes for one slice and epoch, from short epochs on a few patients of small volumes."""
+    """Return the seconds that an encoder takes for one slice in one epoch, timed on a few patients of small volumes."""
     from alseg_core.data.slices import Slices, SliceTable
 
     patients = [str(i) for i in range(PATIENTS) for _ in range(2)]
@@ -142,7 +144,7 @@ def _encoder_slice_seconds(training: ContrastiveTraining, config: RunConfig, pla
     base = np.random.default_rng(0).random((len(table), plan.channels, plan.size, plan.size), dtype=np.float32)
     slices = Slices(table, base, np.arange(len(table)))
     device = config.resolve_device()
-    # few steps of a rate that does nothing, whatever the run's rate does
+    # a tiny learning rate, so that no setting of the run can make the loss NaN
     short = dataclasses.replace(training, epochs=EPOCHS[device.partition(":")[0]], init="random", lr=1e-6)
     marks: list[float] = []
     short.fit(slices, np.random.default_rng(0), device, lambda _: marks.append(time.perf_counter()))

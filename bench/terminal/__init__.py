@@ -1,1 +1,1 @@
-"""What a terminal shows of a study: the summary before it starts, the live display while it runs."""
+"""What a terminal shows of a study: a summary before it starts and a live display while it runs."""

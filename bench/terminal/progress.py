@@ -1,4 +1,4 @@
-"""What a study shows while it runs: one live display on a terminal, a few plain lines elsewhere."""
+"""Progress of a study: a live display on a terminal, a few plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bench.planning.forecast import Course, Forecast, wall
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
 
 PRIOR = 0.2
-"""Share of the study that has to be done for its own pace to count as much as the forecast."""
+"""Share of the study after which its own speed and the forecast have equal weight in the estimate of the time left."""
 
 
 def duration(seconds: float) -> str:
-    """ "45 s", "12 min", "3.4 h" or "2.1 days"."""
+    """Return a duration as text, such as "45 s", "12 min", "3.4 h" or "2.1 days"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -40,7 +40,7 @@ def labels(jobs: Sequence[Job]) -> dict[str, str]:
 
 
 class Display:
-    """Overall progress with the time left, and the runs that are going on with round and phase."""
+    """Progress bars: one for the study, with the time left, and one for each running run, with its round and phase."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -55,7 +55,7 @@ class Display:
             disable=not self.live,
         )
         self._courses: dict[str, Course] = {}
-        self._gone: dict[str, float] = {}
+        self._elapsed: dict[str, float] = {}
         self._places, self._measured = 1, False
         self._tasks: dict[str, TaskID] = {}
         self._dice: dict[str, str] = {}
@@ -76,15 +76,15 @@ class Display:
         self.stop()
 
     def stop(self) -> None:
-        """Take the bars away; lines can still be said."""
+        """Remove the bars; lines can still be printed."""
         self._progress.stop()
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line above the progress bars."""
         self.console.print(Text(line), soft_wrap=True)
 
     def preparing(self, dataset: str, done: int, total: int) -> None:
-        """``done`` of ``total`` scans of a dataset are prepared."""
+        """Show that ``done`` of ``total`` scans of a dataset have been prepared."""
         if dataset not in self._tasks:
             if not self.live:
                 self.say(f"preparing {dataset} ({total} scans)")
@@ -94,12 +94,12 @@ class Display:
             self._progress.remove_task(self._tasks.pop(dataset))
 
     def start(self, jobs: Sequence[Job], forecast: Forecast | None = None) -> None:
-        """``jobs`` are going to run. Without a forecast a bar tells the share of the rounds."""
+        """Start the bar of a study that will execute ``jobs``; without a forecast all rounds count the same."""
         known = forecast.courses if forecast is not None else {}
         self._courses = {job.key: known.get(job.key) or Course.even(job.rounds) for job in jobs}
         self._labels = labels(jobs)
-        self._gone = {key: course.until(course.done) for key, course in self._courses.items()}
-        self._before = sum(self._gone.values())
+        self._elapsed = {key: course.seconds_of(course.done) for key, course in self._courses.items()}
+        self._before = sum(self._elapsed.values())
         if forecast is not None:
             self._places, self._measured = forecast.places or 1, forecast.measured
         self._ended = 0
@@ -109,38 +109,38 @@ class Display:
         self._total()
 
     def __call__(self, key: str, event: StudyEvent) -> None:
-        """Listener of the study."""
+        """Show an event of the run ``key``; the display is a listener of the study."""
         course = self._courses[key]
         if isinstance(event, events.RunStarted):
             done = len(event.finished)
-            self._show(key, done, "started", course.until(done))
+            self._show(key, done, "started", course.seconds_of(done))
         elif isinstance(event, events.Progress):
-            # never back: what comes after the evaluation may be an embedding again
-            gone = max(course.at(event.round, event.phase, event.run_fraction), self._gone[key])
-            self._show(key, event.round, event.phase, gone)
+            # never backwards: the embedding of the next query may follow the evaluation
+            elapsed = max(course.elapsed(event.round, event.phase, event.run_fraction), self._elapsed[key])
+            self._show(key, event.round, event.phase, elapsed)
         elif isinstance(event, events.RoundFinished):
             dice = event.record.summary.get("dice")
             self._dice[key] = "" if dice is None else f", Dice {dice:.3f} with {event.record.labelled} slices"
-            self._show(key, event.record.round, "finished", course.until(event.record.round + 1))
+            self._show(key, event.record.round, "finished", course.seconds_of(event.record.round + 1))
         elif isinstance(event, RunRetried):
             self._show(key, 0, "again", 0.0)
             self.say(f"trying again: {self._labels[key]}: {event.reason}")
         elif isinstance(event, RunEnded):
             self._end(key, event.failure)
 
-    def _show(self, key: str, number: int, phase: str, gone: float) -> None:
-        self._gone[key] = gone
+    def _show(self, key: str, number: int, phase: str, elapsed: float) -> None:
+        self._elapsed[key] = elapsed
         course = self._courses[key]
         if key not in self._tasks:
             total = course.seconds or 1.0
             self._tasks[key] = self._progress.add_task(f"  {self._labels[key]}", total=total, note="")
         rounds = len(course.rounds)
         note = f"round {min(number + 1, rounds)} of {rounds}, {phase}"
-        self._progress.update(self._tasks[key], completed=gone, note=note)
+        self._progress.update(self._tasks[key], completed=elapsed, note=note)
         self._total()
 
     def _end(self, key: str, failure: str | None) -> None:
-        self._gone[key] = self._courses[key].seconds
+        self._elapsed[key] = self._courses[key].seconds
         self._ended += 1
         self._failed += failure is not None
         if key in self._tasks:
@@ -153,19 +153,19 @@ class Display:
     def _total(self) -> None:
         if self._overall is None:
             return
-        elapsed = time.monotonic() - self._started
+        passed = time.monotonic() - self._started
         failed = f", {self._failed} failed" if self._failed else ""
         ended = f"{self._ended} of {len(self._courses)} runs{failed}"
-        left = self._left(elapsed)
-        note = f"{duration(elapsed)} elapsed" + ("" if left is None else f", about {duration(left)} left")
-        self._progress.update(self._overall, completed=sum(self._gone.values()), description=ended, note=note)
+        left = self._left(passed)
+        note = f"{duration(passed)} elapsed" + ("" if left is None else f", about {duration(left)} left")
+        self._progress.update(self._overall, completed=sum(self._elapsed.values()), description=ended, note=note)
 
-    def _left(self, elapsed: float) -> float | None:
-        """Seconds to the end: the forecast's, corrected by how it did so far. None while nothing can be said."""
-        left = [course.seconds - self._gone[key] for key, course in self._courses.items()]
-        gained = (sum(self._gone.values()) - self._before) / self._places
-        ahead = wall(left, self._places)
-        prior = PRIOR * (gained + ahead) if self._measured else 0.0
-        if gained + prior <= 0.02 * (gained + ahead):
+    def _left(self, passed: float) -> float | None:
+        """Return the seconds left: the forecast corrected by the speed so far; None while it is too early to tell."""
+        left = [course.seconds - self._elapsed[key] for key, course in self._courses.items()]
+        done = (sum(self._elapsed.values()) - self._before) / self._places
+        remaining = wall(left, self._places)
+        prior = PRIOR * (done + remaining) if self._measured else 0.0
+        if done + prior <= 0.02 * (done + remaining):
             return None
-        return ahead * (elapsed + prior) / (gained + prior)
+        return remaining * (passed + prior) / (done + prior)

@@ -1,4 +1,4 @@
-"""What is said of a study before it runs: one line when it starts, a table when it is only asked about."""
+"""Summary of a study before it runs: one line when it starts, a table when only an estimate is wanted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def announcement(workload: Workload, forecast: Forecast, remote: str | None = None) -> str:
-    """One line: what is finished, what is left, and about how long that takes."""
+    """Return one line: what is finished, what is left, and about how long that takes.
+
+    remote: where the runs execute if not on this machine.
+    """
     name, runs = workload.study.name, len(workload.jobs)
     if not workload.todo:
         return f"study {name}: all {runs} runs are finished"
@@ -34,20 +37,21 @@ def announcement(workload: Workload, forecast: Forecast, remote: str | None = No
 
 
 def _trainings(forecast: Forecast) -> str:
+    """Return the number of trainings to do, and of those shared with other runs."""
     wanted, shared = forecast.total("trainings"), forecast.total("shared_trainings")
     return f"{wanted - shared} trainings" + (f" (and {shared} shared)" if shared else "")
 
 
 def estimate(workload: Workload, forecast: Forecast, remote: str | None = None) -> Group:
-    """The table of ``alseg bench --estimate``, for a rich console."""
+    """Return the table of ``alseg bench --estimate`` for a rich console; ``remote`` as in :func:`announcement`."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     facts = Table.grid(padding=(0, 2))
-    for name, told in _facts(workload, forecast, remote):
-        facts.add_row(name, told)
+    for name, value in _facts(workload, forecast, remote):
+        facts.add_row(name, value)
     recipes = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     recipes.add_column("recipe")
     for head in ("runs left", "rounds left", "trainings", "a run takes"):
@@ -75,13 +79,14 @@ def _facts(workload: Workload, forecast: Forecast, remote: str | None) -> Iterat
 
 
 def _hours(workload: Workload, seconds: float) -> str:
-    """Time of runs as what they take of a machine."""
-    of = workload.study.resources
-    amount, unit = (of.gpus, "GPU") if of.gpus else (of.cpus, "core")
+    """Return computing time as GPU-hours, or core-hours of a study without GPUs."""
+    run = workload.study.resources
+    amount, unit = (run.gpus, "GPU") if run.gpus else (run.cpus, "core")
     return f"{seconds * amount / 3600:.2f} {unit}-hours"
 
 
 def _time(forecast: Forecast) -> str:
+    """Return how long the study will take."""
     if not forecast.left:
         return "none"
     if forecast.places is None:
@@ -91,12 +96,12 @@ def _time(forecast: Forecast) -> str:
 
 
 def _recipes(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, ...]]:
-    """recipe, runs and rounds left, trainings and time of all of them; the longest first."""
-    of: dict[str, list[str]] = {}
+    """Yield the rows of the table of recipes: name, runs and rounds left, trainings, time of a run; longest first."""
+    unfinished: dict[str, list[str]] = {}
     for config in workload.configs:
         if config.key in forecast.left:
-            of.setdefault(config.recipe.name, []).append(config.key)
-    for recipe, keys in sorted(of.items(), key=lambda item: -sum(forecast.left[key] for key in item[1])):
+            unfinished.setdefault(config.recipe.name, []).append(config.key)
+    for recipe, keys in sorted(unfinished.items(), key=lambda item: -sum(forecast.left[key] for key in item[1])):
         courses = [forecast.courses[key] for key in keys]
         yield (
             recipe,
@@ -108,9 +113,11 @@ def _recipes(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, ...]
 
 
 def _span(seconds: list[float]) -> str:
+    """Return the shortest and the longest of several durations as text."""
     low, high = duration(min(seconds)), duration(max(seconds))
     return low if low == high else f"{low} to {high}"
 
 
 def _size(count: int) -> str:
+    """Return a number of bytes as text."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"

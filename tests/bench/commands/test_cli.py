@@ -21,7 +21,7 @@ def alseg(*arguments: str) -> Result:
         (["bench", "quik"], "unknown study 'quik'. Did you mean 'quick'?"),
         (["bench", "nowhere.yaml"], "nowhere.yaml cannot be read"),
         (["bench", "quick", "--set", "schedules.low=[10,", "--set", "20]"], "got '20]' after 'schedules.low=[10,'"),
-        (["bench", "quick", "--set", "seeds 3"], "has none: SET="),
+        (["bench", "quick", "--set", "seeds 3"], "write it without: SET="),
         (["bench", "quick", "--set", "recipes=gcl_corset"], "Did you mean 'gcl_coreset'?"),
         (["bench", "quick", "--set", "seeds=0"], "at least one is needed"),
         (["bench", "quick", "--set", "datasets=acdc"], "Expected layout"),

@@ -86,3 +86,10 @@ def test_a_launcher_without_search_is_refused_by_tune(study_file: Path, tmp_path
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "cannot run the trials of a tuning" in result.stderr
     assert "Able: ray, local" in result.stderr and not (tmp_path / "out").exists()
+
+
+def test_the_readme_shows_this_launcher() -> None:
+    readme = Path("bench/launchers/README.md").read_text()
+    example = readme.partition("```python\n")[2].partition("```")[0]
+    assert "class ProcessPool" in example
+    assert (Path(__file__).parent / "outside_launcher.py").read_text().endswith(f"\n{example}")

@@ -136,7 +136,7 @@ def test_shares_without_a_measurement(study_file: Path, tmp_path: Path) -> None:
 
 def test_seconds_gone_follow_the_phases() -> None:
     course = Course((Round(8, 1, 4, 2), Round(0, 1, 12, 2)), (10, 30))
-    assert course.seconds == 30 and course.until(1) == 15
+    assert course.seconds == 30 and course.seconds_of(1) == 15
     for number, phase, fraction, gone in (
         (0, "embed 0%", 0.0, 0),
         (0, "embed 50%", 0.0, 4),
@@ -148,7 +148,7 @@ def test_seconds_gone_follow_the_phases() -> None:
         (1, "train", 25 / 40, 22),
         (1, "evaluate 100%", 1.0, 30),
     ):
-        assert course.at(number, phase, fraction) == pytest.approx(gone), (number, phase)
+        assert course.elapsed(number, phase, fraction) == pytest.approx(gone), (number, phase)
 
 
 @pytest.mark.parametrize(

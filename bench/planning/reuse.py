@@ -1,0 +1,78 @@
+"""Encoders and first trainings that a run takes from the store, or from another run of the study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bench.planning.disk_space import module_bytes
+
+if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
+    from alseg_core.data.slices import Slices
+    from alseg_core.data.splits import Split
+    from alseg_core.embed.contrastive import Contrastive
+    from alseg_core.loop import Plan
+    from alseg_core.store import Store
+
+
+@dataclass
+class Reuse:
+    """What does not need to be computed again: the store holds it, or an earlier run of the study has claimed it."""
+
+    store: Store
+    """Store that all runs share."""
+    encoders: set[str] = field(default_factory=set)
+    """Names of all encoders that have been claimed."""
+    encoder_bytes: int = 0
+    """Size that the new ones among them will take in the store, in bytes."""
+    _claimed: set[str] = field(default_factory=set)
+    _pools: dict[str, tuple[Split, Slices]] = field(default_factory=dict)
+    _kept: set[str] | None = None
+
+    def claim_encoder(self, training: Contrastive, config: RunConfig, plan: Plan) -> bool:
+        """Return whether this run is the one that trains the encoder."""
+        from alseg_core.embed.embedder import store_key
+        from alseg_core.models.resnet import FEATURES, ResNetEncoder
+        from alseg_core.store import KEY
+
+        slices = self._pool(config, plan)[1]
+        entry = self.store.entry("encoder", store_key(training, slices, plan.data_key, config.seed))
+        known = entry.name in self.encoders or (entry / KEY).exists()
+        self.encoders.add(entry.name)
+        if known:
+            return False
+        self.encoder_bytes += module_bytes(ResNetEncoder(slices.channels)) + plan.pool * FEATURES * 4
+        return True
+
+    def trainings(self, config: RunConfig, plan: Plan) -> int:
+        """Return how many networks of the run's random first round it will not train itself."""
+        from alseg_core.first_round import FirstTraining, kept_names, random_slices
+
+        split, slices = self._pool(config, plan)
+        positions = random_slices(plan.pool, plan.budgets[0], config.seed)
+        first = FirstTraining.of(
+            config, plan.data_key, slices.table, positions, split.val, plan.iterations[0], device_kind(config)
+        )
+        if self._kept is None:
+            self._kept = kept_names(self.store)
+        names = {first.name(member) for member in range(config.members)}
+        found = len(names & (self._kept | self._claimed))
+        self._claimed.update(names)
+        return found
+
+    def _pool(self, config: RunConfig, plan: Plan) -> tuple[Split, Slices]:
+        """Return the split of the run's cases and the slices of its training cases."""
+        from alseg_core.data.prepared import Prepared
+
+        name = f"{plan.data_key}{config.dataset.split!r}"
+        if name not in self._pools:
+            prepared = Prepared.open(self.store.root / "prepared" / plan.data_key)
+            split = config.dataset.split.assign(prepared.cases)
+            self._pools[name] = split, prepared.slices(split.train)
+        return self._pools[name]
+
+
+def device_kind(config: RunConfig) -> str:
+    """Return "cpu" or "cuda" for a run that may execute on another machine."""
+    return (config.resolve_device() if config.device == "auto" else config.device).partition(":")[0]
