@@ -1,4 +1,4 @@
-"""The contract of a launcher: what a study and a tuning ask of it, and what it may ask of them."""
+"""The contract between launchers, which execute runs and trials, and the studies and tunings that need them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """How the runs of a study are executed: where they write, what each gets, how many at once, and how often."""
+    """How to execute the runs of a study: folders, resources, parallelism, retries and time limit."""
 
     folder: Path
-    """Folder of the study; a launcher may keep files of its own in the subfolder ``ray``."""
+    """Folder of the study. Files of the launcher itself belong in its subfolder ``ray``, which reports ignore."""
     store: Path
     """Folder of the store that all runs share."""
     places: int | None = None
@@ -134,7 +134,7 @@ class TrialQueue(Protocol):
     """The trials of a tuning, as a launcher sees them. The queue applies the retries."""
 
     def start(self) -> TrialAttempt | None:
-        """Return an attempt at the next trial, or None if there is none at the moment."""
+        """Return an attempt at the next trial, or None if none is waiting; see :attr:`over`."""
         ...
 
     @property

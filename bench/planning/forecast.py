@@ -1,4 +1,4 @@
-"""What the runs of a study will do, how much of it can be shared, and how long the rest takes on this machine."""
+"""Forecast of a study: what its runs will do, what they can share, and how long the rest takes on this machine."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Forecast:
 
     @property
     def wall(self) -> float:
-        """Seconds until the last run ends."""
+        """Time until the last run ends, in seconds."""
         return wall(list(self.left.values()), self.places or 1)
 
     def total(self, name: str) -> Any:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.study import Study
 
 Preparing = Callable[[str, int, int], None]
-"""Receives the name of a dataset, how many of its scans have been prepared, and how many there are."""
+"""Callback with the name of a dataset, the number of scans prepared so far, and their total."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def plans_of(configs: Sequence[RunConfig], store: Path, preparing: Preparing) ->
 
 
 def _other_annotation(config: RunConfig, configs: Sequence[RunConfig], store: Path) -> str:
-    """Hint at the study's other annotation of the same data, where these allow it."""
+    """Return a hint at another annotation of the study for which the data suffice; empty if there is none."""
     from alseg_core.errors import DataError
     from alseg_core.loop import plan
     from alseg_core.store import Store
@@ -128,12 +128,12 @@ def _other_annotation(config: RunConfig, configs: Sequence[RunConfig], store: Pa
                 plan(other, Store(store))
             except DataError:
                 continue
-            return f" Annotation {name!r} alone can be had: --set annotations={name} (ANNOTATION={name})."
+            return f" Annotation {name!r} alone would work: --set annotations={name} (ANNOTATION={name})."
     return ""
 
 
 def _other_splits(dataset: str) -> str:
-    """Hint at the splits of a dataset of the catalogue."""
+    """Return a hint at the splits of a dataset of the catalogue; empty if it has none."""
     from bench.study import catalogue, read_yaml
 
     known = catalogue("dataset")
