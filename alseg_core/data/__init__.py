@@ -1,1 +1,1 @@
-"""Scans from disk to prepared slices: readers, preparation, patient-level splits, the slice table."""
+"""Scans from disk to prepared slices: readers, preparation, splits by patient and the slice table."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 
 def map_array(path: Path) -> NDArray[np.generic]:
-    """Read-only array over the mapped bytes of an ``.npy`` file.
+    """Map an ``.npy`` file as a read-only array.
 
-    Unlike ``numpy.memmap`` it carries no file name: the images of a pool do not lead to the folder of its labels.
+    Unlike a ``numpy.memmap`` it has no file name, so the images of a pool do not lead to the folder of its labels.
     """
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)

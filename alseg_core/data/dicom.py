@@ -1,4 +1,4 @@
-"""One slice of a DICOM series: the only door to pydicom."""
+"""Slices of a DICOM series; the only module that imports pydicom."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from alseg_core.errors import DataError, MissingPackageError
 
 @dataclass(frozen=True, eq=False)
 class DicomSlice:
-    """One image of a series.
-
-    pixels: (H, W) float32, rescaled by the file's slope and intercept: Hounsfield units for CT. z_mm: third coordinate
-    of its position in the patient. spacing_mm: (y, x) between pixel centres. series: UID of its series, "" where the
-    file has none.
-    """
+    """One image of a series."""
 
     pixels: NDArray[np.float32]
+    """(H, W) float32, rescaled by the file's slope and intercept: Hounsfield units for CT."""
     z_mm: float
+    """Third coordinate of its position in the patient, in mm."""
     spacing_mm: tuple[float, float]
+    """Distance (y, x) between pixel centres in mm."""
     series: str
+    """UID of its series; empty where the file has none."""
 
 
 def read_slice(path: Path) -> DicomSlice:
     """Read one file.
 
-    Raises DataError naming the file: missing, unreadable or truncated, not a single grey image, without position or
+    Raises DataError naming the file: missing, unreadable or truncated, not a single grey image, or without position or
     pixel spacing.
     """
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Arrays in HDF5 files: the only door to h5py."""
+"""Arrays in HDF5 files; the only module that imports h5py."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from alseg_core.errors import DataError, MissingPackageError
 
 
 def read_arrays(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
-    """Arrays of an HDF5 file by name, in their stored type; the optional ones only where they are there.
+    """Read arrays of an HDF5 file by name, in their stored type, and the optional ones that the file has.
 
-    Raises DataError naming the file: missing, unreadable or truncated, without a needed array, not real numbers.
+    Raises DataError naming the file: missing, unreadable or truncated, without a needed array, or not real numbers.
     """
     if not path.is_file():
         raise DataError(f"{path}: file not found.")
@@ -30,9 +30,9 @@ def read_arrays(path: Path, needed: Sequence[str], optional: Sequence[str] = ())
     except Exception as error:  # a damaged file can fail anywhere: the header, a link, a chunk
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: not a readable HDF5 file, perhaps truncated or damaged ({reason}).") from error
-    lacking = [name for name in needed if name not in arrays]
-    if lacking:
-        raise DataError(f"{path}: no array {', '.join(map(repr, lacking))}; it holds {', '.join(held) or 'none'}.")
+    missing = [name for name in needed if name not in arrays]
+    if missing:
+        raise DataError(f"{path}: no array {', '.join(map(repr, missing))}; it holds {', '.join(held) or 'none'}.")
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
             raise DataError(f"{path}: expected real numbers in {name!r}, got {array.dtype}.")

@@ -1,4 +1,4 @@
-"""NIfTI files as arrays in (z, y, x) order: the only door to nibabel."""
+"""NIfTI files as arrays in (z, y, x) order; the only module that imports nibabel."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from alseg_core.errors import DataError, MissingPackageError
 from alseg_core.vocabulary import LabelArray
 
 GZIP = b"\x1f\x8b"
+"""First bytes of a gzip file."""
+
 NIFTI_2 = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
-"""First bytes of the files: a header of 540 bytes is that of NIfTI-2, in either order of bytes."""
+"""First bytes of a NIfTI-2 file, in either byte order: its header has 540 bytes."""
 
 Spacing = tuple[float, float, float]
+"""Distance of voxels (z, y, x) in mm."""
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """Where the voxel axes of a file point to.
-
-    codes: of the stored axes, such as "RAS" (to the right, anterior, superior); "" where the header does not say.
-    default: whether voxels are 1 mm apart along the axes of the world from its origin, as in a file whose program knew
-    nothing of where it lies.
-    """
+    """Directions of the voxel axes of a file."""
 
     codes: str
+    """Directions of the stored axes, such as "RAS" (right, anterior, superior); empty where the header has none."""
     default: bool
+    """Whether the affine is the identity, as programs write it that do not know the position of the scan."""
 
 
 def read_orientation(path: Path) -> Orientation:
-    """Orientation by the header of a file that :func:`read_image` has accepted."""
+    """Read the orientation from the header of a file that :func:`read_image` accepts."""
     import nibabel
 
     with path.open("rb") as file:
@@ -44,17 +44,17 @@ def read_orientation(path: Path) -> Orientation:
         start = file.read(540)
     header: Any = nibabel.Nifti2Header(start) if start[:4] in NIFTI_2 else nibabel.Nifti1Header(start[:348])
     affine = header.get_best_affine()
-    said = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
-    codes = "".join(code or "?" for code in nibabel.aff2axcodes(affine)) if said else ""
-    # the identity, in the world of NIfTI (to the right, anterior) or of DICOM (to the left, posterior)
+    known = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    codes = "".join(code or "?" for code in nibabel.aff2axcodes(affine)) if known else ""
+    # the identity in the coordinates of NIfTI (right, anterior) or of DICOM (left, posterior)
     signs = np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])
     return Orientation(codes, any(np.allclose(affine, plain) for plain in signs))
 
 
 def read_image(path: Path) -> tuple[NDArray[np.float32], Spacing]:
-    """Scan as (D, H, W) float32 with its spacing (z, y, x) in mm.
+    """Read a scan as (D, H, W) float32 with its spacing (z, y, x) in mm.
 
-    Raises DataError naming the file: missing, unreadable or truncated, not 3D, NaN or infinite values.
+    Raises DataError naming the file: missing, unreadable or truncated, not 3D, or with NaN or infinite values.
     """
     stored, spacing = _read(path)
     image = stored.astype(np.float32)
@@ -65,10 +65,10 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], Spacing]:
 
 
 def read_labels(path: Path, known: Collection[int]) -> tuple[LabelArray, Spacing]:
-    """Labels as (D, H, W) uint8 with their spacing (z, y, x) in mm; every value must be in ``known`` (0..255).
+    """Read labels as (D, H, W) uint8 with their spacing (z, y, x) in mm; every value must be in ``known`` (0..255).
 
-    Raises DataError naming the file: missing, unreadable or truncated, not 3D, values that are not whole
-    numbers or not known.
+    Raises DataError naming the file: missing, unreadable or truncated, not 3D, or with values that are not integers or
+    not known.
     """
     stored, spacing = _read(path)
     values = np.unique(stored)
@@ -86,7 +86,7 @@ def _some(values: NDArray[Any]) -> str:
 
 
 def _read(path: Path) -> tuple[NDArray[Any], Spacing]:
-    """Voxels in (z, y, x) order, in their stored or scaled type, and the spacing in the same order."""
+    """Read voxels in (z, y, x) order, in their stored or scaled type, and the spacing in the same order."""
     if not path.is_file():
         raise DataError(f"{path}: file not found.")
     try:

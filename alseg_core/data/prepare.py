@@ -1,4 +1,4 @@
-"""From native scans to one grid of network slices on disk."""
+"""Preparation: native scans become slices on one grid, stored on disk."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from alseg_core.store import Store
 from alseg_core.vocabulary import IGNORE, FloatArray, LabelArray, Volume
 
 FORMAT = 1
-"""Version of what :func:`prepare` writes; raised whenever the same input would give other files."""
+"""Version of the files that :func:`prepare` writes; increase it with any change that alters them."""
 
 Progress = Callable[[int, int, str], None]
-"""Called as (cases done, cases in all, id of the case just done)."""
+"""Called with (cases done, cases in total, id of the case just done)."""
 
 
 @dataclass(frozen=True)
 class InPlane:
-    """Where the network's grid lies in the slices of a volume; slices are never mixed.
+    """Position of the network's grid in the slices of a volume; slices are never mixed.
 
-    Network pixel (i, j) lies at native row centre_y + (i - (size-1)/2) step_y and column centre_x + (j - (size-1)/2)
-    step_x; all in native pixels, pixel centres at whole numbers.
+    Network pixel (i, j) is at native row centre_y + (i - (size-1)/2) step_y and column centre_x + (j - (size-1)/2)
+    step_x; all in native pixels, with pixel centres at integers.
     """
 
     centre_y: float
@@ -43,7 +43,7 @@ class InPlane:
     size: int
 
     def forward(self, volume: NDArray[Any], order: int, fill: float) -> NDArray[Any]:
-        """Native (D, h, w, ...) to (D, size, size, ...) in the same type.
+        """Resample native (D, h, w, ...) to (D, size, size, ...) in the same type.
 
         order: 0 nearest, 1 linear (float arrays only). fill: value outside the native slice.
         """
@@ -52,17 +52,17 @@ class InPlane:
         return _resample(volume, 2, self.centre_x + offset * self.step_x, order, fill)
 
     def backward(self, labels: LabelArray, shape: tuple[int, int]) -> LabelArray:
-        """Labels (D, size, size) to native (D, h, w) by nearest neighbour; background outside the network's grid."""
+        """Resample labels (D, size, size) to native (D, h, w) by nearest neighbour; background outside the grid."""
         middle = (self.size - 1) / 2
         rows = (np.arange(shape[0]) - self.centre_y) / self.step_y + middle
         columns = (np.arange(shape[1]) - self.centre_x) / self.step_x + middle
-        # halfway between two pixels forward takes the upper one, so backward takes the lower: nothing moves
+        # halfway between two pixels forward takes the upper one, so backward takes the lower one and nothing moves
         labels = _resample(labels, 1, np.ceil(rows - 0.5), 0, 0)
         return _resample(labels, 2, np.ceil(columns - 0.5), 0, 0)
 
 
 def _resample(array: NDArray[Any], axis: int, at: FloatArray, order: int, fill: float) -> NDArray[Any]:
-    """Values of ``array`` along one axis at the coordinates ``at``; a pixel reaches half a step beyond its centre."""
+    """Resample ``array`` along one axis at the coordinates ``at``; a pixel reaches half a step beyond its centre."""
     length = array.shape[axis]
     outside = (at < -0.5) | (at >= length - 0.5)
     if order == 0:
@@ -89,34 +89,35 @@ Intensity = Annotated[float, Field(allow_inf_nan=False)]
 
 @component
 class Prepare:
-    """How native scans become network slices.
+    """Preparation of native scans as network slices.
 
-    clip_percentile: intensities are clipped at these percentiles (0..100) of the whole volume; None: not at all.
-    window_hu: they are clipped at these values instead, the same for all volumes: Hounsfield units for CT, else what
-    the scan is in. normalise: over the whole volume, "minmax" takes the two ends of the clipping (without one, those of
-    the volume) to 0 and 1, "zscore" gives mean 0 and deviation 1. spacing_mm: in-plane distance of network pixels;
-    None: the central ``crop_fraction`` of each side of the slice fills the grid. crop: slices are first brought to this
-    many rows and columns of ``spacing_mm``, cut or padded around the middle, and then to the grid, which covers the
-    same field. size: rows and columns of the grid. order: interpolation of images, 0 nearest or 1 linear; labels are
-    always nearest. Outside the slice images take the volume's least value and masks background.
+    Outside the native slice, images take the minimum of the volume and masks take background.
     """
 
     clip_percentile: Annotated[tuple[Percentile, Percentile], AfterValidator(_ascending)] | None = (0.0, 99.0)
+    """Percentiles of the whole volume at which intensities are clipped; null = no clipping."""
     window_hu: Annotated[tuple[Intensity, Intensity], AfterValidator(_ascending)] | None = None
+    """Values at which intensities are clipped, in place of percentiles; Hounsfield units for CT."""
     normalise: Literal["minmax", "zscore"] = "minmax"
+    """Scaling per volume: minmax maps the ends of the clipping to 0 and 1, zscore gives mean 0 and deviation 1."""
     spacing_mm: Annotated[float, Field(gt=0)] | None = None
+    """In-plane distance of network pixels in mm; null = crop_fraction of the slice fills the grid."""
     crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Central share of each side of the slice that fills the grid, where spacing_mm is null."""
     crop: Annotated[int, Field(ge=8)] | None = None
+    """Rows and columns of spacing_mm to cut or pad slices to before they are resampled to the grid."""
     size: Annotated[int, Field(ge=8)] = 256
+    """Rows and columns of the grid."""
     order: Literal[0, 1] = 1
+    """Interpolation of images: 0 nearest, 1 linear; labels always take the nearest pixel."""
 
     @model_validator(mode="before")
     @classmethod
     def _one_clip(cls, given: ArgsKwargs) -> ArgsKwargs:
-        """A window takes the place of the default percentiles."""
+        """Let a window replace the default percentiles."""
         fields = dict(given.kwargs or {})
         if fields.get("window_hu") is not None and fields.setdefault("clip_percentile", None) is not None:
-            raise ValueError("clip_percentile and window_hu exclude each other; give one of them")
+            raise ValueError("clip_percentile and window_hu exclude each other; give only one of them")
         return ArgsKwargs(given.args, fields)
 
     @model_validator(mode="after")
@@ -126,7 +127,7 @@ class Prepare:
         return self
 
     def geometry(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> InPlane:
-        """Grid for native slices of ``shape`` (h, w) with in-plane spacing (y, x) in mm; centred on the slice."""
+        """Return the grid for native slices of ``shape`` (h, w) with spacing (y, x) in mm, centred on the slice."""
         zoom = 1 if self.crop is None else self.crop / self.size
         if self.spacing_mm is None:
             steps = [self.crop_fraction * length / self.size for length in shape]
@@ -135,7 +136,7 @@ class Prepare:
         return InPlane((shape[0] - 1) / 2, (shape[1] - 1) / 2, steps[0], steps[1], self.size)
 
     def stages(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> tuple[InPlane, ...]:
-        """Grids to resample to, each in pixels of the one before; together they are :meth:`geometry`."""
+        """Return the grids to resample to in turn, each in pixels of the previous one; combined: :meth:`geometry`."""
         if self.crop is None:
             return (self.geometry(shape, spacing_mm),)
         field = dataclasses.replace(self, crop=None, size=self.crop).geometry(shape, spacing_mm)
@@ -143,7 +144,7 @@ class Prepare:
         return field, InPlane(middle, middle, step, step, self.size)
 
     def intensities(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Clipped and normalised copy of a whole volume, float32; a constant volume becomes 0."""
+        """Return a clipped and normalised copy of a whole volume, float32; a constant volume becomes 0."""
         if self.window_hu is not None:
             low, high = np.array(self.window_hu, np.float32)
         elif self.clip_percentile is not None:
@@ -152,7 +153,7 @@ class Prepare:
             low, high = image.min(), image.max()
         scaled: NDArray[np.float32] = np.clip(image, low, high).astype(np.float32, copy=False)
         shift, scale = (low, high - low) if self.normalise == "minmax" else (scaled.mean(), scaled.std())
-        # in place: a video of full resolution is half a gigabyte
+        # in place: a video at full resolution takes half a gigabyte
         scaled -= shift
         scaled /= scale if scale > 0 else 1
         return scaled
@@ -166,18 +167,19 @@ def prepare(
     progress: Progress | None = None,
     refs: Sequence[CaseRef] | None = None,
 ) -> Path:
-    """Folder of the prepared slices of every case below ``root``; made once for the same files and settings.
+    """Prepare every case below ``root``, once for the same files and settings, and return the folder of the slices.
 
-    refs: what the reader's scan of ``root`` gave, where the caller has it.
+    The folder holds images.npy (M, C, H, W) float32; labels/masks.npy and labels/scribbles.npy (M, H, W) uint8, filled
+    with ``IGNORE`` for cases without; labels/native.npy, flat uint8 with the native masks one after another; and
+    index.json.
 
-    images.npy (M, C, H, W) float32; labels/masks.npy and labels/scribbles.npy (M, H, W) uint8, ``IGNORE`` throughout
-    for cases without; labels/native.npy flat uint8, the native masks one after another; index.json. Raises one
-    DataError with the problems of all cases.
+    refs: result of the reader's scan of ``root``, if the caller has it. Raises one DataError with the problems of all
+    cases.
     """
     refs = reader.scan(root) if refs is None else refs
     twice = [case for case, count in Counter(ref.case for ref in refs).items() if count > 1]
     if twice:
-        raise wrong([f"case {case!r} is there twice." for case in twice], f"the data at {root}")
+        raise wrong([f"case {case!r} exists twice." for case in twice], f"the data at {root}")
     key = {
         "format": FORMAT,
         "reader": describe(reader),
@@ -232,10 +234,10 @@ def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: P
 
 
 def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
-    """Raise a DataError naming the files when the parts of a case do not fit together."""
+    """Raise DataError naming the files when the parts of a case do not fit together."""
 
     def name(part: str) -> str:
-        """The part's file, the folder of its files where it has one a slice, or its description without files."""
+        """Return the part's file, the folder of its files if it has one per slice, or a description if it has none."""
         slices = [path.parent for entry, path in sorted(ref.files.items()) if entry.startswith(f"{part}/")]
         return str(ref.files.get(part, slices[0] if slices else f"{part} of case {ref.case!r}"))
 
@@ -257,7 +259,7 @@ def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
 
 
 def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:
-    """The arrays of one case by file name, and its entry in the index."""
+    """Return the arrays of one case by file name, and its entry in the index."""
     depth, height, width = volume.image.shape[:3]
     native = (height, width), volume.spacing_mm[1:]
     stages = settings.stages(*native)
@@ -293,7 +295,7 @@ def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]
 
 
 class _GrowingArray:
-    """An ``.npy`` file whose first axis grows, so that a dataset never has to fit into memory."""
+    """An ``.npy`` file whose first axis grows, so that a dataset need not fit into memory."""
 
     def __init__(self, path: Path, row: tuple[int, ...], dtype: DTypeLike) -> None:
         self._file = path.open("wb")
@@ -307,7 +309,7 @@ class _GrowingArray:
         self._count += len(rows)
 
     def close(self) -> None:
-        # numpy pads the header for a growing first axis, so the final one takes the place of the first
+        # numpy pads the header for a growing first axis, so the final header fits in the place of the first
         self._file.seek(0)
         self._header()
         self._file.close()

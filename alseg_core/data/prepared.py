@@ -1,6 +1,6 @@
-"""Prepared images and the facts of their cases.
+"""Prepared images and the facts about their cases.
 
-Labels are not opened here: :mod:`alseg_core.oracles.vault` does that.
+Labels are not opened here but in :mod:`alseg_core.oracles.vault`.
 """
 
 from __future__ import annotations
@@ -23,46 +23,52 @@ from alseg_core.vocabulary import LabelArray
 
 @dataclass(frozen=True)
 class CaseInfo:
-    """What is known of a case besides its voxels.
-
-    depth: number of slices. native_shape: (h, w) of its native slices. spacing_mm: native, (z, y, x). geometry: where
-    the network's grid lies. native_offset: where its mask starts in the flat array of native masks, None without mask.
-    """
+    """Facts about a case besides its voxels."""
 
     case: str
+    """Unique id of the scan."""
     patient: str
+    """Id of the person."""
     group: str
+    """Phase or modality."""
     attributes: dict[str, str]
+    """Further facts, such as the pathology."""
     depth: int
+    """Number of slices."""
     native_shape: tuple[int, int]
+    """Rows and columns of native slices."""
     spacing_mm: tuple[float, float, float]
+    """Native spacing (z, y, x) in mm."""
     geometry: InPlane
+    """Position of the network's grid in native slices."""
     has_mask: bool
     has_scribble: bool
     native_offset: int | None
+    """Where its mask starts in the flat array of native masks; None without mask."""
 
     def to_native(self, labels: LabelArray) -> LabelArray:
-        """Network labels (D, size, size) of this case on its native grid (D, h, w)."""
+        """Return network labels (D, size, size) of this case on its native grid (D, h, w)."""
         return self.geometry.backward(labels, self.native_shape)
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """All prepared slices of a dataset.
-
-    table: (case, z) of every row of ``base``. base: (M, C, H, W) float32, mapped from disk. labels: class numbers a
-    mask may hold. key: name of the store entry, different for different data or settings.
-    """
+    """All prepared slices of a dataset."""
 
     table: SliceTable
+    """(case, z) of every row of ``base``."""
     cases: tuple[CaseInfo, ...]
+    """Facts about the cases, in the order of the table."""
     base: NDArray[np.float32]
+    """(M, C, H, W) float32, mapped from disk."""
     labels: tuple[int, ...]
+    """Class numbers that a mask may hold."""
     key: str
+    """Name of the store entry, different for different data or settings."""
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """What :func:`alseg_core.data.prepare.prepare` left in ``folder``, without its labels."""
+        """Open the folder that :func:`alseg_core.data.prepare.prepare` returned, without its labels."""
         index = json.loads((folder / "index.json").read_text())
         cases = tuple(_case(entry) for entry in index["cases"])
         depths = [case.depth for case in cases]
@@ -78,14 +84,14 @@ class Prepared:
         return cls(table, cases, base.astype(np.float32, copy=False), tuple(index["labels"]), folder.name)
 
     def info(self, case: str) -> CaseInfo:
-        """Facts of one case. Raises DataError: unknown case."""
+        """Return the facts about one case. Raises DataError: unknown case."""
         names = self.table.cases
         if case not in names:
             raise DataError(unknown_name("case", case, names))
         return self.cases[names.index(case)]
 
     def slices(self, cases: Sequence[str]) -> Slices:
-        """Slices of the given cases, in their order; the images stay where they are."""
+        """Return the slices of the given cases, in their order, without copying. Raises DataError: unknown case."""
         for case in cases:
             self.info(case)
         table, rows = self.table.subset(cases)

@@ -1,4 +1,4 @@
-"""The slice table and the pixels it indexes."""
+"""The slice table and the images that it indexes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from alseg_core.vocabulary import IntArray
 
 @dataclass(frozen=True, eq=False)
 class SliceTable:
-    """Where each slice comes from: the only place that translates positions 0..N-1 to (case, z) and back.
-
-    cases: (K,) ids of the volumes. patients: (K,) id of the patient of each volume. volume: (N,) index into ``cases``.
-    z: (N,) slice number in its volume, 0-based.
-    """
+    """Origin of each slice; the only place that translates positions 0..N-1 to (case, z) and back."""
 
     cases: tuple[str, ...]
+    """(K,) ids of the volumes."""
     patients: tuple[str, ...]
+    """(K,) id of the patient of each volume."""
     volume: IntArray
+    """(N,) index of each slice's volume in ``cases``."""
     z: IntArray
+    """(N,) 0-based number of each slice in its volume."""
 
     def __len__(self) -> int:
         return len(self.z)
@@ -45,16 +45,16 @@ class SliceTable:
         return (self.z + 0.5) / self.depth[self.volume]
 
     def locate(self, position: int) -> tuple[str, int]:
-        """(case, z) of a position."""
+        """Return (case, z) of a position."""
         return self.cases[int(self.volume[position])], int(self.z[position])
 
     def of_volume(self, volume: int) -> IntArray:
-        """Positions of one volume's slices, in order of z."""
+        """Return the positions of one volume's slices, in the order of z."""
         members = np.flatnonzero(self.volume == volume)
         return members[np.argsort(self.z[members])].astype(np.int64)
 
     def subset(self, cases: Sequence[str]) -> tuple[SliceTable, IntArray]:
-        """Table of the given cases alone, in their order, and the (n,) positions of its rows in this table."""
+        """Return the table of the given cases, in their order, and the (n,) positions of its rows in this table."""
         index = {case: i for i, case in enumerate(self.cases)}
         chosen = [index[case] for case in cases]
         rows = [self.of_volume(i) for i in chosen]
@@ -66,14 +66,13 @@ class SliceTable:
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """Images of a table's slices, read from the shared array without copying the whole.
-
-    base: (M, C, H, W) float32, shared by all splits. rows: (N,) row of ``base`` of each position.
-    """
+    """Images of a table's slices, in an array that all splits share."""
 
     table: SliceTable
     base: NDArray[np.float32]
+    """(M, C, H, W) float32, shared by all splits."""
     rows: IntArray
+    """(N,) row of ``base`` for each position."""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -89,5 +88,5 @@ class Slices:
         return int(self.base.shape[2]), int(self.base.shape[3])
 
     def images(self, positions: IntArray | None = None) -> NDArray[np.float32]:
-        """(B, C, H, W) float32 copy of the given slices, of all when None."""
+        """Return a (B, C, H, W) float32 copy of the given slices, or of all slices when None."""
         return self.base[self.rows if positions is None else self.rows[positions]]

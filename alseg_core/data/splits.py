@@ -1,4 +1,4 @@
-"""Which cases train, validate and test; a patient is never in two parts."""
+"""Splits into training, validation and test cases; a patient is never in two parts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from alseg_core.registry import Registry, component
 from alseg_core.seeding import stream
 
 PARTS = ("train", "val", "test")
+"""Names of the parts of a split."""
 
 NAMED = 30
-"""Patients that a message names; of more it shows the ends."""
+"""Most patients that a message names in full; of longer lists it shows the ends."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Split:
 
 
 class Case(Protocol):
-    """What a split looks at; a case that was found and one that was prepared have it alike."""
+    """The facts that a split uses; both cases on disk and prepared cases have them."""
 
     @property
     def case(self) -> str:
@@ -50,12 +51,12 @@ class Splitter(Protocol):
     """Divides a dataset by patient."""
 
     def assign(self, cases: Sequence[Case]) -> Split:
-        """Split of the cases. Raises SplitError when the data cannot be divided this way."""
+        """Return the split of the cases. Raises SplitError when the data cannot be divided this way."""
         ...
 
 
 def expand(entries: Any) -> Any:
-    """Patient ids of entries such as "patient001..patient080": an inclusive range with its zero padding."""
+    """Expand entries such as "patient001..patient080", an inclusive range with zero padding, to patient ids."""
     if not isinstance(entries, (list, tuple)):
         raise ValueError("expected a list of patient ids or ranges")
     out: list[str] = []
@@ -75,14 +76,14 @@ Patients = Annotated[tuple[str, ...], BeforeValidator(expand), Field(min_length=
 
 @component
 class ByPatient:
-    """The listed patients in each part; "patient001..patient080" is an inclusive range.
-
-    Patients that are not listed are unused.
-    """
+    """A split that lists the patients of each part; patients that are not listed are unused."""
 
     train: Patients
+    """Training patients, as ids or inclusive ranges such as patient001..patient080."""
     val: Patients
+    """Validation patients."""
     test: Patients
+    """Test patients."""
 
     @model_validator(mode="after")
     def _disjoint(self) -> Self:
@@ -93,36 +94,40 @@ class ByPatient:
         return self
 
     def assign(self, cases: Sequence[Case]) -> Split:
-        """Split of the cases; a SplitError names the listed patients that the data lack."""
+        """Return the split of the cases. Raises SplitError naming the listed patients that the data lack."""
         present = {case.patient for case in cases}
         parts = {part: getattr(self, part) for part in PARTS}
         missing = {part: [p for p in ids if p not in present] for part, ids in parts.items()}
-        lacking = [
+        problems = [
             f"{part} lacks {len(ids)} of {len(parts[part])} patients ({_some(ids)})"
             for part, ids in missing.items()
             if ids
         ]
-        if lacking:
+        if problems:
             raise SplitError(
                 f"the data hold {len(present)} patients ({_some(sorted(present))}), not all that this split lists: "
-                f"{'; '.join(lacking)}. Is a folder of the dataset missing, such as the one with the test patients?"
+                f"{'; '.join(problems)}. Is a folder of the dataset missing, such as the one with the test patients?"
             )
         return _divide(cases, {patient: part for part, ids in parts.items() for patient in ids})
 
 
 @component
 class Stratified:
-    """Whole patients drawn at random, with the same shares of every stratum in each part.
+    """A random split by patient, with the same shares of every stratum in each part.
 
-    by: attribute whose values are the strata; null: all patients are one stratum, a plain random split. train, val,
-    test: shares, sum 1; within a stratum the numbers follow the largest remainder. seed: of the draw.
+    The shares add up to 1; within a stratum the numbers of patients follow the largest remainder.
     """
 
     by: str | None = "pathology"
+    """Attribute whose values are the strata; null = a plain random split."""
     train: Annotated[float, Field(gt=0, lt=1)] = 0.65
+    """Share of training patients."""
     val: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of validation patients."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """Share of test patients."""
     seed: int = 0
+    """Seed of the draw."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -131,7 +136,7 @@ class Stratified:
         return self
 
     def assign(self, cases: Sequence[Case]) -> Split:
-        """Split of the cases; SplitError for fewer than three patients or a patient without the attribute."""
+        """Return the split of the cases. Raises SplitError: fewer than 3 patients, or one without the attribute."""
         strata: dict[str, list[str]] = defaultdict(list)
         for patient, value in sorted(self._values(cases).items()):
             strata[value].append(patient)
@@ -147,7 +152,7 @@ class Stratified:
         return _divide(cases, {patient: part for part, patients in members.items() for patient in patients})
 
     def _values(self, cases: Sequence[Case]) -> dict[str, str]:
-        """Stratum of each patient, the empty one for all of them without an attribute to go by."""
+        """Return the stratum of each patient; without an attribute to stratify by, all are in one."""
         values: dict[str, set[str | None]] = defaultdict(set)
         for case in cases:
             values[case.patient].add("" if self.by is None else case.attributes.get(self.by))
@@ -167,7 +172,7 @@ SPLITS: Registry[Splitter] = Registry("split", {"patients": ByPatient, "stratifi
 
 
 def apportion(count: int, shares: Sequence[float]) -> list[int]:
-    """``count`` things in whole numbers by the largest remainder; ties go to the earlier share."""
+    """Divide ``count`` items by the largest remainder; ties go to the earlier share."""
     exact = np.asarray(shares) * count
     whole = np.floor(exact + 1e-9).astype(int)
     rest = np.argsort(-(exact - whole), kind="stable")[: count - int(whole.sum())]
@@ -176,7 +181,7 @@ def apportion(count: int, shares: Sequence[float]) -> list[int]:
 
 
 def _divide(cases: Sequence[Case], part_of: Mapping[str, str]) -> Split:
-    """Split by the part of each patient: a patient has one, so no patient is in two."""
+    """Return the split by the part of each patient: one per patient, so no patient is in two parts."""
     return Split(*(tuple(case.case for case in cases if part_of.get(case.patient) == part) for part in PARTS))
 
 

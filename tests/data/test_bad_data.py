@@ -137,7 +137,7 @@ def test_duplicate_case(root, fails, write_acdc):
     write_acdc(root, patients=[2], part="testing")
     message = fails(root)
     assert message.startswith("2 problems")
-    assert "case 'patient002_ED' is there twice" in message
+    assert "case 'patient002_ED' exists twice" in message
     assert "training/patient002" in message
     assert "testing/patient002" in message
 
@@ -180,7 +180,7 @@ class Faulty:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"cases": ["a", "b", "a"]}, "case 'a' is there twice"),
+        ({"cases": ["a", "b", "a"]}, "case 'a' exists twice"),
         ({"image": np.full((2, 9, 9), np.inf, np.float32)}, "image of case 'a'.*infinite"),
         ({"mask": np.full((2, 9, 9), 2, np.uint8)}, "mask of case 'a'.*unknown label value"),
         ({"mask": np.zeros((3, 9, 9), np.uint8)}, "mask of case 'a'.*differs"),

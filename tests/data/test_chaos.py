@@ -178,7 +178,7 @@ def test_all_that_the_names_tell_is_one_error(tmp_path):
     (tmp_path / "6").mkdir()
     message = fails(tmp_path)
     assert message.startswith("7 problems")
-    assert "case 'ct_01' is there twice" in message
+    assert "case 'ct_01' exists twice" in message
     assert f"{tmp_path / '1'}" in message
     assert f"{tmp_path / '01'}" in message
     assert f"{tmp_path / '2'}: 12 DICOM files and 11 masks" in message

@@ -185,7 +185,7 @@ def test_missing_pairs_and_duplicates_are_one_error(prepared_form, write_volume)
     assert f"{base}/train/labels/subject2_DE_scribble.nii.gz: file not found" in message
     assert f"{base}/val/labels/subject1_DE_manual.nii.gz: file not found" in message
     assert f"{base}/TestSet/images/subject5_DE.nii.gz: file not found" in message
-    assert re.search("case 'subject43' is there twice: .*train/images.* and .*TestSet/images", message)
+    assert re.search("case 'subject43' exists twice: .*train/images.* and .*TestSet/images", message)
 
 
 def test_scribbles_do_not_stand_in_for_test_masks(prepared_form):
@@ -203,7 +203,7 @@ def test_raw_missing_pairs_and_duplicates_are_one_error(raw_form, write_volume):
     assert "patient2_LGE_manual.nii.gz: not found below" in message
     assert f"{raw_form}/lge_images/patient2_LGE.nii.gz needs it" in message
     assert "patient7_LGE.nii.gz: not found below" in message
-    assert "case 'subject13' is there twice" in message
+    assert "case 'subject13' exists twice" in message
 
 
 def test_truncated(prepared_form):

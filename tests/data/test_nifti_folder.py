@@ -146,7 +146,7 @@ def test_all_files_that_do_not_pair_are_told_at_once(folder):
 def test_duplicate_case(folder):
     shutil.copy(folder / "images/p1_ED.nii.gz", folder / "images/p1_ED_0000.nii.gz")
     message = fails(folder)
-    assert "case 'p1_ED' is there twice" in message and "images/p1_ED_0000.nii.gz" in message
+    assert "case 'p1_ED' exists twice" in message and "images/p1_ED_0000.nii.gz" in message
 
 
 def test_all_faults_of_the_content_are_told_at_once(folder, edit, write_volume):
@@ -236,7 +236,7 @@ def test_all_faults_of_a_csv(folder):
     message = fails(folder, {**BARE, "csv": "who.csv"})
     assert message.startswith("6 problems")
     for words in (
-        "line 3: 'p1_ED' is there twice",
+        "line 3: 'p1_ED' exists twice",
         "line 4: there is no image 'p9_ED'",
         "line 5: the patient is empty",
         "line 6: more cells than columns",

@@ -127,7 +127,7 @@ def test_frames_that_are_there_twice(tmp_path, kind, count):
         count -= 1
     assert count == 0
     message = fails(tmp_path)
-    assert "of patient001, frame 12, is there twice" in message and "\n" not in message
+    assert "of patient001, frame 12, exists twice" in message and "\n" not in message
     assert f"{tmp_path}/ACDC/ACDC_training_{kind}/patient001_frame12" in message
     assert f"{tmp_path}/ACDC_training_{kind}/patient001_frame12" in message
 

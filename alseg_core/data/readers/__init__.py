@@ -1,4 +1,4 @@
-"""Datasets: one file a reader, an import and one line here."""
+"""Readers of datasets: each has a file of its own, and an import and a line here."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ UNMARKED = 4
 class Acdc:
     """ACDC cardiac cine MRI: RV, myocardium and LV at end-diastole and end-systole (Bernard et al., 2018).
 
-    The two frames come from Info.cfg: they are not frame 1 in every patient. Scribbles (Valvano et al., 2021) are read
-    where they lie beside the scans.
+    The two frames are read from Info.cfg: ED is not frame 1 in every patient. Scribbles (Valvano et al., 2021) are read
+    if they are beside the scans.
     """
 
     labels: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
@@ -43,7 +43,7 @@ class Acdc:
     )
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """Cases 'patientNNN_ED' and 'patientNNN_ES'; ``root`` holds database/, or training/ and testing/."""
+        """Find the cases 'patientNNN_ED' and 'patientNNN_ES'; ``root`` holds database/, or training/ and testing/."""
         folders = [] if root is None else _patient_folders(root)
         if not folders:
             where = "no folder was given" if root is None else f"no patient folder was found at {root}"
@@ -56,14 +56,14 @@ class Acdc:
             for ref in found:
                 if ref.case in refs:
                     first = refs[ref.case].files["image"]
-                    problems.append(f"case {ref.case!r} is there twice: {first} and {ref.files['image']}.")
+                    problems.append(f"case {ref.case!r} exists twice: {first} and {ref.files['image']}.")
                 refs[ref.case] = ref
         if problems:
             raise wrong(problems, f"the ACDC data at {root}", [refs[case] for case in sorted(refs)])
         return [refs[case] for case in sorted(refs)]
 
     def load(self, ref: CaseRef) -> Volume:
-        """Image, mask and, where there is one, the scribble of a case."""
+        """Load image, mask and, if there is one, the scribble of a case."""
         parts = read_parts(
             ref,
             {
@@ -92,7 +92,7 @@ def _patient_folders(root: Path) -> list[Path]:
 
 
 def _patient(folder: Path) -> tuple[list[CaseRef], list[str]]:
-    """Cases of one patient folder, and what is wrong with it."""
+    """Return the cases of one patient folder, and its problems."""
     info_file = folder / "Info.cfg"
     if not info_file.is_file():
         return [], [f"{info_file}: file not found; it says which frames are ED and ES."]

@@ -1,4 +1,4 @@
-"""CHAOS: abdominal CT with the liver, a DICOM series and a folder of 1-bit pictures a patient."""
+"""CHAOS: abdominal CT with the liver; a DICOM series and a folder of 1-bit pictures per patient."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from alseg_core.registry import component
 from alseg_core.vocabulary import LabelArray, Volume
 
 GAP = 1.5
-"""A step along z from this many median steps on means that a slice is missing."""
+"""A step along z of at least this many median steps means that a slice is missing."""
 
 
 @component
 class Chaos:
     """CHAOS abdominal CT: the liver in 20 healthy donors (Kavur et al., 2021).
 
-    The n-th mask belongs to the n-th DICOM file by name, so no number may be left out among the masks. z usually
-    descends with the names: volumes are returned with z ascending, image and mask alike. Intensities are Hounsfield
-    units. The distance of slices is the median step of their positions, which is not the slice thickness.
+    The n-th mask belongs to the n-th DICOM file by name, so the masks must be numbered without gaps. z usually descends
+    with the names; images and masks are returned with z ascending. Intensities are Hounsfield units. The distance of
+    slices is the median step of their positions, which is not the slice thickness.
     """
 
     labels: ClassVar[tuple[int, ...]] = (0, 1)
@@ -46,7 +46,7 @@ class Chaos:
     )
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """Cases 'ct_01', 'ct_02', ...; ``root`` is the folder of the patients or one of the folders above it."""
+        """Find the cases 'ct_01', 'ct_02', ...; ``root`` is the folder of the patients or one of those above it."""
         folders = [] if root is None else _patient_folders(root)
         if not folders:
             where = "no folder was given" if root is None else f"no patient folder was found at {root}"
@@ -57,7 +57,7 @@ class Chaos:
         for folder in folders:
             case = f"ct_{int(folder.name):02d}"
             if case in first:
-                problems.append(f"case {case!r} is there twice: {first[case]} and {folder}.")
+                problems.append(f"case {case!r} exists twice: {first[case]} and {folder}.")
             first.setdefault(case, folder)
             images, masks = files_of(folder / "DICOM_anon", ".dcm"), files_of(folder / "Ground", ".png")
             faults = _faults(folder, images, masks)
@@ -70,7 +70,7 @@ class Chaos:
         return refs
 
     def load(self, ref: CaseRef) -> Volume:
-        """Image in Hounsfield units and liver mask, z ascending."""
+        """Load the image in Hounsfield units and the liver mask, with z ascending."""
         paths, pictures = slices_of(ref, "image"), slices_of(ref, "mask")
         slices, problems = read_each(paths, read_slice)
         masks, unreadable = read_each(pictures, read_one_object)
@@ -85,7 +85,7 @@ class Chaos:
 
 
 def _patient_folders(root: Path) -> list[Path]:
-    """Folders with a number for a name, beside at least one that holds a case."""
+    """Return the folders named by numbers, where at least one of them holds a case."""
     folders: list[Path] = []
     for above in ("", "CHAOS_Train_Sets", "Train_Sets", "CHAOS_Train_Sets/Train_Sets"):
         for base in (root / above, root / above / "CT"):
@@ -97,7 +97,7 @@ def _patient_folders(root: Path) -> list[Path]:
 
 
 def _faults(folder: Path, images: Sequence[Path], masks: Sequence[Path]) -> list[str]:
-    """What the file names of a patient tell."""
+    """Return the problems that the file names of a patient show."""
     parts = ((folder / "DICOM_anon", images, ".dcm"), (folder / "Ground", masks, ".png"))
     missing = [
         f"{part}: {f'no {suffix} file in it' if part.is_dir() else 'folder not found'}."
@@ -112,9 +112,10 @@ def _faults(folder: Path, images: Sequence[Path], masks: Sequence[Path]) -> list
 
 
 def _gaps(masks: Sequence[Path]) -> list[str]:
-    """Where the numbers of the masks, the last ones in their names, are not consecutive.
+    """Return the places where the numbers of the masks, the last ones in their names, are not consecutive.
 
-    As many masks as slices do not make pairs: with one of each lost, those in between belong to other slices.
+    Equal counts of masks and slices do not prove that they pair: if one of each is missing, the masks in between belong
+    to other slices.
     """
     found = [re.findall(r"\d+", path.stem) for path in masks]
     problems = [f"{path}: no number in its name." for path, held in zip(masks, found, strict=True) if not held]
@@ -132,7 +133,7 @@ def _gaps(masks: Sequence[Path]) -> list[str]:
 def _misfits(
     paths: Sequence[Path], slices: Sequence[DicomSlice], pictures: Sequence[Path], masks: Sequence[LabelArray]
 ) -> list[str]:
-    """Files that do not belong together."""
+    """Return the files that do not belong together."""
     first, problems = slices[0], []
     for path, entry, picture, mask in zip(paths, slices, pictures, masks, strict=True):
         for what, ours, theirs in (
@@ -144,7 +145,7 @@ def _misfits(
         if mask.shape != entry.pixels.shape:
             problems.append(f"{picture}: shape {mask.shape} differs from {entry.pixels.shape} of {path}.")
     series = Counter(entry.series for entry in slices)
-    # an anonymiser may give every file a series of its own; a few for many slices are different scans
+    # an anonymiser may give every file its own series; a few series for many slices are different scans
     if 1 < len(series) < len(slices):
         most = series.most_common(1)[0][0]
         odd = next(path for path, entry in zip(paths, slices, strict=True) if entry.series != most)
@@ -153,10 +154,10 @@ def _misfits(
 
 
 def _wrong_heights(paths: Sequence[Path], slices: Sequence[DicomSlice]) -> list[str]:
-    """What is wrong with the positions of the slices: repeated, not in the order of the names, with a gap."""
+    """Return the problems of slice positions: repeated, not in the order of the names, or with a gap."""
     folder = paths[0].parent
     if len(paths) == 1:
-        return [f"{folder}: a volume needs two slices or more, their positions tell its spacing."]
+        return [f"{folder}: a volume needs two slices or more, since their positions give its spacing."]
     first: dict[float, Path] = {}
     repeated = []
     for path, entry in zip(paths, slices, strict=True):

@@ -20,9 +20,9 @@ from alseg_core.vocabulary import LabelArray, Volume
 class Davis:
     """DAVIS 2016 videos: the foreground object, with a sequence as volume and patient and frames as slices.
 
-    Sequences are those of the official 2016 lists, with attribute "official" = train or val; all that there are where
-    there is no list. Images are (D, H, W, 3); whatever is above 0 in a mask is foreground, so that masks with object
-    numbers (2017) serve too.
+    Sequences are those of the official 2016 lists, with attribute "official" = train or val, or all of them without a
+    list. Images are (D, H, W, 3). Values above 0 in a mask are foreground, so that masks with object numbers (2017) can
+    be read too.
     """
 
     labels: ClassVar[tuple[int, ...]] = (0, 1)
@@ -39,7 +39,7 @@ class Davis:
     )
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """One case a sequence, named after it; ``root`` is the folder DAVIS or the one above it."""
+        """Find one case per sequence, named after it; ``root`` is the folder DAVIS or the one above it."""
         base = next((b for b in _bases(root) if (b / "JPEGImages/480p").is_dir()), None)
         official = {} if base is None else _official(base)
         found = [] if base is None else sorted(path.name for path in _folders(base / "JPEGImages/480p"))
@@ -64,7 +64,7 @@ class Davis:
         return refs
 
     def load(self, ref: CaseRef) -> Volume:
-        """Frames in their order with their masks; a pixel and a frame count as 1 mm."""
+        """Load the frames in order with their masks; pixels and frames count as 1 mm."""
         paths, pictures = slices_of(ref, "image"), slices_of(ref, "mask")
         frames, problems = read_each(paths, read_colour)
         masks, unreadable = read_each(pictures, read_foreground)
@@ -85,7 +85,7 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _official(base: Path) -> dict[str, list[str]]:
-    """Sequence -> the 2016 lists ("train", "val") it is in; empty where there is no list."""
+    """Return sequence -> the 2016 lists ("train", "val") that name it; empty without a list."""
     for folder in (base / "ImageSets/2016", base / "ImageSets/480p"):
         parts: dict[str, list[str]] = {}
         for part in ("train", "val"):
@@ -101,7 +101,7 @@ def _official(base: Path) -> dict[str, list[str]]:
 
 
 def _faults(base: Path, name: str, frames: Sequence[Path], masks: Sequence[Path]) -> list[str]:
-    """What the file names of a sequence tell."""
+    """Return the problems that the file names of a sequence show."""
     if not frames:
         return [f"{base / 'JPEGImages/480p' / name}: no frame of sequence {name!r} found (NNNNN.jpg)."]
     stems, drawn = {path.stem for path in frames}, {path.stem for path in masks}
@@ -117,7 +117,7 @@ def _faults(base: Path, name: str, frames: Sequence[Path], masks: Sequence[Path]
 def _misfits(
     paths: Sequence[Path], frames: Sequence[np.ndarray], pictures: Sequence[Path], masks: Sequence[LabelArray]
 ) -> list[str]:
-    """Files whose size is not that of the first frame."""
+    """Return the files whose size differs from the first frame's."""
     shape = frames[0].shape[:2]
     shapes = [*zip(paths, (frame.shape[:2] for frame in frames), strict=True)]
     shapes += zip(pictures, (mask.shape for mask in masks), strict=True)

@@ -1,4 +1,4 @@
-"""MS-CMR: late-enhancement cardiac MRI, in the CycleMix form or in the official raw form."""
+"""MS-CMR: late-enhancement cardiac MRI, as prepared by CycleMix or in the official raw form."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ RAW = {0: 0, 600: 1, 200: 2, 500: 3}
 class Mscmr:
     """MS-CMR late-enhancement cardiac MRI: RV, myocardium and LV (Zhuang, 2019).
 
-    Which form the folder has is seen from its files. In the CycleMix form the training subjects have scribbles and no
-    masks. Spacing comes from the image alone: a label file may carry a wrong one on the right grid.
+    The form of the folder is recognised by its files. In the CycleMix form the training subjects have scribbles and no
+    masks. Spacing is read from the image only: a label file may have a wrong spacing on the right grid.
     """
 
     labels: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
@@ -50,7 +50,7 @@ class Mscmr:
     )
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """Cases 'subjectN' in both forms; ``root`` holds MSCMR_dataset/, or train/, val/ and TestSet/, or raw files."""
+        """Find the cases 'subjectN'; ``root`` holds MSCMR_dataset/, or train/, val/ and TestSet/, or raw files."""
         refs: list[CaseRef] = []
         problems: list[str] = []
         if root is not None:
@@ -68,7 +68,7 @@ class Mscmr:
         return refs
 
     def load(self, ref: CaseRef) -> Volume:
-        """Image with the mask, the scribble or both."""
+        """Load the image with the mask, the scribble or both."""
         parts = read_parts(
             ref,
             {
@@ -91,7 +91,7 @@ class Mscmr:
 
 
 def _prepared_form(parts: list[Path]) -> tuple[list[CaseRef], list[str]]:
-    """Cases of the folders train, val and TestSet, and what is wrong with them."""
+    """Return the cases of the folders train, val and TestSet, and their problems."""
     refs: dict[str, CaseRef] = {}
     problems: list[str] = []
     for part in parts:
@@ -109,7 +109,7 @@ def _prepared_form(parts: list[Path]) -> tuple[list[CaseRef], list[str]]:
                 ending = "scribble" if part.name == "train" else "manual"
                 problems.append(f"{part / 'labels' / name}_DE_{ending}.nii.gz: file not found; its image is there.")
             elif name in refs:
-                problems.append(f"case {name!r} is there twice: {refs[name].files['image']} and {files['image']}.")
+                problems.append(f"case {name!r} exists twice: {refs[name].files['image']} and {files['image']}.")
             else:
                 known = {kind: path for kind, path in files.items() if kind in ("image", "mask", "scribble")}
                 refs[name] = CaseRef(name, name, "LGE", known)
@@ -117,7 +117,7 @@ def _prepared_form(parts: list[Path]) -> tuple[list[CaseRef], list[str]]:
 
 
 def _raw_form(root: Path) -> tuple[list[CaseRef], list[str]]:
-    """Cases of the official files wherever they lie, and what is wrong with them."""
+    """Return the cases of the official files anywhere below ``root``, and their problems."""
     patients: dict[int, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(root.rglob("patient*_LGE*.nii.gz")):
         if found := re.fullmatch(r"patient(\d+)_LGE(_manual)?\.nii\.gz", path.name):
@@ -131,7 +131,7 @@ def _raw_form(root: Path) -> tuple[list[CaseRef], list[str]]:
                 name = f"patient{number}_LGE{ending}.nii.gz"
                 problems.append(f"{name}: not found below {root}; {found_files[other][0]} needs it.")
             elif len(paths) > 1:
-                problems.append(f"case 'subject{number}' is there twice: {paths[0]} and {paths[1]}.")
+                problems.append(f"case 'subject{number}' exists twice: {paths[0]} and {paths[1]}.")
         files = {part: paths[0] for part, paths in found_files.items() if paths}
         if len(files) == 2:
             refs.append(CaseRef(f"subject{number}", f"subject{number}", "LGE", files))
@@ -139,7 +139,7 @@ def _raw_form(root: Path) -> tuple[list[CaseRef], list[str]]:
 
 
 def _raw_labels(path: Path) -> tuple[LabelArray, Spacing]:
-    """Class numbers 0..3 of an official label file; its values do not fit into eight bits."""
+    """Read the class numbers 0..3 of an official label file, whose values do not fit into 8 bits."""
     stored, spacing = read_image(path)
     unknown = sorted(set(np.unique(stored).tolist()) - set(RAW))
     if unknown:

@@ -1,4 +1,4 @@
-"""A user's own scans: folders of NIfTI files, described by fields and read without code."""
+"""The user's own scans: folders of NIfTI files, described by the fields of the reader."""
 
 from __future__ import annotations
 
@@ -28,21 +28,15 @@ Value = Annotated[int, Field(ge=-(2**24), le=2**24)]  # whole numbers that float
 
 @component
 class NiftiFolder:
-    """Your own data: a folder of NIfTI images, one of labels, and one of scribbles where there are any.
+    """Your own data: a folder of NIfTI images, with a folder of labels, of scribbles or of both.
 
-    Labels and scribbles have the name of their image, or that name without nnU-Net's channel ``_0000``. Every image has
-    a label or a scribble once there is a folder of them. A label belongs to the voxel of the image with the same index:
-    the spacing of both headers must agree to 1 %, except that a label file of spacing exactly 1, 1, 1 counts as written
-    without one; and their axes must point the same way, except where the affine of the label file is the identity.
+    Labels and scribbles have the name of their image, or that name without nnU-Net's channel ``_0000``. If there is a
+    folder of labels or scribbles, every image must have one. A label belongs to the voxel of the image with the same
+    index: the spacing of both headers must agree to 1 %, except that a label file with spacing exactly 1, 1, 1 counts
+    as having none; and their axes must point the same way, unless the affine of the label file is the identity.
 
-    labels: class numbers 0..K-1, 0 = background. values: stored label value of each class, in that order; None: the
-    class numbers themselves. unmarked: value of unmarked pixels in the scribbles. pattern: regular expression for the
-    whole name without its suffix; its group ``patient`` says the patient, ``group`` the phase or modality, and further
-    named groups become attributes to stratify by. csv: table, relative to the data folder, with the columns ``file``,
-    ``patient``, perhaps ``group``, and further ones as attributes; in place of the pattern. Without both, every scan is
-    a patient of its own, which is refused where names look like several scans of one: they would fall into different
-    parts of a split. trust_grid: labels
-    and scribbles are taken voxel by voxel whatever their headers say of spacing and axes.
+    Without a pattern and a csv, every scan is a patient of its own. This is refused where names look like several scans
+    of one patient, which would end up in different parts of a split.
     """
 
     paper: ClassVar[str] = "none: the user's own data"
@@ -56,11 +50,17 @@ class NiftiFolder:
     )
 
     labels: Annotated[tuple[int, ...], Field(min_length=2, max_length=IGNORE)] = (0, 1)
+    """Class numbers 0..K-1, 0 = background."""
     values: tuple[Value, ...] | None = None
+    """Stored label value of each class, in the order of labels; null = the class numbers themselves."""
     unmarked: Value = IGNORE
+    """Value of unmarked pixels in the scribbles; not the value of a class."""
     pattern: str | None = None
+    """Regular expression for file names without suffix; its groups give patient, group (a phase) and attributes."""
     csv: str | None = None
+    """Table in the data folder with the columns file, patient, perhaps group, and attributes; in place of a pattern."""
     trust_grid: bool = False
+    """Take labels and scribbles voxel by voxel, whatever their headers say about spacing and axes."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -88,7 +88,7 @@ class NiftiFolder:
         return self.labels if self.values is None else self.values
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """One case an image, with the name of its file; ``root`` holds images/."""
+        """Find one case per image, with the name of its file; ``root`` holds images/."""
         if root is None or not (root / "images").is_dir():
             where = "no folder was given" if root is None else f"no folder images/ was found at {root}"
             raise DataError(f"nifti_folder: {where}. Expected layout:\n{self.layout}")
@@ -108,17 +108,17 @@ class NiftiFolder:
         for image, path in images.items():
             case = names[image]
             files = {"image": path, **{part: found[case] for part, found in parts.items() if case in found}}
-            told = facts.get(image, _Facts(""))
-            refs.append(CaseRef(case, told.patient or case, told.group, files, told.attributes))
+            own = facts.get(image, _Facts(""))
+            refs.append(CaseRef(case, own.patient or case, own.group, files, own.attributes))
         for case, files_of in _repeated({image: names[image] for image in images}).items():
-            problems.append(f"case {case!r} is there twice: {' and '.join(str(images[image]) for image in files_of)}.")
+            problems.append(f"case {case!r} exists twice: {' and '.join(str(images[image]) for image in files_of)}.")
         refs.sort(key=lambda ref: ref.case)
         if problems:
             raise wrong(problems, f"the data at {root}", refs)
         return refs
 
     def load(self, ref: CaseRef) -> Volume:
-        """Image and what there is of mask and scribble; the spacing is that of the image."""
+        """Load the image with its mask, its scribble, or both; the spacing is the image's."""
         known = dict(zip(self._values, self.labels, strict=True))
         parts = read_parts(
             ref,
@@ -142,7 +142,7 @@ class NiftiFolder:
         return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
 
     def _facts(self, root: Path, images: dict[str, Path], problems: list[str]) -> dict[str, _Facts]:
-        """Patient, group and attributes of each image by its name."""
+        """Return patient, group and attributes of each image by its name."""
         if self.csv is not None:
             return _table(root / self.csv, images, problems)
         if self.pattern is None:
@@ -166,7 +166,7 @@ class _Facts:
 
 
 def _files(folder: Path, problems: list[str]) -> dict[str, Path]:
-    """Name without suffix -> path of the NIfTI files in a folder; nothing where the folder is not there."""
+    """Return name without suffix -> path of the NIfTI files in a folder; empty if the folder does not exist."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
@@ -180,7 +180,7 @@ def _files(folder: Path, problems: list[str]) -> dict[str, Path]:
 
 
 def _name(image: str, others: Iterable[Collection[str]]) -> str:
-    """Name of an image's case: its own, or without nnU-Net's channel where the labels have that name."""
+    """Return the name of an image's case: its own, or the name without nnU-Net's channel if its labels have that."""
     base = image.removesuffix("_0000")
     found = [name for names in others for name in (image, base) if name in names]
     return image if image in found or not found else base
@@ -190,12 +190,12 @@ def _check_pairs(
     images: dict[str, Path], parts: dict[str, dict[str, Path]], names: dict[str, str], root: Path, problems: list[str]
 ) -> None:
     folders = {"mask": root / "labels", "scribble": root / "scribbles"}
-    there = [part for part, folder in folders.items() if folder.is_dir()]
+    labelled = [part for part, folder in folders.items() if folder.is_dir()]
     for image, path in images.items():
-        if there and not any(names[image] in parts[part] for part in there):
-            told = " or ".join(f"{folders[part].name}/{names[image]}.nii.gz" for part in there)
-            problems.append(f"{path}: there is no {told} to go with it.")
-    for part in there:
+        if labelled and not any(names[image] in parts[part] for part in labelled):
+            wanted = " or ".join(f"{folders[part].name}/{names[image]}.nii.gz" for part in labelled)
+            problems.append(f"{path}: there is no {wanted} to go with it.")
+    for part in labelled:
         problems.extend(
             f"{parts[part][name]}: there is no images/{name}.nii.gz to go with it."
             for name in sorted(set(parts[part]) - set(names.values()))
@@ -203,7 +203,7 @@ def _check_pairs(
 
 
 def _repeated(names: dict[str, str]) -> dict[str, list[str]]:
-    """Values that several keys have, with those keys."""
+    """Return the values that several keys have, with those keys."""
     keys = defaultdict(list)
     for key, name in names.items():
         keys[name].append(key)
@@ -211,17 +211,17 @@ def _repeated(names: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _table(path: Path, images: dict[str, Path], problems: list[str]) -> dict[str, _Facts]:
-    """What the rows of a CSV file say of the images."""
+    """Read the facts about the images from the rows of a CSV file."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"{path}: the csv cannot be read ({getattr(error, 'strerror', None) or error}).")
         return {}
     rows = csv.DictReader(lines)
-    lacking = {"file", "patient"} - set(rows.fieldnames or ())
-    if lacking:
+    missing = {"file", "patient"} - set(rows.fieldnames or ())
+    if missing:
         problems.append(
-            f"{path}: no column {', '.join(sorted(lacking))}; it has {', '.join(rows.fieldnames or ()) or 'none'}. "
+            f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(rows.fieldnames or ()) or 'none'}. "
             "Expected: file, patient, perhaps group, and attributes."
         )
         return {}
@@ -236,7 +236,7 @@ def _table(path: Path, images: dict[str, Path], problems: list[str]) -> dict[str
         elif name not in images:
             problems.append(f"{where}: there is no image {file!r} in {path.parent / 'images'}.")
         elif name in facts:
-            problems.append(f"{where}: {file!r} is there twice.")
+            problems.append(f"{where}: {file!r} exists twice.")
         else:
             facts[name] = _Facts(patient, named.pop("group", ""), {key: v for key, v in named.items() if v})
             continue
@@ -246,7 +246,7 @@ def _table(path: Path, images: dict[str, Path], problems: list[str]) -> dict[str
 
 
 def _other_grid(path: Path, own: Spacing, image: Path, spacing: Spacing) -> list[str]:
-    """How the grid of a label file, by its header, differs from that of the image."""
+    """Return how the grid in the header of a label file differs from the image's."""
     rule = "images and labels must lie on one grid (the reader's field trust_grid: true takes them voxel by voxel)."
     if own != (1, 1, 1) and not np.allclose(own, spacing, rtol=TOLERANCE, atol=0):
         return [f"{path}: spacing {_mm(own)} (z, y, x) differs from {_mm(spacing)} of {image}; {rule}"]
@@ -257,16 +257,16 @@ def _other_grid(path: Path, own: Spacing, image: Path, spacing: Spacing) -> list
 
 
 def _labels(path: Path, known: dict[int, int]) -> tuple[LabelArray, Spacing]:
-    """Class numbers (D, H, W) uint8 of stored values, which ``known`` maps to them, and the spacing of the file."""
+    """Read class numbers (D, H, W) uint8 and the spacing of a file. known: stored value -> class number."""
     stored, spacing = read_image(path)
     values = np.unique(stored)
     unknown = values[~np.isin(values, list(known))]
     if len(unknown):
-        told = ", ".join(f"{value:g}" for value in unknown[:5])
-        told += f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        found = ", ".join(f"{value:g}" for value in unknown[:5])
+        found += f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise DataError(
-            f"{path}: unknown label value {told}; known: {', '.join(map(str, sorted(known)))}. "
-            "The reader's fields labels, values and unmarked say which there are."
+            f"{path}: unknown label value {found}; known: {', '.join(map(str, sorted(known)))}. "
+            "Set them with the reader's fields labels, values and unmarked."
         )
     codes = np.array([known[int(value)] for value in values], np.uint8)
     return codes[np.searchsorted(values, stored)], spacing
@@ -277,7 +277,7 @@ def _mm(spacing: Spacing) -> str:
 
 
 def _check_one_scan_each(names: Iterable[str], problems: list[str]) -> None:
-    """Names with one numbered beginning, such as p04_ed and p04_es, are hardly scans of different patients."""
+    """Add a problem when names share a numbered beginning, such as p04_ed and p04_es: they look like one patient."""
     scans: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names):
         beginning = re.split(r"[_.-]", name, maxsplit=1)[0]
@@ -286,7 +286,7 @@ def _check_one_scan_each(names: Iterable[str], problems: list[str]) -> None:
     several = [found for found in scans.values() if len(found) > 1]
     if several:
         problems.append(
-            f"{' and '.join(several[0][:2])} look like scans of one patient, and nothing says what a patient is. Give "
-            r"the reader a pattern, such as '(?P<patient>[^_]+)_(?P<group>.+)', or a csv; '(?P<patient>.+)' makes "
-            "every scan a patient."
+            f"{' and '.join(several[0][:2])} look like scans of one patient, and neither pattern nor csv names the "
+            r"patients. Give the reader a pattern, such as '(?P<patient>[^_]+)_(?P<group>.+)', or a csv; "
+            r"'(?P<patient>.+)' makes every scan a patient."
         )

@@ -1,4 +1,4 @@
-"""Generated patients, so that everything runs without data."""
+"""Generated patients, with which everything runs without data."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ class Phantom:
     """Generated 3D patients with a cavity in a wall and a rare nodule beside it, at two phases each.
 
     Anatomy differs between patients and changes slowly along z; the ends of each volume hold no foreground; spacing,
-    slice count, gain, offset, bias field and noise differ between scans; other structures look alike. There are no
-    scribbles: they are simulated from the masks. patients: number of patients. seed: of the anatomy and the scanner.
-    size: largest side of a native slice in pixels; the smallest is three quarters of it.
+    slice count, gain, offset, bias field and noise differ between scans; other structures look similar. Scribbles are
+    simulated from the masks.
     """
 
     labels: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
@@ -36,11 +35,14 @@ class Phantom:
     layout: ClassVar[str] = "no files"
 
     patients: Annotated[int, Field(ge=3)] = 24
+    """Number of patients."""
     seed: int = 0
+    """Seed of the anatomy and the scanner."""
     size: Annotated[int, Field(ge=48)] = 128
+    """Largest side of a native slice in pixels; the smallest is three quarters of it."""
 
     def scan(self, root: Path | None = None) -> list[CaseRef]:
-        """Cases 'phantomNNN_ED' and 'phantomNNN_ES'; ``root`` plays no part."""
+        """Return the cases 'phantomNNN_ED' and 'phantomNNN_ES'; ``root`` is ignored."""
         ids = [f"phantom{i + 1:03d}" for i in range(self.patients)]
         return [
             CaseRef(f"{patient}_{phase}", patient, phase, {}, {"pathology": PATHOLOGIES[i % len(PATHOLOGIES)]})
@@ -49,7 +51,7 @@ class Phantom:
         ]
 
     def load(self, ref: CaseRef) -> Volume:
-        """Image, mask and spacing of a generated case; the same for the same fields and case."""
+        """Generate image, mask and spacing of a case; they depend only on the case and the fields."""
         anatomy = _Anatomy.draw(stream(self.seed, "phantom", ref.patient), ref.attributes["pathology"], self.size)
         tissue, mask = anatomy.render(contraction=0.0 if ref.group == "ED" else 1.0)
         image = _scan(tissue, stream(self.seed, "phantom", ref.patient, ref.group))
@@ -127,7 +129,7 @@ class _Anatomy:
         )
 
     def render(self, contraction: float) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Noise-free tissue intensities (D, h, w) float32 and the mask (D, h, w) uint8; contraction 0 ED, 1 ES."""
+        """Return noise-free intensities (D, h, w) float32 and the mask (D, h, w) uint8; contraction: 0 ED, 1 ES."""
         depth, height, width = self.shape
         rows = (np.arange(height) - (height - 1) / 2)[None, :, None] * self.spacing_mm[1]
         columns = (np.arange(width) - (width - 1) / 2)[None, None, :] * self.spacing_mm[2]
@@ -159,7 +161,7 @@ class _Anatomy:
         bulge = size * np.sqrt(np.clip(1 - ((at - level) / 0.16) ** 2, 0, 1))
         beside = np.hypot(y - reach * np.sin(angle), x - reach * np.cos(angle)) < bulge
 
-        # heights outside the organ are NaN, and comparisons with NaN are false: those slices stay empty
+        # heights outside the organ are NaN, and comparisons with NaN are false, so those slices stay empty
         mask = np.zeros(self.shape, np.uint8)
         layers = ((3, beside, nodule), (2, far < wall_radius, wall), (1, far < cavity_radius, cavity))
         for label, inside, value in layers:
@@ -169,7 +171,7 @@ class _Anatomy:
 
 
 def _scan(tissue: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """What a scanner makes of the tissue: blur, bias field, noise, gain and offset of this scan."""
+    """Simulate a scan of the tissue: blur, bias field, noise, gain and offset."""
     depth, height, width = tissue.shape
     image = ndimage.gaussian_filter(tissue, (0, 0.7, 0.7))
     y, x, z = (np.linspace(-1, 1, n, dtype=np.float32) for n in (height, width, depth))

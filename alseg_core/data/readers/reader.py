@@ -1,4 +1,4 @@
-"""What a reader is: it finds the cases of one dataset on disk and loads them one at a time."""
+"""Protocol of readers: they find the cases of a dataset on disk and load them one at a time."""
 
 from __future__ import annotations
 
@@ -16,57 +16,58 @@ Part = tuple[NDArray[Any], tuple[float, float, float]]
 """Voxels (D, H, W) and their spacing (z, y, x) in mm."""
 
 SHOWN = 20
-"""Problems that one message lists before it only counts the rest."""
+"""Most problems that one message lists; it counts the rest."""
 
 
 @dataclass(frozen=True)
 class CaseRef:
-    """One scan that was found and not yet loaded.
-
-    case: unique id. patient: id of the person. group: phase or modality. files: path of each part ("image", "mask",
-    "scribble") that exists; empty for generated data. attributes: further facts, such as the pathology.
-    """
+    """One scan that was found but not yet loaded."""
 
     case: str
+    """Unique id of the scan."""
     patient: str
+    """Id of the person."""
     group: str = ""
+    """Phase or modality."""
     files: dict[str, Path] = field(default_factory=dict)
+    """Part ("image", "mask", "scribble") -> path, for the parts that exist; empty for generated data."""
     attributes: dict[str, str] = field(default_factory=dict)
+    """Further facts to stratify splits by, such as the pathology."""
 
 
 class Reader(Protocol):
-    """Finds and loads the scans of one dataset.
-
-    labels: class numbers a mask may hold, 0..K-1: a constant of the class, or a field where only the user knows them.
-    paper: what to cite. licence: terms of the data. source: where to get it. layout: expected folders and files.
-    """
+    """Finds and loads the scans of one dataset."""
 
     paper: ClassVar[str]
+    """What to cite."""
     licence: ClassVar[str]
+    """Terms of the data."""
     source: ClassVar[str]
+    """Where to get the data."""
     layout: ClassVar[str]
+    """Expected folders and files."""
 
     @property
     def labels(self) -> tuple[int, ...]:
-        """Class numbers a mask may hold."""
+        """Class numbers 0..K-1 that a mask may hold: a constant of the class, or a field that the user sets."""
         ...
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """Cases below ``root``, sorted by id, without reading voxels.
+        """Return the cases below ``root``, sorted by id, without reading voxels.
 
-        One :class:`DataProblems` lists everything that is wrong, and holds the cases that can be read nevertheless.
+        Raises one :class:`DataProblems` that lists every problem and holds the cases that can be read nevertheless.
         """
         ...
 
     def load(self, ref: CaseRef) -> Volume:
-        """The scan in its native geometry. Raises DataError naming the file, or all files that are wrong."""
+        """Load a scan in its native geometry. Raises DataError naming every file with a problem."""
         ...
 
 
 class DataProblems(DataError):
-    """Several things that are wrong at once.
+    """Several problems at once.
 
-    problems: all of them, also where the message only counts the last ones. usable: cases that they do not concern.
+    problems: all of them, whereas the message counts the ones beyond :data:`SHOWN`. usable: cases without a problem.
     """
 
     def __init__(self, message: str, problems: Sequence[str] = (), usable: Sequence[CaseRef] = ()) -> None:
@@ -75,19 +76,19 @@ class DataProblems(DataError):
 
 
 def wrong(problems: Sequence[str], where: str, usable: Sequence[CaseRef] = ()) -> DataProblems:
-    """The error to raise for all problems found in ``where``."""
+    """Return the error to raise for all problems found in ``where``."""
     return DataProblems(complaint(problems, where), problems, usable)
 
 
 def problems_of(error: DataError) -> list[str]:
-    """What is wrong, one entry a problem."""
+    """Return the problems of an error, one entry each."""
     return list(error.problems) if isinstance(error, DataProblems) else [str(error)]
 
 
 def read_parts(ref: CaseRef, readers: Mapping[str, Callable[[Path], Part]]) -> dict[str, Part]:
-    """What the reader of each part makes of the part's file, for the parts that the case has.
+    """Read the file of each part that the case has, with the function for that part.
 
-    All files are tried before one error names those that cannot be read.
+    All files are tried before one DataError names every file that cannot be read.
     """
     parts: dict[str, Part] = {}
     problems: list[str] = []
@@ -103,7 +104,7 @@ def read_parts(ref: CaseRef, readers: Mapping[str, Callable[[Path], Part]]) -> d
 
 
 def complaint(problems: Sequence[str], where: str) -> str:
-    """One message for all problems found in ``where``."""
+    """Return one message for all problems found in ``where``."""
     if len(problems) == 1:
         return problems[0]
     lines = [f"{len(problems)} problems in {where}:", *(f"  - {problem}" for problem in problems[:SHOWN])]

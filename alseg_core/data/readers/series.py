@@ -1,4 +1,4 @@
-"""Volumes that lie on disk as one file a slice."""
+"""Volumes stored as one file per slice."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 def files_of(folder: Path, suffix: str) -> list[Path]:
-    """Files of a folder with that suffix (any case), in the order of the numbers in their names; hidden ones left out.
+    """Return the files of a folder with that suffix (in any case), in the order of the numbers in their names.
 
-    Empty where the folder is not there.
+    Hidden files are left out. The list is empty if the folder does not exist.
     """
     if not folder.is_dir():
         return []
@@ -25,23 +25,23 @@ def files_of(folder: Path, suffix: str) -> list[Path]:
 
 
 def _by_number(path: Path) -> tuple[list[str | int], str]:
-    """Text and numbers take turns, so that 9 comes before 10 whether or not names are padded."""
+    """Return a sort key of text and numbers in turn: 9 comes before 10 whether or not names are padded."""
     parts = re.split(r"(\d+)", path.name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
 
 
 def numbered(part: str, paths: Sequence[Path]) -> dict[str, Path]:
-    """Entries "<part>/0000", "<part>/0001", ... of :attr:`CaseRef.files`, one a slice."""
+    """Return entries "<part>/0000", "<part>/0001", ... for :attr:`CaseRef.files`, one per slice."""
     return {f"{part}/{i:04d}": path for i, path in enumerate(paths)}
 
 
 def slices_of(ref: CaseRef, part: str) -> list[Path]:
-    """The files that :func:`numbered` entered, in their order."""
+    """Return the files that :func:`numbered` entered, in order."""
     return [ref.files[name] for name in sorted(ref.files) if name.startswith(f"{part}/")]
 
 
 def read_each(paths: Sequence[Path], read: Callable[[Path], T]) -> tuple[list[T], list[str]]:
-    """What ``read`` makes of every file, and the messages of those that it refuses with a DataError."""
+    """Read every file; return the results, and the messages of the files for which ``read`` raises DataError."""
     done, problems = [], []
     for path in paths:
         try:

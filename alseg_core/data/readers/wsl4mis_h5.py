@@ -1,4 +1,4 @@
-"""ACDC as prepared by WSL4MIS: HDF5 files of volumes and of slices with scribbles."""
+"""ACDC as prepared by WSL4MIS: HDF5 files of volumes, and of slices with scribbles."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ Frame = tuple[str, int]
 class Wsl4misH5:
     """ACDC in the prepared HDF5 form of WSL4MIS (Luo et al., 2022), volumes and slices with scribbles.
 
-    Images and masks come from the volumes, and from the slices of a frame without a volume; scribbles come from the
-    volumes that hold them, else from the slices. Cases have the names of the raw form: of the two frames of a patient
-    the first is ED, the second ES, as in all of ACDC. A missing slice shows in the numbers of the others, but the last
-    ones of a frame only where its volume is there: without volumes a scan may end too early unnoticed.
+    Images and masks are read from the volumes, or from the slices for a frame without a volume; scribbles are read from
+    volumes that hold them, or else from the slices. Cases have the names of the raw form: the first of a patient's two
+    frames is ED, the second ES, as in all of ACDC. A missing slice is noticed by the numbers of the other slices, but
+    missing last slices only if the volume of the frame exists.
 
-    spacing_mm: distance of voxels (z, y, x) of every volume, for the files do not say it. The default is about the
-    middle of ACDC (thickness 5 to 10 mm, pixels 0.7 to 1.95 mm), so surface distances are in units of this nominal
-    voxel and not in true millimetres, and a preparation by ``spacing_mm`` keeps the differences between scanners.
-    Take the raw form where millimetres matter.
+    The files do not hold the spacing. Its default is near the middle of ACDC (thickness 5 to 10 mm, pixels 0.7 to
+    1.95 mm), so surface distances are in units of this nominal voxel and not in true millimetres, and a preparation by
+    ``spacing_mm`` keeps the differences between scanners. Use the raw form where millimetres matter.
     """
 
     labels: ClassVar[tuple[int, ...]] = Acdc.labels
@@ -56,16 +55,17 @@ class Wsl4misH5:
     )
 
     spacing_mm: tuple[Millimetres, Millimetres, Millimetres] = (10.0, 1.5, 1.5)
+    """Nominal distance of voxels (z, y, x) of every volume in mm."""
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """Cases 'patientNNN_ED' and 'patientNNN_ES'; ``root`` holds the folder of volumes, of slices, or both."""
+        """Find the cases 'patientNNN_ED' and 'patientNNN_ES'; ``root`` holds the folder of volumes, slices or both."""
         problems: list[str] = []
         volumes, slices = ({}, {}) if root is None else _frames(root, problems)
         if not volumes and not slices:
             where = "no folder was given" if root is None else f"no patientNNN_frameFF*.h5 was found at {root}"
             raise DataError(f"wsl4mis_h5: {where}. Expected layout:\n{self.layout}\nGet the data from {self.source}.")
         broken = {frame: _gaps(frame, found) for frame, found in sorted(slices.items())}
-        problems += [problem for told in broken.values() for problem in told]
+        problems += [problem for gaps in broken.values() for problem in gaps]
         frames: dict[str, list[int]] = defaultdict(list)
         for patient, frame in sorted({*volumes, *slices}):
             frames[patient].append(frame)
@@ -87,7 +87,7 @@ class Wsl4misH5:
         return refs
 
     def load(self, ref: CaseRef) -> Volume:
-        """Image, mask and, where there is one, the scribble of a case."""
+        """Load image, mask and, if there is one, the scribble of a case."""
         paths = slices_of(ref, "slice")
         if "image" in ref.files:
             parts = read_arrays(ref.files["image"], ("image", "label"), ("scribble",))
@@ -113,7 +113,7 @@ class Wsl4misH5:
 
 
 def _frames(root: Path, problems: list[str]) -> tuple[dict[Frame, Path], dict[Frame, dict[int, Path]]]:
-    """Volume of each frame, and its slices by number; frames that are there twice join the problems."""
+    """Return the volume of each frame and its slices by number; frames that exist twice are added to ``problems``."""
     volumes: dict[Frame, Path] = {}
     slices: dict[Frame, dict[int, Path]] = defaultdict(dict)
     twice: dict[tuple[str, Frame], tuple[Path, Path]] = {}  # the first of each frame: a copy has hundreds of slices
@@ -130,28 +130,28 @@ def _frames(root: Path, problems: list[str]) -> tuple[dict[Frame, Path], dict[Fr
                 if slices[frame].setdefault(z, path) != path:
                     twice.setdefault(("slice", frame), (slices[frame][z], path))
     for (what, frame), (one, other) in twice.items():
-        problems.append(f"a {what} of {frame[0]}, frame {frame[1]}, is there twice: {one} and {other}.")
+        problems.append(f"a {what} of {frame[0]}, frame {frame[1]}, exists twice: {one} and {other}.")
     return volumes, dict(slices)
 
 
 def _gaps(frame: Frame, found: dict[int, Path]) -> list[str]:
-    """Slice numbers that are left out; they start at 0."""
-    lacking = sorted(set(range(max(found))) - set(found))
-    if not lacking:
+    """Return the slice numbers that are missing; they start at 0."""
+    missing = sorted(set(range(max(found))) - set(found))
+    if not missing:
         return []
-    some = ", ".join(map(str, lacking[:5])) + (" ..." if len(lacking) > 5 else "")
+    some = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
     return [f"{found[max(found)]}: it is slice {max(found)} of {frame[0]}, frame {frame[1]}, but there is no {some}."]
 
 
 def _same_shapes(path: Path, arrays: dict[str, NDArray[Any]], ndim: int) -> None:
     shapes = {name: array.shape for name, array in arrays.items()}
     if len(set(shapes.values())) > 1 or arrays["image" if "image" in arrays else "scribble"].ndim != ndim:
-        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise DataError(f"{path}: expected {ndim}D arrays of one shape, got {told}.")
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise DataError(f"{path}: expected {ndim}D arrays of one shape, got {found}.")
 
 
 def _stacked(paths: list[Path], needed: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Arrays (D, H, W) of slices in order; one DataError with the problems of all of them."""
+    """Stack slices in order to arrays (D, H, W). Raises one DataError with the problems of all slices."""
     read: list[dict[str, NDArray[Any]]] = []
     problems: list[str] = []
     for path in paths:
@@ -163,7 +163,7 @@ def _stacked(paths: list[Path], needed: tuple[str, ...]) -> dict[str, NDArray[An
             continue
         shape, first = (held[needed[0]].shape for held in (arrays, (read or [arrays])[0]))
         if shape != first:
-            problems.append(f"{path}: shape {shape} (y, x) differs from {first} of the slices before.")
+            problems.append(f"{path}: shape {shape} (y, x) differs from {first} of the previous slices.")
         read.append(arrays)
     if problems:
         raise wrong(problems, f"the slices in {paths[0].parent}")
@@ -174,6 +174,6 @@ def _labels(stored: NDArray[Any], known: tuple[int, ...], what: str) -> LabelArr
     values = np.unique(stored)
     unknown = values[~np.isin(values, known)]
     if len(unknown):
-        told = ", ".join(f"{value:g}" for value in unknown[:5])
-        raise DataError(f"{what}: unknown label value {told}; known: {', '.join(map(str, known))}.")
+        found = ", ".join(f"{value:g}" for value in unknown[:5])
+        raise DataError(f"{what}: unknown label value {found}; known: {', '.join(map(str, known))}.")
     return stored.astype(np.uint8)
