@@ -68,10 +68,13 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
     work = [] if results.savings is None else results.savings.sentences
     if len(results.seconds):
         hours = results.seconds["seconds"].sum() / 3600
-        work = [f"Rounds took {hours:.1f} hours in all, shared trainings counted for each run that used them.", *work]
+        work = [
+            f"Rounds took {hours:.1f} hours in total, counting shared trainings for each run that used them.",
+            *work,
+        ]
     if results.peak_mb is not None:
         peak = f"{results.peak_mb:,} MB"
-        work = [*work, f"Most memory that a worker process was resident in, over all its runs: {peak}."]
+        work = [*work, f"Peak resident memory of a worker process, over all its runs: {peak}."]
     own = {section.panel.setting for section in sections}
     return Document(
         name=results.name,

@@ -15,14 +15,17 @@ from bench.report.tables.main_table import KEY, NOTHING, Cell, Panel
 if TYPE_CHECKING:
     from bench.report.figures import Drawn
 
-FILES = "comparison.csv has every metric; cells, areas, tests, penalties, standing, power and timing .csv the rest."
+FILES = (
+    "comparison.csv holds every metric; cells.csv, areas.csv, tests.csv, penalties.csv, standing.csv, power.csv and "
+    "timing.csv hold the rest."
+)
 
 OPENING = re.compile(r"\[(?![-+]?\d+\.\d+, [-+]?\d+\.\d+\](?![(\[:]))")
-"""The beginning of what may be a link; that of an interval is none, and reads better as it is."""
+"""Opening bracket of what Markdown may take for a link; those of intervals such as [0.1, 0.2] are left alone."""
 
 
 def markdown(document: Document) -> str:
-    """Main tables, what they mean, failures, how they were made, what it took, what to cite. Pictures are linked."""
+    """Return the report as Markdown, with links to the figures."""
     return "\n".join(_lines(document))
 
 
@@ -30,8 +33,8 @@ def _lines(document: Document) -> Iterator[str]:
     yield from (f"# {_plain(document.name)}", "")
     if document.what:
         yield from (_plain(document.what), "")
-    yield from _list("Before you believe a number", document.warnings)
-    yield from _list("Merging", document.notes)
+    yield from _list("Before you trust a number", document.warnings)
+    yield from _list("Notes on merging", document.notes)
     for section in document.sections:
         yield from _section(section)
     for picture in document.figures:
@@ -85,7 +88,7 @@ def _failures(document: Document) -> Iterator[str]:
     if document.unfinished:
         lines.append(f"not finished: {', '.join(document.unfinished)}")
     yield from _list("Missing runs", [*lines, *document.problems])
-    yield from _list("Pictures that are not there", [*document.faults, *document.gaps])
+    yield from _list("Missing figures", [*document.faults, *document.gaps])
 
 
 def _list(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -94,12 +97,12 @@ def _list(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """One line in which nothing is taken for markup of a page."""
+    """Return the text on one line, with markup escaped."""
     escaped = OPENING.sub(r"\\[", text.replace("\\", r"\\")).replace("<", "&lt;")
     return " ".join(escaped.split())
 
 
 def pipes(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
-    """A table of Markdown."""
+    """Return the lines of a Markdown table."""
     rows = [head, ["---"] * len(head), *body]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
 KINDS: tuple[Any, ...] = ("-", "--", ":", "-.")
-"""Lines of the kinds of annotation in turn, cheapest slice first."""
+"""Line styles of the kinds of annotation, cheapest slice first."""
 EACH = 3
-"""Best recipes of every kind that stand out where there are many."""
+"""Recipes of each kind that are highlighted if there are many."""
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """One line a recipe, kind of annotation and schedule of a dataset."""
+    """Draw one line per recipe, kind of annotation and schedule of a dataset."""
     cells = rows_of(analysis.cells, setting)
     if cells.empty:
         return "no finished round"
     cells = cells.assign(time=100 * cells["cost"] * cells["fraction"] / cells["labelled"])
     kinds = list(cells.groupby("annotation")["time"].min().sort_values(kind="stable").index)
     if len(kinds) < 2:
-        return f"all runs bought one kind of annotation ({kinds[0]}): time is slices times a constant"
+        return f"all runs use one kind of annotation ({kinds[0]}), so time is proportional to slices"
     look = palette(results, analysis)
     figure, axis = blank(5.0)
     log = scale(axis, cells["time"])
@@ -56,7 +56,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
             ends.append((label, float(x[-1]), float(line["mean"].iloc[-1]), drawn))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel("annotation time (% of labelling everything in full)")
+    axis.set_xlabel("annotation time (% of annotating everything in full)")
     axis.set_ylabel(interval_text(results, cells, setting))
     axis.set_title(short_title(setting))
     axis.grid(axis="both")
@@ -69,9 +69,9 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 
 ANNOTATION_TIME = Drawing(
     "Dice against annotation time",
-    "All kinds of annotation of a dataset on one axis: what the labels of a run cost, where labelling every slice in "
-    "full is 100 % and a scribbled slice counts as the share of a full one that the study says (1/15 unless changed). "
-    "Of two lines the upper left one buys more Dice for the same time.",
+    "All kinds of annotation of a dataset on one axis: what the labels of a run cost, where annotating every slice "
+    "in full is 100 % and a scribbled slice costs the share of a full one that the study sets (1/15 by default). Of "
+    "two lines, the upper left one buys more Dice for the same time.",
     draw,
     per="dataset",
 )

@@ -1,4 +1,4 @@
-"""Cover radius against Dice: what Theorem 1 of Vepa et al. (NeurIPS 2024) speaks of."""
+"""Cover radius against Dice, the subject of Theorem 1 of Vepa et al. (NeurIPS 2024)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
 FEWEST = 4
-"""Points that a rank correlation needs to say anything."""
+"""Fewest points for a rank correlation."""
 
 
 def rounds(results: Results, setting: Scope) -> pd.DataFrame:
-    """One row a run and round: round, budget, labelled, recipe, dice, cover_radius."""
+    """Return one row per run and round: round, budget, labelled, recipe, dice, cover_radius."""
     scores = rows_of(results.scores, setting)
     scores = scores[scores["metric"].isin(["dice", "cover_radius"])]
     by = ["key", "recipe", "round", "budget", "labelled"]
@@ -32,7 +32,7 @@ def rounds(results: Results, setting: Scope) -> pd.DataFrame:
 
 
 def correlation(part: pd.DataFrame) -> float:
-    """Spearman's rank correlation of cover radius and Dice; NaN for fewer than FEWEST points or equal ones."""
+    """Return Spearman's rank correlation of cover radius and Dice; NaN for fewer than FEWEST points or equal ones."""
     if len(part) < FEWEST or part["dice"].nunique() < 2 or part["cover_radius"].nunique() < 2:
         return float("nan")
     return float(stats.spearmanr(part["cover_radius"], part["dice"]).statistic)
@@ -45,7 +45,7 @@ def embedding(results: Results, setting: Scope) -> str:
 
 
 def draw(results: Results, _analysis: Analysis, setting: Scope) -> Figure | str:
-    """One point a recipe, seed and budget; colour and legend by budget."""
+    """Draw one point per recipe, seed and budget, coloured by budget."""
     table = rounds(results, setting)
     if table.empty:
         return "no finished round with a cover radius"
@@ -54,7 +54,7 @@ def draw(results: Results, _analysis: Analysis, setting: Scope) -> Figure | str:
     budgets = list(table.groupby("round"))
     for colour, (_, part) in zip(colours(len(budgets)), budgets, strict=True):
         rho = correlation(part)
-        said = "" if np.isnan(rho) else f"  ρ = {rho:+.2f}".replace("-", "\N{MINUS SIGN}")
+        legend = "" if np.isnan(rho) else f"  ρ = {rho:+.2f}".replace("-", "\N{MINUS SIGN}")
         axis.scatter(
             part["cover_radius"],
             part["dice"],
@@ -62,9 +62,9 @@ def draw(results: Results, _analysis: Analysis, setting: Scope) -> Figure | str:
             color=[colour],
             alpha=0.75,
             linewidths=0,
-            label=f"{part['labelled'].median():.0f}{said}",
+            label=f"{part['labelled'].median():.0f}{legend}",
         )
-    axis.set_xlabel(f"cover radius in {embedding(results, setting)} (smaller: nearer to all)")
+    axis.set_xlabel(f"cover radius in {embedding(results, setting)} (smaller is better)")
     axis.set_ylabel(scored(results, setting))
     axis.set_title(short_title(setting))
     axis.grid()
@@ -74,10 +74,10 @@ def draw(results: Results, _analysis: Analysis, setting: Scope) -> Figure | str:
 
 COVER = Drawing(
     "Cover radius against Dice",
-    "A point is one run at one budget; ρ is Spearman's rank correlation within that budget, since both axes move with "
-    "the budget anyway. The radius of every recipe is measured in the one embedding that the axis names, whatever the "
-    "recipe itself chooses on; coreset on that embedding (pixels, unless the study says otherwise) minimises it "
-    "directly. Points of a budget differ by recipe and seed, so ρ compares recipes. The constant of Theorem 1 "
-    "makes its bound vacuous: it says only that a small radius should help, which a clearly negative ρ would support.",
+    "Each point is one run at one budget; ρ is Spearman's rank correlation within a budget, because both axes change "
+    "with the budget anyway. The radius of every recipe is measured in the embedding named on the axis, whatever "
+    "embedding the recipe itself selects in; coreset in that embedding (pixels by default) minimises it directly. "
+    "Points of one budget differ by recipe and seed, so ρ compares recipes. The constant of Theorem 1 makes its "
+    "bound vacuous: the theorem only suggests that a small radius helps, which a clearly negative ρ would support.",
     draw,
 )

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
 LOG_FROM = 12
-"""Budgets that span more than so many times the smallest are drawn on a logarithmic axis."""
+"""Ratio of largest to smallest budget above which the axis is logarithmic."""
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """One line a recipe with intervals; where there are many, those that do not stand out are grey."""
+    """Draw one line per recipe with intervals; if there are many, those not highlighted are grey."""
     cells = rows_of(analysis.cells, setting)
     if cells.empty:
         return "no finished round"
@@ -52,7 +52,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 
 
 def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, label: str) -> None:
-    """Means of a recipe's cells, and their intervals as bars."""
+    """Plot the means of a recipe's cells with their intervals as bars."""
     mean, low, high = (line[name].to_numpy(float) for name in ("mean", "low", "high"))
     below, above = np.nan_to_num(mean - low).clip(0), np.nan_to_num(high - mean).clip(0)
     axis.errorbar(
@@ -72,14 +72,14 @@ def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, lab
 
 
 def interval_text(results: Results, cells: pd.DataFrame, setting: Scope) -> str:
-    """Axis title that says over what the intervals are."""
+    """Return the title of the axis, with what the intervals are over."""
     over = {"seeds x volumes": "seeds and volumes", "volumes": "volumes alone"}
     kinds = [over.get(kind, kind) for kind in cells.get("interval", pd.Series(dtype=object)).dropna().unique() if kind]
     return f"{scored(results, setting)}, 95 % interval" + ("\nover " + "\nor ".join(kinds) if kinds else "")
 
 
 def window(axis: Axes, cells: pd.DataFrame) -> None:
-    """Set the y axis to the means and as much of the intervals as leaves the means apart; longer ones are cut."""
+    """Fit the y axis to the means, and to intervals as far as the means stay distinguishable; the rest is cut off."""
     least, most = float(cells["mean"].min()), float(cells["mean"].max())
     room = 0.6 * max(most - least, 0.05)
     low, high = float(cells["low"].min()), float(cells["high"].max())  # NaN where there are none
@@ -90,7 +90,7 @@ def window(axis: Axes, cells: pd.DataFrame) -> None:
 
 
 def scale(axis: Axes, values: pd.Series) -> bool:
-    """Make the x axis logarithmic where the values span much; says whether it is."""
+    """Make the x axis logarithmic if the values span a wide range; return whether it is."""
     log = values.min() > 0 and values.max() > LOG_FROM * values.min()
     if log:
         axis.set_xscale("log")
@@ -98,18 +98,18 @@ def scale(axis: Axes, values: pd.Series) -> bool:
 
 
 def aside(x: np.ndarray, number: int, count: int, largest: float, log: bool) -> np.ndarray:
-    """Where line ``number`` of ``count``, lies on the x axis: moved a little, so that bars hide no bars."""
+    """Return the x values of line ``number`` of ``count``, shifted slightly so that bars do not overlap."""
     step = number - (count - 1) / 2
     moved: np.ndarray = x * math.exp(0.012 * step) if log else x + min(0.006, 0.06 / count) * largest * step
     return moved
 
 
 def ticks(axis: Axes, labelled: pd.Series) -> None:
-    """The budgets themselves, as many as can be read side by side."""
+    """Label the x axis with as many budgets as fit side by side."""
     values = sorted({round(value) for value in labelled})
     place = np.log(values) if axis.get_xscale() == "log" else np.array(values, dtype=float)
     room = 0.1 * (place[-1] - place[0])
-    kept = [len(values) - 1]  # the last budget always
+    kept = [len(values) - 1]  # always the last budget
     for i in range(len(values) - 2, -1, -1):
         if place[kept[-1]] - place[i] >= room:
             kept.append(i)
@@ -119,8 +119,8 @@ def ticks(axis: Axes, labelled: pd.Series) -> None:
 
 CURVES = Drawing(
     "Dice against labelled slices",
-    "Each line is a recipe: its mean Dice after every budget, moved a little sideways so that bars stay apart; where "
-    "there are many, the best, random and a reference that reads ground truth are in colour and the others grey. "
-    "Bars are 95 % intervals, cut where they leave the picture; lines whose bars overlap much are not told apart.",
+    "Each line is a recipe: its mean Dice after every budget, shifted slightly sideways so that bars do not overlap. "
+    "If there are many recipes, only the best, random and one reference that reads ground truth are coloured. Bars "
+    "are 95 % intervals, cut off at the edge of the figure; recipes whose bars overlap a lot cannot be told apart.",
     draw,
 )

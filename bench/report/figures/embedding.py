@@ -1,4 +1,4 @@
-"""What an encoder puts close together: t-SNE of its features (as Vepa et al., NeurIPS 2024, Fig. 4)."""
+"""t-SNE of an encoder's features (as Vepa et al., NeurIPS 2024, Fig. 4)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ FIRST = ("gcl_coreset", "ntxent_coreset")
 """Recipes whose embeddings the paper compares."""
 MOST = 4
 POINTS = 1000
-"""Slices in a picture; a second of t-SNE, and more could not be told apart."""
+"""Most slices in a figure: t-SNE takes about a second, and more could not be told apart."""
 COLOURED = CLUSTERS = len(HUES)
 PERPLEXITY = 30.0
 
 
 def distinct(found: dict[str, Arrays], order: list[str]) -> list[tuple[list[str], Arrays]]:
-    """Embeddings with the recipes that share them, the paper's first, then by rank."""
+    """Return the embeddings with the recipes that share them, the paper's first, then by rank."""
     groups: dict[str, list[str]] = {}
     for recipe in [*FIRST, *(name for name in order if name not in FIRST)]:
         if recipe in found:
@@ -39,7 +39,7 @@ def distinct(found: dict[str, Arrays], order: list[str]) -> list[tuple[list[str]
 
 
 def thinned(content: Arrays) -> NDArray[np.int64]:
-    """Rows to show: every labelled slice and evenly many of the others, POINTS at most; sorted."""
+    """Return the sorted rows to show: all labelled slices and an even sample of the others, at most POINTS."""
     labelled = np.flatnonzero(content["labelled"])[:POINTS]
     others = np.flatnonzero(~content["labelled"].astype(bool))
     room = min(POINTS - len(labelled), len(others))
@@ -49,21 +49,21 @@ def thinned(content: Arrays) -> NDArray[np.int64]:
 
 
 def flat(points: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
-    """t-SNE of points (n, d) in two dimensions (n, 2); the first two columns for fewer than five."""
+    """Return the t-SNE (n, 2) of points (n, d); the first two columns for fewer than five points."""
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
     if len(points) < 5:
         return np.pad(points, ((0, 0), (0, 2)))[:, :2]
     perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
-    with threadpool_limits(1):  # its threads wait for one another: on a busy machine they take 30 times as long
+    with threadpool_limits(1):  # on a busy machine its threads wait for each other and take 30 times as long
         model = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=500, n_jobs=1)
         placed: NDArray[np.float32] = model.fit_transform(points.astype(np.float32))
     return placed
 
 
 def clusters(points: NDArray[np.float32], seed: int = 0) -> NDArray[np.int64]:
-    """k-means clusters of points (n, d): (n,), the largest is 0."""
+    """Return the k-means cluster (n,) of each of the points (n, d); the largest is 0."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
@@ -73,7 +73,7 @@ def clusters(points: NDArray[np.float32], seed: int = 0) -> NDArray[np.int64]:
 
 
 def by_size(names: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers 0, 1, ... in place of names (n,): the name that is there most is 0."""
+    """Return numbers 0, 1, ... in place of names (n,), the most frequent first."""
     _, inverse, count = np.unique(names, return_inverse=True, return_counts=True)
     rank = np.empty(len(count), dtype=np.int64)
     rank[np.argsort(-count, kind="stable")] = np.arange(len(count))
@@ -82,11 +82,11 @@ def by_size(names: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Rows: embeddings; columns: the same points coloured by patient, position in the volume and k-means cluster."""
+    """Draw rows of embeddings, each three times: coloured by patient, position in the volume and k-means cluster."""
     found = arrays(results, setting, "embedding", ("points", "patient", "position", "labelled", "digest"))
     found = {recipe: content for recipe, content in found.items() if len(content["points"])}
     if not found:
-        return "no run of a recipe with an embedding keeps embedding.npz; those of this version do"
+        return "no run of a recipe with an embedding has an embedding.npz; runs of this version do"
     shown = distinct(found, ranking(analysis, setting))
     figure = Figure(figsize=(FULL, 3.1 * len(shown) + 0.3), dpi=WIDE_DPI, layout="constrained")
     axes = figure.subplots(len(shown), 3, squeeze=False)
@@ -111,7 +111,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 
 
 def _named_colours(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n, 4) colours: a hue for each of the most frequent numbers, grey for the rest."""
+    """Return (n, 4) colours: a hue for each of the most frequent numbers, grey for the rest."""
     table = np.array([matplotlib.colors.to_rgba(colour) for colour in (*HUES, FAINT)])
     return table[np.minimum(numbers, len(HUES))]
 
@@ -130,8 +130,8 @@ def _scatter(axis: Axes, place: NDArray[np.float32], colour: NDArray[np.float64]
 
 EMBEDDING = Drawing(
     "Embeddings",
-    "t-SNE of the slices' features, the same points three times: the patients with most slices in colour and the "
-    "others grey, height in the volume, k-means clusters of the features; labelled slices are ringed. Only who is near "
-    "whom means something: distances between islands, their sizes and the axes do not.",
+    "t-SNE of the slices' features, the same points three times: coloured by patient (those with most slices; others "
+    "grey), by height in the volume, and by k-means cluster of the features; labelled slices are ringed. Only "
+    "neighbourhoods are meaningful: distances between islands, their sizes and the axes are not.",
     draw,
 )

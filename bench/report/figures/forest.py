@@ -1,4 +1,4 @@
-"""One row a recipe: a point and its interval. AUBC of every recipe, and how surely it beats random."""
+"""One row per recipe with a point and its interval: AUBC, and the probability of beating random."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
 ROW = 0.24
-"""Inches of a row."""
+"""Height of a row, in inches."""
 
 
 def rows_height(count: int) -> float:
-    """Inches of a picture of so many rows."""
+    """Return the height of a figure of ``count`` rows, in inches."""
     return 1.3 + ROW * max(count, 3)
 
 
 def name_rows(axis: Axes, names: list[str]) -> None:
-    """Names down the left side, the first on top."""
+    """Write names down the left side, the first on top."""
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
@@ -38,7 +38,7 @@ def name_rows(axis: Axes, names: list[str]) -> None:
 
 
 def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: dict[str, Look]) -> None:
-    """Mean, low and high (names of ``columns``) of every row, in the order of the rows; references are hollow."""
+    """Plot mean, low and high (``columns``) of every row in order; random and references are hollow."""
     for i, row in enumerate(rows[["recipe", *columns]].itertuples(index=False, name=None)):
         recipe, mean, low, high = row
         own = look[recipe]
@@ -61,7 +61,7 @@ def _areas(results: Results, analysis: Analysis, setting: Scope) -> Figure | str
     areas = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
     areas = areas.sort_values("mean", ascending=False, kind="stable")
     if areas.empty:
-        return "no AUBC: it needs runs with two budgets or more that are finished"
+        return "no AUBC: it needs complete runs with two or more budgets"
     figure, axis = blank(rows_height(len(areas)))
     random = areas[areas["recipe"] == BASELINE]
     if len(random):
@@ -80,7 +80,7 @@ def _improvement(results: Results, analysis: Analysis, setting: Scope) -> Figure
         return "no runs of random to compare with"
     rows = standing[standing["improvement"].notna() & (standing["recipe"] != BASELINE)]
     if rows.empty:
-        return "no recipe beside random has a whole run"
+        return "no recipe other than random has a complete run"
     seeds = rows_of(analysis.areas, setting)["seeds"].max()
     if seeds < 2:
         return "one seed: a probability needs several runs of a recipe"
@@ -98,14 +98,14 @@ def _improvement(results: Results, analysis: Analysis, setting: Scope) -> Figure
 
 
 def _looks(results: Results, analysis: Analysis, setting: Scope) -> dict[str, Look]:
-    """Colours as in the curves: grey for what does not stand out."""
+    """Return the colours of the curves: grey for recipes that are not highlighted."""
     shown = highlighted(analysis, setting)
     table = palette(results, analysis)
     return {recipe: look if recipe in shown else Look(QUIET) for recipe, look in table.items()}
 
 
 def _with_seeds(areas: pd.DataFrame) -> list[str]:
-    """Names, with their number of seeds where those differ."""
+    """Return the names, with the number of seeds if it differs between recipes."""
     if areas["seeds"].nunique() == 1:
         return list(areas["recipe"])
     return [f"{recipe} ({seeds})" for recipe, seeds in zip(areas["recipe"], areas["seeds"], strict=True)]
@@ -113,13 +113,14 @@ def _with_seeds(areas: pd.DataFrame) -> list[str]:
 
 AREAS = Drawing(
     "Area under the budget curve",
-    "One number a recipe over all budgets, best on top; bars are 95 % intervals, the grey band is that of random. "
-    "The order of recipes whose bars overlap much may be another with other seeds; a number in brackets counts seeds.",
+    "One number per recipe over all budgets, best on top. Bars are 95 % intervals; the grey band is that of random. "
+    "With other seeds, recipes whose bars overlap a lot may swap places. A number in brackets is the number of seeds.",
     _areas,
 )
 IMPROVEMENT = Drawing(
-    "How surely a recipe beats random",
-    "Share of all pairs of a run of the recipe and a run of random in which the recipe has the higher AUBC; it says "
-    "how often it is better, not by how much. A bar that holds .5 leaves open whether the recipe beats random at all.",
+    "Probability of beating random",
+    "Share of all pairs of a run of the recipe and a run of random in which the recipe has the higher AUBC: how "
+    "often it is better, not by how much. If the bar includes .5, these runs do not show whether the recipe beats "
+    "random at all.",
     _improvement,
 )

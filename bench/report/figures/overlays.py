@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 CASES = 4
 RECIPES = 8
 MARGIN = 0.15
-"""Of the structure's size, left around it on each side."""
+"""Margin around a structure, as a share of its size."""
 
 
 def hardest(results: Results, setting: Scope, among: set[str]) -> list[str]:
-    """The cases with the lowest Dice at the last budget, averaged over seeds, then recipes; the hardest first."""
+    """Return the cases with the lowest Dice at the last budget, mean over seeds, then recipes; hardest first."""
     volumes = rows_of(results.volume_dice, setting)
     last = volumes[(volumes["round"] == volumes["round"].max()) & volumes["case"].isin(among)]
     by_recipe = last.groupby(["case", "recipe"])["dice"].mean()
@@ -33,15 +33,15 @@ def hardest(results: Results, setting: Scope, among: set[str]) -> list[str]:
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Rows: cases; columns: image, truth and predictions of the recipes of the lowest seed, best first."""
+    """Draw rows of cases; in columns image, truth and predictions of the recipes of the lowest seed, best first."""
     found = arrays(results, setting, "examples", ("image", "truth", "prediction", "case", "z"))
     if not found:
-        return "the finished runs keep no examples.npz of this version"
+        return "no finished run has an examples.npz of this version"
     names = [name for name in highlighted(analysis, setting, RECIPES, RECIPES - 2) if name in found]
     among = set.intersection(*({str(case) for case in found[name]["case"]} for name in names)) if names else set()
     cases = hardest(results, setting, among)
     if not cases:
-        return "the runs show no test case in common"
+        return "the runs have no test case in common"
     volumes = rows_of(results.volume_dice, setting)
     volumes = volumes[volumes["key"].isin(first_runs(results, setting).values())]
     last = volumes[volumes["round"] == volumes["round"].max()].set_index(["recipe", "case"])["dice"]
@@ -70,7 +70,7 @@ def _of_case(content: Arrays, case: str) -> Arrays:
 
 
 def crop(labels: list[np.ndarray]) -> tuple[slice, slice]:
-    """Square window around everything that is foreground in any of ``labels`` (h, w); all of it where nothing is."""
+    """Return the square window around the foreground of all ``labels`` (h, w); the whole slice if there is none."""
     there = np.any([label > 0 for label in labels], axis=0)
     height, width = there.shape
     if not there.any():
@@ -87,8 +87,8 @@ def crop(labels: list[np.ndarray]) -> tuple[slice, slice]:
 
 OVERLAYS = Drawing(
     "Predictions on the hardest cases",
-    "The test volumes with the lowest Dice of all recipes together at the last budget, one slice each, cut out around "
-    "the structures: the lowest seed's prediction in colour, the truth as white outline, above it the Dice of the "
-    "whole volume. They are the worst cases, not typical ones.",
+    "The test volumes with the lowest mean Dice over all recipes at the last budget, one slice each, cropped to the "
+    "structures. Colour: prediction of the lowest seed; white outline: ground truth; number: Dice of the whole volume. "
+    "These are the worst cases, not typical ones.",
     draw,
 )

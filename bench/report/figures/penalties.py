@@ -1,4 +1,4 @@
-"""Pairwise penalty matrix: how often a recipe lost to another one."""
+"""Pairwise penalty matrix: how often one recipe lost to another."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 FRAME = "#D55E00"
 NARROW = 12
-"""Up to so many recipes fit a phone."""
+"""Most recipes whose matrix fits a phone."""
 CROWDED = 24
-"""Up to so many there is room for two digits."""
+"""Most recipes with room for two digits per cell."""
 
 
 def matrix(penalties: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Winners x losers, 0 where nothing was lost; most won on top, and in the same order from the left."""
+    """Return the matrix winners x losers, 0 without losses, ordered by wins from the top and from the left."""
     table = penalties.pivot(index="winner", columns="loser", values=column)
     names = list(dict.fromkeys([*penalties["winner"], *penalties["loser"]]))
     table = table.reindex(index=names, columns=names).fillna(0.0)
@@ -34,10 +34,10 @@ def matrix(penalties: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Heat map with its numbers; what Holm's correction leaves is framed."""
+    """Draw a heat map with numbers; cells that remain after Holm's correction are framed."""
     penalties = rows_of(analysis.penalties, setting)
     if penalties.empty:
-        return "no pair of recipes has two seeds or more in common, which the paired test needs"
+        return "no pair of recipes has two seeds in common, which a paired test needs"
     table = matrix(penalties, "penalty")
     values = table.to_numpy()
     if not values.any():
@@ -82,8 +82,8 @@ def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 
 PENALTIES = Drawing(
     "Pairwise penalty matrix",
-    "Share of the budgets at which the recipe of the column was significantly worse than that of the row (paired by "
-    "seed, two-sided t-test, .05); those that win most are on top. Without correction one test in twenty is a false "
-    "alarm: only framed cells stand after Holm's correction over all pairs and budgets.",
+    "Share of budgets at which the recipe of the column was significantly worse than the recipe of the row "
+    "(two-sided t-test paired by seed, level .05); recipes that win most are on top. Without correction one test in "
+    "twenty is a false alarm: only framed cells remain after Holm's correction over all pairs and budgets.",
     draw,
 )

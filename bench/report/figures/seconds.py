@@ -1,4 +1,4 @@
-"""Where a round's time goes, and what the labels cost."""
+"""Time per part of a round, and cost of the labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS = {"train": "#56B4E9", "evaluate": "#cfcfcf", "embed": "#E69F00", "select"
 
 
 def per_round(seconds: pd.DataFrame) -> pd.DataFrame:
-    """Mean seconds of a round, recipes x :data:`PARTS`, quickest first; what is not named there is "other"."""
+    """Return mean seconds per round, recipes x :data:`PARTS`, fastest first; unknown parts count as "other"."""
     parts = seconds["part"].where(seconds["part"].isin(list(PARTS)), "other")
     rounds = seconds.groupby("recipe", sort=False)[["key", "round"]].apply(lambda rows: len(rows.drop_duplicates()))
     total = seconds.assign(part=parts).pivot_table(index="recipe", columns="part", values="seconds", aggfunc="sum")
@@ -31,7 +31,7 @@ def per_round(seconds: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Stacked bars of seconds, and beside them the annotation cost at the last budget."""
+    """Draw stacked bars of seconds, beside the annotation cost at the last budget."""
     seconds = rows_of(results.seconds, setting)
     if seconds.empty:
         return "no finished round"
@@ -54,8 +54,8 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         left.text(total, i, f" {total:.3g}", va="center", fontsize=9)
     left.set_xlim(0, start.max() * 1.14)
     name_rows(left, list(table.index))
-    same = "" if differ else f"\n(labels: {share.max():.2g} % of labelling everything in full, whatever the recipe)"
-    left.set_xlabel(f"mean seconds of a round{same}")
+    same = "" if differ else f"\n(labels: {share.max():.2g} % of full annotation, for every recipe)"
+    left.set_xlabel(f"mean seconds per round{same}")
     left.set_title(short_title(setting))
     figure.legend(loc="outside lower left", ncols=5, handlelength=1, columnspacing=1.2)
     for right in rest:
@@ -63,14 +63,14 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         right.grid(axis="x")
         right.tick_params(axis="y", length=0)
         right.spines["left"].set_visible(False)
-        right.set_xlabel("labels, % of\nfull labelling")
+        right.set_xlabel("labels, % of\nfull annotation")
     return figure
 
 
 SECONDS = Drawing(
     "Time and annotation cost",
-    "Mean wall seconds of a round's parts, with whatever else the machine did, quickest recipe on top; an "
-    "embedding that the store held was only read, and a shared training counts with the time it took. What the labels "
-    "of the last budget cost stands at the right, or below where it is the same for all.",
+    "Mean wall time of each part of a round, in seconds, fastest recipe on top, slowed by whatever else ran on the "
+    "machine. An embedding already in the store only has to be read, and a shared training counts with the time it "
+    "took. The cost of the labels at the last budget is on the right, or below if it is the same for all recipes.",
     draw,
 )

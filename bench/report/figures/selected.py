@@ -1,4 +1,4 @@
-"""The slices that each recipe picked first, with the labels that were bought for them."""
+"""The first slices that each recipe picked, with the labels bought for them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 WANTED = ("image", "label", "case", "z")
 SHOWN = 8
-"""Slices of a recipe."""
+"""Slices shown per recipe."""
 ROWS = 12
-"""Rows at most; where there would be more, the recipes that stand out in the curves have one."""
+"""Most rows; if there are more recipes, only those highlighted in the curves are shown."""
 
 
 def same_picks(found: dict[str, Arrays], order: list[str]) -> list[tuple[list[str], Arrays]]:
-    """Recipes that picked the same slices, together: those that start from the same random ones do."""
+    """Group recipes that picked the same slices, such as those that start from the same random ones."""
     groups: dict[tuple[tuple[str, int], ...], list[str]] = {}
     for recipe in order:
         if recipe in found:
@@ -36,10 +36,10 @@ def same_picks(found: dict[str, Arrays], order: list[str]) -> list[tuple[list[st
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Rows: recipes, best first; columns: the first picks of the first round of the lowest seed."""
+    """Draw rows of recipes, best first; in columns the first picks of the first round of the lowest seed."""
     found = arrays(results, setting, "selected", WANTED)
     if not found:
-        return "the runs keep no selected.npz; runs of this version do"
+        return "no run has a selected.npz; runs of this version do"
     rows = same_picks(found, ranking(analysis, setting))
     if len(rows) > ROWS:
         kept = set(highlighted(analysis, setting, ROWS, ROWS - 2))
@@ -54,21 +54,21 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
             ]
         )
     names = [_names(recipes) for recipes, _ in rows]
-    return mosaic.draw(tiles, names, [], FULL, _there(found, classes(results, setting)), side=1.7)
+    return mosaic.draw(tiles, names, [], FULL, _legend(found, classes(results, setting)), side=1.7)
 
 
 def _names(recipes: list[str], most: int = 4) -> str:
-    said = recipes if len(recipes) <= most else [*recipes[: most - 1], f"and {len(recipes) - most + 1} more"]
-    return "\n".join(said)
+    shown = recipes if len(recipes) <= most else [*recipes[: most - 1], f"and {len(recipes) - most + 1} more"]
+    return "\n".join(shown)
 
 
 def _short(case: str, most: int = 14) -> str:
-    """Its end, where a case's name is too long: that is where cases differ."""
+    """Return the end of a long name of a case: that is where cases differ."""
     return case if len(case) <= most else f"…{case[1 - most :]}"
 
 
-def _there(found: dict[str, Arrays], names: list[str]) -> list[str]:
-    """Names of the classes for the legend, by number where the run does not say them."""
+def _legend(found: dict[str, Arrays], names: list[str]) -> list[str]:
+    """Return the names of the classes for the legend, numbered if they are not known."""
     labels = np.unique(np.concatenate([content["label"].ravel() for content in found.values()]))
     most = max([int(label) for label in labels if label != 255], default=0)
     return names or [f"class {label}" for label in range(1, most + 1)]
@@ -77,7 +77,7 @@ def _there(found: dict[str, Arrays], names: list[str]) -> list[str]:
 SELECTED = Drawing(
     "Slices picked first",
     "The first picks of the first round of the lowest seed, in order, with the labels bought for them (foreground in "
-    "colour; case and z above); of many recipes those that stand out. Recipes that picked the same slices share a row; "
-    "slices without colour were bought for background alone.",
+    "colour; case and z above). If there are many recipes, only those highlighted in the curves are shown. Recipes "
+    "that picked the same slices share a row; slices without colour contain background only.",
     draw,
 )

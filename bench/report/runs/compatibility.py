@@ -68,21 +68,21 @@ class Signature:
         """
         same = self.setting == other.setting
         if same and self.budgets != other.budgets:
-            return "other budgets"
+            return "different budgets"
         if self.data is None or other.data is None or self.setting[0] != other.setting[0]:
             return None
         if self.data != other.data:
-            return "other data: preparation, split or the scans differ"
+            return "different data: preparation, split or scans differ"
         if self.scored != other.scored:
-            return "another evaluation"
+            return "a different evaluation"
         if not same:
             return None
         if self.rest != other.rest:
-            return "other settings of annotation, members or cover radius"
+            return "different settings of annotation, members or cover radius"
         if not self._trained_alike(other):
-            return "another training"
+            return "a different training"
         if not self._computed_alike(other):
-            return f"networks trained in other arithmetic, {self.precision} and not {other.precision}"
+            return f"networks trained in {self.precision} instead of {other.precision}"
         return None
 
     def _trained_alike(self, other: Signature) -> bool:
@@ -195,7 +195,7 @@ def _recipes(runs: Sequence[Run], notes: list[str]) -> list[Run]:
         if parts not in known:
             known[parts] = _free(run.recipe, run.study, list(known.values())) if any(known) else run.recipe
             if known[parts] != run.recipe:
-                notes.append(f"{known[parts]} is shown beside {run.recipe}: the same name, other parameters.")
+                notes.append(f"{known[parts]} is shown beside {run.recipe}: same name, different parameters.")
         out.append(dataclasses.replace(run, recipe=known[parts]))
     return out
 

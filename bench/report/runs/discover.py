@@ -90,8 +90,8 @@ def find(folders: Sequence[Path]) -> Found:
         _search(folder, found)
         if len(found.runs) == before:
             found.problems.append(
-                f"{folder}: no results there, neither a study (study.json is missing) nor run folders (config.json). "
-                "Studies lie at OUT/<name of the study>."
+                f"{folder}: no results found, neither a study (study.json is missing) nor run folders (config.json). "
+                "The results of a study are in OUT/<name of the study>."
             )
     if not found.runs:
         raise ResultsError(" ".join(found.problems) or "no folder of results was given.")
@@ -128,7 +128,7 @@ def _study(folder: Path, found: Found) -> bool:
         found.sources.update({str(what): str(text) for what, text in content.get("sources", {}).items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found.problems.append(
-            f"{folder / 'study.json'} is damaged ({_short(error)}); the run folders beside it are taken as they are."
+            f"{folder / 'study.json'} is damaged ({_short(error)}); the run folders beside it are used without it."
         )
         return False
     _name(name, found)
@@ -165,7 +165,7 @@ def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
             "budgets": run.budgets,
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problems.append(f"{place / 'config.json'} is not that of a run, or damaged ({_short(error)}); left out.")
+        problems.append(f"{place / 'config.json'} is damaged or not that of a run ({_short(error)}); left out.")
         return None
     return _read(place, facts, problems)
 

@@ -57,9 +57,9 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "split": _spelled(first and first.split),
         "scored on": {"test": "test volumes", "val": "validation volumes"}.get(scored_on(runs), UNKNOWN),
         "annotation": _spelled(first and first.annotator),
-        "networks a round": _several(run.members for run in known),
+        "networks per round": _several(run.members for run in known),
         "network": _several(run.network for run in known),
-        "training steps of each round": "; ".join(", ".join(f"{s:,}" for s in each) for each in steps)
+        "training steps per round": "; ".join(", ".join(f"{s:,}" for s in each) for each in steps)
         or _steps_done(runs),
         "optimiser": _several(
             f"{run.optimiser}, learning rate {run.learning_rate}, batch {run.batch}" for run in known
@@ -142,12 +142,12 @@ class Savings:
     def sentences(self) -> list[str]:
         """For a reader."""
         if self.shared is None:
-            lines = [f"Trainings: {self.trainings:,} were wanted; how many were shared is {UNKNOWN}."]
+            lines = [f"Trainings: {self.trainings:,} were needed; how many were shared is {UNKNOWN}."]
         else:
             done = self.trainings - self.shared
             saved = f"{self.shared:,} were shared, which saved {_hours(self.hours)}"
-            saved = saved if self.shared else "none was shared"
-            lines = [f"Trainings: {done:,} done for {self.trainings:,} wanted; {saved}."]
+            saved = saved if self.shared else "none were shared"
+            lines = [f"Trainings: {done:,} run, {self.trainings:,} needed; {saved}."]
         if self.encoders is not None and self.trained is not None:
             saved = f", which saved {_hours(self.encoder_hours)}" if self.trained < self.encoders else ""
             lines.append(f"Encoders: {self.trained:,} trained for {self.encoders:,} runs that use one{saved}.")
@@ -208,32 +208,32 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     few, many = min(seeds.values()), max(seeds.values())
     if few < FEW_SEEDS:
         count = f"{few}" if few == many else f"{few} to {many}"
-        yield f"Fewer than {FEW_SEEDS} seeds: no difference here is a finding", f"{count} a recipe"
+        yield f"Fewer than {FEW_SEEDS} seeds: treat no difference as a finding", f"{count} per recipe"
     if few != many:
         short = _names(sorted(name for name, n in seeds.items() if n < many))
-        yield "Unequal seeds: comparisons use the seeds that both recipes have", f"fewer than {many}: {short}"
+        yield "Unequal numbers of seeds: comparisons use the seeds that both recipes have", f"fewer than {many}: {short}"
     for what, of in ALIKE.items():
         values = [value for run in runs if (value := of(run.environment)) is not None]
         if len(set(values)) > 1:
-            yield f"Runs of one setting were made on different {what}", _several(values)
+            yield f"Runs of one setting used different {what}", _several(values)
     part = scored_on(runs)
     if part == "val":
-        yield "Scores are of validation volumes, by which networks were chosen too; they are no test result", "val"
+        yield "Scores are from validation volumes, which also selected the networks: they are not test results", "val"
     data = _one(run.environment.get("data") for run in runs) or {}
     patients = data.get("patients", {}).get(part)
     volumes = len({row["case"] for row in runs[0].records[0].volumes})
     if (volumes if patients is None else patients) < FEW_PATIENTS:
         count = f"{volumes} volumes" if patients is None else f"{patients} patients, {volumes} volumes"
-        yield f"Few {PARTS[part]} patients: small differences hang on single ones", count
+        yield f"Few {PARTS[part]} patients: one patient can decide a small difference", count
     steps = [m["iterations"] for run in runs for record in run.records for m in record.members if "iterations" in m]
     if steps and min(steps) < FEW_STEPS:
-        kind = f"Networks trained for fewer than {FEW_STEPS:,} steps: scores tell of speed of learning too"
+        kind = f"Networks trained for fewer than {FEW_STEPS:,} steps: scores also reflect how fast they learn"
         yield kind, f"from {min(steps):,.0f}"
     starts = {run.recipe: str(r.signals["init"]) for run in runs for r in run.records if "init" in r.signals}
     if weights := [recipe for recipe, start in starts.items() if start.startswith("random")]:
-        yield "Encoders started from random weights, published ones from ImageNet", _names(weights)
+        yield "Encoders started from random weights; published ones start from ImageNet", _names(weights)
     if any(record.signals.get("labels") == "simulated" for run in runs for record in run.records):
-        yield "Scribbles were simulated from the masks, no annotator drew them", runs[0].setting[1]
+        yield "Scribbles were simulated from masks, not drawn by an annotator", runs[0].setting[1]
 
 
 def _names(names: Sequence[str]) -> str:

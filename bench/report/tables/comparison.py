@@ -15,9 +15,10 @@ FURTHER = ("cover_radius", "empty_predictions", "empty_truths")
 """Rows of the table that are no metric of a structure."""
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "sd", "seeds"]
 LEGEND = (
-    "Means over test volumes of the mean over their classes; sd over seeds. empty_predictions: structures (volume x "
-    "class) that are there and of which nothing was predicted; empty_truths: predicted ones that are not there. Both "
-    "count with Dice 0, NSD 0 and distances equal to the volume's diagonal; where both are empty nothing counts."
+    "Metrics are averaged over the classes of each test volume, then over volumes; sd is over seeds. "
+    "empty_predictions: structures (volume x class) in the ground truth of which nothing was predicted; empty_truths: "
+    "predicted structures that are not in the ground truth. Both score Dice 0, NSD 0 and distances equal to the "
+    "volume's diagonal; structures that are empty in both are left out."
 )
 
 

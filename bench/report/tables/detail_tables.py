@@ -1,4 +1,4 @@
-"""Small tables for reading: what stands behind the main one."""
+"""The smaller tables of a report: differences from random, power, summary, metrics, empty predictions and times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.report.tables.timing import NOTE, PARTS
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell: what is shown, and the number to sort by where it is one."""
+    """A cell: its text, and the number to sort it by."""
 
     text: str
     value: float | None = None
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """A row. recipes, budget: what it is about, for filters; "" is about no single budget."""
+    """A row, with the recipes and the budget that it is about, for filters; budget "" is about several."""
 
     entries: list[Entry]
     recipes: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table with its title and a note that says how to read it."""
+    """A table with its title and a note on how to read it."""
 
     title: str
     note: str
@@ -43,7 +43,7 @@ class Sheet:
     lines: list[Line]
 
     def lean(self) -> Sheet:
-        """Without the columns in which nothing stands."""
+        """Return the table without empty columns."""
         full = [any(line.entries[i].text != NOTHING for line in self.lines) for i in range(len(self.columns))]
         columns = [name for name, kept in zip(self.columns, full, strict=True) if kept]
         lines = [
@@ -54,7 +54,7 @@ class Sheet:
 
 
 def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet]:
-    """Every table of a setting that has rows."""
+    """Return the tables of a setting that have rows."""
     made = [
         against_random(analysis, setting),
         power(analysis, setting),
@@ -67,7 +67,7 @@ def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet
 
 
 def against_random(analysis: Analysis, setting: Setting) -> Sheet:
-    """Every recipe's paired difference from random, AUBC first."""
+    """Return each recipe's paired difference from random, AUBC first."""
     tests = rows_of(analysis.tests, setting)
     found: list[tuple[int, float, Line]] = []
     for row in each(tests[(tests["a"] == BASELINE) | (tests["b"] == BASELINE)]):
@@ -89,17 +89,18 @@ def against_random(analysis: Analysis, setting: Setting) -> Sheet:
         )
     return Sheet(
         f"Difference from {BASELINE}",
-        "Mean difference in Dice over the seeds that both have, its 95 % interval over seeds and test volumes, p of "
-        "the paired t-test over seeds, and p after Holm's correction over all pairs and budgets (AUBC: over all pairs)."
-        " Small p: the difference is unlikely to be chance. No p: one seed, or the very same runs, which are no test. "
-        "All other pairs are in tests.csv.",
+        "Mean difference in Dice over the seeds that both recipes have, with its 95 % interval over seeds and test "
+        "volumes, the p-value of the paired t-test over seeds, and the p-value after Holm's correction over all "
+        "pairs and budgets (for AUBC, over all pairs). A small p means that the difference is unlikely to be due to "
+        "chance; it is missing for a single seed and for identical runs, which cannot be tested. tests.csv has all "
+        "other pairs.",
         ["recipe", "budget", "difference", "95 % interval", "p", "p (Holm)", "seeds"],
         [line for *_, line in sorted(found, key=lambda item: item[:2])],
     )
 
 
 def power(analysis: Analysis, setting: Setting) -> Sheet:
-    """What the seeds at hand can find, on AUBC or the last budget."""
+    """Return the differences that these seeds can detect, in AUBC or at the last budget."""
     own = rows_of(analysis.power, setting)
     area = own[(own["round"] == AREA_ROUND) & own["difference"].notna()]
     own = area if len(area) else own[own["round"] == own["round"].max()]
@@ -121,19 +122,19 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
         for row in each(own.sort_values("difference", ascending=False))
     ]
     return Sheet(
-        "What these seeds can find",
-        f"Smallest true difference from {BASELINE} that a paired t-test at level .05 finds with probability .8, given "
-        "the spread seen, for one test alone and corrected: at .05 / number of tests, a bound for Holm's correction; "
-        "seeds that would be needed to find a difference as large as the one seen, and one of "
-        f"{CLAIM:g} Dice. The spread is itself an estimate from few seeds.",
+        "What these seeds can detect",
+        f"Smallest true difference from {BASELINE} that a paired t-test at level .05 detects with probability .8, "
+        "given the observed spread: for a single test, and corrected, at level .05 / number of tests (a bound for "
+        "Holm's correction). Then the number of seeds needed to detect a difference as large as the observed one, "
+        f"and one of {CLAIM:g} Dice. The spread is itself an estimate from few seeds.",
         [
             "recipe",
-            "of",
+            "score",
             "seeds",
             "difference",
-            "smallest found",
-            "smallest found, corrected",
-            "seeds for this one",
+            "detectable",
+            "detectable, corrected",
+            "seeds for this difference",
             f"seeds for {CLAIM:g}",
             f"seeds for {CLAIM:g}, corrected",
         ],
@@ -142,7 +143,7 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
 
 
 def standing(analysis: Analysis, setting: Setting) -> Sheet:
-    """One line a recipe over all budgets, best rank first."""
+    """Return one line per recipe over all budgets, best rank first."""
     own = rows_of(analysis.standing, setting).copy()
     losses = rows_of(analysis.penalties, setting)
     wins = losses.groupby("winner")["penalty_holm"].sum()
@@ -169,23 +170,23 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
         for row in each(ranked)
     ]
     return Sheet(
-        "Standing over all budgets",
-        "Average rank over budgets and seeds (1 is best). IQM: mean of the middle half of all AUBC, a value a run and "
-        "test volume, with its 95 % interval. AUBC on cost: area under the curve over annotation cost instead of "
-        "slices, within the costs that all recipes cover; none where there are no such costs. "
-        f"P(> {BASELINE}): probability that a run has a higher AUBC than one of {BASELINE}; .5 is no "
-        f"difference. Beats, beaten: penalties against the {rivals} others, a significant difference (Holm) at one "
-        "budget counts 1 / number of budgets. Foreground efficiency: rate at which Dice approaches that of full "
-        "annotation with annotated foreground; needs runs with everything annotated. Cover radius: largest distance of "
-        "a training slice to its nearest labelled one, mean over budgets; smaller covers better.",
+        "Summary over all budgets",
+        "Rank: average over budgets and seeds (1 is best). IQM: mean of the middle half of all AUBC values, one per "
+        "run and test volume, with its 95 % interval. AUBC on cost: area under the curve over annotation cost "
+        "instead of slices, within the range of costs that all recipes cover; missing if that range is empty. P(> "
+        f"{BASELINE}): probability that a run has a higher AUBC than a run of {BASELINE}; .5 means no difference. "
+        f"Wins, losses: penalties against the {rivals} others; a significant difference (Holm) at one budget counts 1 "
+        "/ number of budgets. Foreground efficiency: rate at which Dice approaches its value under full annotation "
+        "as foreground is annotated; needs runs with everything annotated. Cover radius: largest distance of a "
+        "training slice to its nearest labelled one, mean over budgets; smaller is better.",
         [
             "recipe",
             "rank",
             "IQM",
             "AUBC on cost",
             f"P(> {BASELINE})",
-            "beats",
-            "beaten",
+            "wins",
+            "losses",
             "foreground efficiency",
             "cover radius",
         ],
@@ -194,7 +195,7 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
 
 
 def measures(results: Results, setting: Setting) -> Sheet:
-    """Distances and Dice of each class at the last budget."""
+    """Return every metric, and the Dice of each class, at the last budget."""
     scores = rows_of(results.scores, setting)
     last = scores[scores["round"] == scores["round"].max()] if len(scores) else scores
     shown = {name: (metric.heading, f".{metric.decimals}f") for name, metric in results.metrics.items()}
@@ -208,7 +209,7 @@ def measures(results: Results, setting: Setting) -> Sheet:
     ]
     budget = last["budget"].iloc[0] if len(last) else ""
     return Sheet(
-        f"Other measures at the last budget, {budget}",
+        f"Metrics at the last budget, {budget}",
         f"Means over volumes, classes and seeds. {' '.join(metric.legend for metric in results.metrics.values())} "
         "An empty prediction counts as Dice 0, NSD 0 and a distance of the volume's diagonal.",
         ["recipe", *(name for name, _ in shown.values())],
@@ -217,7 +218,7 @@ def measures(results: Results, setting: Setting) -> Sheet:
 
 
 def empty(results: Results, setting: Setting) -> Sheet:
-    """Structures of which nothing was predicted, per recipe and budget; no rows where there is none."""
+    """Return the number of empty predictions per recipe and budget; no rows if there are none."""
     scores = rows_of(results.scores, setting)
     own = scores[scores["metric"] == "empty_predictions"]
     counts = own.groupby(["recipe", "round"], sort=False)["value"].sum().to_dict() if own["value"].sum() else {}
@@ -229,15 +230,15 @@ def empty(results: Results, setting: Setting) -> Sheet:
     ]
     return Sheet(
         "Empty predictions",
-        "Structures (volume x class, over all seeds) that are there and of which nothing was predicted. Each counts "
-        "with Dice 0; many of them mean that networks had not learnt a class at all.",
+        "Structures (volume x class, over all seeds) in the ground truth of which nothing was predicted. Each scores "
+        "Dice 0; large numbers mean that networks have not learned a class at all.",
         ["recipe", *map(str, rounds["budget"])],
         lines,
     )
 
 
 def times(results: Results, setting: Setting) -> Sheet:
-    """Seconds of a round's parts."""
+    """Return the mean time of each part of a round."""
     table = rows_of(timing(results), setting)
     parts = [part for part in table.columns if part not in (*SETTING, "recipe", "rounds")]
     lines = [

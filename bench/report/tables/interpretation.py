@@ -18,34 +18,37 @@ from bench.report.statistics.paired import ALPHA
 from bench.report.tables.main_table import each
 
 MOST_NAMES = 8
+"""Longest list of recipes in a sentence."""
 
 
 def verdict(analysis: Analysis, setting: Setting) -> str:
-    """How large a difference must be with the seeds at hand: one honest sentence."""
+    """Return one sentence on how large a difference must be to be detected with these seeds."""
     seeds = rows_of(analysis.cells, setting)["seeds"]
     if seeds.max() < 2:
         return (
-            "With one seed no difference between recipes can be tested: the order in this table is not a finding. "
-            f"Run {FEW_SEEDS} seeds at least, 5 to say something about small differences."
+            "With one seed, differences between recipes cannot be tested, and the order in this table is not a "
+            f"finding. Run at least {FEW_SEEDS} seeds, or 5 to study small differences."
         )
     power, axis = _power(analysis, setting)
     if not len(power):
-        return f"There is no {BASELINE!r} here, so differences from it are not tested; tests.csv has all other pairs."
+        return (
+            f"{BASELINE!r} is not in this study, so differences from it are not tested; tests.csv has all other pairs."
+        )
     found = power["detectable"][np.isfinite(power["detectable"])]
     if not len(found):
-        return f"No recipe shares two seeds with {BASELINE}, so no difference from it can be tested."
+        return f"No recipe has two seeds in common with {BASELINE}, so differences from it cannot be tested."
     tests = power["tests"].max()
     corrected = power["detectable_holm"].dropna()
-    after = f", and {_middle(corrected)} after the correction over the {tests:.0f} comparisons" if tests > 1 else ""
+    after = f", and {_middle(corrected)} after correction for the {tests:.0f} comparisons" if tests > 1 else ""
     return (
-        f"With {_span(power['seeds'])} seeds the smallest true difference from {BASELINE} in {axis} that is found four "
-        f"times in five is about {_middle(found)} for one test alone{after}; smaller true differences are likely "
-        "to be missed."
+        f"With {_span(power['seeds'])} seeds, the smallest true difference from {BASELINE} in {axis} that would be "
+        f"detected four times out of five is about {_middle(found)} for a single test{after}; smaller true differences "
+        "are likely to be missed."
     )
 
 
 def meaning(analysis: Analysis, setting: Setting) -> list[str]:
-    """The verdict, who differs from random, and what a claim would need."""
+    """Return the verdict, the recipes that differ from random, and how many seeds a claim would need."""
     lines = [verdict(analysis, setting)]
     power, axis = _power(analysis, setting)
     if not len(power) or power["seeds"].max() < 2:
@@ -55,24 +58,25 @@ def meaning(analysis: Analysis, setting: Setting) -> list[str]:
         found = [f"{what}: {_names(names)}" for what, names in (("Better", better), ("Worse", worse)) if names]
         verb = "differs" if tested == 1 else "differ"
         lines.append(
-            f"{len(better) + len(worse)} of {_recipes(tested)} {verb} from {BASELINE} in {axis} (paired t-test over "
-            f"seeds, level {ALPHA:g}, Holm over all pairs); {plain} would without the correction, where chance alone "
-            f"gives about {ALPHA * tested:.1g}." + (f" {'; '.join(found)}." if found else "")
+            f"{len(better) + len(worse)} of {_recipes(tested)} {verb} significantly from {BASELINE} in {axis} (paired "
+            f"t-test over seeds at level {ALPHA:g}, Holm correction over all pairs). Without the correction {plain} "
+            "would, "
+            f"with about {ALPHA * tested:.1g} expected by chance." + (f" {'; '.join(found)}." if found else "")
         )
     needed = power["seeds_needed_02"].dropna()
     if len(needed):
         tests = power["tests"].max()
         many = f", {_seeds(power['seeds_needed_02_holm'])} after the correction" if tests > 1 else ""
         lines.append(
-            f"To find a difference of {CLAIM:g} Dice from {BASELINE}, {_seeds(needed)} seeds would be needed for one "
-            f"test alone{many} (median over recipes). The spread is estimated from {_span(power['seeds'])} seeds, so "
-            "this may be off several times."
+            f"To detect a difference of {CLAIM:g} Dice from {BASELINE}, {_seeds(needed)} seeds would be needed for a "
+            f"single test{many} (median over recipes). The spread is estimated from {_span(power['seeds'])} seeds, so "
+            "these numbers may be off by a factor of several."
         )
     return lines
 
 
 def _power(analysis: Analysis, setting: Setting) -> tuple[pd.DataFrame, str]:
-    """Rows about AUBC, or about the last budget where there is only one; and what they are about."""
+    """Return the rows of power on AUBC, or on the last budget if there is only one, and the name of that score."""
     own = rows_of(analysis.power, setting)
     own = own[~references(own["recipe"])]
     area = own[own["round"] == AREA_ROUND]
@@ -83,7 +87,7 @@ def _power(analysis: Analysis, setting: Setting) -> tuple[pd.DataFrame, str]:
 
 
 def _against(analysis: Analysis, setting: Setting, number: int) -> tuple[list[str], list[str], int, int]:
-    """Recipes that are better and worse than random in a round; how many differ without correction; of how many."""
+    """Return who is better and worse than random in a round, and how many differ without correction, of how many."""
     tests = rows_of(analysis.tests, setting)
     tests = tests[(tests["round"] == number) & tests["p_holm"].notna()]
     better: list[tuple[float, str]] = []
@@ -115,7 +119,7 @@ def _seeds(needed: pd.Series) -> str:
 
 
 def _dice(difference: float) -> str:
-    """Dice cannot differ by more than 1, whatever a spread from two seeds makes of it."""
+    """Return a difference in Dice as text; more than 1 is impossible, whatever the spread of two seeds suggests."""
     return f"{difference:.3f}" if difference <= 1 else "more than 1"
 
 

@@ -23,8 +23,8 @@ SIGNS = {
     "—": "--",
     "±": r"$\pm$",
 }
-HEAD = r"""% Wants \usepackage{booktabs}. Bold: the best. Underlined: not significantly worse than the best
-% (paired t-tests over seeds, Holm over all pairs and budgets of the table). Mean and standard deviation over seeds.
+HEAD = r"""% Requires \usepackage{booktabs}. Bold: the best. Underlined: not significantly worse than the best
+% (paired t-tests over seeds, Holm correction over all pairs and budgets). Mean and standard deviation over seeds.
 """
 
 
@@ -45,7 +45,7 @@ def _table(panel: Panel) -> str:
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{escape(f'{panel.what}, mean ± sd over seeds: {panel.title}. Slices in parentheses.')}}}",
+        rf"\caption{{{escape(f'{panel.what}, mean ± sd over seeds: {panel.title}. In parentheses: slices.')}}}",
         rf"\begin{{tabular}}{{l{'r' * len(panel.budgets)}r}}",
         r"\toprule",
         _line(["recipe", *(escape(budget) for budget in panel.budgets), AUBC]),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from alseg_core.metrics.curve import AUBC
 from alseg_core.vocabulary import reads_ground_truth
 from bench.report.analysis import Analysis
 from bench.report.runs.provenance import FEW_SEEDS
@@ -20,9 +21,9 @@ from bench.report.statistics.paired import ALPHA
 NOTHING = "—"
 """Stands where there is no number."""
 KEY = (
-    "Bold: the best. Underlined: not significantly worse than the best (paired t-tests over seeds, Holm over all pairs "
-    f"and budgets of the table, level {ALPHA:g}), where there are {FEW_SEEDS} seeds or more; with fewer nothing is "
-    "underlined. AUBC: area under the curve over labelled slices."
+    f"Bold: the best. Underlined: not significantly worse than the best (paired t-tests over seeds at level {ALPHA:g}, "
+    f"Holm correction over all pairs and budgets of the table); with fewer than {FEW_SEEDS} seeds nothing is "
+    f"underlined. {AUBC}: area under the budget curve, over labelled slices."
 )
 
 

@@ -9,8 +9,9 @@ from bench.report.setting import SETTING
 
 PARTS = ("embed", "select", "annotate", "train", "evaluate", "cover")
 NOTE = (
-    "Mean wall seconds of a round's parts, with whatever else the machine did. An embedding that the store held "
-    "was only read; a first round that is shared with other recipes counts with the time its training took."
+    "Mean wall time of each part of a round, in seconds, slowed by whatever else ran on the machine. An embedding "
+    "already in the store only has to be read; a first round shared with other recipes counts with the time its "
+    "training took."
 )
 
 

@@ -115,14 +115,14 @@ def test_studies_are_merged_and_a_run_in_both_counts_once(tmp_path: Path) -> Non
 
 
 MIXED = {
-    "prepared data": ({}, "other", "other data"),
-    "preparation": ({"dataset.prepare": {"size": 96}}, "k", "other data"),
-    "split": ({"dataset.split": {"name": "stratified", "seed": 1}}, "k", "other data"),
-    "budgets": ({"budgets": [0.1, 0.3, 0.5]}, "k", "other budgets"),
-    "steps": ({"train.iterations_full": 60000}, "k", "another training"),
+    "prepared data": ({}, "other", "different data"),
+    "preparation": ({"dataset.prepare": {"size": 96}}, "k", "different data"),
+    "split": ({"dataset.split": {"name": "stratified", "seed": 1}}, "k", "different data"),
+    "budgets": ({"budgets": [0.1, 0.3, 0.5]}, "k", "different budgets"),
+    "steps": ({"train.iterations_full": 60000}, "k", "a different training"),
     "members": ({"members": 5}, "k", "members"),
-    "validation volumes": ({"evaluate": {"surface": True, "part": "val"}}, "k", "another evaluation"),
-    "training": ({"train.lr": 0.1}, "k", "another training"),
+    "validation volumes": ({"evaluate": {"surface": True, "part": "val"}}, "k", "a different evaluation"),
+    "training": ({"train.lr": 0.1}, "k", "a different training"),
     "annotation": ({"annotation": {"name": "mask", "cost": 2.0}}, "k", "annotation"),
 }
 
@@ -169,7 +169,7 @@ def test_networks_of_other_arithmetic_are_not_averaged(tmp_path: Path, what: str
     folders = [[run] for run in both] if not together else [both]
     results = collect([study(tmp_path / str(i), listed, "s") for i, listed in enumerate(folders)])
     assert set(results.scores["dataset"]) == ({"d", "d (s)"} if other else {"d"})
-    assert len(results.notes) == other and all("other arithmetic" in note for note in results.notes)
+    assert len(results.notes) == other and all("networks trained in" in note for note in results.notes)
 
 
 def test_a_study_on_two_kinds_of_machine_keeps_those_of_each_together(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_another_recipe_of_the_same_name_gets_one_of_its_own(tmp_path: Path) -> 
     b = study(tmp_path / "b", runs({"coreset": 0.9}, 2, config=changed), "b")
     results = collect([a, b])
     assert results.recipes == ["random", "coreset", "coreset (b)"] and set(results.scores["dataset"]) == {"d"}
-    assert results.notes == ["coreset (b) is shown beside coreset: the same name, other parameters."]
+    assert results.notes == ["coreset (b) is shown beside coreset: same name, different parameters."]
 
 
 def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_damaged_and_foreign_folders_are_told_and_the_rest_is_reported(tmp_path:
     assert len(results.problems) == 5 and all("\n" not in line for line in results.problems)
     for run in ("coreset", "badge"):
         assert f"d-{run}-mask-s0 is damaged" in text
-    assert "is not that of a run" in text and "nowhere: no results" in text
+    assert "not that of a run" in text and "nowhere: no results" in text
 
 
 ODD: dict[str, tuple[str, tuple[str, ...], Any, str]] = {

@@ -35,19 +35,19 @@ def test_facts_are_those_that_are_recorded(tmp_path: Path) -> None:
     facts = collect(study(tmp_path / "s", both)).facts[SETTING]
     assert facts["training set"] == "65 patients, 130 volumes, 1,198 slices"
     assert facts["test set"] == "25 patients, 50 volumes, 516 slices"
-    assert facts["training steps of each round"] == "2,000, 3,000, 60,000"
+    assert facts["training steps per round"] == "2,000, 3,000, 60,000"
     assert facts["alseg"] == "0.1.0 at commit abc123; 0.1.0 at commit def456"
     assert facts["device"] == "A big one; cpu" and facts["threads"] == "2"
     assert facts["packages"] == "torch 2.13.0, numpy 2.4.6"
     assert facts["split"] == "stratified: seed 0" and facts["classes"] == "background, c0, c1"
-    assert facts["prepared data"] == "k" and facts["networks a round"] == "1"
+    assert facts["prepared data"] == "k" and facts["networks per round"] == "1"
 
 
 def test_old_runs_say_what_they_do_not_record(tmp_path: Path) -> None:
     facts = collect(study(tmp_path / "s", runs({"random": 0.5}, 1))).facts[SETTING]
     for label in ("training set", "validation set", "test set", "device", "alseg", "packages"):
         assert facts[label] == "not recorded"
-    assert facts["training steps of each round"] == "3,000, 3,000, 3,000"  # of the networks' records
+    assert facts["training steps per round"] == "3,000, 3,000, 3,000"  # of the networks' records
 
 
 def test_savings_by_hand(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_savings_by_hand(tmp_path: Path) -> None:
     assert (savings.trainings, savings.shared, savings.hours) == pytest.approx((9, 2, 1.0))
     assert (savings.encoders, savings.trained, savings.encoder_hours) == pytest.approx((3, 1, 2.0))
     assert savings.sentences == [
-        "Trainings: 7 done for 9 wanted; 2 were shared, which saved 1.0 hours.",
+        "Trainings: 7 run, 9 needed; 2 were shared, which saved 1.0 hours.",
         "Encoders: 1 trained for 3 runs that use one, which saved 2.0 hours.",
     ]
 
@@ -75,7 +75,7 @@ def test_savings_by_hand(tmp_path: Path) -> None:
 def test_savings_that_are_not_recorded_are_not_claimed(tmp_path: Path) -> None:
     savings = collect(study(tmp_path / "s", runs({"random": 0.5}, 1))).savings
     assert savings is not None and savings.sentences == [
-        "Trainings: 3 were wanted; how many were shared is not recorded."
+        "Trainings: 3 were needed; how many were shared is not recorded."
     ]
 
 
@@ -85,20 +85,24 @@ def test_nothing_to_warn_of(tmp_path: Path) -> None:
 
 
 WARNINGS: dict[str, tuple[dict[str, Any], int, str]] = {
-    "seeds": ({}, 2, "Fewer than 3 seeds: no difference here is a finding (2 a recipe)."),
+    "seeds": ({}, 2, "Fewer than 3 seeds: treat no difference as a finding (2 per recipe)."),
     "patients": (
         {"environment": {**ENVIRONMENT, "data": {"patients": {"test": 6}}}},
         3,
-        "Few test patients: small differences hang on single ones (6 patients, 2 volumes).",
+        "Few test patients: one patient can decide a small difference (6 patients, 2 volumes).",
     ),
-    "volumes": ({"environment": {}}, 3, "Few test patients: small differences hang on single ones (2 volumes)."),
-    "steps": ({"rounds": {"members": [{"iterations": 240.0}]}}, 3, "speed of learning too (from 240)."),
-    "weights": ({"rounds": {"signals": {"init": "random"}}}, 3, "published ones from ImageNet (random)."),
-    "scribbles": ({"rounds": {"signals": {"labels": "simulated"}}}, 3, "Scribbles were simulated from the masks"),
+    "volumes": ({"environment": {}}, 3, "Few test patients: one patient can decide a small difference (2 volumes)."),
+    "steps": (
+        {"rounds": {"members": [{"iterations": 240.0}]}},
+        3,
+        "scores also reflect how fast they learn (from 240).",
+    ),
+    "weights": ({"rounds": {"signals": {"init": "random"}}}, 3, "published ones start from ImageNet (random)."),
+    "scribbles": ({"rounds": {"signals": {"labels": "simulated"}}}, 3, "Scribbles were simulated from masks"),
     "validation": (
         {"config": {"evaluate": {"part": "val"}}, "environment": {**ENVIRONMENT, "data": {"patients": {"val": 20}}}},
         3,
-        "Scores are of validation volumes",
+        "Scores are from validation volumes",
     ),
 }
 
@@ -125,7 +129,7 @@ def test_runs_of_one_setting_made_on_different_machines_are_told(tmp_path: Path,
     changes, text = DIFFERENT[what]
     three = runs({"random": 0.5}, 3, environment=ENVIRONMENT)
     three[2]["environment"] = {**ENVIRONMENT, **changes}
-    assert collect(study(tmp_path / "s", three)).warnings == [f"Runs of one setting were made on different {text}"]
+    assert collect(study(tmp_path / "s", three)).warnings == [f"Runs of one setting used different {text}"]
 
 
 def test_what_is_not_recorded_is_no_difference(tmp_path: Path) -> None:
@@ -145,7 +149,7 @@ def test_warnings_name_the_settings_that_they_are_about(tmp_path: Path) -> None:
         ],
     )
     assert collect(folder).warnings == [
-        "Fewer than 3 seeds: no difference here is a finding (d, mask, budgets low: 1 to 2 a recipe).",
-        "Unequal seeds: comparisons use the seeds that both recipes have "
+        "Fewer than 3 seeds: treat no difference as a finding (d, mask, budgets low: 1 to 2 per recipe).",
+        "Unequal numbers of seeds: comparisons use the seeds that both recipes have "
         "(d, mask, budgets low: fewer than 2: coreset).",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from bench.report.figures.labels import spread
 from bench.report.figures.style import HUES, looks, save, styled
 from bench.report.runs.results import SCORES, SECONDS, VOLUME_DICE, Results
 from bench.report.setting import SETTING, Scope
+from tests.bench.report.study_files import config_of
 
 HERE: Scope = ("d", "scribble", "default")
 SLICES = 1000
@@ -320,7 +322,8 @@ def test_cover_radius_names_its_embedding(tmp_path: Path) -> None:
     results, analysis = made(rows_of(FEW))
     (axis,) = drawn("cover", results, analysis).axes
     assert axis.get_xlabel().startswith("cover radius in the study's reference embedding (")
-    (tmp_path / "config.json").write_text('{"config": {"cover": {"name": "contrastive"}}}')
+    config = config_of("random", 0, {"cover": {"name": "contrastive"}})
+    (tmp_path / "config.json").write_text(json.dumps({"config": config}))
     folders = dict.fromkeys(results.scores["key"], tmp_path)
     (axis,) = drawn("cover", *made(rows_of(FEW), folders=folders)).axes
     assert "the study's reference embedding, contrastive" in axis.get_xlabel()
@@ -334,7 +337,7 @@ def test_seconds_are_means_of_a_round() -> None:
     widths = {str(c.get_label()): [bar.get_width() for bar in c] for c in axis.containers}
     assert widths["train"] == pytest.approx([10.5] * 3) and widths["select"] == pytest.approx([1, 1, 90])
     assert widths["other"] == pytest.approx([0.5] * 3)
-    assert "0.27 % of labelling everything" in axis.get_xlabel()
+    assert "0.27 % of full annotation" in axis.get_xlabel()
 
 
 def test_costs_that_differ_are_shown() -> None:

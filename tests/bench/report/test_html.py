@@ -133,8 +133,8 @@ def test_the_page_says_what_a_reader_needs(page: Page) -> None:
         "Time, memory, savings",
         "What to cite",
     ]
-    assert "Before you believe a number" in page.texts["h3"] and "What the differences mean" in page.texts["h3"]
-    assert any(text.startswith("With 3 seeds the smallest true difference") for text in page.texts["p"])
+    assert "Before you trust a number" in page.texts["h3"] and "What the differences mean" in page.texts["h3"]
+    assert any(text.startswith("With 3 seeds, the smallest true difference") for text in page.texts["p"])
 
 
 def test_the_same_runs_give_the_same_bytes(written: Path, tmp_path: Path) -> None:

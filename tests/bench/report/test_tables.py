@@ -194,18 +194,18 @@ def test_terminal_marks(clear: tuple[Results, Analysis]) -> None:
 def test_terminal_tells_what_is_missing(some: Results) -> None:
     text = shown(some, 160)
     assert "failed: d-coreset-mask-s1: out of luck" in text and "not finished: d-oracle_foreground-mask-s0" in text
-    assert "smallest true difference" in text or "can be tested" in text
+    assert "smallest true difference" in text or "cannot be tested" in text
 
 
 def test_verdict_in_words(clear: tuple[Results, Analysis]) -> None:
     _, analysis = clear
     power = analysis.power[(analysis.power["round"] == -1) & ~analysis.power["recipe"].str.startswith("oracle")]
-    said = re.search(r"With 5 seeds the smallest true difference .*? about ([\d.]+) Dice", verdict(analysis, SETTING))
+    said = re.search(r"With 5 seeds, the smallest true difference .*? about ([\d.]+) Dice", verdict(analysis, SETTING))
     assert said is not None and float(said[1]) == pytest.approx(power["detectable"].median(), abs=0.0006)
     lines = meaning(analysis, SETTING)
-    assert "2 of 3 recipes differ from random in AUBC" in lines[1]
+    assert "2 of 3 recipes differ significantly from random in AUBC" in lines[1]
     assert re.search(r"Better: better \(\+0\.\d+\); Worse: worse \(-0\.\d+\)\.", lines[1])
-    assert "To find a difference of 0.02 Dice" in lines[2]
+    assert "To detect a difference of 0.02 Dice" in lines[2]
 
 
 def test_verdict_tells_both_levels_and_calls_no_finding_nothing(tmp_path: Path) -> None:
@@ -223,13 +223,13 @@ def test_verdict_tells_both_levels_and_calls_no_finding_nothing(tmp_path: Path) 
     assert test["p_holm"] < 0.05 and row["detectable"] > row["difference"]
     lines = meaning(analysis, SETTING)
     assert "mean nothing" not in " ".join(lines) and "smaller true differences are likely to be missed" in lines[0]
-    assert "1 of 1 recipe differs from random" in lines[1]
+    assert "1 of 1 recipe differs significantly from random" in lines[1]
 
 
 def test_verdict_after_the_correction(clear: tuple[Results, Analysis]) -> None:
     _, analysis = clear
     own = analysis.power[(analysis.power["round"] == -1) & ~analysis.power["recipe"].str.startswith("oracle")]
-    said = re.search(r"and ([\d.]+) .*after the correction over the 6 comparisons", verdict(analysis, SETTING))
+    said = re.search(r"and ([\d.]+) .*after correction for the 6 comparisons", verdict(analysis, SETTING))
     assert said is not None and float(said[1]) == pytest.approx(own["detectable_holm"].median(), abs=0.0006)
     assert (own["detectable_holm"] > 1.3 * own["detectable"]).all()
 
@@ -237,14 +237,14 @@ def test_verdict_after_the_correction(clear: tuple[Results, Analysis]) -> None:
 def test_verdict_of_one_seed(tmp_path: Path) -> None:
     results = collect(study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.6}, 1)))
     (line,) = meaning(analyse(results), SETTING)
-    assert line.startswith("With one seed no difference between recipes can be tested")
+    assert line.startswith("With one seed, differences between recipes cannot be tested")
     (panel,) = panels(results, analyse(results))
     assert panel.rows[0].cells[0] is not None and "±" not in panel.rows[0].cells[0].text
 
 
 def test_verdict_without_random(tmp_path: Path) -> None:
     results = collect(study(tmp_path / "s", runs({"badge": 0.5, "coreset": 0.6}, 2)))
-    assert "There is no 'random' here" in verdict(analyse(results), SETTING)
+    assert "'random' is not in this study" in verdict(analyse(results), SETTING)
 
 
 def test_latex_of_a_hostile_name_and_its_braces(clear: tuple[Results, Analysis]) -> None:
@@ -270,13 +270,13 @@ def test_markdown_in_the_order_of_a_reader(clear: tuple[Results, Analysis]) -> N
     order = [
         "# s",
         "Compared here: 5 recipes; 5 seeds",
-        "## Before you believe",
+        "## Before you trust",
         "## d, mask",
         "| better | **",
-        "With 5 seeds the smallest",
+        "With 5 seeds, the smallest",
         "### Difference from random",
-        "### What these seeds can find",
-        "### Standing",
+        "### What these seeds can detect",
+        "### Summary",
         "## Setting: d, mask",
         "## Time, memory, savings",
     ]
