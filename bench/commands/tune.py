@@ -44,7 +44,7 @@ def tune(
     from rich.console import Console
 
     from bench.launchers import find_trial_launcher
-    from bench.launchers.study_folder import alone, writing
+    from bench.launchers.study_folder import locked, writing
     from bench.terminal.progress import Display
     from bench.tuning.spec import Tuning
     from bench.tuning.tuning_run import Launch
@@ -52,5 +52,5 @@ def tune(
     chosen, out = find_trial_launcher(launcher or "ray"), out.expanduser().absolute()
     with Display(Console()) as display:
         launch = Launch.of(Tuning.find(tuning, settings), out, chosen, display)
-        with writing(out), alone(launch.folder):
+        with writing(out), locked(launch.folder):
             launch.run(storage, recipes)

@@ -25,7 +25,7 @@ def shown(path: Path) -> str:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Lock a study's folder for this process. A new folder is deleted afterwards if nothing was written to it.
 
     Raises ResultsError if the folder cannot be written, or if another process is running the study.

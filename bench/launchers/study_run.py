@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.launchers.launcher import Launcher, Policy
-from bench.launchers.study_folder import alone, check_writable, shown, writing
+from bench.launchers.study_folder import check_writable, locked, shown, writing
 from bench.planning.workload import Workload
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def launch(study: Study, out: Path, launcher: Launcher, display: Display) -> boo
 
     workload, policy = _planned(study, out, launcher)
     folder = workload.folder
-    with writing(out), alone(folder):
+    with writing(out), locked(folder):
         with launcher.start(policy) if workload.todo else nullcontext():
             forecast = _prepare(workload, policy, launcher, display)
             tracking = Background(Tracker(study.name, out), workload.jobs)
@@ -94,7 +94,7 @@ def _run(
     display: Display,
     tracking: Background,
 ) -> None:
-    """Execute the unfinished runs, longest first so that none of them is left running alone at the end."""
+    """Execute the unfinished runs, longest first so that none of them is still running alone at the end."""
     from alseg_core.events import Progress
     from bench.study.job import RunEnded
 
