@@ -1,4 +1,4 @@
-"""The errors alseg raises on purpose. Each says what was wanted, what came, what exists and what to try."""
+"""Errors that alseg raises on purpose. Messages name what was expected, what was given, what exists and what to try."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class AlsegError(Exception):
-    """Base of every error raised on purpose. Its message is complete: it is shown to users without a traceback."""
+    """Base of all errors raised on purpose; users see the message without a traceback."""
 
 
 class ConfigError(AlsegError):
@@ -15,15 +15,15 @@ class ConfigError(AlsegError):
 
 
 class DataError(AlsegError):
-    """Scans, labels or their layout on disk are not what the reader expects."""
+    """Scans, labels or their layout on disk differ from what the reader expects."""
 
 
 class SplitError(DataError):
-    """The patients at hand cannot be divided as the split says."""
+    """The patients cannot be divided as the split demands."""
 
 
 class PoolError(AlsegError):
-    """A selection does not fit the pool: re-labelling, over budget, unknown position."""
+    """A selection does not fit the pool: repeated, over budget, or an unknown position."""
 
 
 class ResultsError(AlsegError):
@@ -31,11 +31,11 @@ class ResultsError(AlsegError):
 
 
 class MissingPackageError(AlsegError):
-    """An optional package is needed and not installed."""
+    """An optional package is required and not installed."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """Message for a name that does not exist: the nearest existing name first, then all of them."""
+    """Return the message for an unknown name: the nearest existing name first, then all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,7 +1,8 @@
 """Components by name.
 
-A component is a frozen dataclass whose fields are its hyper-parameters; :func:`component` makes one. Each room keeps a
-:class:`Registry`, a plain dict from name to class, and builds components from ``{"name": ..., <field>: <value>}``.
+A component is a frozen dataclass whose fields are its hyper-parameters; :func:`component` makes one. Each kind of
+component has a :class:`Registry`, a plain dict from name to class, that builds them from ``{"name": ..., <field>:
+<value>}``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
-"""Part of the name of a folder."""
+"""Name that may be part of a folder name."""
 
 
 OMIT_DEFAULT = {"omit_default": True}
@@ -100,7 +101,7 @@ def path_part(name: str) -> str:
 
 
 def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:
-    """Build ``cls`` from ``fields``; a ConfigError names every wrong field, with its value and the known fields."""
+    """Build ``cls`` from ``fields``. Raises one ConfigError for all wrong fields, with values and known fields."""
     try:
         return cls(**fields)
     except ValidationError as error:
@@ -112,7 +113,7 @@ def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:
                 lines.append(unknown_name("field", path, known))
             elif problem["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
                 lines.append(f"field {path!r} is missing.")
-            elif problem["type"] == "value_error":  # one of ours, which says what came
+            elif problem["type"] == "value_error":  # raised by a component, complete
                 lines.append((f"{path}: " if path else "") + problem["msg"].removeprefix("Value error, ") + ".")
             else:
                 lines.append(f"{path}: {problem['msg']} (got {problem['input']!r}).")
@@ -120,7 +121,7 @@ def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:
 
 
 def nested(cls: type, what: str) -> pydantic.BeforeValidator:
-    """Validator of a field that is a fixed component: builds ``cls`` from a mapping; one that is built passes."""
+    """Return the validator of a field of component ``cls``: a mapping is built, a component is kept."""
     return pydantic.BeforeValidator(lambda value: construct(cls, value, what) if isinstance(value, Mapping) else value)
 
 
@@ -142,5 +143,5 @@ def _omitted(value: Any, field: dataclasses.Field[Any]) -> bool:
 
 
 def summary(cls: type) -> str:
-    """First line of a component's docstring."""
+    """Return the first line of a component's docstring."""
     return cls.__doc__.strip().splitlines()[0].replace("``", "") if cls.__doc__ else ""

@@ -1,7 +1,7 @@
-"""One root seed, many named streams.
+"""Random streams by name, derived from one root seed.
 
-A stream depends on the seed and its names alone, never on how often another stream was used, so a run that continues
-at round 3 draws what an undisturbed run would have drawn there.
+A stream depends only on the seed and its names, not on the use of other streams, so a run that continues at round 3
+draws what an uninterrupted run would have drawn.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ import torch
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream ``names`` of the root ``seed``."""
+    """Return a 63-bit seed for the stream ``names`` of the root ``seed``."""
     text = "/".join([str(seed), *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
-    """NumPy generator of the stream ``names`` of the root ``seed``."""
+    """Return the NumPy generator of the stream ``names`` of the root ``seed``."""
     return np.random.default_rng(derive(seed, *names))
 
 
 def child(rng: np.random.Generator) -> int:
-    """A 63-bit seed drawn from ``rng``, to start a generator of another library."""
+    """Draw a 63-bit seed from ``rng`` for a generator of another library."""
     return int(rng.integers(0, 2**63 - 1))
 
 
 def torch_generator(rng: np.random.Generator, device: str | torch.device = "cpu") -> torch.Generator:
-    """Torch generator on ``device``, started from ``rng``."""
+    """Return a torch generator on ``device``, seeded from ``rng``."""
     return torch.Generator(device=device).manual_seed(child(rng))
 
 
 @contextmanager
 def torch_seeded(seed: int) -> Iterator[None]:
-    """Run the block with torch's global generators started from ``seed`` and put them back afterwards.
+    """Run the block with torch's global generators seeded from ``seed``, then restore their states.
 
-    Weight initialisation and dropout take no generator; this is the only place where the global state is touched.
+    Weight initialisation and dropout accept no generator; this is the only place that touches the global state.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)

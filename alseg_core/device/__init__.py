@@ -1,1 +1,1 @@
-"""How work runs on one device: batches that are there when they are needed, steps that are captured once."""
+"""Work on one device: prefetched batches, captured steps, precision and memory."""

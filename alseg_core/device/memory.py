@@ -1,4 +1,4 @@
-"""Memory of the process: how much it was, and kept where every tensor would return it and ask for it again."""
+"""Memory of the process: its peak, and keeping freed blocks for reuse."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import sys
 from collections.abc import Callable
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""Numbers of the settings in glibc's ``malloc.h``; see mallopt(3)."""
+"""Parameter numbers of mallopt(3), from glibc's ``malloc.h``."""
 LARGEST_KEPT = 32 * 2**20
-"""Bytes; the most that glibc accepts. Larger blocks go back to the system."""
+"""Size of the largest block to keep, in bytes; the maximum of glibc. Larger blocks go back to the system."""
 
 
 def keep_freed() -> bool:
-    """Let the process keep what it frees in blocks up to :data:`LARGEST_KEPT`; whether the C library can.
+    """Let the process keep freed blocks of up to :data:`LARGEST_KEPT`; return whether the C library supports it.
 
-    Layers of a network on the CPU are allocated and freed by the megabyte; glibc returns such blocks, and to get them
-    back page by page takes a fifth of a forward pass. Threads share what is kept, or each would keep its own.
+    Layers of a network on the CPU are allocated and freed by the megabyte. By default glibc returns such blocks to the
+    system, and getting them back page by page takes a fifth of a forward pass. Threads share one arena, so that each
+    does not keep its own blocks.
     """
     mallopt = _of_glibc("mallopt")
     return mallopt is not None and bool(
@@ -25,14 +26,14 @@ def keep_freed() -> bool:
 
 
 def return_freed() -> None:
-    """Give back to the system what has been kept: the process may go on with something smaller."""
+    """Return kept blocks to the system, for a process that goes on with less memory."""
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 def peak_mb() -> int | None:
-    """Most memory this process has been resident in, None where the system does not say."""
+    """Return the peak resident memory of this process in MB, or None if the system does not report it."""
     try:
         import resource
     except ImportError:  # not on Windows

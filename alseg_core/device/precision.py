@@ -1,4 +1,4 @@
-"""The arithmetic of networks in training."""
+"""Arithmetic of networks in training."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
-"""Weights, losses and optimisers are float32 with all of them. "auto": bfloat16 on a GPU that computes in it,
-else float32."""
+"""Arithmetic of forward and backward passes; weights, losses and optimisers are always float32. "auto": bfloat16 on a
+GPU that supports it, else float32."""
 
 
 def computed(precision: str, device: str, supported: Callable[[], bool] = lambda: True) -> str:
-    """Return what ``precision`` comes to on a device: "float32" or "bfloat16".
+    """Resolve ``precision`` on a device to "float32" or "bfloat16".
 
-    device: "cpu" or "cuda[:n]". supported: whether this GPU computes in bfloat16; of a GPU that cannot be asked, as
-    in a report of earlier runs, it is assumed.
+    device: "cpu" or "cuda[:n]". supported: whether the GPU supports bfloat16; assumed if the GPU is not at hand, as in
+    a report of earlier runs.
     """
     if precision != "auto":
         return precision
@@ -24,6 +24,6 @@ def computed(precision: str, device: str, supported: Callable[[], bool] = lambda
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """Return a context in which networks on the device compute in that precision."""
+    """Return a context in which networks on the device compute in this precision."""
     half = computed(precision, device.type, lambda: torch.cuda.is_bf16_supported(including_emulation=False))
     return torch.autocast(device.type, torch.bfloat16, enabled=half == "bfloat16")

@@ -1,4 +1,4 @@
-"""The same numbers from the same seed, on a GPU too."""
+"""Reproducible results from the same seed, also on a GPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def repeatable() -> AbstractContextManager[None]:
-    """While it is open cuDNN uses only algorithms that give the same result each time, and full float32 for float32."""
+    """Return a context in which cuDNN uses deterministic algorithms only, and full float32 instead of TF32."""
     flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )

@@ -1,6 +1,6 @@
-"""A training step, done call by call or, on a GPU, captured once and replayed.
+"""Training steps that are captured once and replayed on a GPU, and run call by call elsewhere.
 
-Small networks are limited by the launching of their kernels: a captured step is launched as one.
+Small networks are limited by the launch of their kernels; a captured step is a single launch.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from alseg_core.errors import AlsegError
 Step = Callable[..., Tensor]
 
 WARM = 3
-"""Calls with inputs of the same shapes before the step is captured: libraries choose and allocate in the first ones."""
+"""Number of calls per input shapes before capture, in which libraries choose algorithms and allocate memory."""
 
 SHAPES = 4
-"""Sets of input shapes that are captured; each holds memory. Further ones run uncaptured."""
+"""Largest number of sets of input shapes to capture, as each takes memory; further ones run uncaptured."""
 
 EAGER = "ALSEG_EAGER"
-"""Environment variable; where it is set no step is captured."""
+"""Environment variable that disables capturing if set."""
 
 
 class Recorder(Protocol):
-    """Runs a step and records it."""
+    """Runs and records a step."""
 
     def warm(self, step: Step, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Run ``step(*inputs)`` in a way that a later recording does not stumble over."""
+        """Run ``step(*inputs)`` in preparation of a later recording."""
         ...
 
     def record(self, step: Step, inputs: tuple[Tensor, ...]) -> tuple[Callable[[], None], Tensor]:
-        """A call that does ``step(*inputs)`` again on what the inputs hold then, and the tensor its result is in."""
+        """Return a function that repeats ``step(*inputs)`` on the current values of inputs, and its result tensor."""
         ...
 
 
 class CudaGraphs:
-    """Records with CUDA graphs on one device. The graphs share memory, since only one of them runs at a time."""
+    """Recorder that uses CUDA graphs on one device. The graphs share memory, as only one runs at a time."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -47,7 +47,7 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def warm(self, step: Step, inputs: tuple[Tensor, ...]) -> Tensor:
-        """On a stream of its own: nothing of the step is tied to the default stream, which cannot be captured."""
+        """Run the step on a separate stream, as work tied to the default stream cannot be captured."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -56,7 +56,7 @@ class CudaGraphs:
         return result
 
     def record(self, step: Step, inputs: tuple[Tensor, ...]) -> tuple[Callable[[], None], Tensor]:
-        """See :class:`Recorder`. While a graph is captured nothing is computed."""
+        """See :class:`Recorder`. Capturing a graph computes nothing."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             result = step(*inputs)
@@ -64,18 +64,18 @@ class CudaGraphs:
 
 
 def recorder(device: str | torch.device) -> Recorder | None:
-    """What records steps on the device, None where every step is run as it is."""
+    """Return the recorder of the device, or None if steps run uncaptured."""
     target = torch.device(device)
     return CudaGraphs(target) if target.type == "cuda" and not os.environ.get(EAGER) else None
 
 
 class Replayed:
-    """``step(*inputs)``, recorded and replayed where there is a ``recorder``.
+    """A step that is recorded and replayed if there is a ``recorder``.
 
     A step may change anything in place (weights, optimiser) and returns one tensor, which is valid until the next call.
-    All that differs from call to call must come in through its inputs, and it must ask nothing of the host (``item()``,
-    ``if tensor``). With a recorder the first :data:`WARM` calls for given shapes run as they are, further ones copy
-    their inputs to where the recording reads them and replay it.
+    Everything that varies between calls must be an input, and the step must not read values on the host (``item()``,
+    ``if tensor``). With a recorder, the first :data:`WARM` calls for given shapes run uncaptured; further ones copy
+    their inputs to the buffers of the recording and replay it.
     """
 
     def __init__(self, step: Step, recorder: Recorder | None) -> None:
@@ -85,7 +85,7 @@ class Replayed:
         self._recorded: dict[tuple[torch.Size, ...], tuple[tuple[Tensor, ...], Callable[[], None], Tensor]] = {}
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """Do the step. Raises AlsegError when it cannot be recorded."""
+        """Run the step. Raises AlsegError if it cannot be recorded."""
         if self._recorder is None:
             return self._step(*inputs)
         shapes = tuple(tensor.shape for tensor in inputs)
@@ -94,21 +94,21 @@ class Replayed:
             if self._calls[shapes] <= WARM or len(self._recorded) == SHAPES:
                 return self._recorder.warm(self._step, inputs)
             self._recorded[shapes] = self._record(self._recorder, inputs)
-        places, replay, result = self._recorded[shapes]
-        for place, tensor in zip(places, inputs, strict=True):
-            place.copy_(tensor, non_blocking=True)
+        buffers, replay, result = self._recorded[shapes]
+        for buffer, tensor in zip(buffers, inputs, strict=True):
+            buffer.copy_(tensor, non_blocking=True)
         replay()
         return result
 
     def _record(
         self, recorder: Recorder, inputs: tuple[Tensor, ...]
     ) -> tuple[tuple[Tensor, ...], Callable[[], None], Tensor]:
-        places = tuple(tensor.clone() for tensor in inputs)
+        buffers = tuple(tensor.clone() for tensor in inputs)
         try:
-            return places, *recorder.record(self._step, places)
+            return buffers, *recorder.record(self._step, buffers)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:  # what the device was doing is in disorder now, so there is no going on
+        except RuntimeError as error:  # the state of the device is undefined now, so the run cannot continue
             reason = next(iter(str(error).splitlines()), "")
             raise AlsegError(
                 f"the training step cannot be captured as a CUDA graph: {reason} "

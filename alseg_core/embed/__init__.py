@@ -1,4 +1,4 @@
-"""Slices to vectors, in which a strategy measures distances: one file an embedder, an import and one line here."""
+"""Embedders, which turn slices into vectors: one file each, registered here by an import and a line."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def tells_pools_apart_in_the_store(embedder: Embedder) -> None:
         demand(
             not np.array_equal(first, _embed(embedder, where, PLAIN)),
             embedder,
-            "gives the features of another pool from the store; use table_key(context) in the key of its entry.",
+            "gives the features of another pool from the store; alseg_core.embed.embedder.store_key makes its key.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Features of the contrastive encoder, trained once for a pool, a seed and its settings."""
+"""Features of the contrastive encoder, which is trained once per pool, seed and settings."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Contrastive(ContrastiveTraining):
     paper: ClassVar[str] = "Vepa et al., NeurIPS 2024, arXiv 2411.15763"
 
     def check(self) -> None:
-        """The initial weights can be had; the usual download is made here, once for all runs of a machine."""
+        """Raise ConfigError if the initial weights are unavailable; downloads them once per machine if needed."""
         load_imagenet(ResNetEncoder(channels=3), self.init, self.if_missing)
 
     def embed(self, context: EmbedContext) -> Embedding:
-        """Features h, (N, 512). With a store, one process trains and all others read what it left.
+        """Return features h, (N, 512). With a store, one process trains and all others read the entry.
 
         facts: those of :class:`FittedEncoder`; with a store also encoder, the name of the entry, and encoder_seconds,
-        what its training took whoever did it. An entry made with if_missing "random" stays what it was when the
-        weights can be had later, so that a run that continues keeps its encoder; its facts say what was used.
+        the time of its training in whichever run. An entry made with if_missing "random" is kept even if the weights
+        become available later, so that a continued run keeps its encoder; facts record what was used.
         """
         if context.store is None:
             return self._train(context)[1]

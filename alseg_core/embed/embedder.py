@@ -1,4 +1,4 @@
-"""What an embedder may use, and what it gives."""
+"""Embedders: their interface, what they may use and what they return."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from alseg_core.store import Store, digest
 
 @dataclass(frozen=True, eq=False)
 class EmbedContext:
-    """What an embedder may use.
-
-    slices: the pool. data_key: fingerprint of the prepared data. seed: root seed of the run. device: torch device.
-    store: where trained encoders are kept, None = nowhere. model: the network trained last, None before the first
-    round. progress: called with the share that is done.
-    """
+    """What an embedder may use."""
 
     slices: Slices
+    """The pool; row = position."""
     data_key: str
+    """Fingerprint of the prepared data."""
     seed: int
+    """Root seed of the run; draw from ``seeding.stream(seed, "encoder")``."""
     device: str
+    """Torch device."""
     store: Store | None
+    """Store of trained encoders and features; None for no store."""
     model: object | None
+    """Best network of the previous round; None in the first round and for embedders without ``needs_model``."""
     progress: Callable[[float], None] | None = None
+    """Called with the share that is done, in (0, 1]."""
 
 
 def store_key(embedder: Embedder, slices: Slices, data_key: str, seed: int) -> dict[str, Any]:
@@ -41,20 +43,24 @@ def store_key(embedder: Embedder, slices: Slices, data_key: str, seed: int) -> d
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """features: (N, D) float32, row = position. facts: plain data, the same in a fresh and in a continued run."""
+    """Vectors of all slices of a pool."""
 
     features: NDArray[np.float32]
+    """(N, D) float32; row = position."""
     facts: dict[str, Any] = field(default_factory=dict)
+    """Plain data for the round's record, the same in a fresh and in a continued run."""
 
 
 class Embedder(Protocol):
-    """Component that turns every slice of a pool into a vector. needs_model: whether it asks for a trained network."""
+    """Component that turns every slice of a pool into a vector."""
 
     needs_model: ClassVar[bool]
+    """Whether it uses the network of the previous round."""
     paper: ClassVar[str]
+    """Source to cite."""
 
     def check(self) -> None:
-        """Raise ConfigError now for what :meth:`embed` needs from outside and could not have later."""
+        """Raise ConfigError if anything that :meth:`embed` needs, such as a file of weights, is unavailable."""
 
     def embed(self, context: EmbedContext) -> Embedding:
-        """Vectors of all slices of ``context.slices``."""
+        """Return the vectors of all slices of ``context.slices``."""

@@ -1,4 +1,4 @@
-"""Features of an encoder trained on photographs, with no training of ours."""
+"""Features of an encoder trained on photographs, without further training."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ from alseg_core.registry import component
 class ImageNet:
     """Features of a ResNet-18 trained on ImageNet.
 
-    Grey slices are shown as red, green and blue alike. Intensities are brought to mean 0 and deviation 1 over the pool,
-    as the photographs were. init: "imagenet", "random" or the path of a ResNet-18 ``.pth``; if_missing: "error" or
-    "random" when those weights cannot be had. image_size: pixels a side that slices are resized to.
+    Grey slices are repeated in all three colour channels. Intensities are scaled to mean 0 and standard deviation 1
+    over the pool, as the photographs were.
     """
 
     needs_model: ClassVar[bool] = False
     paper: ClassVar[str] = "He et al., CVPR 2016; Deng et al., CVPR 2009"
 
     init: str = "imagenet"
+    """Weights: "imagenet" (downloaded once), "random", or the path of a ResNet-18 ``.pth`` file."""
     if_missing: Literal["error", "random"] = "error"
+    """What to do if the weights are unavailable: "error", or "random" to go on with random ones."""
     image_size: Annotated[int, Field(ge=32)] = 224
+    """Rows and columns that slices are resized to, in pixels."""
 
     def check(self) -> None:
-        """The weights can be had; the usual download is made here, once for all runs of a machine."""
+        """Raise ConfigError if the weights are unavailable; downloads them once per machine if needed."""
         load_imagenet(ResNetEncoder(channels=3), self.init, self.if_missing)
 
     def embed(self, context: EmbedContext) -> Embedding:
-        """Features h, (N, 512), from the store where there is one. facts: init, what the weights really are.
+        """Return features h, (N, 512), from the store if there is one. facts: init, the weights actually used.
 
-        Weights that are drawn come from the seed of the run. An entry made with if_missing "random" stays what it was
-        when the weights can be had later.
+        Random weights come from the seed of the run. An entry made with if_missing "random" is kept even if the weights
+        become available later.
         """
         if context.store is None:
             return self._encode(context)
@@ -65,9 +67,9 @@ class ImageNet:
 
 
 class _AsPhotograph(nn.Module):
-    """Slices (B, channels, H, W) -> (B, 3, H, W) of mean 0 and deviation 1, given those of the pool.
+    """Slices (B, channels, H, W) -> (B, 3, H, W), scaled by the mean and standard deviation of the pool.
 
-    Three channels are taken as colour; of any other number the mean is shown, as grey.
+    Three channels are taken as colour; any other number is averaged to grey.
     """
 
     def __init__(self, channels: int, mean: float, deviation: float) -> None:
@@ -81,7 +83,7 @@ class _AsPhotograph(nn.Module):
 
 
 def _intensities(slices: Slices) -> tuple[float, float]:
-    """Mean and standard deviation over all pixels of the pool, read in chunks; deviation 1 where all are equal."""
+    """Mean and standard deviation over all pixels of the pool, read in chunks; 1 if the deviation is 0."""
     total = squares = 0.0
     for start in range(0, len(slices), CHUNK):
         images = slices.images(np.arange(start, min(start + CHUNK, len(slices)))).astype(np.float64)

@@ -14,28 +14,26 @@ from alseg_core.embed.embedder import EmbedContext, Embedding
 from alseg_core.registry import component
 
 CHUNK = 64
-"""Slices that are averaged at a time."""
+"""Number of slices to average at a time."""
 
 
 @component
 class Pixels:
-    """The pixels of the slice itself, optionally averaged down to size x size.
-
-    size: pixels a side, None = as they are.
-    """
+    """The pixels of the slice itself, optionally averaged down to size x size."""
 
     needs_model: ClassVar[bool] = False
     paper: ClassVar[str] = "the plain Coreset baseline of Vepa et al., NeurIPS 2024"
 
     size: Annotated[int, Field(gt=0)] | None = None
+    """Rows and columns after averaging, in pixels; None for no averaging."""
 
     def check(self) -> None:
-        """Nothing from outside is needed."""
+        """Do nothing: it needs no files."""
 
     def embed(self, context: EmbedContext) -> Embedding:
-        """(N, C * H * W), or (N, C * size * size): each pixel the mean of the area it covers.
+        """Return (N, C * H * W), or (N, C * size * size) with each pixel the mean of its area.
 
-        Where the slices lie one after another in the shared array the vectors are that array, not a copy of it.
+        If the slices are contiguous in the shared array, the vectors are a view of it.
         """
         slices = context.slices
         if self.size is not None:
@@ -49,6 +47,6 @@ class Pixels:
 
 
 def _averaged(images: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """(B, C, H, W) -> (B, C * size * size)."""
+    """Average images (B, C, H, W) to (B, C * size * size)."""
     means: NDArray[np.float32] = F.adaptive_avg_pool2d(torch.from_numpy(images), size).flatten(1).numpy()
     return means

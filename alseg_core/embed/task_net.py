@@ -1,4 +1,4 @@
-"""Features of the segmentation network that was trained last."""
+"""Features of the segmentation network of the previous round."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alseg_core.training.inference import chunk_size
 
 @runtime_checkable
 class FeatureModel(Protocol):
-    """A trained network that gives one vector a slice."""
+    """A trained network that gives one vector per slice."""
 
     def features(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> (B, D)."""
@@ -30,11 +30,11 @@ class TaskNet:
     paper: ClassVar[str] = "Sener & Savarese, ICLR 2018"
 
     def check(self) -> None:
-        """Nothing from outside is needed."""
+        """Do nothing: it needs no files."""
 
     @torch.no_grad()
     def embed(self, context: EmbedContext) -> Embedding:
-        """(N, D), D as the network gives it. Raises ConfigError when there is no network with features."""
+        """Return (N, D), D as given by the network. Raises ConfigError if there is no network with features."""
         model = context.model
         if not isinstance(model, FeatureModel):
             got = "none has been trained yet" if model is None else f"{type(model).__name__} has no features(images)"

@@ -12,30 +12,30 @@ from alseg_core.geometry.neighbours import lloyd, nearest
 from alseg_core.vocabulary import FloatArray, IntArray
 
 RESTARTS = 3
-"""Seedings of which the best result is kept."""
+"""Number of seedings, of which the best result is kept."""
 
 STEPS = 30
-"""Lloyd's iterations from each seeding."""
+"""Number of Lloyd's iterations from each seeding."""
 
 SAFE = 1.001
-"""Factor on distances that keeps the triangle inequality true of rounded ones."""
+"""Factor on distances that keeps the triangle inequality valid under rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """labels: (N,) int64 cluster of each point, 0..K-1, none empty. centroids: (K, D) float32 means (of length 1 when
-    spherical).
-    """
+    """A partition of N points into K clusters."""
 
     labels: IntArray
+    """(N,) int64 cluster of each point, 0..K-1, none empty."""
     centroids: NDArray[np.float32]
+    """(K, D) float32 means, of length 1 if spherical."""
 
     def __len__(self) -> int:
         return len(self.centroids)
 
 
 def unit_length(features: FloatArray) -> NDArray[np.float32]:
-    """Features (N, D) scaled to Euclidean length 1; zero vectors stay zero."""
+    """Scale features (N, D) to Euclidean length 1; zero vectors stay zero."""
     length = np.linalg.norm(features, axis=1, keepdims=True)
     scaled: NDArray[np.float32] = (features / np.where(length > 0, length, 1)).astype(np.float32)
     return scaled
@@ -48,11 +48,11 @@ def plus_plus(
     weights: FloatArray | None = None,
     device: str = "cpu",
 ) -> IntArray:
-    """``count`` different rows by k-means++ seeding (Arthur & Vassilvitskii, SODA 2007).
+    """Draw ``count`` different rows by k-means++ seeding (Arthur & Vassilvitskii, SODA 2007).
 
     features: (N, D), count <= N. The first is drawn uniformly, each further one with probability proportional to its
-    squared distance to the nearest row drawn before, both times ``weights`` (N,). When no row is left at a distance,
-    the rest is drawn uniformly. device: where distances are computed.
+    squared distance to the nearest drawn row, both multiplied by ``weights`` (N,). Once all remaining rows equal drawn
+    ones, the rest is drawn uniformly. device: where distances are computed.
     """
     everyone = np.arange(len(features))
     points = Euclid(features, everyone, everyone[:0], device)
@@ -67,7 +67,7 @@ def plus_plus(
             chance = free.astype(np.float64)
         rows[i] = row = rng.choice(len(features), p=chance / chance.sum())
         free[row] = False
-        # a point is not nearer to a row that is twice as far from its nearest one as itself
+        # by the triangle inequality, a row twice as far from the nearest row as the point is not nearer to the point
         near = np.flatnonzero(~(points.apart(rows[: i + 1], row)[nearest_yet] > SAFE * 2 * distance))
         apart = points.apart(near, row)
         nearest_yet[near[apart < distance[near]]] = i
@@ -78,11 +78,11 @@ def plus_plus(
 def k_means(
     features: FloatArray, k: int, rng: np.random.Generator, spherical: bool = False, device: str = "cpu"
 ) -> Clusters:
-    """k-means of features (N, D): k-means++ seeding, Lloyd's iterations, the best of :data:`RESTARTS`.
+    """Cluster features (N, D) by k-means: k-means++ seeding, Lloyd's iterations, the best of :data:`RESTARTS`.
 
-    Equal points share a cluster and no cluster is empty, so that there are min(k, number of different points) clusters.
-    spherical: distance is the angle; the points are scaled to length 1 first, and so are the centroids.
-    device: where it runs.
+    Equal points share a cluster and no cluster is empty, so the result has min(k, number of different points) clusters.
+    spherical: measure angles; points are scaled to length 1 first, and so are centroids. device: where it runs.
+    Raises ValueError if k < 1.
     """
     if k < 1:
         raise ValueError(f"k_means: k >= 1 was wanted, got {k}")
@@ -105,10 +105,10 @@ def k_means(
 
 
 def visit(labels: IntArray, annotated: IntArray, candidates: IntArray, count: int) -> list[int]:
-    """The clusters to pick from, one a pick: those with the fewest annotated or picked points first, larger ones first.
+    """Return the cluster of each pick: those with the fewest annotated or picked points first, larger ones first.
 
-    labels: (N,) cluster of each point. annotated, candidates: rows of points; a cluster is visited only while it has
-    candidates left, of which there are ``count`` or more. Ties go to the lowest cluster.
+    labels: (N,) cluster of each point. annotated, candidates: rows of points, at least ``count`` candidates; a cluster
+    is visited only while it has candidates left. Ties go to the lowest cluster.
     """
     number = int(labels.max()) + 1
     size = np.bincount(labels, minlength=number)
@@ -125,7 +125,7 @@ def visit(labels: IntArray, annotated: IntArray, candidates: IntArray, count: in
 
 
 def _different(points: NDArray[np.float32]) -> tuple[IntArray, IntArray, IntArray]:
-    """Rows of the different points in order of first appearance, the number of each point among them, their counts."""
+    """Return rows of the different points by first appearance, the number of each point, and their counts."""
     whole = np.ascontiguousarray(points + 0.0)  # -0.0 becomes 0.0: rows are compared by their bytes
     keys = whole.view(np.dtype((np.void, whole.itemsize * whole.shape[1])))[:, 0]
     _, first, group, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
@@ -143,7 +143,7 @@ def _settled(
     spherical: bool,
     device: str,
 ) -> Clusters:
-    """Points to their nearest centroids; an empty cluster gets the point farthest from its own; then the means."""
+    """Assign points to nearest centroids, fill empty clusters with the farthest points, then compute the means."""
     k = len(centroids)
     distances, rows = nearest(centroids, points, 1, device)
     labels, far = rows[:, 0], distances[:, 0]

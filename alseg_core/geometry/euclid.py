@@ -1,4 +1,4 @@
-"""Euclidean distances to a growing list of centres: found by products, computed from differences where it matters."""
+"""Euclidean distances to a growing list of centres: bounded by products, computed from differences where needed."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
     from torch import Tensor
 
 BLOCK_BYTES = 1 << 21
-"""Features, or products with centres, that are held at a time beside the features: what stays in cache."""
+"""Size of a block of features or of products with centres on the CPU, in bytes, which stays in cache."""
 
 DEVICE_BYTES = 1 << 28
-"""The same on a GPU, where each block is one launch."""
+"""Size of such a block on a GPU, in bytes, where each block is one launch."""
 
 ROWS = 32
-"""Fewest rows of features that are held at a time: the centres are read once for so many."""
+"""Smallest number of rows in a block, for each of which all centres are read once."""
 
 SAMPLE = 32
-"""Most rows that tell where the features lie, and how far apart."""
+"""Largest number of rows in the sample that estimates mean and spread of the features."""
 
 LOSS = 5e-2
-"""Share of the spread by which rounding may blur squared distances before products are computed in float64."""
+"""Error of squared distances in float32, as a share of the spread, above which products are computed in float64."""
 
 
 class Euclid:
     """Distances of the rows ``rows`` (U,) of features (N, D) to centres, which are rows of features as well.
 
-    A :class:`alseg_core.geometry.farthest.Metric`. |x|^2 - 2xc + |c|^2, with what rounding can do to it, tells which
-    centres can be the nearest; the distances to those are computed from the differences in float64. features: float32
-    or float64 (others become float32), never copied on the CPU.
-    device: where the features are held, if they fit, and where products are computed.
+    A :class:`alseg_core.geometry.farthest.Metric`. |x|^2 - 2xc + |c|^2 with a bound of its rounding error shows which
+    centres can be the nearest; the distances to those are computed from differences in float64. features: float32 or
+    float64 (others become float32), never copied on the CPU. device: where products are computed, and where features
+    are kept if they fit.
     """
 
     def __init__(self, features: FloatArray, rows: IntArray, centres: IntArray, device: str = "cpu") -> None:
@@ -52,13 +52,13 @@ class Euclid:
         self._rows = rows
         self._device = torch.device(device)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # read-only features are only read
+            warnings.simplefilter("ignore", UserWarning)  # torch warns of read-only arrays, which are not written to
             (self._x,) = placed([torch.from_numpy(features)], self._device)
         dimension = features.shape[1]
         self._bytes = BLOCK_BYTES if self._device.type == "cpu" else DEVICE_BYTES
         self._step = max(ROWS, self._bytes // max(1, features.itemsize * dimension))
         self._dtype = torch.float64 if self._blurred() else self._x.dtype
-        # the bounds of the dot product's rounding (D eps / 2) and of what else is rounded, with room
+        # bound of the rounding error of the dot product (D eps / 2) and of the other operations, with a margin
         self._unit = (dimension + 32) * torch.finfo(self._dtype).eps
         self._norm = torch.empty(len(features), dtype=torch.float64, device=self._device)
         for start in range(0, len(features), self._step):
@@ -74,7 +74,7 @@ class Euclid:
         return self._count
 
     def add(self, centres: IntArray) -> None:
-        """Make these rows (l,) of the features centres."""
+        """Add rows (l,) of the features as centres."""
         end = self._count + len(centres)
         if end > len(self._centre):
             self._grow(max(end, 2 * len(self._centre)))
@@ -89,7 +89,7 @@ class Euclid:
         self.add(self._rows[row : row + 1])
 
     def tighten(self, rows: IntArray, bounds: NDArray[np.float64], start: int, stop: int) -> NDArray[np.float64]:
-        """See :class:`alseg_core.geometry.farthest.Metric`. rows: of the candidates, 0..U-1."""
+        """See :class:`alseg_core.geometry.farthest.Metric`. rows: candidates, 0..U-1."""
         wanted = self._rows[rows]
         result = np.array(bounds, dtype=np.float64)
         for part in self._parts(len(rows), stop - start):
@@ -97,7 +97,7 @@ class Euclid:
         return result
 
     def apart(self, rows: IntArray, row: int) -> NDArray[np.float64]:
-        """Distances (b,) of candidates to one of them, from the differences, in the precision of the features."""
+        """Distances (b,) of candidates to one of them, from differences in the precision of the features."""
         import torch
 
         point = self._at(self._rows[row : row + 1])
@@ -107,10 +107,7 @@ class Euclid:
         return result
 
     def squares(self, rows: IntArray, start: int, stop: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Squared distances (b, l) of candidates to centres start..stop-1 as products give them, and their slack (b,).
-
-        The true ones lie within the slack of them.
-        """
+        """Squared distances (b, l) of candidates to centres start..stop-1 by products, and error bounds (b,)."""
         result, slack = np.empty((len(rows), stop - start)), np.empty(len(rows))
         for part in self._parts(len(rows), stop - start):
             partial, norm, rounding = self._products(self._rows[rows[part]], start, stop)
@@ -123,7 +120,7 @@ class Euclid:
             yield slice(start, start + step)
 
     def _products(self, rows: IntArray, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
-        """|c|^2 - 2xc (b, l), |x|^2 (b,), and the slack of their sum (b,) for rows of the features."""
+        """|c|^2 - 2xc (b, l), |x|^2 (b,), and bounds (b,) of the error of their sum, for rows of the features."""
         import torch
 
         norm = self._norm[torch.from_numpy(rows).to(self._device)]
@@ -140,7 +137,7 @@ class Euclid:
         known = torch.from_numpy(bounds).to(self._device)
         limit = torch.minimum(known.square(), partial.amin(dim=1) + norm + slack) + slack - norm
         limit = torch.nextafter(limit.to(partial.dtype), torch.full_like(limit, torch.inf, dtype=partial.dtype))
-        near = (~(partial > limit[:, None])).nonzero().cpu().numpy()  # what is not a number is near, too
+        near = (~(partial > limit[:, None])).nonzero().cpu().numpy()  # NaN counts as near
         if len(near):
             np.minimum.at(bounds, near[:, 0], self._distances(rows[near[:, 0]], self._centre[start + near[:, 1]]))
         return bounds
@@ -158,13 +155,13 @@ class Euclid:
         import torch
 
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-            chosen = self._x[int(rows[0]) : int(rows[-1]) + 1]  # a run of rows is not gathered
+            chosen = self._x[int(rows[0]) : int(rows[-1]) + 1]  # contiguous rows need no copy
         else:
             chosen = self._x.index_select(0, torch.from_numpy(rows).to(self._x.device))
         return chosen.to(self._device)
 
     def _blurred(self) -> bool:
-        """Whether products in float32 tell little of distances: long features, or far from the origin."""
+        """Whether float32 products are too coarse for distances: long features, or features far from the origin."""
         sample = self._features[:: -(-len(self._features) // SAMPLE)].astype(np.float64)
         mean = sample.mean(axis=0)
         spread = float(np.square(sample - mean).sum(axis=1).mean())
@@ -190,7 +187,7 @@ def _squares(x: Tensor) -> Tensor:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Products of float32 numbers are not shortened (TF32, bfloat16) for the time of the block."""
+    """Compute float32 products in full precision, not TF32 or bfloat16, within the block."""
     import torch
 
     before = torch.get_float32_matmul_precision()

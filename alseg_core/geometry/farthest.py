@@ -1,7 +1,7 @@
-"""Which candidate is farthest from all centres, without computing the distances that cannot matter.
+"""Search for the candidate farthest from all centres, without computing distances that cannot matter.
 
-A candidate's distance to its nearest centre only shrinks while centres are added, so what it was some centres ago is an
-upper bound of it. A candidate whose bound is below an exact distance is not the farthest, and stays as it is.
+The distance of a candidate to its nearest centre only shrinks as centres are added, so an earlier distance is an upper
+bound. A candidate whose bound is below an exact distance is not the farthest and need not be updated.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from alseg_core.vocabulary import IntArray
 
 FIRST = 16
-"""Centres that every candidate is compared with at the beginning: about what one reading of the candidates pays for."""
+"""Number of centres to compare every candidate with at the start; about as costly as reading the candidates once."""
 
 CENTRES = 256
-"""Centres that candidates are compared with at a time; those that fall behind need not meet the rest."""
+"""Number of centres to compare candidates with at a time; candidates that fall behind skip the rest."""
 
 BLOCK = 32
-"""Fewest candidates that are brought up to date together."""
+"""Smallest number of candidates to update together."""
 
 ACTIVE = 4096
-"""Fewest candidates that are looked at for a pick."""
+"""Smallest number of candidates to consider for a pick."""
 
 SERVED = 8
-"""Picks that should come from the candidates looked at before others are sought among all."""
+"""Number of picks that a set of considered candidates should yield; if fewer, the next set is larger."""
 
 
 class Metric(Protocol):
@@ -37,22 +37,23 @@ class Metric(Protocol):
         ...
 
     def join(self, row: int) -> None:
-        """Make a candidate the next centre."""
+        """Add a candidate as the next centre."""
         ...
 
     def tighten(self, rows: IntArray, bounds: NDArray[np.float64], start: int, stop: int) -> NDArray[np.float64]:
-        """The least of ``bounds`` (b,) and the distances of the candidates ``rows`` (b,) to centres start..stop-1.
+        """Return the minimum of ``bounds`` (b,) and the distances of the candidates ``rows`` (b,) to centres
+        start..stop-1.
 
-        The result (b,) is exact: the same however rows and centres are split into calls.
+        The result (b,) is exact: it does not depend on how rows and centres are split into calls.
         """
         ...
 
 
 class Farthest:
-    """The candidate of a metric that is farthest from all its centres, of equally far ones the first.
+    """Finds the candidate of a metric that is farthest from all its centres; ties go to the first.
 
-    size: number U of candidates. Centres may be added to the metric at any time. What is found, and its distance, are
-    those of a loop over all distances; the work adapts to how many candidates compete. A point at distance 0 is done.
+    size: number U of candidates. Centres may be added to the metric at any time. Candidate and distance are those of a
+    loop over all distances; the work adapts to the number of competing candidates.
     """
 
     def __init__(self, metric: Metric, size: int) -> None:
@@ -67,13 +68,13 @@ class Farthest:
         self._begun = False
 
     def take(self, row: int) -> float:
-        """Set a candidate aside; its distance to the nearest centre is returned, an upper bound unless it was found."""
+        """Remove a candidate and return its distance to the nearest centre; an upper bound unless it was found."""
         gap = float(self._bound[row])
         self._bound[row] = -1.0
         return gap
 
     def find(self) -> int:
-        """The farthest candidate that has not been taken. There must be one."""
+        """Return the farthest candidate that has not been taken; at least one must be left."""
         centres = len(self._metric)
         if centres and not self._begun:
             self._begun = True
@@ -92,15 +93,15 @@ class Farthest:
                 self._refresh(self._active, bounds, best)
 
     def _refresh(self, active: IntArray, bounds: NDArray[np.float64], best: int) -> None:
-        """Compare the block of the highest bounds with centres they have not seen; the next block is larger."""
+        """Compare the block of the highest bounds with centres they have not seen, and enlarge the next block."""
         centres = len(self._metric)
         seen = self._seen[active]
-        # those of one age meet the same centres; others would meet some again
+        # only candidates that have seen as many centres, as others would be compared with some of them again
         wanted = np.flatnonzero((seen == seen[best]) & (bounds >= 0))
         if len(wanted) > self._block:
             cut = np.partition(bounds[wanted], -self._block)[-self._block]
             above = wanted[bounds[wanted] > cut]
-            level = wanted[bounds[wanted] == cut][: self._block - len(above)]  # of equal ones the first is awaited
+            level = wanted[bounds[wanted] == cut][: self._block - len(above)]  # ties go to the first
             wanted = np.concatenate([above, level])
         start = int(seen[best])
         self._tighten(active[wanted], start, min(centres, start + CENTRES))
@@ -108,11 +109,11 @@ class Farthest:
 
     def _tighten(self, rows: IntArray, start: int, stop: int) -> None:
         bounds = self._metric.tighten(rows, self._bound[rows], start, stop)
-        self._bound[rows] = np.where(np.isnan(bounds), np.inf, bounds)  # what cannot be compared counts as far
+        self._bound[rows] = np.where(np.isnan(bounds), np.inf, bounds)  # NaN counts as far
         self._seen[rows] = np.maximum(self._seen[rows], stop)
 
     def _widen(self) -> None:
-        """Look at other candidates: the highest bounds, twice as many when the last ones did not serve for long."""
+        """Consider other candidates, those with the highest bounds: twice as many if the last ones gave few picks."""
         self._width = self._width * 2 if self._served < SERVED else max(ACTIVE, self._width // 2)
         self._served = 0
         width = min(self._width, int(np.count_nonzero(self._bound >= 0)))
@@ -123,9 +124,9 @@ class Farthest:
 def farthest_first(
     metric: Metric, size: int, count: int, first: int | None = None
 ) -> tuple[IntArray, NDArray[np.float64]]:
-    """``count`` of a metric's ``size`` candidates, each the farthest from all centres, which it then joins.
+    """Pick ``count`` of a metric's ``size`` candidates, each the farthest from all centres, which it then joins.
 
-    first: the first pick. Returns rows (count,) of candidates in order and the distance each had when it was picked.
+    first: the first pick. Returns candidates (count,) in order and the distance of each when it was picked.
     """
     farthest = Farthest(metric, size)
     rows = np.empty(count, dtype=np.int64)
@@ -138,6 +139,6 @@ def farthest_first(
 
 
 def spread_out(centres: IntArray) -> IntArray:
-    """Centres (L,) in an order whose first ones come from all over the list, not from its first volumes."""
+    """Reorder centres (L,) so that the first ones come from the whole list, not from its first volumes."""
     turns = max(1, -(-len(centres) // FIRST))
     return np.concatenate([centres[turn::turns] for turn in range(turns)])

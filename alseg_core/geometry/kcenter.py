@@ -13,15 +13,15 @@ from alseg_core.vocabulary import FloatArray, IntArray
 
 
 def medoid(features: FloatArray) -> int:
-    """Row of the point nearest to the mean of features (N, D); the lowest one on ties."""
+    """Return the row of the point nearest to the mean of features (N, D); ties go to the lowest row."""
     return int(np.argmin(distances_to(features, features.mean(axis=0))))
 
 
 def densest(features: FloatArray, neighbours: int = 20, device: str = "cpu") -> int:
-    """Row of the point of features (N, D) with the least mean distance to its nearest others; the lowest one on ties.
+    """Return the row of features (N, D) with the least mean distance to its nearest others; ties go to the lowest row.
 
-    neighbours: how many of them, at most half of the other points (at least one), so that a pool of a few clusters is
-    judged within a cluster.
+    neighbours: number of nearest points, at most half of the others (at least one), so that density is judged within a
+    cluster of a pool of few clusters.
     """
     k = max(1, min(neighbours, (len(features) - 1) // 2))
     if len(features) == 1:
@@ -38,12 +38,12 @@ def k_center_greedy(
     first: int | None = None,
     device: str = "cpu",
 ) -> tuple[IntArray, NDArray[np.float64]]:
-    """``count`` new centres, each the candidate farthest from all centres so far.
+    """Pick ``count`` new centres, each the candidate farthest from all centres so far.
 
-    features: (N, D). centres: (L,) rows that are centres already. candidates: (U,) rows to pick from, count <= U.
-    first: the candidate that is picked first when L = 0. Returns the picks (count,) in order and the distance each had
-    when it was picked (infinite for ``first``). Ties go to the candidate listed first, and no point is picked twice
-    even where all points are equal. device: where the features are held and compared.
+    features: (N, D). centres: (L,) rows that are already centres. candidates: (U,) rows to pick from, count <= U.
+    first: candidate to pick first if L = 0. device: where features are kept and compared. Returns the picks (count,) in
+    order and the distance of each when it was picked (infinite for ``first``). Ties go to the candidate listed first,
+    and no point is picked twice, even if all points are equal.
     """
     metric = Euclid(features, candidates, spread_out(centres), device)
     start = None if first is None or len(centres) else int(np.flatnonzero(candidates == first)[0])
@@ -52,9 +52,9 @@ def k_center_greedy(
 
 
 def cover_radius(features: FloatArray, centres: IntArray, device: str = "cpu") -> float:
-    """Value of the k-centre objective (Eq. 2 of Vepa et al., NeurIPS 2024): max over points of min over centres.
+    """Return the k-centre objective (Eq. 2 of Vepa et al., NeurIPS 2024): max over points of min over centres.
 
-    features: (N, D). centres: (L,) rows of them; the radius is infinite when there is none.
+    features: (N, D). centres: (L,) rows of features; the radius is infinite if there are none.
     """
     farthest = Farthest(Euclid(features, np.arange(len(features)), spread_out(centres), device), len(features))
     return farthest.take(farthest.find())

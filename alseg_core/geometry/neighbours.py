@@ -1,8 +1,8 @@
-"""Nearest neighbours, neighbours within a radius, and Lloyd's iterations: the only door to faiss.
+"""Nearest neighbours, neighbours within a radius, and Lloyd's iterations: the only module that imports faiss.
 
-Everything is exact search. faiss runs on as many threads as torch does, and what it finds is the same for the same
-number of threads. Where the device is a GPU and faiss has GPU support, :func:`nearest` runs there, and :func:`lloyd` on
-all GPUs that the process sees (faiss knows no other way); range search runs on the CPU.
+All searches are exact. faiss runs on as many threads as torch; the same number of threads gives the same results. On a
+GPU and with a GPU build of faiss, :func:`nearest` runs on that GPU and :func:`lloyd` on all GPUs visible to the process
+(faiss offers no choice); range search always runs on the CPU.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from alseg_core.geometry.distances import pair_distances
 from alseg_core.vocabulary import FloatArray, IntArray
 
 PAIRS = 1 << 22
-"""Pairs of points that are held at a time."""
+"""Number of pairs of points to keep in memory at a time."""
 
 GPU_NEIGHBOURS = 1024
-"""Most neighbours that every GPU build of faiss finds."""
+"""Largest number of neighbours that every GPU build of faiss supports."""
 
 
 @contextmanager
 def _faiss() -> Iterator[Any]:
-    """The module faiss, on as many threads as torch for the time of the block."""
+    """Give the module faiss, on as many threads as torch within the block. Raises MissingPackageError without faiss."""
     try:
         import faiss
     except ImportError as error:
@@ -48,11 +48,11 @@ def _faiss() -> Iterator[Any]:
 def nearest(
     features: FloatArray, queries: FloatArray, k: int, device: str = "cpu"
 ) -> tuple[NDArray[np.float64], IntArray]:
-    """The ``k`` rows of features (N, D) nearest to each of queries (M, D), nearest first, ties by the lowest row.
+    """Find the ``k`` rows of features (N, D) nearest to each of queries (M, D), nearest first, ties by the lowest row.
 
-    Returns Euclidean distances (M, k) and row numbers (M, k); k is at most N. The rows are found by float32 products
-    and their distances computed anew from the differences in float64, so that equal points have distance 0 exactly.
-    Where more than k points are equally near within float32, which of them come is left to faiss.
+    Returns Euclidean distances (M, k) and row numbers (M, k); 1 <= k <= N, else ValueError. Rows are found by float32
+    products and their distances recomputed from differences in float64, so that equal points have distance exactly 0.
+    If more than k points are equally near within float32, faiss chooses among them.
     """
     points, wanted = _float32(features), _float32(queries)
     if not 1 <= k <= len(points):
@@ -71,23 +71,23 @@ def nearest(
 
 
 class Balls:
-    """Open balls of one radius around points: which points lie nearer than ``radius``, found in blocks when asked for.
+    """Open balls of one radius around points, searched in blocks on request.
 
-    features: (N, D). A point is in its own ball. The relation is symmetric: distances near the radius are computed in
-    float64, whatever block they fall into. Memory is linear in N.
+    features: (N, D). A point is in its own ball. The relation is symmetric, as distances near the radius are computed
+    in float64. Memory is linear in N.
     """
 
     def __init__(self, features: FloatArray, radius: float) -> None:
         self._points = _float32(features)
         self._radius = radius
-        # what float32 products can be wrong by: |x|^2 - 2xy + |y|^2 cancels
+        # bound of the error of float32 products, as |x|^2 - 2xy + |y|^2 cancels
         self._slack = 1e-5 * float(np.einsum("nd,nd->n", self._points, self._points).max(initial=0))
         with _faiss() as faiss:
             self._index = faiss.IndexFlatL2(self._points.shape[1])
             self._index.add(self._points)
 
     def around(self, rows: IntArray) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
-        """Balls of the points ``rows``, block by block: (b,) rows, and pairs as (centre, member), each (p,).
+        """Yield the balls of the points ``rows`` in blocks: rows (b,), and pairs as (centre, member), each (p,).
 
         centre counts within the block, 0..b-1 and ascending; member is a row of features.
         """
@@ -117,10 +117,10 @@ def lloyd(
     spherical: bool,
     device: str = "cpu",
 ) -> NDArray[np.float32]:
-    """Centroids (K, D) after ``steps`` of Lloyd's iterations from ``start`` (K, D).
+    """Return centroids (K, D) after ``steps`` of Lloyd's iterations from ``start`` (K, D).
 
-    features: (N, D), K <= N, each counting ``weights`` (N,) times. spherical: points go to the centroid with the
-    largest product, and centroids are scaled to length 1. A cluster that runs empty is given half of a large one.
+    features: (N, D), K <= N, each counted ``weights`` (N,) times. spherical: points go to the centroid with the largest
+    product, and centroids are scaled to length 1. An empty cluster gets half of a large one.
     """
     with _faiss() as faiss:
         kmeans = faiss.Kmeans(
@@ -130,7 +130,7 @@ def lloyd(
             spherical=spherical,
             gpu=_gpu(faiss, device) is not None,
             min_points_per_centroid=1,
-            max_points_per_centroid=len(features),  # all points, no sample of them
+            max_points_per_centroid=len(features),  # all points, no sampling
         )
         kmeans.train(features, weights=weights, init_centroids=start)
         centroids: NDArray[np.float32] = kmeans.centroids
@@ -138,7 +138,7 @@ def lloyd(
 
 
 def _gpu(faiss: Any, device: str) -> int | None:
-    """Number of the GPU to use, None for the CPU: where the device is none, or faiss was built without them."""
+    """Return the number of the GPU to use, or None for the CPU: another device, or faiss without GPU support."""
     kind, _, number = device.partition(":")
     if kind != "cuda" or not hasattr(faiss, "StandardGpuResources") or not faiss.get_num_gpus():
         return None

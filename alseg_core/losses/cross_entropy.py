@@ -12,7 +12,7 @@ from alseg_core.vocabulary import IGNORE
 
 
 def partial_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy over the pixels that carry a label; 0 when none does.
+    """Mean cross-entropy over the marked pixels; 0 if there are none.
 
     logits: (B, K, H, W). labels: (B, H, W) int64, IGNORE = unmarked (Tang et al., CVPR 2018).
     """

@@ -15,7 +15,7 @@ from alseg_core.vocabulary import IGNORE
 Weight = Annotated[float, Field(ge=0)]
 
 SMOOTH = 1e-5
-"""Added to numerator and denominator, so that an absent class that is not predicted costs nothing."""
+"""Term of numerator and denominator, so that an absent class that is not predicted costs nothing."""
 
 
 def dice_loss(probabilities: Tensor, labels: Tensor) -> Tensor:

@@ -32,6 +32,6 @@ class Dmpls:
         main, aux = outputs
         marked = 0.5 * (partial_cross_entropy(main, labels) + partial_cross_entropy(aux, labels))
         p_main, p_aux = main.softmax(dim=1), aux.softmax(dim=1)
-        mixed = torch.lerp(p_aux.detach(), p_main.detach(), draw)  # beta is the step's draw
+        mixed = torch.lerp(p_aux.detach(), p_main.detach(), draw)  # beta is the draw
         pseudo = mixed.max(dim=1).indices  # argmax, which takes nine times as long on a CPU
         return marked + self.weight * 0.5 * (dice_loss(p_main, pseudo) + dice_loss(p_aux, pseudo))

@@ -1,4 +1,4 @@
-"""Slices through an encoder, chunk by chunk, so that neither the device nor the host must hold more than a chunk."""
+"""Encoding of slices chunk by chunk, so that neither device nor host holds more than a chunk."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from alseg_core.models.resnet import FEATURES
 from alseg_core.vocabulary import IntArray
 
 CHUNK = 8
-"""Slices on their way at a time. The first convolution makes 4 MB of one of 256x256: more leave the caches of a CPU."""
+"""Slices per chunk. The first convolution makes 4 MB of a 256x256 slice; more slices would exceed CPU caches."""
 
 
 def resize(slices: Slices, positions: IntArray, image_size: int, device: str | torch.device) -> Tensor:
-    """The slices at ``positions`` (B,) as (B, C, image_size, image_size) float32, bilinear, smoothed where shrunk."""
+    """Resize the slices at ``positions`` (B,) to (B, C, image_size, image_size) float32, bilinear with antialiasing."""
     images = torch.from_numpy(slices.images(positions)).to(device)
     if images.shape[2:] == (image_size, image_size):
         return images
@@ -29,7 +29,7 @@ def resize(slices: Slices, positions: IntArray, image_size: int, device: str | t
 
 
 def resized(slices: Slices, image_size: int, device: str | torch.device) -> Tensor:
-    """All slices, (N, C, image_size, image_size) float32, in the host's memory; the device sees a chunk at a time."""
+    """Resize all slices to (N, C, image_size, image_size) float32 in host memory, one chunk at a time on the device."""
     out = torch.empty((len(slices), slices.channels, image_size, image_size))
     for start in range(0, len(slices), CHUNK):
         positions = np.arange(start, min(start + CHUNK, len(slices)))
@@ -46,10 +46,10 @@ def encode(
     batch: int = CHUNK,
     progress: Callable[[float], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Features h of every slice, (N, 512) float32: evaluation mode, in full precision, not normalised.
+    """Return features h of every slice, (N, 512) float32: evaluation mode, full precision, not normalised.
 
-    encoder: images (B, C, image_size, image_size) -> h (B, 512); it stays as it is. progress: called with the share
-    that is done.
+    encoder: images (B, C, image_size, image_size) -> h (B, 512); left unchanged. progress: called with the share that
+    is done.
     """
     encoder = folded(encoder).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     features = np.empty((len(slices), FEATURES), dtype=np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -33,18 +33,18 @@ Weight = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, eq=False)
 class FittedEncoder:
-    """A trained encoder: ``state`` is the state_dict (CPU tensors) of :class:`ResNetEncoder` for ``channels`` channels.
-
-    facts: init (what the weights really started from), epochs (run), best_epoch (1-based), stopped_early, losses
-    (mean of each epoch), seconds.
-    """
+    """A trained encoder as its weights."""
 
     state: dict[str, Tensor]
+    """state_dict of :class:`ResNetEncoder`, CPU tensors."""
     channels: int
+    """Image channels of the encoder."""
     facts: dict[str, Any]
+    """init (initial weights actually used), epochs (number run), best_epoch (1-based), stopped_early, losses (mean of
+    each epoch), seconds."""
 
     def encoder(self) -> ResNetEncoder:
-        """The encoder with these weights, on the CPU, in evaluation mode."""
+        """Return the encoder with these weights, on the CPU, in evaluation mode."""
         with seeding.torch_seeded(0):  # its initial weights are replaced
             encoder = ResNetEncoder(self.channels)
         encoder.load_state_dict(self.state)
@@ -55,36 +55,47 @@ class FittedEncoder:
 class ContrastiveTraining:
     """Settings of Eq. 5 and its optimisation (Vepa et al., NeurIPS 2024); the defaults are the paper's for ACDC.
 
-    w_ntxent, w_patient, w_volume, w_slice: weights of the losses, at least one above 0. temperature: of every loss.
-    loss: "paper", group losses of Eq. 4, or "as_released", those of the authors' code, in which every other sample is a
-    positive and the three group losses do not differ.
-    batch: slices a step, rounded to whole groups (8 becomes 9 with two group losses). epochs: at most.
-    lr, weight_decay: Adam. image_size: pixels a side that slices are resized to. projection: length of z. init:
-    "imagenet", "random" or the path of a ResNet-18 ``.pth``; if_missing: "error" or "random" when those weights
-    cannot be had.
-    patience: epochs without an improvement of the mean training loss by min_delta after which training stops.
-    precision: of the encoder's arithmetic in training; see :data:`alseg_core.device.precision.Precision`. Features are
-    float32.
+    At least one of the four loss weights must be above 0.
     """
 
     w_ntxent: Weight = 1.0
+    """Weight of the NT-Xent loss between the two views of a slice, >= 0."""
     w_patient: Weight = 0.05
+    """Weight of the group loss of slices of one patient, >= 0."""
     w_volume: Weight = 0.35
+    """Weight of the group loss of slices of one volume, >= 0."""
     w_slice: Weight = 0.0
+    """Weight of the group loss of neighbouring slices, >= 0."""
     loss: LossVariant = "paper"
+    """Group losses: "paper" is Eq. 4; "as_released" is the authors' code, in which every other sample is a positive and
+    the three group losses are the same."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
+    """Temperature of all losses, > 0."""
     batch: Annotated[int, Field(gt=0)] = 8
+    """Slices per step, rounded to whole groups (8 becomes 9 with two group losses)."""
     epochs: Annotated[int, Field(gt=0)] = 100
+    """Largest number of epochs."""
     lr: Annotated[float, Field(gt=0)] = 3e-4
+    """Learning rate of Adam, > 0."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6
+    """Weight decay of Adam, >= 0."""
     image_size: Annotated[int, Field(ge=16)] = 256
+    """Rows and columns that slices are resized to, in pixels."""
     projection: Annotated[int, Field(gt=0)] = 64
+    """Length of the projection z that the losses compare."""
     init: str = "imagenet"
+    """Initial weights: "imagenet" (downloaded once), "random", or the path of a ResNet-18 ``.pth`` file."""
     if_missing: Literal["error", "random"] = "error"
+    """What to do if the initial weights are unavailable: "error", or "random" to go on with random ones."""
     patience: Annotated[int, Field(gt=0)] = 10
+    """Epochs without an improvement of the mean training loss by ``min_delta`` after which training stops."""
     min_delta: Annotated[float, Field(ge=0)] = 1e-3
+    """Smallest improvement of the mean training loss that counts, >= 0."""
     views: TwoViews = TwoViews()
+    """Random augmentations that make the two views of a slice."""
     precision: Precision = "auto"
+    """Arithmetic of the encoder in training: "float32", "bfloat16", or "auto", bfloat16 on a GPU that supports it.
+    Features are always float32."""
 
     def __post_init__(self) -> None:
         if not self.w_ntxent + self.w_patient + self.w_volume + self.w_slice > 0:
@@ -92,7 +103,7 @@ class ContrastiveTraining:
 
     @property
     def weights(self) -> Weights:
-        """The weights of Eq. 5."""
+        """Weights of Eq. 5."""
         return Weights(self.w_ntxent, self.w_patient, self.w_volume, self.w_slice)
 
     def fit(
@@ -102,10 +113,10 @@ class ContrastiveTraining:
         device: str | torch.device = "cpu",
         progress: Callable[[float], None] | None = None,
     ) -> FittedEncoder:
-        """Train on all ``slices`` without labels; the encoder is that of the epoch with the lowest mean training loss.
+        """Train on all ``slices`` without labels; the result is the encoder of the epoch with the lowest mean loss.
 
-        The device is waited for once an epoch. progress: called with the share that is done, in (0, 1], after each.
-        Raises ConfigError when the wanted initial weights cannot be had, AlsegError when the loss is no longer finite.
+        The host waits for the device once per epoch. progress: called after each with the share that is done, in (0,
+        1]. Raises ConfigError if the initial weights are unavailable, AlsegError if the loss is no longer finite.
         """
         started = time.perf_counter()
         device = torch.device(device)
@@ -114,26 +125,12 @@ class ContrastiveTraining:
         used = load_imagenet(encoder, self.init, self.if_missing)
         encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         head.to(device)
-        step = Replayed(self._step(encoder, head), recorder(device))
-        generator = seeding.torch_generator(rng)
-        (images,) = placed([resized(slices, self.image_size, device)], device)
-        table = slices.table
-        owners = torch.from_numpy(np.stack([table.patient, table.volume, table.z], axis=1)).to(images.device)
 
         losses: list[float] = []
         state: dict[str, Tensor] = {}
         mark, stale = math.inf, 0
-        batches = epoch_batches(table, self.weights.groups, self.batch, rng)
         with repeatable():
-            while len(losses) < self.epochs and stale < self.patience:
-                encoder.train()
-                sizes = [len(batch) for batch in batches]
-                draws = self.views.draws(sum(sizes), generator).to(device).split([2 * size for size in sizes])
-                total = torch.zeros((), device=device)
-                for size, u, parts in zip(sizes, draws, feed((images, owners), batches, device), strict=True):
-                    total.add_(step(*parts, u), alpha=size)
-                batches = epoch_batches(table, self.weights.groups, self.batch, rng)  # while the device is at work
-                mean = float(total) / sum(sizes)
+            for mean in self._epochs(encoder, head, slices, rng):
                 if not math.isfinite(mean):
                     raise AlsegError(f"contrastive training: loss {mean} in epoch {len(losses) + 1}. Try a lower lr.")
                 if mean < min(losses, default=math.inf):
@@ -142,6 +139,8 @@ class ContrastiveTraining:
                 mark, stale = (mean, 0) if mean < mark - self.min_delta else (mark, stale + 1)
                 if progress is not None:
                     progress(1.0 if stale == self.patience else len(losses) / self.epochs)
+                if len(losses) == self.epochs or stale == self.patience:
+                    break
         facts = {
             "init": used,
             "epochs": len(losses),
@@ -152,8 +151,29 @@ class ContrastiveTraining:
         }
         return FittedEncoder({name: value.cpu() for name, value in state.items()}, slices.channels, facts)
 
+    def _epochs(
+        self, encoder: ResNetEncoder, head: ProjectionHead, slices: Slices, rng: np.random.Generator
+    ) -> Iterator[float]:
+        """Train epoch after epoch without end; yield the mean loss of each."""
+        device = next(encoder.parameters()).device
+        step = Replayed(self._step(encoder, head), recorder(device))
+        generator = seeding.torch_generator(rng)
+        (images,) = placed([resized(slices, self.image_size, device)], device)
+        table = slices.table
+        owners = torch.from_numpy(np.stack([table.patient, table.volume, table.z], axis=1)).to(images.device)
+        batches = epoch_batches(table, self.weights.groups, self.batch, rng)
+        while True:
+            encoder.train()
+            sizes = [len(batch) for batch in batches]
+            draws = self.views.draws(sum(sizes), generator).to(device).split([2 * size for size in sizes])
+            total = torch.zeros((), device=device)
+            for size, u, parts in zip(sizes, draws, feed((images, owners), batches, device), strict=True):
+                total.add_(step(*parts, u), alpha=size)
+            batches = epoch_batches(table, self.weights.groups, self.batch, rng)  # while the device is busy
+            yield float(total) / sum(sizes)
+
     def _step(self, encoder: ResNetEncoder, head: ProjectionHead) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-        """One step: ``step(images, owners, u)`` -> loss, scalar. Nothing else changes from step to step.
+        """Return one training step, ``step(images, owners, u)`` -> scalar loss; all that varies are its inputs.
 
         images: (B, C, S, S). owners: (B, 3) int64, patient, volume and z of each. u: draws of the views.
         """

@@ -9,20 +9,20 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """Group relations of B slices, each (B, B) bool, symmetric, true on the diagonal.
-
-    patient: same patient. volume: same volume. slice: same volume and at most one slice apart.
-    """
+    """Group relations of B slices, each (B, B) bool, symmetric, true on the diagonal."""
 
     patient: Tensor
+    """Same patient."""
     volume: Tensor
+    """Same volume."""
     slice: Tensor
+    """Same volume and at most one slice apart."""
 
 
 def relate(patient: Tensor, volume: Tensor, z: Tensor) -> Groups:
-    """Group relations of B slices from the numbers of their patients, volumes and places in them, each (B,) integer.
+    """Return the group relations of B slices, given patient, volume and z of each, (B,) integers.
 
-    They stay on the device, which asks nothing of the host.
+    The result stays on the device, without a transfer to the host.
     """
     same_volume = volume[:, None] == volume
     near = (z[:, None] - z).abs() <= 1

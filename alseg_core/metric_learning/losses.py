@@ -1,7 +1,7 @@
 """Contrastive losses over two views of a batch (Vepa et al., NeurIPS 2024, Eq. 4 and 5).
 
-Everywhere z is (2B, d): rows 0..B-1 are the first views of the B slices, rows B..2B-1 their second views. Every loss is
-a function of the similarities s (2B, 2B) of z, which are computed once, and asks nothing of the host.
+z is (2B, d) throughout: rows 0..B-1 are the first views of the B slices, rows B..2B-1 their second views. Every loss is
+a function of the similarities s (2B, 2B) of z, which are computed once, and needs no transfer to the host.
 """
 
 from __future__ import annotations
@@ -17,27 +17,31 @@ from alseg_core.metric_learning.groups import Groups
 from alseg_core.metric_learning.sampler import GroupName
 
 LossVariant = Literal["paper", "as_released"]
-"""Which group loss: :func:`group_loss`, Eq. 4, or :func:`released_group_loss`, what the authors' code computes."""
+"""Group loss: :func:`group_loss`, Eq. 4, or :func:`released_group_loss`, that of the authors' code."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of Eq. 5, each >= 0: NT-Xent and the group losses of patient, volume and slice."""
+    """Weights of Eq. 5, each >= 0."""
 
     ntxent: float
+    """Weight of NT-Xent."""
     patient: float
+    """Weight of the group loss of patients."""
     volume: float
+    """Weight of the group loss of volumes."""
     slice: float
+    """Weight of the group loss of neighbouring slices."""
 
     @property
     def groups(self) -> tuple[GroupName, ...]:
-        """Names of the group losses that are on."""
+        """Names of the group losses with a weight above 0."""
         names: tuple[GroupName, ...] = ("slice", "volume", "patient")
         return tuple(name for name in names if getattr(self, name) > 0)
 
 
 def similarities(z: Tensor, temperature: float) -> Tensor:
-    """(2B, 2B) cosine similarities over the temperature, in at least float32 also under autocast."""
+    """Return cosine similarities (2B, 2B) over the temperature, in at least float32 even under autocast."""
     with torch.autocast(z.device.type, enabled=False):
         unit = F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
         return unit @ unit.T / temperature
@@ -55,17 +59,17 @@ def nt_xent(s: Tensor) -> Tensor:
 def group_loss(s: Tensor, related: Tensor, stranger: Tensor) -> Tensor:
     """Group contrastive loss, Eq. 4 with every sample as an anchor: s (2B, 2B) -> (...).
 
-    related: (..., B, B) bool, which slices share a group. stranger: (..., B, B) bool, which are of different patients.
+    related: (..., B, B) bool, whether slices share a group. stranger: (..., B, B) bool, whether patients differ.
     Positives of a sample are all other samples, of both views, of related slices; its own other view is always one. The
-    denominator holds the positives and the samples of other patients; samples of the same patient outside the group are
-    left out, so that group losses can be added. Per anchor the mean over its positives, then the mean over anchors. For
-    equal group sizes this is Eq. 4 averaged over first and second views.
+    denominator contains the positives and the samples of other patients; samples of the same patient outside the group
+    are left out, so that group losses can be added. The loss is the mean over the positives of an anchor, then over
+    anchors. For equal group sizes this is Eq. 4 averaged over first and second views.
     """
     other_sample = ~torch.eye(len(s), dtype=torch.bool, device=s.device)
     same_group = related | _own(s)
     positive = same_group.tile(2, 2) & other_sample
     compared = (same_group | stranger).tile(2, 2) & other_sample
-    log_sum = s.masked_fill(~compared, -torch.inf).logsumexp(dim=-1)  # never empty: the own other view is in it
+    log_sum = s.masked_fill(~compared, -torch.inf).logsumexp(dim=-1)  # never empty: it contains the other view
     mean_positive = s.masked_fill(~positive, 0).sum(dim=-1) / positive.sum(dim=-1)
     return (log_sum - mean_positive).mean(dim=-1)
 
@@ -74,12 +78,12 @@ def released_group_loss(s: Tensor, stranger: Tensor) -> Tensor:
     """Group loss as the released code computes it, the same for patient, volume and slice: s (2B, 2B) -> scalar.
 
     Its mask of positives starts from all ones, so that every other sample is a positive of every sample, whatever the
-    groups. A pair (i, j) is compared with j and the samples of other patients alone (one positive a denominator), and
-    the loss is the mean over all ordered pairs. stranger: (B, B) bool, which slices are of different patients.
+    groups. A pair (i, j) is compared with j and the samples of other patients only (one positive per denominator), and
+    the loss is the mean over all ordered pairs. stranger: (B, B) bool, whether patients differ.
     """
     n = len(s)
     other = stranger.tile(2, 2)
-    strangers = s.masked_fill(~other, -torch.inf).logsumexp(dim=1, keepdim=True)  # -inf where there is none
+    strangers = s.masked_fill(~other, -torch.inf).logsumexp(dim=1, keepdim=True)  # -inf if there is none
     log_sum = torch.where(other, strangers, torch.logaddexp(strangers, s))
     itself = torch.eye(n, dtype=torch.bool, device=s.device)
     return (log_sum - s).masked_fill(itself, 0).sum() / (n * (n - 1))
@@ -90,7 +94,7 @@ def total_loss(
 ) -> Tensor:
     """Eq. 5: weighted sum of NT-Xent and the group losses -> scalar. Terms of weight zero are not computed.
 
-    groups: relations of the B slices. variant: of the group losses.
+    groups: relations of the B slices. variant: kind of group losses.
     """
     s, stranger = similarities(z, temperature), ~groups.patient
     shares = [getattr(weights, name) for name in weights.groups]
@@ -99,14 +103,14 @@ def total_loss(
         terms += [sum(shares) * released_group_loss(s, stranger)] if shares else []
         return torch.stack(terms).sum()
     related, allowed = [getattr(groups, name) for name in weights.groups], [stranger] * len(shares)
-    if weights.ntxent > 0:  # the group loss of each slice alone, among all others
+    if weights.ntxent > 0:  # as a group loss in which each slice is a group of its own
         shares.append(weights.ntxent)
         related.append(_own(s))
         allowed.append(torch.ones_like(stranger))
-    losses = group_loss(s, torch.stack(related), torch.stack(allowed))  # at once: they differ in their masks alone
+    losses = group_loss(s, torch.stack(related), torch.stack(allowed))  # at once, as they differ only in their masks
     return torch.stack([share * loss for share, loss in zip(shares, losses.unbind(), strict=True)]).sum()
 
 
 def _own(s: Tensor) -> Tensor:
-    """(B, B) bool: each slice is related to itself alone."""
+    """Return the relation (B, B) bool of each slice with itself alone."""
     return torch.eye(len(s) // 2, dtype=torch.bool, device=s.device)

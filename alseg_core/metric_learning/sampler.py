@@ -14,9 +14,10 @@ GroupName = Literal["slice", "volume", "patient"]
 
 
 def groups_per_batch(losses: Collection[GroupName], batch: int) -> int:
-    """Give the number of groups in a batch: the whole number nearest to ``batch`` slices, at least one.
+    """Return the number of groups in a batch, the nearest to ``batch`` slices and at least one.
 
-    A group is the anchor and one partner a loss: 8 slices stay 8 with one or three group losses and become 9 with two.
+    A group is the anchor and one partner per loss: 8 slices stay 8 with one or three group losses and become 9 with
+    two.
     """
     return max(1, round(batch / (1 + len(losses))))
 
@@ -24,13 +25,13 @@ def groups_per_batch(losses: Collection[GroupName], batch: int) -> int:
 def epoch_batches(
     table: SliceTable, losses: Collection[GroupName], batch: int, rng: np.random.Generator
 ) -> list[IntArray]:
-    """Positions of every batch of one epoch, each (b,) int64 without repeats.
+    """Draw the positions of every batch of one epoch, each (b,) int64 without repeats.
 
     Every slice is an anchor exactly once. A group is [anchor, random neighbour z±1, random other slice of the volume,
-    random other slice of the patient], for the ``losses`` that are on; a partner that does not exist is left out. The
-    groups of a batch come from different patients. Patients are drawn in proportion to the anchors they have left,
-    which keeps the tail of batches with few patients short; with fewer patients left than a batch holds, the batch is
-    smaller.
+    random other slice of the patient], one partner for each of the ``losses``; a partner that does not exist is left
+    out. The groups of a batch come from different patients. Patients are drawn in proportion to their remaining
+    anchors, which keeps the tail of batches with few patients short; once fewer patients remain than a batch holds,
+    batches are smaller.
     """
     patient_of, volume_of = table.patient, table.volume
     in_patient, in_volume = _members(patient_of), _members(volume_of)
@@ -65,7 +66,7 @@ def epoch_batches(
 
 
 def _members(index: IntArray) -> list[list[int]]:
-    """Positions of each value 0..max of ``index``; a value that does not occur has none."""
+    """Return the positions of each value 0..max of ``index``, an empty list for an absent value."""
     order = np.argsort(index, kind="stable")
     ends = np.cumsum(np.bincount(index))
     return [part.tolist() for part in np.split(order, ends[:-1])]

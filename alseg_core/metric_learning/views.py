@@ -27,49 +27,54 @@ ShareRange = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
 SigmaRange = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]], AfterValidator(_ordered)]
 
 DRAWS = 16
-"""Random numbers used for one view of one image."""
+"""Number of random numbers for one view of one image."""
 
 
 @component
 class TwoViews:
-    """Random crop, flip, affine map, blur and erasing, drawn anew for each of two views.
-
-    crop_scale: share of the image's area that is kept; crop_ratio: width / height of the crop over that of the image.
-    flip: probability of a left-right flip. degrees: largest rotation. translate: largest shift, share of the side.
-    scale: zoom. shear: largest shear along x, degrees. blur_radius: pixels either side (2 = a 5x5 window);
-    blur_sigma: pixels. erase: probability that a rectangle is set to 0; erase_scale: share of the area; erase_ratio:
-    height / width.
-    """
+    """Random crop, flip, affine map, blur and erasing, drawn anew for each of two views."""
 
     crop_scale: ShareRange = (0.8, 1.0)
+    """Range of the share of the image's area that a crop keeps, in (0, 1]."""
     crop_ratio: Range = (3 / 4, 4 / 3)
+    """Range of width / height of the crop over that of the image, > 0."""
     flip: Probability = 0.5
+    """Probability of a left-right flip."""
     degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
+    """Largest rotation, in degrees, 0..180."""
     translate: Probability = 0.2
+    """Largest shift, as a share of the side, in [0, 1]."""
     scale: Range = (0.8, 1.2)
+    """Range of the zoom factor, > 0."""
     shear: Annotated[float, Field(ge=0, lt=90)] = 10.0
+    """Largest shear along x, in degrees, 0 to below 90."""
     blur_radius: Annotated[int, Field(ge=0)] = 2
+    """Radius of the blur window, in pixels (2 is a 5x5 window); 0 for no blur."""
     blur_sigma: SigmaRange = (0.1, 2.0)
+    """Range of the standard deviation of the blur, in pixels, >= 0."""
     erase: Probability = 0.2
+    """Probability that a rectangle is set to 0."""
     erase_scale: ShareRange = (0.02, 0.33)
+    """Range of the share of the area that is erased, in (0, 1]."""
     erase_ratio: Range = (0.3, 3.3)
+    """Range of height / width of the erased rectangle, > 0."""
 
     def draws(self, count: int, generator: torch.Generator) -> Tensor:
-        """Random numbers for the views of ``count`` images: (2 * count, 16) float32, uniform in [0, 1)."""
+        """Draw the random numbers for the views of ``count`` images: (2 * count, 16) float32, uniform in [0, 1)."""
         return torch.rand((2 * count, DRAWS), generator=generator, device=generator.device)
 
     def __call__(self, images: Tensor, u: Tensor) -> Tensor:
         """Images (B, C, H, W) float32 -> views (2B, C, H, W) on the same device, first views in rows 0..B-1.
 
-        u: :meth:`draws` of the B images, on their device; the host is asked nothing.
+        u: :meth:`draws` of the B images, on their device. No value is transferred to the host.
         """
         both = images.repeat(2, 1, 1, 1)
         return self._erase(self._blur(self._warp(both, u[:, :10]), u[:, 10]), u[:, 11:])
 
     def _warp(self, images: Tensor, u: Tensor) -> Tensor:
-        """Crop, flip and affine map as one resampling; what falls outside the image is 0.
+        """Crop, flip and affine map as one resampling; pixels outside the image are 0.
 
-        Where the affine map looks beyond the crop it sees the image there, not the 0 that two resamplings would give.
+        Beyond the crop, the affine map sees the image, not the 0 that two resamplings would give.
         """
         aspect = images.shape[3] / images.shape[2]
         width, height, x, y = _box(u[:, :4], self.crop_scale, self.crop_ratio)
@@ -90,7 +95,7 @@ class TwoViews:
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def _blur(self, images: Tensor, u: Tensor) -> Tensor:
-        """Gaussian blur with each image's own sigma: one separable, grouped convolution."""
+        """Gaussian blur with a sigma per image, as one separable, grouped convolution."""
         if self.blur_radius == 0:
             return images
         r, (n, channels, rows, columns) = self.blur_radius, images.shape
@@ -102,7 +107,7 @@ class TwoViews:
         return F.conv2d(flat, kernel[:, None, None, :], groups=n * channels).view(n, channels, rows, columns)
 
     def _erase(self, images: Tensor, u: Tensor) -> Tensor:
-        """Set a random rectangle of some images to 0."""
+        """Set a random rectangle to 0 in some of the images."""
         height, width, y, x = _box(u[:, 1:], self.erase_scale, self.erase_ratio)
         in_rows = _within(images.shape[2], y, height)
         in_columns = _within(images.shape[3], x, width)
@@ -111,12 +116,12 @@ class TwoViews:
 
 
 def _between(u: Tensor, bounds: tuple[float, float]) -> Tensor:
-    """Uniform in [0, 1) -> uniform in the bounds."""
+    """Map u, uniform in [0, 1), to uniform in the bounds."""
     return bounds[0] + u * (bounds[1] - bounds[0])
 
 
 def _within(pixels: int, start: Tensor, length: Tensor) -> Tensor:
-    """(n, pixels) bool: which pixel centres lie in the interval, both in shares of the side."""
+    """Return (n, pixels) bool, whether pixel centres are in the interval; lengths are shares of the side."""
     centre = (torch.arange(pixels, device=start.device, dtype=start.dtype) + 0.5) / pixels
     return (centre >= start[:, None]) & (centre < (start + length)[:, None])
 
@@ -124,8 +129,8 @@ def _within(pixels: int, start: Tensor, length: Tensor) -> Tensor:
 def _box(u: Tensor, areas: tuple[float, float], ratios: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Random boxes inside the unit square from u (n, 4), uniform in [0, 1).
 
-    Returns the sides a and b and where they start, each (n,): a * b uniform in ``areas``, a / b log-uniform in the
-    part of ``ratios`` that fits into the square.
+    Returns the sides a and b and their starts, each (n,): a * b is uniform in ``areas``, a / b log-uniform in the part
+    of ``ratios`` that fits into the square.
     """
     area, ratio, along_a, along_b = u.unbind(1)
     size = _between(area, areas).log()

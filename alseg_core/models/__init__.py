@@ -1,4 +1,4 @@
-"""Networks. Segmentation networks are built by components, so that a configuration names them."""
+"""Networks. Segmentation networks are built by components, which a configuration names."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from alseg_core.registry import Registry
 
 @runtime_checkable
 class Network(Protocol):
-    """Component that builds a segmentation network.
-
-    heads: how many outputs its training gives. volumetric: it takes whole volumes; see :class:`SegmentationModule`.
-    """
+    """Component that builds a segmentation network."""
 
     heads: ClassVar[int]
+    """Number of outputs in training."""
     volumetric: ClassVar[bool]
+    """Whether it takes whole volumes; see :class:`SegmentationModule`."""
 
     @property
     def divisor(self) -> int:
-        """Rows and columns of an image are multiples of this."""
+        """Factor that rows and columns of an image must be multiples of."""
         ...
 
     def start(self) -> str:
-        """What its weights start from: "random", or a file with its digest. Raises ConfigError: no such weights."""
+        """Return the source of the initial weights: "random", or a file with its digest.
+
+        Raises ConfigError if the weights are unavailable.
+        """
         ...
 
     def build(self, channels: int, classes: int) -> SegmentationModule:
-        """Network for images of so many channels and so many classes, its weights as :meth:`start` says."""
+        """Build the network for this many image channels and classes, with weights as in :meth:`start`."""
         ...
 
 

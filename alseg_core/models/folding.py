@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them: the same function in evaluation mode, with less to do."""
+"""Folding of batch norms into the preceding convolutions: the same function in evaluation mode, with less work."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def folded(network: Module) -> Module:
-    """A copy in evaluation mode, equal up to rounding, whose batch norms are in the weights of their convolutions.
+    """Return a copy in evaluation mode, equal up to rounding, with batch norms folded into their convolutions.
 
-    Which convolution a batch norm follows is read from a trace of ``forward``; the copy keeps all methods of the
-    network, and does not follow later changes of its weights. A network that has no batch norm, or that cannot be
-    traced because what it does depends on its input, is copied as it is.
+    A trace of ``forward`` shows which convolution a batch norm follows. The copy keeps all methods of the network and
+    does not follow later changes of its weights. A network without batch norm, or that cannot be traced because its
+    control flow depends on the input, is copied unchanged.
     """
     network = copy.deepcopy(network).eval()
     if any(isinstance(module, NORMS) for module in network.modules()):
@@ -32,10 +32,10 @@ def folded(network: Module) -> Module:
 
 
 def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of each convolution whose output goes to a batch norm alone, and of that; both are called once."""
+    """Yield the names of each convolution that only feeds a batch norm, and of that norm; both are called once."""
     try:
         graph = fx.symbolic_trace(network).graph
-    except Exception:  # a trace runs the network's code on stand-ins for tensors; what that raises is up to the code
+    except Exception:  # tracing runs the network's code on proxies, which may raise anything
         return
     modules = dict(network.named_modules())
     called = [node for node in graph.nodes if node.op == "call_module"]

@@ -1,4 +1,4 @@
-"""Graph convolution over a pool of feature vectors (Kipf & Welling, ICLR 2017), without ever forming the graph."""
+"""Graph convolution over a pool of feature vectors (Kipf & Welling, ICLR 2017), without forming the graph."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class Affinity:
-    """The matrix (X X^T - I) D + I of unit vectors X (N, d), D = 1 / column sums; only its products are computed.
+    """The matrix (X X^T - I) D + I of unit vectors X (N, d), D = 1 / column sums, of which only products are computed.
 
-    Memory and time are linear in N. A column whose sum lies in (-1, 1) is divided by 1 with its sign, so that vectors
-    almost orthogonal to all others do not blow up.
+    Memory and time are linear in N. Column sums in (-1, 1) are replaced by 1 with their sign, so that vectors almost
+    orthogonal to all others do not blow up.
     """
 
     def __init__(self, x: Tensor) -> None:
@@ -26,7 +26,7 @@ class Affinity:
 
 
 class GCN(nn.Module):
-    """Two graph convolutions: d features -> hidden (ReLU, dropout) -> one logit a node."""
+    """Two graph convolutions: d features -> hidden (ReLU, dropout) -> one logit per node."""
 
     def __init__(self, features: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -36,6 +36,6 @@ class GCN(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, affinity: Affinity, smoothed: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N,) and hidden features (N, hidden). smoothed: affinity @ X, which does not change in training."""
+        """Logits (N,) and hidden features (N, hidden). smoothed: affinity @ X, constant in training."""
         hidden = self.dropout(self.first(smoothed).relu())
         return (affinity @ self.second(hidden))[:, 0] + self.bias, hidden

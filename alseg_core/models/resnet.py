@@ -20,7 +20,7 @@ from alseg_core.models.weights import check_fit
 
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 FEATURES = 512
-"""Length of the feature vector h."""
+"""Length D of the feature vector h."""
 
 
 class BasicBlock(nn.Module):
@@ -81,12 +81,12 @@ class ProjectionHead(nn.Sequential):
 
 
 def load_imagenet(encoder: ResNetEncoder, source: str, if_missing: Literal["error", "random"]) -> str:
-    """Start ``encoder`` from public weights and say what was really used.
+    """Load public weights into ``encoder`` and return a description of those actually used.
 
-    source: "random" leaves it as it is, "imagenet" takes the usual download (kept in torch's hub folder), anything else
-    is the path of a ``.pth`` file with a ResNet-18 state_dict. The classifier (``fc.*``) is dropped; where the first
-    convolution has another number of channels than the encoder, the encoder keeps its fresh one.
-    if_missing: what to do when the weights cannot be had: "error" raises ConfigError, "random" goes on from scratch.
+    source: "random" leaves the encoder unchanged, "imagenet" downloads torchvision's weights (kept in torch's hub
+    folder), anything else is the path of a ``.pth`` file with a ResNet-18 state_dict. The classifier (``fc.*``) is
+    dropped; if the first convolution has another number of channels than the encoder, the encoder keeps its own.
+    if_missing: what to do if the weights are unavailable: "error" raises ConfigError, "random" keeps the random ones.
     Returns for example "random", "imagenet (resnet18-f37072fd.pth), fresh 1-channel conv1", "file (mine.pth)" or
     "random (imagenet not reachable: ...)".
     """
@@ -118,7 +118,7 @@ def _read(source: str) -> Mapping[str, Tensor]:
         file = Path(torch.hub.get_dir()) / "checkpoints" / name
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            prefix = re.search(r"-([0-9a-f]{8,})\.", name)  # torch names its files by the start of their SHA-256
+            prefix = re.search(r"-([0-9a-f]{8,})\.", name)  # torch puts the start of the SHA-256 into the name
             torch.hub.download_url_to_file(IMAGENET_URL, str(file), prefix and prefix[1], progress=False)
     state = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
@@ -127,7 +127,7 @@ def _read(source: str) -> Mapping[str, Tensor]:
 
 
 def _fitting(state: Mapping[str, Tensor], encoder: ResNetEncoder) -> dict[str, Tensor]:
-    """The entries of ``state`` that the encoder takes; ValueError when it is not a ResNet-18."""
+    """Return the entries of ``state`` that fit the encoder. Raises ValueError if it is no ResNet-18."""
     own = encoder.state_dict()
     found = {name: value for name, value in state.items() if not name.startswith("fc.")}
     first = found.get("conv1.weight")

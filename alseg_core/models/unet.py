@@ -18,7 +18,7 @@ Dropouts = tuple[Annotated[float, Field(ge=0, lt=1)], ...]
 
 
 def _block(inside: int, outside: int, dropout: float) -> nn.Sequential:
-    """conv3x3-BN-LeakyReLU-dropout-conv3x3-BN-LeakyReLU; no bias in the convolutions, batch norm would cancel it."""
+    """conv3x3-BN-LeakyReLU-dropout-conv3x3-BN-LeakyReLU; convolutions have no bias, as batch norm would cancel it."""
     return nn.Sequential(
         nn.Conv2d(inside, outside, 3, padding=1, bias=False),
         nn.BatchNorm2d(outside),
@@ -31,7 +31,7 @@ def _block(inside: int, outside: int, dropout: float) -> nn.Sequential:
 
 
 class Encoder(nn.Module):
-    """Blocks with 2x2 max pooling between them; gives the features of every level, finest first."""
+    """Blocks with 2x2 max pooling between them; returns the features of every level, finest first."""
 
     def __init__(self, channels: int, widths: tuple[int, ...], dropouts: tuple[float, ...]) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Transposed convolutions up, skip connections by concatenation, logits at full size."""
+    """Upsampling by transposed convolutions, skip connections by concatenation, logits at full size."""
 
     def __init__(self, widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
@@ -70,9 +70,9 @@ class Decoder(nn.Module):
 
 
 class UNetModule(SegmentationModule):
-    """U-Net with a main decoder and, when ``dual``, an auxiliary one that sees the features under 2D dropout.
+    """U-Net with a main decoder and, if ``dual``, an auxiliary one on the features under 2D dropout.
 
-    ``forward`` gives the main logits alone, so that inference never pays for the auxiliary decoder.
+    ``forward`` returns the main logits only, so that inference never runs the auxiliary decoder.
     """
 
     def __init__(
@@ -117,15 +117,15 @@ class UNetModule(SegmentationModule):
 
 @component
 class UNet:
-    """U-Net with one decoder, for full masks.
-
-    widths: channels of each level. dropouts: dropout inside each encoder block, one a level.
-    """
+    """U-Net with one decoder, for full masks."""
 
     heads: ClassVar[int] = 1
     volumetric: ClassVar[bool] = False
+
     widths: Widths = (16, 32, 64, 128, 256)
+    """Channels of each level, finest first."""
     dropouts: Dropouts = (0.05, 0.1, 0.2, 0.3, 0.5)
+    """Dropout rate inside each encoder block, one per level, in [0, 1)."""
 
     def __post_init__(self) -> None:
         if len(self.dropouts) != len(self.widths):
@@ -133,11 +133,11 @@ class UNet:
 
     @property
     def divisor(self) -> int:
-        """Rows and columns of an image are multiples of this: 2 for every pooling."""
+        """Factor that rows and columns of an image must be multiples of: 2 per pooling."""
         return int(2 ** (len(self.widths) - 1))
 
     def start(self) -> str:
-        """Always from random weights."""
+        """Return "random": it has no pretrained weights."""
         return "random"
 
     def build(self, channels: int, classes: int) -> UNetModule:
@@ -147,14 +147,13 @@ class UNet:
 
 @component
 class UNetDual(UNet):
-    """U-Net with one encoder and two decoders, for scribbles.
-
-    aux_dropout: 2D dropout on the features that the auxiliary decoder sees.
-    """
+    """U-Net with one encoder and two decoders, for scribbles."""
 
     paper: ClassVar[str] = "Luo et al., MICCAI 2022"
     heads: ClassVar[int] = 2
+
     aux_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Rate of 2D dropout on the input of the auxiliary decoder, in [0, 1)."""
 
     def build(self, channels: int, classes: int) -> UNetModule:
         """Network with freshly drawn weights."""

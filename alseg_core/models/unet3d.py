@@ -1,4 +1,4 @@
-"""3D U-Net for stacks of thick slices, the reference that is trained on fully annotated volumes."""
+"""3D U-Net for stacks of thick slices, a reference that is trained on fully annotated volumes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from alseg_core.registry import component
 
 
 class UNet3DModule(SegmentationModule):
-    """MONAI's DynUNet (instance norm, strided convolutions) whose finest level and poolings leave z alone.
+    """MONAI's DynUNet (instance norm, strided convolutions), whose finest level and first poolings leave z unchanged.
 
-    window: slices it sees at a time. In evaluation mode a deeper volume is covered by overlapping windows.
+    window: slices per forward pass. In evaluation mode, a deeper volume is covered by overlapping windows.
     """
 
     def __init__(self, channels: int, classes: int, widths: tuple[int, ...], z_poolings: int, window: int) -> None:
@@ -45,11 +45,11 @@ class UNet3DModule(SegmentationModule):
         return logits[0].movedim(1, 0)
 
     def placed(self, device: str | torch.device) -> SegmentationModule:
-        """This network on the device."""
+        """Move the network to the device."""
         return self.to(device)
 
     def _whole(self, volume: Tensor) -> Tensor:
-        """Logits (1, K, D, H, W) of (1, C, D, H, W); the last slice is repeated up to a depth that can be pooled."""
+        """Logits (1, K, D, H, W) of (1, C, D, H, W); the last slice is repeated up to a depth that poolings divide."""
         depth = volume.shape[2]
         padded = functional.pad(volume, (0, 0, 0, 0, 0, -depth % self.step), mode="replicate")
         logits: Tensor = self.net(padded)[:, :, :depth]
@@ -58,18 +58,18 @@ class UNet3DModule(SegmentationModule):
 
 @component
 class UNet3D:
-    """3D U-Net on whole volumes, pooling in the plane first and along z only at its deepest levels.
-
-    widths: channels of each level. z_poolings: how many of the deepest poolings halve the depth too. window: slices it
-    sees at a time; deeper volumes are cut in training and covered by overlapping windows in inference.
-    """
+    """3D U-Net on whole volumes, which pools in the plane first and along z only at its deepest levels."""
 
     paper: ClassVar[str] = "Cicek et al., MICCAI 2016; anisotropic form as in Isensee et al., Nature Methods 2021"
     heads: ClassVar[int] = 1
     volumetric: ClassVar[bool] = True
+
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=3)] = (8, 16, 32, 64, 128)
+    """Channels of each level, finest first."""
     z_poolings: Annotated[int, Field(ge=0)] = 1
+    """Number of poolings, counted from the deepest, that also halve the depth."""
     window: Annotated[int, Field(ge=1)] = 24
+    """Slices per forward pass; deeper volumes are cropped in training, in inference windows overlap."""
 
     def __post_init__(self) -> None:
         if self.z_poolings >= len(self.widths):
@@ -79,11 +79,11 @@ class UNet3D:
 
     @property
     def divisor(self) -> int:
-        """Rows and columns of an image are multiples of this: 2 for every pooling."""
+        """Factor that rows and columns of an image must be multiples of: 2 per pooling."""
         return int(2 ** (len(self.widths) - 1))
 
     def start(self) -> str:
-        """Always from random weights."""
+        """Return "random": it has no pretrained weights."""
         return "random"
 
     def build(self, channels: int, classes: int) -> UNet3DModule:

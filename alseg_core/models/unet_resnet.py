@@ -1,4 +1,4 @@
-"""U-Net with a ResNet-50 encoder, for weights that were trained elsewhere."""
+"""U-Net with a ResNet-50 encoder, for pretrained weights."""
 
 from __future__ import annotations
 
@@ -43,39 +43,41 @@ class UNetResNetModule(SegmentationModule):
 
 
 WeightsFile = Annotated[str, AfterValidator(lambda path: path and str(Path(path).expanduser().absolute()))]
-"""Path of a file, the same wherever a run is taken up; "" = still to be given."""
+"""Absolute path of a file, so that a run continues from any directory; "" if it must still be given."""
 
 
 @component
 class UNetResNet50:
     """U-Net with a ResNet-50 encoder that starts from weights in a file (ImageNet, LVM-Med), for full masks.
 
-    weights: path of a ``.pth`` file with a ResNet-50 state_dict in torchvision's names, None = random, "" in a study =
-    whoever runs it must give one. Images of one channel get the file's first filters summed over its colours.
-    dropout: of the encoder's last features.
+    For images of one channel, the first filters of the file are summed over its colours.
     """
 
     paper: ClassVar[str] = "He et al., CVPR 2016; weights for example of Nguyen et al. (LVM-Med), NeurIPS 2023"
     heads: ClassVar[int] = 1
     volumetric: ClassVar[bool] = False
+
     weights: WeightsFile | None = None
+    """Path of a ``.pth`` file with a ResNet-50 state_dict in torchvision's names; None for random weights, "" in a
+    study for a file that must be given to run it."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Dropout rate of the encoder's last features, in [0, 1)."""
 
     def __post_init__(self) -> None:
         if self.weights == "":
             raise ConfigError(
-                "network unet_resnet50: the file of weights to start from is still to be given, a .pth file with a "
+                "network unet_resnet50: the file of initial weights is still to be given, a .pth file with a "
                 "ResNet-50 state_dict (LVM-Med, torchvision's ImageNet): --set train.mask.network.weights=FILE, or "
                 "null to start from random ones."
             )
 
     @property
     def divisor(self) -> int:
-        """Rows and columns of an image are multiples of this."""
+        """Factor that rows and columns of an image must be multiples of."""
         return 32
 
     def start(self) -> str:
-        """ "random", or the name and digest of the file of weights. Raises ConfigError when they cannot be used."""
+        """Return "random", or name and digest of the file of weights. Raises ConfigError if it cannot be used."""
         if self.weights is None:
             return "random"
         self.build(3, 2)
@@ -83,9 +85,9 @@ class UNetResNet50:
         return f"file ({path.name}, {content(path)})"
 
     def build(self, channels: int, classes: int) -> UNetResNetModule:
-        """Network with its encoder's weights from the file. Raises ConfigError: missing, no ResNet-50."""
+        """Build the network with its encoder's weights from the file. Raises ConfigError: missing, no ResNet-50."""
         module = UNetResNetModule(channels, classes, self.dropout)
         if self.weights is not None:
             found = read_resnet(Path(self.weights), module.encoder.state_dict(), "ResNet-50")
-            module.encoder.load_state_dict(found, strict=False)  # what may be missing is a count of batches
+            module.encoder.load_state_dict(found, strict=False)  # only batch counts may be missing
         return module

@@ -33,7 +33,7 @@ class ConvVAE(nn.Module):
         return images
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruction of one draw from the latent, and the latent's mean and log variance."""
+        """Return the reconstruction of one draw from the latent, and the mean and log variance of the latent."""
         mean, log_variance = self.encode(images)
         noise = torch.randn_like(mean)
         return self.decode(mean + noise * (log_variance / 2).exp()), mean, log_variance

@@ -1,4 +1,4 @@
-"""Weights of an encoder from a file, whatever training code it was written by."""
+"""Weights of an encoder from a file of any training code."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from torch import Tensor
 from alseg_core.errors import ConfigError
 
 FIRST = "layer1.0.conv1.weight"
-"""A parameter that every ResNet has; what stands before it is the prefix of the encoder in a file."""
+"""A parameter of every ResNet; what precedes it in a name is the prefix of the encoder in a file."""
 STAGES = ("conv1.", "bn1.", "layer")
-"""How the names of a ResNet's own parameters start; a file may hold more, for example a classifier."""
+"""Prefixes of the parameters of a ResNet; a file may hold others, for example a classifier."""
 
 
 def read_resnet(path: Path, own: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
-    """The parameters of a ResNet in a ``.pth`` file, under the names of ``own``, torchvision's.
+    """Read the parameters of a ResNet from a ``.pth`` file, under the names of ``own``, which are torchvision's.
 
-    A prefix before all names (``module.``, ``backbone.``, ``encoder.``, ...) and one mapping around them
-    (``{"state_dict": ...}``) are taken off; heads are left out. Where ``own`` has one image channel and the file has
-    more, the first filters are summed over them: the answer to a grey image shown in every colour. what: for example
-    "ResNet-50". Raises ConfigError: no such file, no weights, another network.
+    A prefix of all names (``module.``, ``backbone.``, ``encoder.``, ...) and one enclosing mapping (``{"state_dict":
+    ...}``) are removed; heads are dropped. If ``own`` has one image channel and the file has more, the first filters
+    are summed over them, which equals showing a grey image in every colour. what: for example "ResNet-50". Raises
+    ConfigError: no such file, no weights, another network.
     """
     try:
         return _fitting(_flat(torch.load(path, map_location="cpu", weights_only=True)), own, what)
@@ -41,9 +41,9 @@ def read_resnet(path: Path, own: Mapping[str, Tensor], what: str) -> dict[str, T
 
 
 def content(path: Path) -> str:
-    """What tells a file from others, wherever it lies: "sha256 " and 16 hex digits; its name when it is not readable.
+    """Return an identity of a file's content: "sha256 " and 16 hex digits, or its name if it cannot be read.
 
-    A file is read again only when it was written since.
+    A file is read again only after it changed.
     """
     try:
         return f"sha256 {_digest(path, _written(path))}"
@@ -63,13 +63,13 @@ def _digest(path: Path, _stamp: tuple[int, ...]) -> str:
 
 
 def _flat(loaded: object) -> dict[str, Tensor]:
-    """Name -> tensor of a state_dict, or of the one inside a checkpoint."""
+    """Return name -> tensor of a state_dict, or of the one inside a checkpoint."""
     if isinstance(loaded, Mapping):
         for candidate in (loaded, *(value for value in loaded.values() if isinstance(value, Mapping))):
             found = {str(name): value for name, value in candidate.items() if isinstance(value, Tensor)}
             if any(name.endswith(FIRST) for name in found):
                 return found
-    raise ValueError(f"it holds no state_dict of a ResNet ({FIRST} is nowhere)")
+    raise ValueError(f"it holds no state_dict of a ResNet ({FIRST} is missing)")
 
 
 def _fitting(state: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ def _fitting(state: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) 
 def check_fit(found: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str, absent: Collection[str] = ()) -> None:
     """Raise ValueError unless ``found`` holds all parameters of ``own`` in their shapes, and no others.
 
-    absent: names that may be missing, besides the batch counts that files older than torch 0.4.1 lack.
+    absent: names that may be missing, besides batch counts, which files older than torch 0.4.1 lack.
     """
     optional = {name for name in own if name.endswith("num_batches_tracked")}.union(absent)
     wrong = [f"{name} is missing" for name in own if name not in found and name not in optional]

@@ -1,4 +1,4 @@
-"""Query strategies: one paper, one file, an import and one line here."""
+"""Query strategies: one file per paper, registered here by an import and a line."""
 
 from __future__ import annotations
 

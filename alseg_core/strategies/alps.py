@@ -16,10 +16,10 @@ from alseg_core.vocabulary import Selection
 class Alps(Strategy):
     """The slice nearest to each centroid of as many clusters of the embedding as there are slices to pick.
 
-    k-means of the features of length 1. Rounds after the first are ours: with L labelled slices and Q to pick there are
-    L + Q clusters, at least Q of them without a label; these are visited first, larger ones first, and of each the
-    candidate nearest to the centroid is taken. Where equal features leave fewer clusters, the round goes on with those
-    that have the fewest labels and picks.
+    Clusters are found by k-means on features of length 1. Rounds after the first are our extension: L labelled slices
+    and Q to pick make L + Q clusters, at least Q of them without a label; these are visited first, larger ones first,
+    and each gives the candidate nearest to its centroid. If equal features leave fewer clusters, the round continues
+    with those that have the fewest labels and picks.
     """
 
     needs_embedding: ClassVar[bool] = True

@@ -19,9 +19,10 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
 class Badge(Strategy):
     """k-means++ seeding on the gradients that the predicted labels would give the network's last layer.
 
-    A slice's vector is the mean over its pixels of (p - e_y) h^T: p the class probabilities, y their argmax, h the
-    features before the last layer. Long vectors (uncertain slices) that lie far from each other are likely picks; the
-    first is drawn uniformly, as in k-means++. When all vectors left equal picked ones, the rest is drawn uniformly.
+    The vector of a slice is the mean over its pixels of (p - e_y) h^T, where p are the class probabilities, y is their
+    argmax and h are the features before the last layer. Long vectors (uncertain slices) far from each other are likely
+    picks; the first is drawn uniformly, as in k-means++. Once all remaining vectors equal picked ones, the rest is
+    drawn uniformly.
     """
 
     needs_model: ClassVar[bool] = True
@@ -38,7 +39,7 @@ class Badge(Strategy):
 
 
 def gradient_embedding(probabilities: Tensor, features: Tensor) -> Tensor:
-    """Gradients (B, K, D) of the mean cross entropy to the predicted labels with respect to a last 1x1 layer's weights.
+    """Gradients (B, K, D) of the mean cross-entropy to the predicted labels by the weights of a last 1x1 layer.
 
     probabilities: (B, K, H, W). features: (B, D, H, W).
     """

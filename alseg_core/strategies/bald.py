@@ -13,10 +13,11 @@ from alseg_core.strategies.scores import ScoreStrategy, Source
 class Bald(ScoreStrategy):
     """Slices with the highest mutual information of prediction and weights, over dropout passes.
 
-    H(mean_t p_t) - mean_t H(p_t); dropout is active and batch norm in evaluation mode. passes: T. Other fields: see
-    :class:`ScoreStrategy`.
+    The score of a pixel is H(mean_t p_t) - mean_t H(p_t) over passes t with active dropout and batch norm in evaluation
+    mode.
     """
 
     paper: ClassVar[str] = "Houlsby et al. 2011; Gal et al., ICML 2017"
     measure: ClassVar[Measure] = "bald"
     source: Source | Literal["auto"] = "dropout"
+    """Predictions to score: "dropout", or "auto", which prefers several members; "members" is refused."""

@@ -21,20 +21,25 @@ from alseg_core.vocabulary import IntArray, Selection
 class ClaspPE(Strategy):
     """Slices drawn by predictive entropy, a share of them for each foreground class, less random every round.
 
-    Slice scores are means over pixels v of U(v) = PE(v) and, for class c, U_c(v) = PE(v) mean_m p_m(v, c). Of Q picks
-    floor(share Q) are divided equally over the foreground classes, what does not divide going to random ones, and each
-    class draws by its U_c from what is left; the rest are drawn by U. All draws are power draws (s^beta). share: of the
-    budget. beta_first, beta_last: beta of the first and the last round with a network, geometric in between.
-    source, passes: see :class:`alseg_core.strategies.scores.Score`.
+    Slice scores are means over pixels v of U(v) = PE(v) and, for class c, U_c(v) = PE(v) mean_m p_m(v, c). floor(share
+    Q) of the Q picks are divided equally over the foreground classes, the remainder going to random classes; each class
+    draws by its U_c from the slices that are left, and the other picks are drawn by U. All draws are power draws
+    (s^beta).
     """
 
     needs_model: ClassVar[bool] = True
     paper: ClassVar[str] = "Lueth et al. 2026"
+
     share: Annotated[float, Field(ge=0, le=1)] = 0.66
+    """Share of the budget that is divided over the foreground classes, in [0, 1]."""
     beta_first: Annotated[float, Field(gt=0)] = 1.0
+    """Beta of the draws in the first round with a network, > 0; geometric between first and last."""
     beta_last: Annotated[float, Field(gt=0)] = 100.0
+    """Beta of the draws in the last round, > 0."""
     source: Source = "members"
+    """Predictions to average: of the ensemble members, or of dropout passes of the best one."""
     passes: Annotated[int, Field(ge=2)] = 40
+    """Number of dropout passes, if those are the source, at least 2."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -54,15 +59,15 @@ class ClaspPE(Strategy):
         return members if self.source == "members" else self.passes
 
     def beta(self, round: int, rounds: int) -> float:
-        """b_0 (b_1 / b_0)^(t / (T - 1)) of the t-th of T queries; the first round of a run has no network to query."""
+        """Return b_0 (b_1 / b_0)^(t / (T - 1)) for query t of T; the first round of a run has no network to query."""
         query, queries = max(round - 1, 0), rounds - 1
         share = query / (queries - 1) if queries > 1 else 0.0
         return float(self.beta_first * (self.beta_last / self.beta_first) ** share)
 
     def counts(self, budget: int, classes: int, rng: np.random.Generator) -> IntArray:
-        """(K,) number of picks by each class; entry 0, the background's, is that of the class-free score."""
+        """Return the number of picks of each class (K,); entry 0, the background, is for the class-free score."""
         counts = np.zeros(classes, dtype=np.int64)
-        stratified = math.floor(self.share * budget + 1e-9)  # .66 x 50 is 33 whatever binary fractions say
+        stratified = math.floor(self.share * budget + 1e-9)  # .66 x 50 is 33 despite binary rounding
         each, left = divmod(stratified, classes - 1)
         counts[1:] = each
         counts[1 + rng.choice(classes - 1, left, replace=False)] += 1
@@ -70,7 +75,7 @@ class ClaspPE(Strategy):
         return counts
 
     def _scores(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        """(U, K) scores: column 0 class-free, column c of foreground class c."""
+        """Return scores (U, K): column 0 class-free, column c of foreground class c."""
         import torch
 
         parts = []

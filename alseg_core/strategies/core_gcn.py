@@ -1,4 +1,4 @@
-"""CoreGCN: k-centre on the features of a graph network that tells labelled from unlabelled slices."""
+"""CoreGCN: k-centre on features of a graph network that discriminates labelled from unlabelled slices."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from alseg_core.vocabulary import FloatArray, Selection
 
 @component
 class CoreGCN(Strategy):
-    """Greedy k-centre on features of a graph network that learns to tell labelled from unlabelled slices.
+    """Greedy k-centre on features of a graph network that learns to discriminate labelled from unlabelled slices.
 
-    The graph joins all slices by the cosine of their features. hidden, dropout: of the network. epochs, lr,
-    weight_decay: Adam on all nodes at once. unlabelled_weight: of the unlabelled nodes' term in the loss. With nothing
-    labelled there is nothing to tell apart: a random slice is first and k-centre goes on in the embedding itself.
-    A slice's score is the distance it had to the nearest centre when it was picked.
+    The graph connects all slices by the cosine of their features. While nothing is labelled, a random slice comes first
+    and k-centre runs on the embedding itself. The score of a pick is its distance to the nearest centre at that moment.
     """
 
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Caramalau, Bhattarai, Kim, CVPR 2021"
+
     hidden: Annotated[int, Field(ge=1)] = 128
+    """Number of hidden features of a node."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Dropout rate of the hidden features, in [0, 1)."""
     epochs: Annotated[int, Field(ge=1)] = 200
+    """Steps of Adam, each on all nodes."""
     lr: Annotated[float, Field(gt=0)] = 1e-3
+    """Learning rate of Adam, > 0."""
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    """Weight decay of Adam, >= 0."""
     unlabelled_weight: Annotated[float, Field(gt=0)] = 1.2
+    """Weight of the unlabelled nodes in the loss, > 0; labelled ones have 1."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -49,7 +54,7 @@ class CoreGCN(Strategy):
     def _graph_features(
         self, features: FloatArray, unlabelled: int, device: str, rng: np.random.Generator
     ) -> FloatArray:
-        """Hidden features (N, hidden) of the trained network; the first ``unlabelled`` rows have no label."""
+        """Train the network and return its hidden features (N, hidden); the first ``unlabelled`` rows have no label."""
         import torch
         from torch.nn import functional
 

@@ -14,17 +14,18 @@ from alseg_core.vocabulary import Selection
 
 @component
 class Coreset(Strategy):
-    """Farthest-first traversal of the embedding, starting from what is annotated.
+    """Farthest-first traversal of the embedding, starting from the annotated slices.
 
-    start: the first centre when nothing is annotated yet. "random": a random slice; the cover then depends on the seed,
-    and an outlier can be first. "medoid": the slice nearest to the mean of all. "densest": the slice with the least
-    mean distance to its 20 nearest, which lies inside a cluster also where the mean lies between clusters. A slice's
-    score is the distance it had to the nearest centre when it was picked.
+    The score of a pick is its distance to the nearest centre at that moment.
     """
 
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Sener & Savarese, ICLR 2018; Vepa et al., NeurIPS 2024, Eq. 2-3"
+
     start: Literal["random", "medoid", "densest"] = "random"
+    """First centre while nothing is annotated. "random": a random slice; the cover then depends on the seed, and an
+    outlier may come first. "medoid": the slice nearest to the mean. "densest": the slice with the least mean distance
+    to its 20 nearest ones, which is inside a cluster even if the mean is between clusters."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""

@@ -11,10 +11,7 @@ from alseg_core.strategies.scores import ScoreStrategy
 
 @component
 class Entropy(ScoreStrategy):
-    """Slices with the highest entropy of the members' mean prediction.
-
-    Fields: see :class:`ScoreStrategy`.
-    """
+    """Slices with the highest entropy of the members' mean prediction."""
 
     paper: ClassVar[str] = "Shannon 1948; Settles 2009; sampling: Kirsch et al. 2022"
     measure: ClassVar[Measure] = "entropy"

@@ -11,10 +11,7 @@ from alseg_core.strategies.scores import ScoreStrategy
 
 @component
 class LeastConfidence(ScoreStrategy):
-    """Slices whose most probable class has the lowest probability in the members' mean prediction.
-
-    Fields: see :class:`ScoreStrategy`.
-    """
+    """Slices whose most probable class has the lowest probability in the members' mean prediction."""
 
     paper: ClassVar[str] = "Lewis & Gale, SIGIR 1994; Settles 2009"
     measure: ClassVar[Measure] = "least_confidence"

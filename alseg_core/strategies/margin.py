@@ -11,10 +11,7 @@ from alseg_core.strategies.scores import ScoreStrategy
 
 @component
 class Margin(ScoreStrategy):
-    """Slices with the smallest gap between the two most probable classes of the members' mean prediction.
-
-    Fields: see :class:`ScoreStrategy`.
-    """
+    """Slices with the smallest gap between the two most probable classes of the members' mean prediction."""
 
     paper: ClassVar[str] = "Scheffer et al., IDA 2001; Settles 2009"
     measure: ClassVar[Measure] = "margin"

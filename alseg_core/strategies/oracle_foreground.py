@@ -14,11 +14,13 @@ from alseg_core.vocabulary import IGNORE, Selection
 
 @component
 class ForegroundReference(Strategy):
-    """Reference: with probability rho a random slice that holds a randomly drawn class, else any random slice."""
+    """Reference: a random slice that contains a randomly drawn class with probability rho, else any random slice."""
 
     reads_ground_truth: ClassVar[bool] = True
     paper: ClassVar[str] = "Lueth et al., nnActive (foreground-aware random)"
+
     rho: Annotated[float, Field(ge=0, le=1)] = 0.66
+    """Probability of a draw among slices with a given foreground class, in [0, 1]."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`. The view is a :class:`ReferenceView`."""
@@ -29,9 +31,9 @@ class ForegroundReference(Strategy):
         picks: list[int] = []
         for _ in range(budget):
             candidates = left
-            there = [c for c in classes if holds[c][left].any()]
-            if there and rng.random() < self.rho:
-                candidates = left[holds[int(rng.choice(there))][left]]
+            present = [c for c in classes if holds[c][left].any()]
+            if present and rng.random() < self.rho:
+                candidates = left[holds[int(rng.choice(present))][left]]
             pick = int(rng.choice(candidates))
             picks.append(pick)
             left = left[left != pick]

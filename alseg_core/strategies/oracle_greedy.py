@@ -16,9 +16,9 @@ from alseg_core.vocabulary import IGNORE, Selection
 class GreedyReference(Strategy):
     """Reference: the slices on which the networks are most wrong, balanced over the foreground classes.
 
-    Greedy maximisation of sum_c sqrt(sum_{i in picks} e_ic) over foreground classes c; e_ic: pixels of slice i that the
-    members' mean prediction gets wrong and that are of class c or predicted so. The root makes the first errors of a
-    class count more than further ones of another. A slice's score is what it added when it was picked.
+    Greedily maximises sum_c sqrt(sum_{i in picks} e_ic) over foreground classes c, where e_ic counts the pixels of
+    slice i that the members' mean prediction gets wrong and whose true or predicted class is c. The square root makes
+    the first errors of one class count more than further errors of another. The score of a pick is its gain.
     """
 
     needs_model: ClassVar[bool] = True

@@ -17,10 +17,10 @@ from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import IGNORE, FloatArray, IntArray, Selection
 
 PIXELS = 1 << 17
-"""Marked pixels that are gathered at a time, so that they stay in cache."""
+"""Number of marked pixels to gather at a time, so that they stay in cache."""
 
 ROWS = 512
-"""Candidates that are compared with a block of centres at a time."""
+"""Number of candidates to compare with a block of centres at a time."""
 
 
 @component
@@ -29,19 +29,20 @@ class PixelFusion(Strategy):
 
     d(x, c) = pixel_weight sqrt(sum_p m_c(p) (I_x(p) - I_c(p))^2) / |m_c| + sqrt(copies) ||h_x - h_c||, where m_c are
     the marked pixels of the label bought for the centre c; it is not symmetric. The released code also reads the
-    scribbles of slices that nobody has annotated. Here (ours) a centre without marks - picked in this very round, or
-    bought without any - has the pixel term pixel_weight rms(I_x - I_c) / sqrt(mean |m| of the bought slices), about
-    what so many pixels anywhere would give; with nothing bought it has none. The first slice of all is random. A
-    slice's score is the distance it had to the nearest centre when it was picked.
-
-    pixel_weight: 1500 for images in 0..1. copies: how often the embedding counts in the squared distance. The images of
+    scribbles of slices that nobody has annotated. Instead (our change), a centre without marks - picked in the current
+    round, or bought without any - has the pixel term pixel_weight rms(I_x - I_c) / sqrt(mean |m| of the bought slices),
+    about the value of an average number of marks at random places; while nothing is bought, the term is 0. The first
+    slice of a run is random. The score of a pick is its distance to the nearest centre at that moment. The images of
     all candidates and bought slices are held in memory.
     """
 
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Vepa et al., NeurIPS 2024, as in the released ACDC configuration"
+
     pixel_weight: Annotated[float, Field(ge=0)] = 1500.0
+    """Weight of the pixel term, >= 0; the default suits images in 0..1."""
     copies: Annotated[float, Field(gt=0)] = 12.0
+    """Weight of the squared distance in the embedding, > 0: how many copies of the embedding are compared."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -63,23 +64,24 @@ class PixelFusion(Strategy):
 
 @dataclass(frozen=True, eq=False)
 class _Centre:
-    """row: of features and images. scale: of the pixel term. pixels: that it reads, None for all of them.
-
-    wholes: how many centres before this one read all pixels.
-    """
+    """One centre of the traversal."""
 
     row: int
+    """Row of features and images."""
     scale: float
+    """Factor of the pixel term."""
     pixels: IntArray | None
+    """Pixels that the pixel term compares; None for all."""
     wholes: int
+    """Number of earlier centres that compare all pixels."""
 
 
 class Fusion:
     """The metric of :class:`PixelFusion`, a :class:`alseg_core.geometry.farthest.Metric`.
 
     features: (U + L, D) and images (U + L, C, P), U candidates before L bought slices. marks: (L, P) bool. Products
-    tell which pairs can matter; their distances are computed from differences in float64. Of a pair whose embeddings
-    alone are too far apart no pixel is read.
+    give bounds that show which pairs can matter; their distances are computed from differences in float64. No pixel is
+    read for a pair whose embeddings alone are too far apart.
     """
 
     def __init__(
@@ -123,7 +125,7 @@ class Fusion:
         return result
 
     def _add(self, rows: IntArray, marked: list[IntArray]) -> None:
-        """Make these rows centres, with the marked pixels of each."""
+        """Make rows centres, given the marked pixels of each."""
         wholes: list[int] = []
         for row, pixels in zip(rows.tolist(), marked, strict=True):
             scale = self._weight / len(pixels) if len(pixels) else self._unmarked
@@ -145,17 +147,17 @@ class Fusion:
             squares = self._whole.squares(rows, first, first + len(whole))
             least, most = (d * np.array([centres[k].scale for k in whole]) for d in _between(*squares))
             reach = np.minimum(bounds, (high[:, whole] + most).min(axis=1))
-            near, k = np.nonzero(~(low[:, whole] + least > reach[:, None]))  # what is not a number is near, too
+            near, k = np.nonzero(~(low[:, whole] + least > reach[:, None]))  # NaN counts as near
             for one in np.unique(k):
                 lower = near[k == one]
                 bounds[lower] = np.minimum(bounds[lower], self._distances(rows[lower], centres[whole[one]]))
-        for k in np.argsort(low.mean(axis=0)):  # near ones first: they leave less to the others
+        for k in np.argsort(low.mean(axis=0)):  # near ones first, they exclude more of the others
             if centres[k].pixels is not None:
                 near = np.flatnonzero(~(low[:, k] >= bounds))
                 bounds[near] = np.minimum(bounds[near], self._distances(rows[near], centres[k]))
 
     def _distances(self, rows: IntArray, centre: _Centre) -> NDArray[np.float64]:
-        """Distances (b,) of candidates to a centre, from the differences."""
+        """Distances (b,) of candidates to a centre, computed from differences."""
         at = np.full(len(rows), centre.row)
         embedded = self._root * pair_distances(self._features, rows, self._features, at)
         if centre.pixels is None:
@@ -173,5 +175,5 @@ class Fusion:
 
 
 def _between(squares: NDArray[np.float64], slack: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Least and greatest distances (b, l) where squared ones are known up to a slack (b,)."""
+    """Bound distances (b, l) from below and above, given squared ones up to a slack (b,)."""
     return [np.sqrt(np.maximum(squares + sign * slack[:, None], 0)) for sign in (-1, 1)]

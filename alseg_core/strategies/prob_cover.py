@@ -1,4 +1,4 @@
-"""ProbCover: the balls that cover most of what is not covered yet."""
+"""ProbCover: greedy cover of the embedding by balls."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from alseg_core.vocabulary import FloatArray, IntArray, Selection
 class ProbCover(Strategy):
     """Greedy cover of the embedding by balls of one radius around the picked slices.
 
-    Each pick is the slice with the most uncovered slices nearer than delta, on features of length 1; what is labelled
-    covers its ball from the start. A slice's score is the number of slices it newly covers. When everything is covered,
-    the rest of the budget is drawn at random (ours; a pick that covers nothing says nothing).
-
-    delta: radius, in (0, 2], or "auto": the largest at which the share ``purity`` of all balls holds slices of one
-    pseudo-class alone. pseudo_classes: number of k-means clusters that stand for classes, as slices have none.
+    Each pick is the slice with the most uncovered slices nearer than delta, on features of length 1; labelled slices
+    cover their balls from the start. The score of a pick is the number of slices it newly covers. Once everything is
+    covered, the rest of the budget is drawn at random (our choice, as a pick that covers nothing is arbitrary).
     """
 
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Yehuda, Dekel, Hacohen, Weinshall, NeurIPS 2022"
+
     delta: Annotated[float, Field(gt=0, le=2)] | Literal["auto"] = "auto"
+    """Radius of the balls, in (0, 2]; "auto" is the largest at which the share ``purity`` of the balls is pure."""
     purity: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Share of balls that contain slices of one pseudo-class only, in (0, 1]; for delta "auto"."""
     pseudo_classes: Annotated[int, Field(ge=2)] = 10
+    """Number of k-means clusters that stand in for classes, which slices do not have; for delta "auto"."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -61,7 +62,7 @@ class ProbCover(Strategy):
         return Selection(positions[picks], gains)
 
     def radius(self, view: View) -> float:
-        """``delta``, or the automatic one: of the features alone, so that it is the same in every round and seed."""
+        """Return ``delta``, or the automatic radius, which depends only on the features, not on the round."""
         if self.delta != "auto":
             return self.delta
         features = unit_length(view.embedding()[np.lexsort((view.table.z, view.table.volume))])
@@ -70,23 +71,23 @@ class ProbCover(Strategy):
 
 
 def reached(balls: Balls, rows: IntArray, size: int) -> IntArray:
-    """How many of the points ``rows`` lie in the ball of each of the ``size`` points, (size,) int64."""
+    """Count the points ``rows`` in the ball of each of the ``size`` points, (size,) int64."""
     count = np.zeros(size, dtype=np.int64)
-    for _, _, member in balls.around(rows):  # who is in the ball of a row has the row in its own
+    for _, _, member in balls.around(rows):  # the relation is symmetric
         count += np.bincount(member, minlength=size)
     return count
 
 
 def pure_radius(features: FloatArray, labels: IntArray, purity: float, device: str = "cpu") -> float:
-    """Largest radius at which the share ``purity`` of the open balls around features (N, D) holds one label alone.
+    """Return the largest radius at which the share ``purity`` of the open balls around features (N, D) has one label.
 
-    labels: (N,) 0..K-1. A ball is pure up to the distance of the nearest point with another label; infinite when there
-    is only one label.
+    labels: (N,) 0..K-1. A ball is pure up to the distance of the nearest point with another label; the radius is
+    infinite if there is only one label.
     """
     alien: NDArray[np.float64] = np.full(len(features), np.inf)
     for label in np.unique(labels):
         inside = labels == label
         if not inside.all():
             alien[inside] = nearest(features[~inside], features[inside], 1, device)[0][:, 0]
-    impure = int((1 - purity) * len(features) + 1e-9)  # so many balls may hold another label
+    impure = int((1 - purity) * len(features) + 1e-9)  # number of balls that may contain another label
     return float(np.sort(alien)[impure])

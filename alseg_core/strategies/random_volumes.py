@@ -1,4 +1,4 @@
-"""Random over volumes first: few slices of many volumes."""
+"""Random volumes first, then random slices: few slices of many volumes."""
 
 from __future__ import annotations
 

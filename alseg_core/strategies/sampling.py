@@ -1,4 +1,4 @@
-"""From slice scores to picks: the best, or a draw that favours the better ones."""
+"""Picking slices by score: the best, or a random draw that favours high scores."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from alseg_core.vocabulary import IntArray, Selection
 
 Sampling = Literal["top", "power", "softmax", "softrank"]
-"""top: the highest scores. The others draw without replacement, one slice after another, with probability proportional
-to s^beta (power), exp(beta s) (softmax) or rank^-beta with rank 1 the best (softrank): Kirsch et al., "Stochastic batch
-acquisition", 2022. A larger beta is closer to top."""
+"""How slices are picked by their score s. "top": the highest scores. The others draw one slice after another without
+replacement, with probability proportional to s^beta ("power"), exp(beta s) ("softmax") or rank^-beta with rank 1 the
+best ("softrank"): Kirsch et al., "Stochastic batch acquisition", 2022. A larger beta is closer to "top"."""
 
 
 def pick(
@@ -23,11 +23,11 @@ def pick(
     beta: float,
     rng: np.random.Generator,
 ) -> Selection:
-    """``budget`` of the positions (U,) by their scores (U,), first pick first.
+    """Pick ``budget`` of the positions (U,) by their scores (U,), first pick first.
 
     The draws are the highest of key + Gumbel(0, 1/beta), with keys log s, s and -log rank. Noise is drawn in the order
-    of ``positions``. Power: slices that score 0 (or less) come after all others, among themselves at random. Softrank:
-    equal scores share their mean rank. The selection's scores are the keys with their noise; for top the scores.
+    of ``positions``. With "power", slices that score 0 or less come last, in random order. With "softrank", equal
+    scores share their mean rank. The selection's scores are the noisy keys; with "top", the scores themselves.
     """
     if sampling == "top":
         return best(positions, scores, budget)
@@ -41,11 +41,11 @@ def pick(
         from scipy.stats import rankdata
 
         keys = -np.log(rankdata(-scores))
-    order = np.lexsort((-noise, -(keys + noise)))[:budget]  # the noise alone orders what has no chance
+    order = np.lexsort((-noise, -(keys + noise)))[:budget]  # keys of -inf are ordered by their noise alone
     return Selection(positions[order], (keys + noise)[order])
 
 
 def best(positions: IntArray, scores: NDArray[np.float64], budget: int) -> Selection:
-    """The ``budget`` positions with the highest scores, highest first; of equal ones the first in ``positions``."""
+    """Pick the ``budget`` positions with the highest scores, highest first; ties go to the first in ``positions``."""
     order = np.argsort(-scores, kind="stable")[:budget]
     return Selection(positions[order], scores[order])

@@ -1,4 +1,4 @@
-"""How uncertain the networks are of a slice: one score a slice, and the strategies that pick by it alone."""
+"""Uncertainty of the networks about a slice as one score, and the base of strategies that pick by it alone."""
 
 from __future__ import annotations
 
@@ -20,19 +20,25 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
     from torch import Tensor
 
 Aggregate = Literal["mean", "sum", "top", "foreground"]
-"""How a slice's pixel scores become one score: mean; sum; mean of the highest 10 %; mean over the predicted foreground
-dilated by 3 pixels, 0 where none is predicted (a mean over a mostly empty slice hides small structures)."""
+"""How the scores of a slice's pixels are aggregated: mean; sum; "top", the mean of the highest 10 %; "foreground", the
+mean over the predicted foreground dilated by 3 pixels, 0 if none is predicted (a mean over a mostly empty slice hides
+small structures)."""
 
 Source = Literal["members", "dropout"]
-"""Whose predictions are averaged and compared: the members of the ensemble, or dropout passes of the best member."""
+"""Predictions to average and compare: of the ensemble members, or of dropout passes of the best member."""
 
 TOP_SHARE = 0.1
+"""Share of the pixels that aggregate "top" averages."""
+
 DILATION = 3
+"""Pixels by which aggregate "foreground" dilates the predicted foreground."""
+
 OF_DISAGREEMENT = ("variance_ratio", "bald")
+"""Measures of disagreement between predictions, which are 0 for a single one."""
 
 
 def slice_scores(pixels: Tensor, aggregate: Aggregate, foreground: Tensor) -> Tensor:
-    """Slice scores (B,) float64 of pixel scores (B, H, W); foreground: (B, H, W) bool, predicted foreground."""
+    """Aggregate pixel scores (B, H, W) to slice scores (B,) float64; foreground: (B, H, W) bool, as predicted."""
     import torch
     from torch.nn import functional
 
@@ -50,7 +56,7 @@ def slice_scores(pixels: Tensor, aggregate: Aggregate, foreground: Tensor) -> Te
 
 
 def predictions(view: View, source: Source, passes: int, rng: np.random.Generator) -> Iterator[Iterator[Tensor]]:
-    """Probabilities (B, K, H, W) of one member or pass after another, for chunks of the unlabelled slices in order."""
+    """Iterate over chunks of the unlabelled slices in order, each with (B, K, H, W) of all members or passes."""
     if source == "members":
         chunks = view.member_probabilities(view.unlabelled)
     else:
@@ -62,9 +68,10 @@ def predictions(view: View, source: Source, passes: int, rng: np.random.Generato
 def uncertainties(
     view: View, names: Collection[Measure], source: Source, passes: int, aggregate: Aggregate, rng: np.random.Generator
 ) -> dict[Measure, NDArray[np.float64]]:
-    """Scores (U,) of the unlabelled slices in their order by each of the measures, all from one pass.
+    """Score the unlabelled slices by each of the measures, all from one reading of the predictions.
 
-    passes: number of dropout passes, where the source is those.
+    Returns measure -> scores (U,) in the order of ``view.unlabelled``. passes: number of dropout passes, if those are
+    the source.
     """
     import torch
 
@@ -74,23 +81,25 @@ def uncertainties(
         foreground = mean.max(dim=1).indices > 0
         for name, scores in pixels.items():
             parts[name].append(slice_scores(scores, aggregate, foreground))
-    # fetched at the end: a device computes on while the host reads the next slices
+    # fetched at the end, so that the device keeps computing while the host reads the next slices
     return {name: torch.cat(part).cpu().numpy() for name, part in parts.items()}
 
 
 @component
 class Score:
-    """A measure of uncertainty, made one score a slice.
+    """A measure of uncertainty as one score per slice.
 
-    source: "auto" is the members; for the measures of disagreement (variance_ratio, bald), which are 0 everywhere for
-    one network, it is dropout passes where there is one member only, and "members" is refused. passes: number of
-    dropout passes, where there are any.
+    Raises ConfigError if a measure of disagreement is combined with source "members", which may be a single network.
     """
 
     name: Measure = "entropy"
+    """Measure of uncertainty."""
     source: Source | Literal["auto"] = "auto"
+    """Predictions to score; "auto" is the members, or dropout passes if a measure of disagreement meets one member."""
     passes: Annotated[int, Field(ge=2)] = 40
+    """Number of dropout passes, if those are the source, at least 2."""
     aggregate: Aggregate = "mean"
+    """How pixel scores become a slice score: mean, sum, top (highest 10 %) or foreground (dilated prediction)."""
 
     def __post_init__(self) -> None:
         if self.name in OF_DISAGREEMENT and self.source == "members":
@@ -100,7 +109,7 @@ class Score:
             )
 
     def of(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Scores (U,) of the unlabelled slices in their order, higher = less certain, never negative."""
+        """Score the unlabelled slices, (U,) in their order; higher is less certain, never negative."""
         source = self._source(lambda: _members(view))
         return uncertainties(view, (self.name,), source, self.passes, self.aggregate, rng)[self.name]
 
@@ -109,14 +118,14 @@ class Score:
         return members if self._source(lambda: members) == "members" else self.passes
 
     def _source(self, members: Callable[[], int]) -> Source:
-        """Where the predictions come from; ``members`` counts the networks where the answer depends on it."""
+        """Resolve "auto"; ``members`` counts the networks and is called only if the answer depends on it."""
         if self.source != "auto":
             return self.source
         return "members" if self.name not in OF_DISAGREEMENT or members() > 1 else "dropout"
 
 
 def _members(view: View) -> int:
-    """Number of networks that answer for one slice, which a view does not say."""
+    """Count the ensemble members by their predictions of one slice, as a view does not give their number."""
     _, answers = next(iter(view.member_probabilities(view.unlabelled[:1])))
     return sum(1 for _ in answers)
 
@@ -124,23 +133,27 @@ def _members(view: View) -> int:
 NestedScore = Annotated[
     Score, nested(Score, "score"), BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
 ]
-"""A field that is a score, given as its name or as ``{"name": ..., **fields}``."""
+"""Field that holds a score, given by name or as ``{"name": ..., **fields}``."""
 
 
 @component
 class ScoreStrategy(Strategy):
-    """Base of the strategies that pick by a score alone; each names its measure.
-
-    source, passes, aggregate: see :class:`Score`. sampling, beta: see :data:`alseg_core.strategies.sampling.Sampling`.
-    """
+    """Base of the strategies that pick by a score alone; each sets its ``measure``."""
 
     needs_model: ClassVar[bool] = True
     measure: ClassVar[Measure]
+    """Measure of uncertainty."""
+
     source: Source | Literal["auto"] = "auto"
+    """Predictions to score: "members", "dropout", or "auto" as in :class:`Score`."""
     passes: Annotated[int, Field(ge=2)] = 40
+    """Number of dropout passes, if those are the source, at least 2."""
     aggregate: Aggregate = "mean"
+    """How pixel scores become a slice score: mean, sum, top (highest 10 %) or foreground (dilated prediction)."""
     sampling: Sampling = "top"
+    """How slices are drawn by score: "top" takes the highest; "power", "softmax" and "softrank" draw at random."""
     beta: Annotated[float, Field(gt=0)] = 1.0
+    """Sharpness of the random draws, > 0; larger is closer to "top"."""
 
     def __post_init__(self) -> None:
         self._score()

@@ -17,14 +17,15 @@ from alseg_core.vocabulary import Selection
 class StochasticBatches(Strategy):
     """The random group of ``budget`` slices with the highest mean uncertainty.
 
-    The unlabelled slices are divided at random into groups of the budget's size, anew every round; what is left over
-    belongs to no group. Where the budget is more than half of them there is one group, and the picks are random.
-    score: the uncertainty of a slice.
+    The unlabelled slices are divided at random into groups of the size of the budget, anew every round; a remainder
+    belongs to no group. If the budget is more than half of them, there is one group and the picks are random.
     """
 
     needs_model: ClassVar[bool] = True
     paper: ClassVar[str] = "Gaillochet et al., MedIA 2023"
+
     score: NestedScore = Score()
+    """Uncertainty of a slice."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""

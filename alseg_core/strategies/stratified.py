@@ -1,4 +1,4 @@
-"""Random slices, even over the relative position in the volume."""
+"""Random slices, spread evenly over the relative position in the volume."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class Stratified(Strategy):
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
-        shuffled = rng.permutation(view.unlabelled)  # so that equal positions fall into strata at random
+        shuffled = rng.permutation(view.unlabelled)  # ties fall into strata at random
         ordered = shuffled[np.argsort(view.table.relative_z[shuffled], kind="stable")]
         return Selection(np.array([rng.choice(stratum) for stratum in np.array_split(ordered, budget)], dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Evenly spaced slices of every volume: what a careful annotator does without a model."""
+"""Evenly spaced slices of every volume, as a careful annotator picks them without a model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from alseg_core.vocabulary import IntArray, Selection
 
 
 def share_out(view: View, budget: int, rng: np.random.Generator) -> list[tuple[IntArray, int]]:
-    """Divide the budget over the volumes, those with the fewest annotated slices first, at random between equal ones.
+    """Divide the budget over the volumes, those with the fewest annotated slices first, ties at random.
 
-    Returns, in random order, the unlabelled positions (by z) and the share of every volume that gets any.
+    Returns the unlabelled positions (by z) and the share of every volume that gets any, in random order.
     """
     table = view.table
     volumes = len(table.cases)
@@ -31,9 +31,9 @@ def share_out(view: View, budget: int, rng: np.random.Generator) -> list[tuple[I
 
 @component
 class Strided(Strategy):
-    """Evenly spaced slices, shared out over the volumes with the fewest annotated ones first.
+    """Evenly spaced slices, divided over the volumes with the fewest annotated slices first.
 
-    A volume that gets k slices gives those nearest to the relative positions (j + u) / k, j = 0..k-1, u ~ U(0, 1).
+    The k slices of a volume are those nearest to the relative positions (j + u) / k, j = 0..k-1, u ~ U(0, 1).
     """
 
     paper: ClassVar[str] = "reference every comparison needs"

@@ -1,4 +1,4 @@
-"""TypiClust: typical slices of clusters that have no label yet."""
+"""TypiClust: typical slices of clusters without a label."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from alseg_core.vocabulary import FloatArray, Selection
 class TypiClust(Strategy):
     """The most typical slice of each cluster of the embedding, clusters with the fewest labels first, then large ones.
 
-    k-means of the features of length 1 with as many clusters as there will be labels, at most ``max_clusters``.
-    Clusters of ``small`` slices or fewer are passed over; where the others hold fewer candidates than the budget, the
-    limit is lowered as far as it takes. neighbours: the typicality of a slice is 1 over its mean distance to so many
-    nearest slices of the cluster, at most half the cluster.
+    k-means on features of length 1 makes as many clusters as there will be labels, at most ``max_clusters``. The
+    typicality of a slice is 1 over its mean distance to its nearest slices in the cluster.
     """
 
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Hacohen, Dekel, Weinshall, ICML 2022"
+
     max_clusters: Annotated[int, Field(ge=1)] = 500
+    """Largest number of clusters."""
     small: Annotated[int, Field(ge=0)] = 5
+    """Clusters of at most this many slices are skipped; lowered as far as needed to fill the budget."""
     neighbours: Annotated[int, Field(ge=1)] = 20
+    """Number of nearest slices in the typicality of a slice, at most half of its cluster."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -58,7 +60,7 @@ class TypiClust(Strategy):
 def typicality(features: FloatArray, neighbours: int, device: str = "cpu") -> NDArray[np.float64]:
     """1 / mean distance of each of features (n, D) to its min(neighbours, n / 2) nearest others; infinite among equals.
 
-    A point that is alone has typicality 0.
+    A single point has typicality 0.
     """
     k = min(neighbours, len(features) // 2)
     if k == 0:

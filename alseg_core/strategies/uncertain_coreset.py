@@ -17,18 +17,20 @@ from alseg_core.vocabulary import Selection
 
 @component
 class UncertainCoreset(Strategy):
-    """Farthest-first traversal of the embedding over the most uncertain slices, starting from what is annotated.
+    """Farthest-first traversal of the embedding over the most uncertain slices, starting from the annotated ones.
 
-    score, factor: factor x budget slices are preselected by their score. The selection's scores are the distances that
-    slices had to the nearest centre when they were picked. The most uncertain slice goes first among equally far ones,
-    and where nothing is annotated.
+    factor x budget slices are preselected by their score. The score of a pick is its distance to the nearest centre at
+    that moment. The most uncertain slice comes first among equally far ones, and while nothing is annotated.
     """
 
     needs_model: ClassVar[bool] = True
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "after Yang et al., MICCAI 2017; k-centre: Sener & Savarese, ICLR 2018"
+
     score: NestedScore = Score()
+    """Uncertainty of a slice."""
     factor: Annotated[int, Field(ge=1)] = 5
+    """Slices to preselect, as a multiple of the budget."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""

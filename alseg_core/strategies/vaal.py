@@ -17,34 +17,41 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
     from torch import Tensor
 
 CHUNK = 256
-"""Slices that are read and shrunk at a time."""
+"""Number of slices to read and shrink at a time."""
 
 
 @component
 class Vaal(Strategy):
     """Slices that a discriminator takes for unlabelled, by the latent code of a variational autoencoder.
 
-    The autoencoder is trained on all slices and against the discriminator; both anew each round. Every step has
-    ``vae_steps`` of the autoencoder (mean squared error + beta KL + adversary x cross entropy of its codes to
-    "labelled") and one of the discriminator (labelled slices to 1, unlabelled ones to 0). epochs: passes over the
-    unlabelled slices, ``batch`` a step, with as many labelled ones drawn to each. lr: Adam, both networks. size: pixels
-    a side that slices are shrunk to. beta: about 1 / pixels is the evidence bound itself; 1 would leave the codes no
-    room. A slice's score is 1 - D. With nothing labelled the round is random, the same slices as of strategy random.
+    The autoencoder is trained on all slices and against the discriminator, both anew each round. Every step consists of
+    ``vae_steps`` updates of the autoencoder (mean squared error + beta KL + adversary x cross-entropy of its codes to
+    "labelled") and one of the discriminator (labelled slices to 1, unlabelled ones to 0). The score of a pick is 1 - D.
+    While nothing is labelled, the picks are those of strategy random.
 
-    The paper trains a deeper network for 100 epochs with adversary 1; in few epochs that hides the labelled slices
-    before the discriminator has found them. 30 epochs at size 32 take about a minute a round on one core for 1500
+    The paper trains a deeper network for 100 epochs with adversary 1; within few epochs, that hides the labelled slices
+    before the discriminator has found them. 30 epochs at size 32 take about a minute per round on one core for 1500
     slices.
     """
 
     paper: ClassVar[str] = "Sinha, Ebrahimi, Darrell, ICCV 2019"
+
     latent: Annotated[int, Field(ge=1)] = 32
+    """Length of the latent code."""
     size: Annotated[int, Field(ge=8, multiple_of=8)] = 32
+    """Rows and columns that slices are shrunk to, in pixels; a multiple of 8."""
     epochs: Annotated[int, Field(ge=1)] = 30
+    """Passes over the unlabelled slices."""
     batch: Annotated[int, Field(ge=2)] = 64
+    """Unlabelled slices per step, with as many labelled ones drawn at random."""
     vae_steps: Annotated[int, Field(ge=1)] = 2
+    """Updates of the autoencoder per update of the discriminator."""
     beta: Annotated[float, Field(ge=0)] = 1e-3
+    """Weight of the KL term, >= 0; about 1 / pixels is the evidence bound itself, 1 would leave the codes no room."""
     adversary: Annotated[float, Field(ge=0)] = 0.01
+    """Weight of the adversarial term in the autoencoder's loss, >= 0."""
     lr: Annotated[float, Field(gt=0)] = 5e-4
+    """Learning rate of Adam for both networks, > 0."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -55,7 +62,7 @@ class Vaal(Strategy):
         return Selection(view.unlabelled[order], 1 - likeness[order])
 
     def likeness(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
-        """D, in (0, 1) and high for slices that look labelled: of the unlabelled slices, then of the labelled ones."""
+        """Return D in (0, 1), high for slices that look labelled: of the unlabelled, then the labelled slices."""
         import torch
         from torch.nn import functional
 
@@ -93,7 +100,7 @@ class Vaal(Strategy):
         return torch.cat(verdicts).double().cpu().numpy()
 
     def _shrunk(self, view: View, positions: IntArray) -> Tensor:
-        """Slices (n, C, size, size) on the device, brought to mean 0 and deviation 1 over all of them."""
+        """Slices (n, C, size, size) on the device, scaled to mean 0 and standard deviation 1 over all of them."""
         import torch
         from torch.nn import functional
 

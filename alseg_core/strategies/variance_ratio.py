@@ -13,7 +13,7 @@ from alseg_core.strategies.scores import ScoreStrategy
 class VarianceRatio(ScoreStrategy):
     """Slices on whose pixels the most members vote against the most common class.
 
-    With a single network the votes are those of dropout passes. Fields: see :class:`ScoreStrategy`.
+    With a single network the votes come from dropout passes.
     """
 
     paper: ClassVar[str] = "Freeman 1965; ensembles: Beluch et al., CVPR 2018"

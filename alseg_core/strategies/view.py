@@ -1,4 +1,4 @@
-"""What a query strategy sees of a run, and what it is asked to do."""
+"""Query strategies: their interface, and the view of a run that they choose from."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
 class View(Protocol):
     """The pool as a strategy sees it: geometry, pixels, signals and the labels that were bought; no other labels.
 
-    Predictions are computed when they are asked for. Positions are those of ``table``; ``labelled`` and ``unlabelled``
-    list them by volume and z, whatever their numbers, so that draws and ties do not depend on the numbering.
-    classes: number of classes, background included. round: 0-based, of ``rounds``. device: where networks run.
+    Predictions are computed on request. A position is a row of ``table``, 0..N-1; ``labelled`` and ``unlabelled`` list
+    positions by volume and z, so that draws and ties do not depend on the numbering.
     """
 
     classes: int
+    """Number of classes K, background included."""
     round: int
+    """Current round, 0-based."""
     rounds: int
+    """Number of rounds in the run."""
     device: str
+    """Torch device that networks run on."""
 
     @property
     def table(self) -> SliceTable:
@@ -39,15 +42,15 @@ class View(Protocol):
 
     @property
     def unlabelled(self) -> IntArray:
-        """(U,) positions not annotated yet, by volume and z."""
+        """(U,) positions not yet annotated, by volume and z."""
         ...
 
     def images(self, positions: IntArray) -> np.ndarray:
-        """(B, C, H, W) float32 network input of the given slices, not augmented."""
+        """(B, C, H, W) float32 network input of the given slices, without augmentation."""
         ...
 
     def embedding(self) -> FloatArray:
-        """(N, D) float32 feature vector of every slice, from the recipe's embedder."""
+        """(N, D) float32 feature vector of every slice, from the recipe's embedder; needs ``needs_embedding``."""
         ...
 
     def bought(self) -> tuple[IntArray, LabelArray]:
@@ -55,26 +58,29 @@ class View(Protocol):
         ...
 
     def member_probabilities(self, positions: IntArray) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
-        """Chunks of positions, each with the class probabilities (B, K, H, W) of every member of the ensemble."""
+        """Iterate over chunks of positions, each with the class probabilities (B, K, H, W) of every ensemble member."""
         ...
 
     def dropout_probabilities(
         self, positions: IntArray, passes: int, rng: np.random.Generator
     ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
-        """Chunks of positions, each with the probabilities (B, K, H, W) of every dropout pass of the best member."""
+        """Iterate over chunks of positions, each with the probabilities (B, K, H, W) of every dropout pass.
+
+        The passes are those of the best member. passes: number of passes. rng: draws the dropout masks.
+        """
         ...
 
     def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
-        """Chunks of positions with the best member's probabilities (B, K, H, W) and pixel features (B, D, H, W).
+        """Iterate over chunks of positions with the best member's probabilities (B, K, H, W) and features (B, D, H, W).
 
-        Pixel features are what the network's last layer sees.
+        The features of a pixel are the input of the network's last layer.
         """
         ...
 
 
 @runtime_checkable
 class ReferenceView(View, Protocol):
-    """The view of an ``oracle_*`` reference, which may read ground truth. The read is billed in the ledger."""
+    """The view of an ``oracle_*`` reference, which may read ground truth; the ledger records the read."""
 
     def ground_truth(self) -> LabelArray:
         """(N, H, W) uint8 masks of all slices."""
@@ -82,20 +88,22 @@ class ReferenceView(View, Protocol):
 
 
 class Strategy:
-    """Base of all query strategies: picks exactly ``budget`` distinct unlabelled slices.
+    """Base of all query strategies, which pick exactly ``budget`` distinct unlabelled slices.
 
-    needs_model: uses the networks of the round before; the first round, which has none, is random. needs_embedding:
-    works on the recipe's embedding. reads_ground_truth: a reference, named ``oracle_*``. Ties go to the first in
-    ``view.unlabelled``, and all randomness comes from ``rng``.
+    Ties go to the first in ``view.unlabelled``, and all randomness comes from ``rng``.
     """
 
     needs_model: ClassVar[bool] = False
+    """Whether it uses the networks of the previous round; if so, the first round is random."""
     needs_embedding: ClassVar[bool] = False
+    """Whether it works on the recipe's embedding."""
     reads_ground_truth: ClassVar[bool] = False
+    """Whether it is a reference that reads ground truth; such recipes are named ``oracle_*``."""
     paper: ClassVar[str] = ""
+    """Source to cite."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
-        """Positions to annotate next, 1 <= budget <= number of unlabelled slices."""
+        """Pick ``budget`` positions to annotate next, 1 <= budget <= number of unlabelled slices."""
         raise TypeError(f"{type(self).__name__} does not define select(view, budget, rng)")
 
     def passes_per_slice(self, members: int) -> int:

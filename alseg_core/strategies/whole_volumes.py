@@ -13,9 +13,9 @@ from alseg_core.vocabulary import Selection
 
 @component
 class WholeVolumes(Strategy):
-    """All slices of random volumes, one volume after another; a volume that was begun is finished first.
+    """All slices of random volumes, one volume after another; a partly annotated volume is finished first.
 
-    Slices of a volume go by z. Where the budget ends within a volume, the next round goes on there.
+    Slices of a volume are taken by z. If the budget ends within a volume, the next round continues there.
     """
 
     paper: ClassVar[str] = "3D reference of Vepa et al., NeurIPS 2024, Fig. 2"
