@@ -1,7 +1,7 @@
-"""Optuna's trials as a queue for a launcher: what to try next, whether a trial is worth continuing, and its outcome.
+"""Optuna's trials as a queue for a launcher: the next trial, whether a trial is worth continuing, and its outcome.
 
-Optuna's storage knows all of it: a tuning that was killed continues with the same trials, and with one trial at a time
-it proposes what it would have proposed.
+The whole state is in Optuna's storage: a tuning that was killed continues with the same trials, and if they run one at
+a time, it proposes the same settings as without the interruption.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
     from optuna import Trial
 
 Prepare = Callable[["Trial"], Path | None]
-"""Writes the folder of a trial and returns it; None if the settings are invalid, which is then recorded."""
+"""Writes the folder of a trial and returns it; None if the settings are invalid, which it records."""
+
 Report = Callable[[int, str], None]
-"""Receives the number of a trial and its outcome in one line."""
+"""Called with the number of a trial and its outcome on one line."""
 
 
 class OptunaQueue:
     """Continues the trials that were left running, then asks for new ones until there are enough.
 
-    See :class:`bench.launchers.launcher.TrialQueue`. One command starts no more trials than it found missing, so that
-    trials that fail are not replaced for ever.
+    See :class:`bench.launchers.launcher.TrialQueue`. One command starts no more trials than were missing when it began,
+    so that failing trials are not replaced endlessly.
     """
 
     work = staticmethod(work)
 
-    def __init__(self, trials: Trials, rungs: int, retries: int, prepare: Prepare, tell: Report) -> None:
+    def __init__(self, trials: Trials, rungs: int, retries: int, prepare: Prepare, report: Report) -> None:
         """rungs: number of runs of a trial that is not stopped early. retries: of a trial that fails."""
         self._trials, self._rungs, self._retries = trials, rungs, retries
-        self._prepare, self._tell = prepare, tell
+        self._prepare, self._report = prepare, report
         self._left = deque(trials.left_running())
         self._allowed = len(self._left) + max(0, trials.wanted())
         self._again: deque[OptunaAttempt] = deque()
@@ -61,7 +62,7 @@ class OptunaQueue:
             if folder is not None:
                 self._allowed -= 1
                 return OptunaAttempt(self, trial, folder, self._retries)
-            self._tell(trial.number, self._trials.told(trial.number))
+            self._report(trial.number, self._trials.outcome(trial.number))
         self._allowed = 0
         return None
 
@@ -86,7 +87,7 @@ class OptunaQueue:
             self._trials.stopped(trial)
         else:
             return
-        self._tell(trial.number, self._trials.told(trial.number))
+        self._report(trial.number, self._trials.outcome(trial.number))
 
 
 @dataclass(eq=False)
@@ -100,7 +101,7 @@ class OptunaAttempt:
     folder: Path
     """Folder of the trial."""
     retries: int
-    """How often the trial may still be tried again."""
+    """Number of further attempts if this one fails."""
     last: Rung | None = field(default=None, init=False)
     """The last result."""
     stopped: bool = field(default=False, init=False)

@@ -1,4 +1,4 @@
-"""A trial on disk and on a worker: its runs, one seed after another, and what they are worth."""
+"""A trial on disk and on a worker: its runs, one seed after another, and their score."""
 
 from __future__ import annotations
 
@@ -25,48 +25,50 @@ if TYPE_CHECKING:
     from alseg_core.config import RunConfig
 
 FILE = "trial.json"
+"""Name of the file that describes a trial."""
+
 REFUSALS = (AlsegError, ConfigError)
-"""What a run's settings are to blame for, such as a loss that is no number; not a disk that is full."""
+"""Errors caused by a run's settings, such as a loss that becomes NaN, and not by the machine, such as a full disk."""
 
 
 @dataclass(frozen=True)
 class TrialFolder:
-    """``trial.json`` (number, settings, runs of the proxy) and ``runs/``, to which the full loop adds its own."""
+    """Folder of a trial: ``trial.json`` (number, settings, runs of the proxy), and ``runs/`` with its run folders."""
 
     path: Path
 
     @classmethod
     def of(cls, number: int, tuning: Path) -> TrialFolder:
-        """The trial's folder in that of its tuning."""
+        """Return the folder of a trial below the folder of its tuning."""
         return cls(tuning / "trials" / f"{number:04d}")
 
     def write(self, number: int, values: Mapping[str, Any], runs: Sequence[RunConfig]) -> None:
-        """Say what the trial is."""
+        """Write ``trial.json``."""
         self.path.mkdir(parents=True, exist_ok=True)
         content = {"number": number, "settings": dict(values), "runs": [run.describe() for run in runs]}
         write_atomic(self.path / FILE, json.dumps(content, indent=1))
 
     def jobs(self) -> list[Job]:
-        """The proxy's runs, seed by seed."""
+        """Return the proxy's runs, one per seed."""
         from alseg_core.config import RunConfig
 
         runs = json.loads((self.path / FILE).read_text())["runs"]
         return [Job.of(RunConfig.load(raw), self.path) for raw in runs]
 
     def failure(self) -> str | None:
-        """Why a run of the trial failed."""
+        """Return why a run of the trial failed, or None."""
         return next((why for path in self.path.glob("runs/*") if (why := RunFolder(path).failure())), None)
 
 
 def score(records: Sequence[RoundRecord]) -> float:
-    """Area under the budget curve of the mean Dice of a run's volumes; the Dice itself where there is one budget.
+    """Return the area under the budget curve (AUBC) of a run's mean Dice; the Dice itself for a single budget.
 
-    Trapezoid over labelled slices, divided by their range. Raises AlsegError when no volume has any foreground.
+    Trapezoids over labelled slices, divided by their range. Raises AlsegError when no volume has any foreground.
     """
     dice = [record.summary[DICE.name] for record in records]
     defined = [value for value in dice if value is not None]
     if len(defined) < len(dice) or not dice:
-        raise AlsegError("no Dice to judge by: none of the validation volumes has foreground.")
+        raise AlsegError("no Dice to score by: none of the validation volumes has foreground.")
     if len(records) == 1:
         return float(defined[0])
     return aubc([record.labelled for record in records], defined)

@@ -154,7 +154,7 @@ class Trials:
         trial.set_user_attr(REASON, reason)
         self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
-    def told(self, number: int) -> str:
+    def outcome(self, number: int) -> str:
         """Return the outcome of a trial on one line."""
         return outcome(self._frozen(number))
 

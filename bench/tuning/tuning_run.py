@@ -1,4 +1,4 @@
-"""The whole job: from a tuning to its trials, the last judgement, the recipe and the report."""
+"""Execution of a tuning: its trials, the full loop of the best ones, the tuned recipe and the report."""
 
 from __future__ import annotations
 
@@ -28,18 +28,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Launch:
-    """A tuning that can be run here. raw: the recipe's run without tuning. name: of folder, study and experiment."""
+    """A tuning that can run on this machine."""
 
     tuning: Tuning
     raw: Mapping[str, Any]
+    """The recipe's run without tuning, as plain data."""
     study: Study
+    """The study with the settings of the tuning."""
     out: Path
+    """Folder of all results."""
     launcher: TrialLauncher
     display: Display
 
     @classmethod
     def of(cls, tuning: Tuning, out: Path, launcher: TrialLauncher, display: Display) -> Launch:
-        """Nothing is written. Raises ConfigError for what is wrong with the tuning or not to be had here."""
+        """Check a tuning without writing anything.
+
+        Raises ConfigError if the tuning is invalid or asks for more than this machine has.
+        """
         study, raw = tuning.base(), tuning.run()
         study.check_folders()
         launch = cls(tuning, raw, study, out, launcher, display)
@@ -56,18 +62,19 @@ class Launch:
 
     @property
     def folder(self) -> Path:
-        """Where the tuning's runs and its report are."""
+        """Folder of the tuning's runs and its report."""
         return self.out / f"tune-{self.tuning.name}-{self.dataset}"
 
     @property
     def own(self) -> dict[str, Any]:
-        """Settings of the recipe as it is."""
+        """The recipe's own settings."""
         return self.tuning.own(self.raw)
 
     def run(self, url: str | None, recipes: Path | None) -> None:
-        """Run the tuning, or go on with it, and write what it found.
+        """Start or continue the tuning, and write the tuned recipe and the report.
 
-        url: of Optuna's storage, None = the usual one. recipes: folder for the tuned recipe, None = the catalogue.
+        url: Optuna's storage, None = the default. recipes: folder for the tuned recipe, None = the catalogue.
+        Raises AlsegError when the recipe's own settings fail in the full loop.
         """
         from bench.tuning.full_loop import candidates, verdict
         from bench.tuning.trial_tracker import TrialTracker
@@ -81,7 +88,7 @@ class Launch:
             judged = verdict(candidates(self.tuning, self.raw, trials, self.folder))
             if not judged.whole(0):
                 raise AlsegError(
-                    f"the recipe's own settings could not be judged: {judged.candidates[0].failure()}. The same "
+                    f"the recipe's own settings could not be scored: {judged.candidates[0].failure()}. The same "
                     "command tries again."
                 )
             self._write(url, trials, judged, recipes, tracker)
@@ -102,7 +109,7 @@ class Launch:
         return Trials.open(open_storage(url), plan)
 
     def _left(self, trials: Trials) -> bool:
-        """There is something to run."""
+        """Return whether anything is left to run."""
         from bench.tuning.full_loop import candidates
 
         if trials.wanted() > 0 or trials.left_running():
@@ -111,23 +118,23 @@ class Launch:
         return not all(job.finished() for candidate in found for job in candidate.jobs)
 
     def _work(self, trials: Trials, tracker: TrialTracker) -> None:
-        """The trials that are left and the full loop of the best."""
+        """Run the trials that are left, and the full loop of the best ones."""
         from bench.tuning.full_loop import candidates
 
         policy = Policy.of(self.study, self.folder, self.out / "store", self._places())
-        with self.launcher.start(policy):  # it starts while the data are prepared
+        with self.launcher.start(policy):  # the launcher starts while the data are prepared
             self._announce(trials, policy.places)
             self._search(trials, policy, tracker)
             self._judge(candidates(self.tuning, self.raw, trials, self.folder), policy)
 
     def _places(self) -> int | None:
-        """Number of trials that run at the same time; None if the launcher does not know yet."""
+        """Return how many trials run at the same time; None if the launcher does not know yet."""
         runs = self.tuning.full_runs(self.raw, self.own)
         most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
         return self.launcher.places(self.study, runs[:1] * most)
 
     def _announce(self, trials: Trials, places: int | None) -> None:
-        """Prepare the data and say what will run and about how long that takes at most."""
+        """Prepare the data and print what will run and about how long that takes at most."""
         from alseg_core.store import Store
         from bench.planning.forecast import forecast, wall
         from bench.planning.stopwatch import Stopwatch
@@ -144,7 +151,7 @@ class Launch:
         what = (
             f"tuning {tuning.recipe} on {self.dataset}: {tuning.trials} trials, {wanted} of them left, each on up to "
             f"{len(proxy)} seed(s) at {budgets} slices; then the best {tuning.full.top} beside the recipe's own "
-            f"settings on {len(full)} further seed(s) by the full loop; judged on validation volumes alone"
+            f"settings on {len(full)} further seed(s) by the full loop; scored on validation volumes only"
         )
         if places is None:
             self.display.say(f"{what}; on {self.launcher.remote}" if self.launcher.remote else what)
@@ -172,7 +179,7 @@ class Launch:
         self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell), policy)
 
     def _prepare(self, trials: Trials, trial: Trial) -> Path | None:
-        """Folder of a trial with its runs; None for settings that do not go together."""
+        """Write the folder of a trial with its runs and return it; None for settings that are invalid together."""
         settings = self.tuning.suggest(trial, self.raw)
         folder = TrialFolder.of(trial.number, self.folder)
         try:
@@ -184,17 +191,15 @@ class Launch:
         return folder.path
 
     def _judge(self, found: Sequence[Candidate], policy: Policy) -> None:
-        """The full loop, seed by seed."""
+        """Run the full loop, seed by seed."""
         from bench.study.job import RunEnded, StudyEvent
 
         jobs = [job for same_seed in zip(*(candidate.jobs for candidate in found), strict=True) for job in same_seed]
         todo = [job for job in jobs if not job.finished()]
         if not todo:
             return
-        others = ", ".join(f"trial {candidate.number}" for candidate in found[1:])
-        self.display.say(
-            f"the full loop: {len(todo)} runs, of the recipe's own settings and {others or 'nothing else'}"
-        )
+        settings = ["the recipe's own settings", *(f"those of trial {candidate.number}" for candidate in found[1:])]
+        self.display.say(f"the full loop: {len(todo)} runs, with {', '.join(settings)}")
         names = {job.key: f"trial {c.number}, seed {job.identity.seed}" for c in found for job in c.jobs}
 
         def tell(key: str, event: StudyEvent) -> None:
@@ -225,4 +230,4 @@ class Launch:
         self.display.say(f"recipe: {written}")
         self.display.say(f"report: {results / 'tuning.md'}")
         if untracked:
-            self.display.say(f"warning: not tracked in MLflow: {untracked}; the same command makes up for it")
+            self.display.say(f"warning: not tracked in MLflow: {untracked}; the same command sends it later")
