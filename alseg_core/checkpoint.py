@@ -13,13 +13,14 @@ from alseg_core.errors import ResultsError
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.registry import describe
 from alseg_core.training.member import Member
+from alseg_core.training.network_trainer import restored_network, without_weights
 
 FILE = "network.pt"
 
 
 def save(folder: Path, member: Member, network: Network, channels: int, classes: Sequence[str]) -> None:
     """Write ``network.pt``: plain data and tensors alone, enough to build the network again."""
-    spec = {**describe(network), **({"weights": None} if hasattr(network, "weights") else {})}
+    spec = describe(without_weights(network))
     content = {"network": spec, "channels": channels, "classes": list(classes), "member": member.state()}
     temporary = folder / (FILE + ".tmp")
     torch.save(content, temporary)
@@ -38,4 +39,5 @@ def load(folder: Path, device: str = "cpu") -> SegmentationModule:
         )
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     network: Network = NETWORKS.build(content["network"])
-    return Member.restore(content["member"], network, content["channels"], len(content["classes"]), device).network
+    weights = content["member"]["weights"]
+    return restored_network(network, weights, content["channels"], len(content["classes"]), device)

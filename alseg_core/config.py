@@ -16,13 +16,12 @@ from alseg_core.data.splits import SPLITS, Splitter
 from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation
-from alseg_core.models.weights import content
 from alseg_core.oracles import ORACLES, Oracle
 from alseg_core.registry import Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
 from alseg_core.strategies.random import Random
-from alseg_core.training.trainer import Trainer
+from alseg_core.training import TRAINERS, NetworkTrainer, Trainer
 from alseg_core.vocabulary import REFERENCE_PREFIX, reads_ground_truth
 
 
@@ -95,7 +94,7 @@ class RunConfig:
     recipe: Annotated[Recipe, nested(Recipe, "recipe")]
     annotation: Annotated[Oracle, PlainValidator(ORACLES.build)]
     budgets: Annotated[tuple[int | float, ...], Field(min_length=1)]
-    train: Annotated[Trainer, nested(Trainer, "train")]
+    train: Annotated[Trainer, PlainValidator(TRAINERS.build)]
     schedule: Name = "default"
     seed: Annotated[int, Field(ge=0)] = 0
     members: Annotated[int, Field(ge=1)] = 1
@@ -109,24 +108,28 @@ class RunConfig:
         for budget in self.budgets:
             if (isinstance(budget, float) and not 0 < budget <= 1) or budget <= 0:
                 raise ConfigError(f"budgets: a share in (0, 1] or a number of slices >= 1 was wanted, got {budget!r}.")
-        step, size = self.train.network.divisor, self.dataset.prepare.size
-        if size % step:
-            raise ConfigError(f"prepare.size {size} must be a multiple of {step} for a network of this many levels.")
-        network = self.train.network
-        if network.volumetric and size < 2 * step:
+        self.train.check_size(self.dataset.prepare.size)
+        if self.train.volumetric and self.recipe.needs_model:
             raise ConfigError(
-                f"prepare.size {size} leaves one pixel at the deepest level of network {describe(network)['name']!r}, "
-                f"too few for its instance norm; at least {2 * step} is needed, or fewer levels."
+                f"recipe {self.recipe.name!r} looks at single slices through the trained network, and "
+                f"{self.train.title} takes whole volumes; use another network or strategy."
             )
-        if network.volumetric and self.recipe.needs_model:
+        if not self.train.gives_networks and self._needs_networks:
             raise ConfigError(
-                f"recipe {self.recipe.name!r} looks at single slices through the trained network, and network "
-                f"{describe(network)['name']!r} takes whole volumes; use another network or strategy."
+                f"recipe {self.recipe.name!r} uses dropout passes or features of a torch network, and "
+                f"{self.train.title} trains none; use another recipe or trainer."
             )
+        if self.keep_network and not isinstance(self.train, NetworkTrainer):
+            raise ConfigError(f"keep_network keeps the network of trainer 'network', not of {self.train.title}.")
         if self.cover.needs_model:
             raise ConfigError(
                 "cover: the reference embedding must not depend on a trained network; use pixels or contrastive."
             )
+
+    @property
+    def _needs_networks(self) -> bool:
+        embed = self.recipe.embed
+        return self.recipe.strategy.needs_network(self.members) or (embed is not None and embed.needs_model)
 
     @classmethod
     def load(cls, raw: Any) -> RunConfig:
@@ -153,7 +156,7 @@ class RunConfig:
 
     @property
     def annotation_name(self) -> str:
-        """ "scribble" or "mask"."""
+        """Name of the kind of annotation."""
         return str(type(self.annotation).name)  # type: ignore[attr-defined]
 
     def describe(self) -> dict[str, Any]:
@@ -164,11 +167,7 @@ class RunConfig:
     @property
     def training(self) -> dict[str, Any]:
         """Plain settings of the training; a file of weights by what it holds, not by where it lies."""
-        described: dict[str, Any] = describe(self.train)
-        network = described["network"]
-        if network.get("weights") is not None:
-            network["weights"] = content(Path(network["weights"]))
-        return described
+        return self.train.settings()
 
     @property
     def fingerprint(self) -> str:
@@ -211,7 +210,7 @@ class RunConfig:
 
     def check(self) -> None:
         """Raise ConfigError for what cannot be had: weights to start a network or an encoder from."""
-        self.train.network.start()
+        self.train.start()
         self.cover.check()
         if self.recipe.embed is not None:
             self.recipe.embed.check()

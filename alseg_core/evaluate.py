@@ -24,11 +24,10 @@ from alseg_core.metrics.means import mean_defined, volume_means
 from alseg_core.metrics.metric import DICE, METRICS, SCORERS, Metric, Scorer
 from alseg_core.metrics.overlap import dice, dice_scores, overlaps
 from alseg_core.metrics.surface import surface_scores
-from alseg_core.models import SegmentationModule
-from alseg_core.models.folding import folded
 from alseg_core.oracles import Vault
 from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.training.inference import label_chunks, predict_labels
+from alseg_core.training.model import Model, for_inference
 from alseg_core.vocabulary import LabelArray
 
 PIXELS = 2**24
@@ -78,7 +77,7 @@ class Evaluation:
 
     def volumes(
         self,
-        network: SegmentationModule,
+        network: Model,
         prepared: Prepared,
         cases: Sequence[str],
         vault: Vault,
@@ -94,7 +93,7 @@ class Evaluation:
         the structure: "prediction", "truth", "both", or "" for neither. threads: volumes scored in parallel. seen:
         called with each case, its predicted labels (D, size, size) and its native truth (D, h, w).
         """
-        network = folded(network).to(device)
+        network = for_inference(network, device)
         rows: list[dict[str, object]] = []
         done = 0
         with ThreadPoolExecutor(threads) as pool:
@@ -199,7 +198,7 @@ class Validation:
         images, truth = placed([torch.from_numpy(slices.images()), torch.from_numpy(masks)], device)
         return cls(images, tuple(slices.table.depth.tolist()), truth, classes)
 
-    def __call__(self, network: SegmentationModule) -> float:
+    def __call__(self, network: Model) -> float:
         """Return the mean Dice, 0..1, of a network in evaluation mode; 0 if no volume has foreground."""
         parts, start = [], 0
         for labels in label_chunks(network, self.images, self.depths):

@@ -18,7 +18,6 @@ from alseg_core.registry import describe
 from alseg_core.store import KEY, Store, digest
 from alseg_core.strategies.random import Random
 from alseg_core.training.member import ANNOTATION
-from alseg_core.training.trainer import TRAINING_FORMAT
 from alseg_core.vocabulary import IntArray, LabelArray
 
 
@@ -75,7 +74,7 @@ class FirstTraining:
 
     def _known(self, member: int) -> dict[str, Any]:
         return {
-            "format": TRAINING_FORMAT,
+            "format": self.config.train.format,
             "data": self.data,
             "labelled": digest(list(self.slices)),
             "annotation": self.config.annotation_name,

@@ -34,13 +34,11 @@ from alseg_core.signals import ReferenceSignals, Signals
 from alseg_core.store import Store
 from alseg_core.strategies import Strategy
 from alseg_core.strategies.random import Random
+from alseg_core.training import RANDOM, NetworkTrainer
 from alseg_core.training.batches import TrainingSet, whole_volumes
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member, kept_training
-from alseg_core.vocabulary import IGNORE, IntArray, RoundRecord, Selection
-
-RANDOM = "random"
-"""What networks start from that start from no file; see :class:`alseg_core.models.Network`."""
+from alseg_core.vocabulary import IntArray, RoundRecord, Selection
 
 
 @dataclass(frozen=True)
@@ -202,8 +200,7 @@ class _Experiment:
             self.start = str(records[0].signals.get("network", RANDOM))
             state = self.results.load_state(records[-1].round)
             channels = self.material.slices.channels
-            network = self.config.train.network
-            self.ensemble = Ensemble.restore(state, network, channels, len(self.classes), self.device)
+            self.ensemble = Ensemble.restore(state, self.config.train, channels, len(self.classes), self.device)
 
     def _round(self, number: int) -> RoundRecord:
         """Select, annotate, train, evaluate; the record is on disk when this returns."""
@@ -287,9 +284,10 @@ class _Experiment:
         results.save_arrays("selected", exhibits.selected(slices, positions[:first], labels[:first]))
         if embedding is not None:
             results.save_arrays("embedding", exhibits.embedding(slices, embedding.features, self.pool.labelled))
-        if self.config.keep_network:
+        trainer = self.config.train
+        if self.config.keep_network and isinstance(trainer, NetworkTrainer):
             best = ensemble.members[ensemble.best]
-            checkpoint.save(results.path, best, self.config.train.network, slices.channels, self.classes)
+            checkpoint.save(results.path, best, trainer.network, slices.channels, self.classes)
 
     def _sizes(self) -> dict[str, object]:
         """Patients, volumes and slices of each part, training steps of one network in each round."""
@@ -351,15 +349,14 @@ class _Experiment:
         slices, device, classes = self.material.slices, self.device, len(self.classes)
         trainer, count = self.config.train, self.config.members
         bought = self.pool.labels()
-        volumetric = trainer.network.volumetric
-        positions, labels = whole_volumes(slices.table, *bought) if volumetric else bought
+        positions, labels = whole_volumes(slices.table, *bought) if trainer.volumetric else bought
         # validation masks are read every round and bought once
         cost = 1.0 if number == 0 else 0.0
         validation = Validation.load(self.material.prepared, self.material.split.val, vault, classes, device, cost)
         data = TrainingSet.of(
             slices.images(positions), labels, slices.table.volume[positions], slices.table.z[positions], device
         )
-        fill = 0 if self.config.annotation_name == "mask" else IGNORE
+        fill = self.config.annotation.fill
         steps = self.announcer.steps[number]
 
         def train(member: int) -> Member:
@@ -385,7 +382,7 @@ class _Experiment:
             key = first.key(member, bought[1])
             kept = kept_training(self.store, key, annotation, own, lambda member=member: train(member))  # type: ignore[misc]
             elsewhere += kept.seconds - (time.perf_counter() - begun)
-            members.append(Member.restore(kept.state, trainer.network, slices.channels, classes, device))
+            members.append(Member.restore(kept.state, trainer, slices.channels, classes, device))
             makers.add(kept.maker)
         # a run that was cut off may find what it has trained itself
         training = "own" if own in makers else "shared"
@@ -393,7 +390,7 @@ class _Experiment:
 
     def _checked_start(self) -> str:
         """What the networks start from. Raises ResultsError when it is no longer what it was in the first round."""
-        start = self.config.train.network.start()
+        start = self.config.train.start()
         before = self.start or start
         if _content(start) != _content(before):
             raise ResultsError(

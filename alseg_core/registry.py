@@ -44,12 +44,15 @@ class Registry(dict[str, type], Generic[T]):
     Every method that takes a name also takes ``module:Class``, which stands for a class outside the package; see
     :mod:`alseg_core.outside`.
 
-    protocol: the protocol, or base class, that a class from outside must satisfy.
+    protocol: the protocol, or base class, that a class from outside must satisfy. default: name that a mapping without
+    one stands for; its components describe themselves without a name, and their ``cls.name`` is None.
     """
 
-    def __init__(self, kind: str, classes: Mapping[str, type], protocol: type = object) -> None:
+    def __init__(
+        self, kind: str, classes: Mapping[str, type], protocol: type = object, default: str | None = None
+    ) -> None:
         super().__init__()
-        self.kind, self.protocol = kind, protocol
+        self.kind, self.protocol, self.default = kind, protocol, default
         for name, cls in classes.items():
             self.add(name, cls)
 
@@ -57,16 +60,16 @@ class Registry(dict[str, type], Generic[T]):
         """Register ``cls`` under ``name``. Raises ConfigError when the name is taken."""
         if name in self:
             raise ConfigError(f"{self.kind} {name!r} is already registered as {self[name].__qualname__}.")
-        cls.name = name  # type: ignore[attr-defined]
+        cls.name = None if name == self.default else name  # type: ignore[attr-defined]
         self[name] = cls
 
-    def resolve(self, name: str) -> type:
+    def resolve(self, name: str) -> type[T]:
         """Return the class registered under ``name``, or the class that ``module:Class`` names.
 
         Raises ConfigError: unknown name (with the nearest), or no such component outside.
         """
         if is_outside(name):
-            return load_component(name, self.kind, self.protocol)
+            return typing.cast(type[T], load_component(name, self.kind, self.protocol))
         if name not in self:
             raise ConfigError(unknown_name(self.kind, name, self) + " One of your own is named module:Class.")
         return self[name]
@@ -81,6 +84,8 @@ class Registry(dict[str, type], Generic[T]):
             return typing.cast(T, spec)
         if isinstance(spec, str):
             spec = {"name": spec}
+        if self.default is not None and isinstance(spec, Mapping):
+            spec = {"name": self.default, **spec}
         if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
             raise ConfigError(
                 f"a {self.kind} is a name or a mapping with 'name', got {spec!r}. Known: {', '.join(self)}."

@@ -13,6 +13,11 @@ from typing import Any
 import pytest
 import torch
 
+from alseg_core.config import RunConfig
+from alseg_core.models import SegmentationModule
+from alseg_core.training import NetworkTrainer
+from alseg_core.training.member import Member
+
 torch.set_num_threads(1)
 
 TINY: dict[str, Any] = {
@@ -33,6 +38,18 @@ TINY: dict[str, Any] = {
         "validate_every": 5,
     },
 }
+
+
+def network_trainer(config: RunConfig) -> NetworkTrainer:
+    """The trainer of a run that trains a torch network."""
+    assert isinstance(config.train, NetworkTrainer)
+    return config.train
+
+
+def network_of(member: Member) -> SegmentationModule:
+    """The trained torch network of a member."""
+    assert isinstance(member.network, SegmentationModule)
+    return member.network
 
 
 @pytest.fixture

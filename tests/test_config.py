@@ -9,6 +9,7 @@ import torch
 
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError
+from tests.conftest import network_trainer
 
 
 def put(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def test_weights_count_by_what_they_hold(tiny: dict[str, Any], tmp_path: Path) -
 def test_size_that_a_volumetric_network_can_be_trained_at(tiny: dict[str, Any]) -> None:
     """The smallest that is let through trains on a single slice, where instance norm has least to go by."""
     tiny["train"] = put(VOLUMETRIC, "network.widths", [4, 8, 8, 8])
-    network = RunConfig.load(tiny).train.network.build(1, 4).train()
+    network = network_trainer(RunConfig.load(tiny)).network.build(1, 4).train()
     assert network(torch.rand(1, 1, 16, 16)).isfinite().all()
     tiny["dataset"]["prepare"]["size"] = 8
     with pytest.raises(ConfigError, match="size 8 leaves one pixel at the deepest level of network 'unet3d'.* 16 "):

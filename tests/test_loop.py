@@ -16,14 +16,14 @@ import pytest
 import torch
 import yaml
 
-from alseg_core import checkpoint, first_round, loop
+from alseg_core import checkpoint, loop
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError, DataError, ResultsError
 from alseg_core.events import Event, Progress, RoundFinished, RunStarted
 from alseg_core.models import NETWORKS
 from alseg_core.results import RunFolder
 from alseg_core.store import Store, digest
-from alseg_core.training.trainer import TRAINING_FORMAT
+from alseg_core.training import NetworkTrainer
 from alseg_core.vocabulary import RoundRecord
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -320,7 +320,7 @@ def test_a_first_round_of_older_training_code_is_not_found(
     tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = first_training(tiny, tmp_path)
-    monkeypatch.setattr(first_round, "TRAINING_FORMAT", TRAINING_FORMAT + 1)
+    monkeypatch.setattr(NetworkTrainer, "format", NetworkTrainer.format + 1)
     assert digest(first_training(tiny, tmp_path)) != digest(before)
 
 

@@ -1,9 +1,9 @@
-"""Annotation: the kinds an annotator can be asked for, and the vault that keeps the labels."""
+"""Kinds of annotation, and the vault that keeps the labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
@@ -16,21 +16,33 @@ from alseg_core.vocabulary import Annotation, IntArray
 
 
 class Oracle(Protocol):
-    """Annotates slices; the only way training labels leave the vault."""
+    """Component that annotates slices; the only way training labels leave the vault."""
+
+    fill: ClassVar[int]
+    """Label of pixels that augmentation brings in from outside a slice: 0 where all pixels get labels, else IGNORE."""
+    training: ClassVar[Mapping[str, Any]]
+    """Settings of the training that a study starts from: those of a trainer, or a trainer with its ``name``."""
+    cites: ClassVar[Mapping[str, str]]
+    """What to cite for that training: subject -> source; empty where nothing needs a citation."""
 
     def check(self, cases: Sequence[CaseInfo]) -> None:
-        """Raise DataError when slices of one of the cases could not be annotated."""
+        """Raise DataError when slices of one of the training cases could not be annotated."""
         ...
 
     def origin(self, cases: Sequence[CaseInfo]) -> str:
-        """Where the labels of these cases come from, "" where there is only one way; for reports."""
+        """Return where the labels of these cases come from, for reports; "" where there is only one source."""
         ...
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
-        """Labels (B, H, W) uint8 of ``positions`` (B,) of ``slices`` and their cost; entered in the vault's ledger."""
+        """Return labels (B, H, W) uint8 of ``positions`` (B,) of ``slices`` and their cost.
+
+        Labels come from the vault, which enters the read in its ledger. seed: root seed of the run; the labels of a
+        slice depend only on it, on the slice and on the fields of the component.
+        """
         ...
 
 
 ORACLES: Registry[Oracle] = Registry("annotation", {"mask": Mask, "scribble": Scribble}, Oracle)
+"""Kinds of annotation by name."""
 
 __all__ = ["ORACLES", "Ledger", "Oracle", "Vault"]

@@ -1,8 +1,9 @@
-"""Full masks of the slices that are asked for."""
+"""Annotation by full masks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
@@ -16,17 +17,21 @@ from alseg_core.vocabulary import Annotation, IntArray
 class Mask:
     """Full annotation: every pixel of the slice gets its class; one slice costs 1."""
 
+    fill: ClassVar[int] = 0
+    training: ClassVar[Mapping[str, Any]] = {"network": {"name": "unet"}, "loss": {"name": "ce_dice"}}
+    cites: ClassVar[Mapping[str, str]] = {}
+
     def check(self, cases: Sequence[CaseInfo]) -> None:
-        """Every case has a mask."""
+        """Raise DataError unless every case has a mask."""
         lacking = [case.case for case in cases if not case.has_mask]
         if lacking:
             raise DataError(f"annotation 'mask' needs training cases with masks; none for {', '.join(lacking[:5])}.")
 
     def origin(self, cases: Sequence[CaseInfo]) -> str:
-        """Nothing to tell."""
+        """Return "": masks have one source."""
         return ""
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
-        """Masks of ``positions``; the seed plays no part."""
+        """Return the masks of ``positions``; the seed is not used."""
         labels = vault.masks(slices.rows[positions], "oracle", "training labels")
         return Annotation(positions, labels, float(len(positions)))

@@ -1,9 +1,9 @@
-"""Scribbles of the slices that are asked for, given with the data or simulated."""
+"""Annotation by scribbles, given with the data or simulated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,28 +15,35 @@ from alseg_core.oracles.simulate import simulate
 from alseg_core.oracles.vault import Vault
 from alseg_core.registry import component
 from alseg_core.seeding import stream
-from alseg_core.vocabulary import Annotation, IntArray
+from alseg_core.vocabulary import IGNORE, Annotation, IntArray
 
 
 @component
 class Scribble:
-    """Weak annotation: a few strokes a class, the other pixels stay unmarked.
+    """Weak annotation: a few strokes per class, the other pixels stay unmarked.
 
-    source: "given" with the data, "simulated" from the masks, or "auto": given where the case has them, else simulated.
-    cost: of one slice in full-slice equivalents. length, ring, background: share of the centre line that a simulated
-    stroke follows in a foreground region without a hole, in one with a hole, and in the background. thickness: width of
-    a simulated stroke in network pixels. The defaults match the published scribbles of ACDC at 256 x 256 pixels.
+    The defaults match the published scribbles of ACDC at 256 x 256 pixels (Valvano et al., 2021).
     """
 
+    fill: ClassVar[int] = IGNORE
+    training: ClassVar[Mapping[str, Any]] = {"network": {"name": "unet_dual"}, "loss": {"name": "dmpls"}}
+    cites: ClassVar[Mapping[str, str]] = {"training from scribbles": "DMPLS: Luo et al., MICCAI 2022"}
+
     source: Literal["auto", "given", "simulated"] = "auto"
+    """Scribbles given with the data, simulated from masks, or auto: given where a case has them, else simulated."""
     cost: Annotated[float, Field(ge=0, le=1)] = 1 / 15
+    """Cost of one slice, as a share of that of a full mask."""
     length: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of the centre line that a simulated stroke follows in a foreground region without a hole."""
     ring: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the centre line that a simulated stroke follows in a foreground region with a hole."""
     background: Annotated[float, Field(gt=0, le=1)] = 0.35
+    """Share of the centre line that a simulated stroke follows in the background."""
     thickness: Annotated[int, Field(gt=0)] = 2
+    """Width of a simulated stroke, in pixels of the network's grid."""
 
     def check(self, cases: Sequence[CaseInfo]) -> None:
-        """Every case has what the source asks for: a scribble, a mask to simulate from, or one of them."""
+        """Raise DataError unless every case has what the source needs: a scribble, a mask, or either."""
         usable = {
             "given": lambda case: case.has_scribble,
             "simulated": lambda case: case.has_mask,
@@ -51,14 +58,14 @@ class Scribble:
             )
 
     def origin(self, cases: Sequence[CaseInfo]) -> str:
-        """ "given", "simulated", or "partly simulated"."""
+        """Return "given", "simulated" or "partly simulated"."""
         if self.source != "auto":
             return self.source
         given = sum(case.has_scribble for case in cases)
         return "given" if given == len(cases) else "partly simulated" if given else "simulated"
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
-        """Scribbles of ``positions``; a simulated one depends only on (seed, case, z) and on the fields."""
+        """Return the scribbles of ``positions``; a simulated one depends only on (seed, case, z) and the fields."""
         rows = slices.rows[positions]
         labels = np.empty((len(rows), *slices.size), np.uint8)
         given = np.full(len(rows), self.source == "given")

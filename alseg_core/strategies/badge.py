@@ -37,6 +37,10 @@ class Badge(Strategy):
         ]
         return Selection(positions[plus_plus(np.concatenate(chunks), budget, rng, device=view.device)])
 
+    def needs_network(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return True
+
 
 def gradient_embedding(probabilities: Tensor, features: Tensor) -> Tensor:
     """Gradients (B, K, D) of the mean cross-entropy to the predicted labels by the weights of a last 1x1 layer.

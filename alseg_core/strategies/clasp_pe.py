@@ -58,6 +58,10 @@ class ClaspPE(Strategy):
         """See :class:`Strategy`."""
         return members if self.source == "members" else self.passes
 
+    def needs_network(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self.source == "dropout"
+
     def beta(self, round: int, rounds: int) -> float:
         """Return b_0 (b_1 / b_0)^(t / (T - 1)) for query t of T; the first round of a run has no network to query."""
         query, queries = max(round - 1, 0), rounds - 1

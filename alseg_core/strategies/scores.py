@@ -117,6 +117,10 @@ class Score:
         """See :meth:`Strategy.passes_per_slice`."""
         return members if self._source(lambda: members) == "members" else self.passes
 
+    def needs_network(self, members: int) -> bool:
+        """See :meth:`Strategy.needs_network`."""
+        return self._source(lambda: members) == "dropout"
+
     def _source(self, members: Callable[[], int]) -> Source:
         """Resolve "auto"; ``members`` counts the networks and is called only if the answer depends on it."""
         if self.source != "auto":
@@ -166,6 +170,10 @@ class ScoreStrategy(Strategy):
     def passes_per_slice(self, members: int) -> int:
         """See :class:`Strategy`."""
         return self._score().passes_per_slice(members)
+
+    def needs_network(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self._score().needs_network(members)
 
     def _score(self) -> Score:
         return Score(name=self.measure, source=self.source, passes=self.passes, aggregate=self.aggregate)

@@ -37,3 +37,7 @@ class StochasticBatches(Strategy):
     def passes_per_slice(self, members: int) -> int:
         """See :class:`Strategy`."""
         return self.score.passes_per_slice(members)
+
+    def needs_network(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self.score.needs_network(members)

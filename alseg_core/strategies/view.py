@@ -109,3 +109,7 @@ class Strategy:
     def passes_per_slice(self, members: int) -> int:
         """Number of forward passes of each slice in one query when a round trains ``members`` networks."""
         return members if self.needs_model else 0
+
+    def needs_network(self, members: int) -> bool:
+        """Whether dropout passes or pixel features are used, which trained models other than torch networks lack."""
+        return False

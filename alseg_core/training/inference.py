@@ -1,4 +1,4 @@
-"""What trained networks say of slices: labels, probabilities of members and dropout passes, features."""
+"""Predictions of trained models: labels, probabilities of members and dropout passes, features."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alseg_core.models import Network, SegmentationModule
-from alseg_core.models.folding import folded
+from alseg_core.errors import ConfigError
+from alseg_core.models import SegmentationModule
 from alseg_core.training.dropout import Dropping, Masks
-from alseg_core.training.member import Member
+from alseg_core.training.member import Member, Restorer
+from alseg_core.training.model import Model, device_of, for_inference
 from alseg_core.vocabulary import LabelArray
 
 PIXELS = {"cpu": 2**17, "cuda": 2**22}
-"""Pixels that a forward pass takes at once: what stays near a CPU's caches, and what fills a GPU."""
+"""Pixels per forward pass: few enough for a CPU's caches, enough to fill a GPU."""
 
 
 def chunk_size(size: tuple[int, int], device: str | torch.device) -> int:
-    """Slices of ``size`` (rows, columns) that a forward pass takes at once."""
+    """Return the slices of ``size`` (rows, columns) that one forward pass takes."""
     pixels = PIXELS.get(torch.device(device).type, PIXELS["cpu"])
     return max(1, pixels // (size[0] * size[1]))
 
 
 def half_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Convolutions in float16 where the device is faster for it; nothing is trained in it, so nothing underflows."""
+    """Return a context for convolutions in float16 on a GPU; nothing is trained in it, so nothing underflows."""
     return torch.autocast("cuda", torch.float16) if device.type == "cuda" else nullcontext()
 
 
 @torch.inference_mode()
-def label_chunks(network: SegmentationModule, images: Tensor, depths: Sequence[int] | None = None) -> Iterator[Tensor]:
-    """Most probable classes (b, H, W) uint8 of images (B, C, H, W), b after b, on the device of the network.
+def label_chunks(network: Model, images: Tensor, depths: Sequence[int] | None = None) -> Iterator[Tensor]:
+    """Yield the most probable classes (b, H, W) uint8 of images (B, C, H, W), chunk by chunk, on the network's device.
 
     The images may be on another device. The network stays in its mode. depths: see :func:`predict_labels`.
     """
-    device = next((weight.device for weight in network.parameters()), images.device)
+    device = device_of(network, images)
     if network.window is None:
         chunks = images.split(chunk_size((images.shape[2], images.shape[3]), device))
     else:
@@ -50,10 +51,10 @@ def label_chunks(network: SegmentationModule, images: Tensor, depths: Sequence[i
         yield logits.max(dim=1).indices.to(torch.uint8)  # argmax is several times slower
 
 
-def predict_labels(network: SegmentationModule, images: Tensor, depths: Sequence[int] | None = None) -> LabelArray:
-    """Most probable class (B, H, W) uint8 of images (B, C, H, W), in the network's present mode.
+def predict_labels(network: Model, images: Tensor, depths: Sequence[int] | None = None) -> LabelArray:
+    """Return the most probable class (B, H, W) uint8 of images (B, C, H, W), in the network's present mode.
 
-    depths: slices of each volume, one after another in ``images``; None = they are all of one volume. A volumetric
+    depths: number of slices of each volume, one volume after another in ``images``; None = one volume. A volumetric
     network takes one volume at a time.
     """
     return torch.cat(list(label_chunks(network, images, depths))).cpu().numpy()
@@ -61,19 +62,19 @@ def predict_labels(network: SegmentationModule, images: Tensor, depths: Sequence
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """The networks of one round; ``best`` is the one with the highest validation Dice."""
+    """The models of one round."""
 
     members: Sequence[Member]
     device: str
 
     @property
     def best(self) -> int:
-        """Index of the member that is evaluated; the first on ties."""
+        """Index of the member with the highest validation Dice, the first on ties; it is the one that is evaluated."""
         return int(np.argmax([m.validation_dice for m in self.members]))
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Iterator[Tensor]:
-        """Class probabilities (B, K, H, W) of images (B, C, H, W), one member after another."""
+        """Yield class probabilities (B, K, H, W) of images (B, C, H, W), one member after another."""
         images = self._here(images)
         for network in self._networks:
             with half_precision(images.device):
@@ -82,7 +83,10 @@ class Ensemble:
 
     @torch.inference_mode()
     def dropout_probabilities(self, images: Tensor, passes: int, seed: int) -> Iterator[Tensor]:
-        """Class probabilities of the best member under ``passes`` dropout masks, batch norm in evaluation mode."""
+        """Yield class probabilities of the best member under ``passes`` dropout masks, batch norm in evaluation mode.
+
+        Raises ConfigError when the best member is no torch network; so do the two methods below.
+        """
         images = self._here(images)
         masks = Masks(seed, images.device)
         for _ in range(passes):
@@ -92,38 +96,48 @@ class Ensemble:
 
     @torch.inference_mode()
     def features(self, images: Tensor) -> Tensor:
-        """Bottleneck features (B, D) of the best member."""
+        """Return the bottleneck features (B, D) of the best member."""
         images = self._here(images)
         with half_precision(images.device):
-            return self._networks[self.best].features(images).float()
+            return self._best_network.features(images).float()
 
     @torch.inference_mode()
     def pixel_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (B, K, H, W) of the best member and the features (B, D, H, W) before its last layer."""
+        """Return probabilities (B, K, H, W) of the best member and the features (B, D, H, W) before its last layer."""
         images = self._here(images)
         with half_precision(images.device):
-            logits, features = self._networks[self.best].pixel_features(images)
+            logits, features = self._best_network.pixel_features(images)
         return logits.float().softmax(dim=1), features.float()
 
     @cached_property
-    def _networks(self) -> list[SegmentationModule]:
-        return [folded(member.network) for member in self.members]
+    def _networks(self) -> list[Model]:
+        return [for_inference(member.network, self.device) for member in self.members]
+
+    @property
+    def _best_network(self) -> SegmentationModule:
+        best = self._networks[self.best]
+        if not isinstance(best, SegmentationModule):
+            raise ConfigError(
+                "dropout passes and features of slices and pixels need a torch network, and the trainer gave "
+                f"{type(best).__name__}; use another strategy or trainer."
+            )
+        return best
 
     @cached_property
     def _dropping(self) -> Dropping:
-        return Dropping(self._networks[self.best])
+        return Dropping(self._best_network)
 
     def _here(self, images: Tensor) -> Tensor:
         return _laid_out(images, torch.device(self.device))
 
     def state(self) -> dict[str, Any]:
-        """Plain data and tensors that :meth:`restore` turns back into the ensemble."""
+        """Return plain data and tensors that :meth:`restore` turns back into the ensemble."""
         return {"members": [member.state() for member in self.members]}
 
     @classmethod
-    def restore(cls, state: dict[str, Any], network: Network, channels: int, classes: int, device: str) -> Ensemble:
-        """The ensemble that gave ``state``."""
-        members = [Member.restore(kept, network, channels, classes, device) for kept in state["members"]]
+    def restore(cls, state: dict[str, Any], by: Restorer, channels: int, classes: int, device: str) -> Ensemble:
+        """Return the ensemble that gave ``state``, its models restored ``by`` the trainer."""
+        members = [Member.restore(kept, by, channels, classes, device) for kept in state["members"]]
         return cls(members, device)
 
 

@@ -1,34 +1,44 @@
-"""A trained network and what it is worth, and how it is kept."""
+"""A trained model with its validation score, and trainings kept in the store."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 
-from alseg_core.models import Network, SegmentationModule
 from alseg_core.store import Store
+from alseg_core.training.model import Model
 
 ANNOTATION = "annotation.json"
 """File of a training in the store that holds the settings of its annotation, which decide the labels in its key."""
 
 
+class Restorer(Protocol):
+    """Turns the state of a model back into the model; every trainer does."""
+
+    def restore(self, state: Mapping[str, Any], channels: int, classes: int, device: str) -> Model:
+        """Return the model that gave ``state``."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A trained network with its best weights, its validation Dice (0..1) and the steps it was trained for."""
+    """A trained model and how good it is."""
 
-    network: SegmentationModule
+    network: Model
+    """The model with its best weights, in evaluation mode."""
     validation_dice: float
+    """Mean Dice of the validation volumes, 0..1."""
     iterations: int
+    """Steps it was trained for."""
 
     def state(self) -> dict[str, Any]:
-        """Plain data and tensors that :meth:`restore` turns back into the member."""
+        """Return plain data and tensors that :meth:`restore` turns back into the member."""
         return {
             "weights": self.network.state_dict(),
             "validation_dice": self.validation_dice,
@@ -36,22 +46,22 @@ class Member:
         }
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], network: Network, channels: int, classes: int, device: str) -> Self:
-        """The member that gave ``state``, in evaluation mode."""
-        if hasattr(network, "weights"):  # what it started from; the member's own weights replace it
-            network = dataclasses.replace(network, weights=None)  # type: ignore[type-var]
-        module = network.build(channels, classes).placed(device)
-        module.load_state_dict(state["weights"])
-        return cls(module.eval(), state["validation_dice"], state["iterations"])
+    def restore(cls, state: Mapping[str, Any], by: Restorer, channels: int, classes: int, device: str) -> Self:
+        """Return the member that gave ``state``, its model restored ``by`` the trainer."""
+        model = by.restore(state["weights"], channels, classes, device)
+        return cls(model, state["validation_dice"], state["iterations"])
 
 
 @dataclass(frozen=True, eq=False)
 class KeptTraining:
-    """A training in the store. state: of its member. seconds: it took. maker: fingerprint of the run that trained."""
+    """A training in the store."""
 
     state: dict[str, Any]
+    """State of its member."""
     seconds: float
+    """Time that the training took."""
     maker: str
+    """Fingerprint of the run that trained."""
 
 
 def kept_training(

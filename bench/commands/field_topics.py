@@ -58,13 +58,13 @@ def find_topics(name: str) -> list[Topic]:
 def _parts() -> Iterator[Topic]:
     from alseg_core.data.prepare import Prepare
     from alseg_core.evaluate import Evaluation
+    from alseg_core.training import NetworkTrainer
     from alseg_core.training.augment import Augment
-    from alseg_core.training.trainer import Trainer
     from bench.datasets.archive import Archive
     from bench.study import Resources
 
     study = "in a study file, or with --set of alseg bench"
-    yield Topic("trainer", "part", Trainer, f"{study}; train.mask for full masks", "train.scribble.")
+    yield Topic("trainer", "part", NetworkTrainer, f"{study}; train.mask for full masks", "train.scribble.")
     yield Topic("augment", "part", Augment, f"{study}; train.mask for full masks", "train.scribble.augment.")
     yield Topic("evaluate", "part", Evaluation, study, "evaluate.")
     yield Topic("resources", "part", Resources, study, "resources.")

@@ -17,9 +17,6 @@ FEW_SLICES = 8
 FEW_VOLUMES = 2
 """A split with fewer validation volumes is reported as too small."""
 
-ANNOTATIONS = ("scribble", "mask")
-"""Kinds of annotation to try."""
-
 
 @dataclass(frozen=True)
 class Scan:
@@ -67,9 +64,12 @@ class PresetFit:
 
     def _fit(self, preset: str, split: str | None) -> str:
         """Return the sizes of each part. Raises AlsegError when the preset works with no kind of annotation."""
+        from alseg_core.oracles import ORACLES
+
         working, errors = [], []
+        kinds = list(reversed(ORACLES))  # the weaker ones need less of the data
         sizes = ""
-        for annotation in ANNOTATIONS:
+        for annotation in kinds:
             try:
                 sizes = self._sizes(preset, split, annotation)
             except DataError as error:
@@ -78,7 +78,7 @@ class PresetFit:
                 working.append(annotation)
         if not working:
             raise errors[0]
-        only = "" if len(working) == len(ANNOTATIONS) else f", ANNOTATION={working[0]} only"
+        only = "" if len(working) == len(kinds) else f", ANNOTATION={' or '.join(working)} only"
         return f"works ({sizes}{only})"
 
     def _sizes(self, preset: str, split: str | None, annotation: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,14 +12,6 @@ if TYPE_CHECKING:
 def module_bytes(module: Any) -> int:
     """Return the size of the weights of a module, in bytes."""
     return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
-
-
-def network_bytes(config: RunConfig, plan: Plan) -> int:
-    """Return the size of the weights of one of the run's networks, in bytes."""
-    network: Any = config.train.network
-    if hasattr(network, "weights"):  # weights from a file have the same size, so that the file need not be read
-        network = dataclasses.replace(network, weights=None)
-    return module_bytes(network.build(plan.channels, len(config.dataset.classes)))
 
 
 def folder_bytes(config: RunConfig, plan: Plan, network: int) -> int:

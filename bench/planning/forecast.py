@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.planning.disk_space import folder_bytes, network_bytes
+from bench.planning.disk_space import folder_bytes
 from bench.planning.reuse import Reuse
-from bench.planning.stopwatch import Clock, depth
+from bench.planning.stopwatch import Clock, step_shape
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -165,9 +165,9 @@ def forecast(
     weights: dict[str, int] = {}
     disk, stored = 0, reuse.encoder_bytes
     for config in left:
-        plan, kind = plans[config.key], repr(config.train.network)
+        plan, kind = plans[config.key], repr(config.train)
         if kind not in weights:
-            weights[kind] = network_bytes(config, plan)
+            weights[kind] = config.train.state_bytes(plan.channels, len(config.dataset.classes))
         disk += folder_bytes(config, plan, weights[kind])
         if config.starts_at_random and not done[config.key]:
             stored += (config.members - courses[config.key].shared_trainings) * weights[kind]
@@ -178,7 +178,7 @@ def _course(config: RunConfig, plan: Plan, done: int, reuse: Reuse, clock: Clock
     """Return the course of one run; encoders and trainings that it is the first to need are claimed in ``reuse``."""
     count, members = len(plan.budgets), config.members
     step = clock.step(config, plan) if done < count else 0.0
-    forward = PASSES * step / (config.train.batch * depth(config, plan))
+    forward = PASSES * step / math.prod(step_shape(config, plan))
     evaluate = (plan.test_slices if config.evaluate.part == "test" else plan.val_slices) * forward
     if config.evaluate.surface and clock.measured:
         evaluate += plan.test_volumes * (len(config.dataset.classes) - 1) * SURFACE_S
@@ -188,7 +188,7 @@ def _course(config: RunConfig, plan: Plan, done: int, reuse: Reuse, clock: Clock
     saved = 0.0
     rounds = []
     for number, steps in enumerate(plan.iterations):
-        validations = math.ceil(steps / config.train.validate_every) * plan.val_slices * forward
+        validations = config.train.validations(steps) * plan.val_slices * forward
         train, embed = members * (steps * step + validations), 0.0
         if number >= done:
             wanted += members

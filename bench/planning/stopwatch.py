@@ -65,7 +65,7 @@ class Stopwatch:
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         """See :class:`Clock`."""
-        kind = f"step {config.train!r}{plan.size}{plan.channels}{config.threads}{depth(config, plan)}"
+        kind = f"step {config.train!r}{plan.size}{plan.channels}{config.threads}{step_shape(config, plan)}"
         if kind not in self._known:
             with _threads(config.threads):
                 self._known[kind] = _step_seconds(config, plan)
@@ -80,12 +80,9 @@ class Stopwatch:
         return self._known[kind]
 
 
-def depth(config: RunConfig, plan: Plan) -> int:
-    """Return the slices in one item of a batch: mean depth of the test volumes for a volumetric network, else one."""
-    from alseg_core.models.unet3d import UNet3D
-
-    network = config.train.network
-    return min(round(plan.test_slices / plan.test_volumes), network.window) if isinstance(network, UNet3D) else 1
+def step_shape(config: RunConfig, plan: Plan) -> tuple[int, int]:
+    """Return the volumes of a training step and the slices of each, for volumes as deep as the test volumes."""
+    return config.train.step_shape(round(plan.test_slices / plan.test_volumes))
 
 
 @contextmanager
@@ -112,13 +109,13 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
     device = config.resolve_device()
     rng = np.random.default_rng(0)
     classes = len(config.dataset.classes)
-    deep, batch = depth(config, plan), config.train.batch
+    batch, deep = step_shape(config, plan)
     images = rng.random((deep * batch, plan.channels, plan.size, plan.size), dtype=np.float32)
     labels = rng.integers(0, classes, (deep * batch, plan.size, plan.size)).astype(np.uint8)
     volume, z = np.repeat(np.arange(batch), deep), np.tile(np.arange(deep), batch)
     data = TrainingSet.of(images, labels, volume, z, device)
     steps = STEPS[device.partition(":")[0]]
-    trainer = dataclasses.replace(config.train, validate_every=steps)
+    trainer = config.train.unvalidated(steps)
     marks: list[float] = []
 
     def mark(_step: int) -> None:
@@ -126,7 +123,10 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
             torch.cuda.synchronize()
         marks.append(time.perf_counter())
 
-    trainer.fit(data, classes, steps, 0, lambda network: 0.0, rng, mark)
+    start = time.perf_counter()
+    trainer.fit(data, classes, steps, 0, lambda model: 0.0, rng, mark)
+    if len(marks) < 3:  # a trainer that does not report every step
+        return (time.perf_counter() - start) / steps
     return float(np.diff(marks[:-1]).min())
 
 

@@ -84,7 +84,7 @@ class Workload:
 
 def check_components(configs: Sequence[RunConfig]) -> None:
     """Raise AlsegError if a component of a run cannot be used, such as a network whose file of weights is missing."""
-    for config in {(c.cover, c.recipe.embed, c.train.network): c for c in configs}.values():
+    for config in {(c.cover, c.recipe.embed, c.train): c for c in configs}.values():
         config.check()
 
 

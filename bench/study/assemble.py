@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alseg_core.errors import ConfigError, unknown_name
 from alseg_core.outside import is_outside, load_component
 from bench.study.catalogue import find
-from bench.study.dataset_file import TRAIN, DatasetFile
+from bench.study.dataset_file import DatasetFile
 from bench.study.settings import overlay
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def describe_run(study: Study, combination: Combination) -> dict[str, Any]:
     the recipe's ``tuned``. Training starts from the published settings of the annotation, under the preset's, the
     study's and the recipe's ``train``.
     """
+    from alseg_core.oracles import ORACLES
+
     dataset, recipe = combination.dataset, combination.recipe
     components = overlay(dataset.components, study.components)
     tuned = recipe.get("tuned") or {}
@@ -136,7 +138,7 @@ def describe_run(study: Study, combination: Combination) -> dict[str, Any]:
         "schedule": combination.schedule,
         "seed": combination.seed,
         "members": study.members,
-        "train": functools.reduce(overlay, layers, TRAIN.get(kind, {})),
+        "train": _training([ORACLES.resolve(kind).training, *layers]),
         "evaluate": overlay(dataset.preset.get("evaluate", {}), study.evaluate),
         "cover": _configured(study.cover, components),
         # a run without a share of a GPU leaves it to the runs that have one
@@ -144,6 +146,15 @@ def describe_run(study: Study, combination: Combination) -> dict[str, Any]:
         "threads": study.resources.cpus,
         "keep_network": study.keep_network,
     }
+
+
+def _training(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay the settings of a training over one another; the name of another trainer replaces all before it."""
+    from alseg_core.training import TRAINERS
+
+    unnamed = {"name": TRAINERS.default}
+    merged: dict[str, Any] = functools.reduce(overlay, layers, unnamed)
+    return {key: value for key, value in merged.items() if (key, value) != ("name", TRAINERS.default)}
 
 
 def _configured(spec: Any, components: Mapping[str, Any]) -> Any:

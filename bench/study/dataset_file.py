@@ -10,14 +10,9 @@ from typing import Any
 from pydantic import Field
 
 from alseg_core.errors import ConfigError, DataError, unknown_name
+from alseg_core.outside import is_outside
 from alseg_core.registry import component
 from bench.study.settings import overlay
-
-TRAIN: dict[str, dict[str, Any]] = {
-    "scribble": {"network": {"name": "unet_dual"}, "loss": {"name": "dmpls"}},
-    "mask": {"network": {"name": "unet"}, "loss": {"name": "ce_dice"}},
-}
-"""Published training of each kind of annotation (Vepa et al., NeurIPS 2024); the rest are the Trainer's defaults."""
 
 UNCITED = (
     "reference every comparison needs",
@@ -75,7 +70,7 @@ class PresetFields:
     budgets: tuple[int | float, ...] | None = None
     """Cumulative budgets in shares of the pool (0.1) or slices (40); without them a study must give schedules."""
     train: dict[str, Any] = Field(default_factory=dict)
-    """Settings of every training; those under scribble or mask are for this annotation only."""
+    """Settings of every training; those under the name of an annotation (scribble, mask) are for this one only."""
     components: dict[str, Any] = Field(default_factory=dict)
     """Strategy or embedder -> settings for every recipe that uses it."""
     evaluate: dict[str, Any] = Field(default_factory=dict)
@@ -119,8 +114,10 @@ class DatasetFile:
 
     def train(self, kind: str) -> dict[str, Any]:
         """Return the preset's training settings for one kind of annotation: the common ones under its own."""
+        from alseg_core.oracles import ORACLES
+
         train = self.preset.get("train") or {}
-        common = {key: value for key, value in train.items() if key not in TRAIN}
+        common = {key: value for key, value in train.items() if key not in ORACLES and not is_outside(key)}
         merged: dict[str, Any] = overlay(common, train.get(kind) or {})
         return merged
 

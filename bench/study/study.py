@@ -111,6 +111,8 @@ class Study:
 
     def sources(self) -> dict[str, str]:
         """Return what to cite: name of a dataset or recipe -> its source, for those that need a citation."""
+        from alseg_core.oracles import ORACLES
+
         files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]
         datasets = {file.name: file.citation() for file in files}
         contents = [(name, find("recipe", name)) for name in self.recipes]
@@ -118,8 +120,8 @@ class Study:
             str(content.get("name", Path(name).stem)): str(content.get("paper", "")) for name, content in contents
         }
         cited = {name: text for name, text in {**datasets, **recipes}.items() if text and text not in UNCITED}
-        if any(kind["name"] == "scribble" for kind in self.annotations):
-            cited["training from scribbles"] = "DMPLS: Luo et al., MICCAI 2022"
+        for kind in self.annotations:
+            cited.update(ORACLES.resolve(kind["name"]).cites)
         return cited
 
     def check_folders(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -29,6 +30,10 @@ def test_simulated_scribbles_conform(one: Check) -> None:
 
 class Right:
     """Masks with some pixels left unmarked at random; the faults below change one thing."""
+
+    fill: ClassVar[int] = IGNORE
+    training: ClassVar[Mapping[str, Any]] = {"network": "unet", "loss": "ce_dice"}
+    cites: ClassVar[Mapping[str, str]] = {}
 
     def check(self, cases: Any) -> None:
         Mask().check(cases)

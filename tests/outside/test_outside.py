@@ -29,7 +29,6 @@ from alseg_core.strategies import STRATEGIES
 from alseg_core.strategies.conformance import CHECKS
 from bench.study import Study
 
-HERE = Path(__file__).parent
 STRATEGY, EMBEDDER = "my_parts:Brightest", "my_parts:Moments"
 BRIGHTEST = {"name": "brightest", "strategy": {"name": STRATEGY, "most": 2}}
 MOMENTS = {"name": "moments", "strategy": "coreset", "embed": {"name": EMBEDDER, "highest": 3}}
@@ -67,17 +66,6 @@ class Called(Strategy):
 
 Alias = Parent
 """
-
-
-@pytest.fixture
-def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder a command is run in, with the module of parts in it."""
-    shutil.copy(HERE / "my_parts.py", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("my_parts", "mistakes", "broken", "needy"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return tmp_path
 
 
 def test_a_name_with_a_module_is_built_described_and_built_again(beside: Path) -> None:
@@ -190,9 +178,9 @@ def test_a_mistake_in_the_name_or_the_module_is_one_clear_error(name: str, messa
     ("registry", "lacks"),
     [
         (EMBEDDERS, "check, embed of alseg_core.embed.embedder.Embedder"),
-        (LOSSES, "__call__ of alseg_core.losses.Loss"),
+        (LOSSES, "__call__, heads of alseg_core.losses.Loss"),
         (NETWORKS, "build, divisor, heads, start, volumetric of alseg_core.models.Network"),
-        (ORACLES, "annotate, check, origin of alseg_core.oracles.Oracle"),
+        (ORACLES, "annotate, check, cites, fill, origin, training of alseg_core.oracles.Oracle"),
         (READERS, "labels, layout, licence, load, scan, source of alseg_core.data.readers.reader.Reader"),
         (SPLITS, "assign of alseg_core.data.splits.Splitter"),
     ],

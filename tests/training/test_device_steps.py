@@ -10,11 +10,12 @@ import torch
 
 from alseg_core.models import SegmentationModule
 from alseg_core.registry import construct
-from alseg_core.training import trainer as module
+from alseg_core.training import NetworkTrainer
+from alseg_core.training import network_trainer as module
 from alseg_core.training.batches import TrainingSet
 from alseg_core.training.member import Member
-from alseg_core.training.trainer import Trainer
 from alseg_core.vocabulary import IGNORE
+from tests.conftest import network_of
 from tests.device.emulated import Counted, EmulatedGraphs
 
 FULL = {"network": {"name": "unet", "widths": [4, 8], "dropouts": [0.1, 0.2]}, "loss": "ce_dice"}
@@ -34,7 +35,7 @@ def task(count: int = 12, noise: float = 0.5) -> TrainingSet:
 
 
 def fit(steps: int, seed: int = 0, validate_every: int = 10, **fields: Any) -> Member:
-    trainer = construct(Trainer, {**WEAK, "validate_every": validate_every, "lr": 0.05, **fields}, "train")
+    trainer = construct(NetworkTrainer, {**WEAK, "validate_every": validate_every, "lr": 0.05, **fields}, "train")
     rng = np.random.default_rng(seed)
     return trainer.fit(task(), 2, steps, IGNORE, lambda network: 0.0, rng, lambda done: None)
 
@@ -82,7 +83,7 @@ def test_bfloat16_trains_as_well_as_float32(fields: dict[str, Any]) -> None:
     dice: dict[str, list[float]] = {}
     for precision in ("float32", "bfloat16"):
         for seed in range(5):
-            network = fit(60, seed, 60, precision=precision, **fields).network
+            network = network_of(fit(60, seed, 60, precision=precision, **fields))
             assert all(p.dtype == torch.float32 for p in network.parameters())
             dice.setdefault(precision, []).append(_dice(network, truth))
     gap = np.subtract(dice["bfloat16"], dice["float32"])
@@ -104,7 +105,7 @@ def test_precision_is_that_of_the_network_alone() -> None:
         return 0.0
 
     for precision, wanted in (("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        trainer = construct(Trainer, {**WEAK, "validate_every": 1, "precision": precision}, "train")
+        trainer = construct(NetworkTrainer, {**WEAK, "validate_every": 1, "precision": precision}, "train")
         dtypes.clear()
         trainer.fit(task(), 2, 3, IGNORE, spy, np.random.default_rng(0), lambda done: None)
         assert dtypes == {wanted}

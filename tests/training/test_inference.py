@@ -12,6 +12,7 @@ from alseg_core.models.unet import UNetDual
 from alseg_core.training import inference
 from alseg_core.training.inference import Ensemble, chunk_size, label_chunks, predict_labels
 from alseg_core.training.member import Member
+from tests.conftest import network_of
 
 
 def unet(seed: int) -> SegmentationModule:
@@ -32,7 +33,7 @@ def test_probabilities_are_those_of_the_trained_networks() -> None:
     for member, p in zip(networks.members, networks.probabilities(images), strict=True):
         with torch.no_grad():
             torch.testing.assert_close(p, member.network(images).softmax(1), rtol=1e-4, atol=1e-5)
-    best = networks.members[networks.best].network
+    best = network_of(networks.members[networks.best])
     with torch.no_grad():
         logits, features = best.pixel_features(images)
         for found, expected in zip(networks.pixel_features(images), (logits.softmax(1), features), strict=True):
@@ -43,7 +44,7 @@ def test_probabilities_are_those_of_the_trained_networks() -> None:
 def test_dropout_passes_scatter_as_those_of_the_network_in_training() -> None:
     networks, images, passes = ensemble(2), torch.rand(2, 1, 16, 16), 400
     found = torch.stack(list(networks.dropout_probabilities(images, passes, seed=0)))
-    network = networks.members[networks.best].network
+    network = network_of(networks.members[networks.best])
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.train()

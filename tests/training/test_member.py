@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from alseg_core.losses import LOSSES
 from alseg_core.models import NETWORKS
 from alseg_core.models.unet_resnet import UNetResNet50
 from alseg_core.store import Store
+from alseg_core.training import NetworkTrainer
 from alseg_core.training.member import KeptTraining, Member, kept_training
+from tests.conftest import network_of
 
 NETWORK = NETWORKS.build({"name": "unet", "widths": [4, 8], "dropouts": [0, 0]})
+LOSS = LOSSES.build("ce_dice")
+TRAINER = NetworkTrainer(network=NETWORK, loss=LOSS)
 
 
 def member(seed: int) -> Member:
@@ -33,9 +38,9 @@ def test_a_kept_member_is_the_same_bit_for_bit(tmp_path: Path) -> None:
     again = kept_training(Store(tmp_path), {"a": 1}, {}, "second", lambda: pytest.fail("trained twice"))
     assert first.maker == again.maker == "first" and 0.2 <= first.seconds == again.seconds < 10
     for kept in (first, again):
-        restored = Member.restore(kept.state, NETWORK, 1, 2, "cpu")
+        restored = Member.restore(kept.state, TRAINER, 1, 2, "cpu")
         assert (restored.validation_dice, restored.iterations) == (trained.validation_dice, 11)
-        assert not restored.network.training
+        assert not network_of(restored).training
         for name, value in trained.network.state_dict().items():
             assert torch.equal(restored.network.state_dict()[name], value), name
     other = kept_training(Store(tmp_path), {"a": 2}, {}, "second", lambda: member(4))
@@ -48,7 +53,9 @@ def test_a_member_needs_the_file_that_it_started_from_no_more(tmp_path: Path) ->
     network = UNetResNet50(weights=str(file))
     trained = Member(network.build(1, 2).eval(), 0.5, 3)
     file.unlink()
-    restored = Member.restore(trained.state(), network, 1, 2, "cpu").network.state_dict()
+    restored = Member.restore(
+        trained.state(), NetworkTrainer(network=network, loss=LOSS), 1, 2, "cpu"
+    ).network.state_dict()
     assert all(torch.equal(restored[name], value) for name, value in trained.network.state_dict().items())
 
 

@@ -10,12 +10,13 @@ import torch
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.models import SegmentationModule
 from alseg_core.registry import construct
+from alseg_core.training import NetworkTrainer
 from alseg_core.training.batches import TrainingSet
 from alseg_core.training.inference import Ensemble, predict_labels
 from alseg_core.training.member import Member
 from alseg_core.training.schedule import poly
-from alseg_core.training.trainer import Trainer
 from alseg_core.vocabulary import IGNORE
+from tests.conftest import network_of
 
 FIELDS = {
     "network": {"name": "unet", "widths": [8, 16], "dropouts": [0.1, 0.2]},
@@ -51,7 +52,7 @@ def train(seed: int = 0, **fields: Any) -> tuple[Member, list[float], list[int]]
         return scores[-1]
 
     steps: list[int] = []
-    trainer = construct(Trainer, {**FIELDS, **fields}, "train")
+    trainer = construct(NetworkTrainer, {**FIELDS, **fields}, "train")
     fitted = trainer.fit(toy(), 2, trainer.iterations(8, 8), 0, validate, np.random.default_rng(seed), steps.append)
     return fitted, scores, steps
 
@@ -80,13 +81,13 @@ def test_same_seed_same_network_whatever_the_global_state() -> None:
 
 
 def test_steps_follow_the_labelled_share() -> None:
-    trainer = construct(Trainer, {**FIELDS, "iterations_full": 60000}, "train")
+    trainer = construct(NetworkTrainer, {**FIELDS, "iterations_full": 60000}, "train")
     assert [trainer.iterations(n, 1000) for n in (10, 50, 1000)] == [600, 3000, 60000]
     assert trainer.iterations(1, 1_000_000) == 1
 
 
 def test_epochs_count_the_labelled_slices_alone() -> None:
-    trainer = construct(Trainer, {**FIELDS, "epochs": 50, "batch": 8}, "train")
+    trainer = construct(NetworkTrainer, {**FIELDS, "epochs": 50, "batch": 8}, "train")
     assert [trainer.iterations(n, pool) for n, pool in ((14, 1454), (14, 20), (16, 1454), (1, 9))] == [
         100,
         100,
@@ -94,13 +95,13 @@ def test_epochs_count_the_labelled_slices_alone() -> None:
         50,
     ]
     with pytest.raises(ConfigError, match="epochs counts slices"):
-        construct(Trainer, {**FIELDS, "network": "unet3d", "epochs": 50}, "train")
+        construct(NetworkTrainer, {**FIELDS, "network": "unet3d", "epochs": 50}, "train")
 
 
 def parameters(**fields: Any) -> torch.Tensor:
     """All parameters after one step at a constant rate without momentum and decay."""
     plain = {"iterations_full": 1, "power": 0, "momentum": 0, "weight_decay": 0}
-    return torch.cat([p.detach().flatten() for p in train(**{**plain, **fields})[0].network.parameters()])
+    return torch.cat([p.detach().flatten() for p in network_of(train(**{**plain, **fields})[0]).parameters()])
 
 
 def test_gradient_is_clipped_to_its_norm() -> None:
@@ -122,7 +123,9 @@ def test_adam_steps_by_its_rate() -> None:
 
 def moves(**fields: Any) -> list[float]:
     """How far the weights move in each of three steps."""
-    trainer = construct(Trainer, {**FIELDS, "validate_every": 1, "momentum": 0, "weight_decay": 0, **fields}, "train")
+    trainer = construct(
+        NetworkTrainer, {**FIELDS, "validate_every": 1, "momentum": 0, "weight_decay": 0, **fields}, "train"
+    )
     seen: list[torch.Tensor] = []
 
     def validate(network: SegmentationModule) -> float:
@@ -151,7 +154,7 @@ def test_volumetric_training_learns_from_partly_labelled_volumes() -> None:
     volume, z = np.repeat(np.arange(3), 6)[order], np.tile(np.arange(6), 3)[order]
     data = TrainingSet.of(images[order].numpy(), labels[order].numpy(), volume, z, "cpu")
     fields = {**FIELDS, "network": {"name": "unet3d", "widths": [4, 8, 8], "window": 4}, "batch": 2, "lr": 0.03}
-    trainer = construct(Trainer, fields, "train")
+    trainer = construct(NetworkTrainer, fields, "train")
 
     def validate(network: SegmentationModule) -> float:
         return float((predict_labels(network, images, [6, 6, 6]) == masks.numpy()).mean())
@@ -189,7 +192,7 @@ def test_a_loss_that_is_no_number_is_an_error() -> None:
 
 def test_dmpls_needs_two_heads() -> None:
     with pytest.raises(ConfigError, match="use network unet_dual"):
-        construct(Trainer, {**FIELDS, "loss": "dmpls"}, "train")
+        construct(NetworkTrainer, {**FIELDS, "loss": "dmpls"}, "train")
 
 
 def test_dropout_passes_differ_and_leave_batch_norm_alone() -> None:
@@ -202,15 +205,15 @@ def test_dropout_passes_differ_and_leave_batch_norm_alone() -> None:
     again = next(iter(ensemble.dropout_probabilities(images, 2, seed=0)))
     assert torch.equal(first, again)
     assert all(torch.equal(before[k], v) for k, v in member.network.state_dict().items())
-    assert not any(m.training for m in member.network.modules())
+    assert not any(m.training for m in network_of(member).modules())
 
 
 def test_best_member_and_restoring() -> None:
     members = [Member(train(seed)[0].network, dice, 60) for seed, dice in ((0, 0.2), (1, 0.7), (2, 0.7))]
     ensemble = Ensemble(members, "cpu")
     assert ensemble.best == 1
-    trainer = construct(Trainer, FIELDS, "train")
-    restored = Ensemble.restore(ensemble.state(), trainer.network, 1, 2, "cpu")
+    trainer = construct(NetworkTrainer, FIELDS, "train")
+    restored = Ensemble.restore(ensemble.state(), trainer, 1, 2, "cpu")
     images, _ = squares()
     for a, b in zip(ensemble.probabilities(images), restored.probabilities(images), strict=True):
         assert torch.equal(a, b)

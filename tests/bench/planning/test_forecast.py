@@ -16,6 +16,7 @@ from bench.planning.forecast import PASSES, Course, Forecast, Round, forecast, w
 from bench.planning.stopwatch import Relative, Stopwatch
 from bench.study import Study
 from bench.study.job import Job
+from tests.conftest import network_trainer
 
 CONTRASTIVE = "components.contrastive={init: random, epochs: 3, image_size: 16}"
 
@@ -184,4 +185,4 @@ def test_looks_at_the_pool(recipe: str, settings: dict[str, Any], members: int, 
     done = {config.key: 1}  # so is a training that first rounds share
     course = forecast([config], {config.key: task}, done, Store(tmp_path), Fixed(), 1).courses[config.key]
     assert course.rounds[0].select == 0
-    assert course.rounds[1].select == pytest.approx(100 * looks * PASSES * 0.01 / config.train.batch)
+    assert course.rounds[1].select == pytest.approx(100 * looks * PASSES * 0.01 / network_trainer(config).batch)

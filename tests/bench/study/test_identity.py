@@ -9,15 +9,16 @@ import pytest
 from alseg_core.config import RunConfig
 from bench.study.identity import RunIdentity
 from tests.bench.report.study_files import config_of
+from tests.conftest import network_trainer
 
 
 def test_identity_of_a_configuration_and_of_its_run_folder_agree(tiny: dict[str, Any], tmp_path: Path) -> None:
     config = RunConfig.load({**tiny, "seed": 4, "schedule": "dense"})
-    identity = RunIdentity.of(config)
+    identity, train = RunIdentity.of(config), network_trainer(config)
     assert (identity.recipe, identity.seed, identity.setting) == ("random", 4, ("tiny", "scribble", "dense"))
     assert (identity.budgets, identity.classes) == ((3, 6, 8), ("background", "wall", "cavity", "nodule"))
-    assert (identity.network, identity.precision, identity.part) == ("unet_dual", config.train.precision, "test")
-    assert (identity.steps, identity.learning_rate, identity.cover) == (60, config.train.lr, "pixels")
+    assert (identity.network, identity.precision, identity.part) == ("unet_dual", train.precision, "test")
+    assert (identity.steps, identity.learning_rate, identity.cover) == (60, train.lr, "pixels")
     assert RunIdentity.of_folder(tmp_path) is None
     (tmp_path / "config.json").write_text(json.dumps({"config": config.describe()}))
     assert RunIdentity.of_folder(tmp_path) == identity

@@ -17,6 +17,7 @@ from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher
 from bench.study import Study, catalogue
 from bench.study.job import Job, RunEnded
+from tests.conftest import network_trainer
 
 BASELINES = {
     "random",
@@ -99,7 +100,7 @@ def test_pretrained_studies_ask_for_their_weights(name: str, tmp_path: Path, mon
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_pretrained_training_is_the_published_one(name: str, tmp_path: Path) -> None:
     for run in runs(name, tmp_path):
-        train, described = run.train, run.describe()["train"]
+        train, described = network_trainer(run), run.describe()["train"]
         assert described["network"]["name"] == "unet_resnet50" and described["network"]["weights"]
         assert (train.optimiser, train.lr, train.batch, train.epochs, train.clip_norm) == ("adam", 1e-4, 8, 50, 1)
         assert (described["loss"]["w_ce"], described["loss"]["w_dice"]) == (1, 1)

@@ -13,6 +13,7 @@ import yaml
 
 from alseg_core.errors import ConfigError
 from bench.study import Study, catalogue, overlay, parse_setting
+from tests.conftest import network_trainer
 
 QUICK = {"name": "q", "datasets": ["phantom"], "recipes": ["random"]}
 
@@ -42,9 +43,10 @@ def test_grid_is_the_product_in_every_part() -> None:
 
 def test_each_annotation_is_trained_as_published() -> None:
     scribble, mask = load("annotations=scribble mask", "preset=paper").runs()
-    assert type(scribble.train.network).__name__ == "UNetDual" and type(scribble.train.loss).__name__ == "Dmpls"
-    assert mask.train.network.name == "unet" and mask.train.loss.name == "ce_dice"  # type: ignore[attr-defined]
-    for train in (scribble.train, mask.train):
+    weak, full = network_trainer(scribble), network_trainer(mask)
+    assert type(weak.network).__name__ == "UNetDual" and type(weak.loss).__name__ == "Dmpls"
+    assert full.network.name == "unet" and full.loss.name == "ce_dice"  # type: ignore[attr-defined]
+    for train in (weak, full):
         assert (train.batch, train.lr, train.momentum, train.weight_decay, train.power) == (6, 0.01, 0.9, 1e-4, 0.9)
         assert (train.iterations_full, train.validate_every) == (60000, 200)
 
@@ -62,7 +64,8 @@ def test_study_goes_before_preset_and_set_before_study(tmp_path: Path) -> None:
         components={"contrastive": {"epochs": 9}},
     )
     (run,) = study.runs()
-    assert (run.train.iterations_full, run.train.batch, run.train.lr) == (111, 3, 0.25)
+    train = network_trainer(run)
+    assert (train.iterations_full, train.batch, train.lr) == (111, 3, 0.25)
     described = run.describe()["recipe"]["embed"]
     assert (described["epochs"], described["w_volume"], described["w_patient"]) == (9, 0.2, 0.05)
 
@@ -129,7 +132,7 @@ def test_studies_of_the_catalogue(tmp_path: Path) -> None:
     assert {r.seed for r in quick} == {0, 1} and {r.members for r in quick} == {1}
     paper = Study.find("paper", [f"data={tmp_path}"]).runs()
     assert {r.members for r in paper} == {5} and len({r.seed for r in paper}) == 5
-    assert paper[0].train.iterations_full == 60000 and paper[0].budgets[:2] == (0.01, 0.02)
+    assert network_trainer(paper[0]).iterations_full == 60000 and paper[0].budgets[:2] == (0.01, 0.02)
     assert {r.dataset.root for r in paper} == {str(tmp_path)}
 
 
@@ -164,10 +167,11 @@ def test_own_annotation_takes_the_studys_settings_where_it_has_them(tmp_path: Pa
 def test_training_of_a_recipe_goes_before_the_studys() -> None:
     train = {"mask": {"lr": 0.25, "batch": 5, "epochs": 3, "network": {"widths": [4, 8], "dropouts": [0, 0]}}}
     slices, volumes = load("recipes=random random_3d", "annotations=mask", train=train).runs()
-    assert (slices.train.lr, slices.train.batch, slices.train.epochs) == (0.25, 5, 3)
-    assert (volumes.train.lr, volumes.train.batch, volumes.train.epochs) == (0.25, 1, None)
+    few, whole = network_trainer(slices), network_trainer(volumes)
+    assert (few.lr, few.batch, few.epochs) == (0.25, 5, 3)
+    assert (whole.lr, whole.batch, whole.epochs) == (0.25, 1, None)
     assert volumes.describe()["train"]["network"]["name"] == "unet3d"
-    assert volumes.train.iterations_full == 2500  # of the dataset's preset
+    assert whole.iterations_full == 2500  # of the dataset's preset
 
 
 @pytest.mark.parametrize("own", [3, {"cost": 1.0}])

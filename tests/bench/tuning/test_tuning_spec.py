@@ -14,6 +14,7 @@ from bench.study import Study, find
 from bench.tuning.parameters import PARAMETERS
 from bench.tuning.recipe import content
 from bench.tuning.spec import Tuning, get, tunings
+from tests.conftest import network_trainer
 
 
 def tuning(path: Path, *settings: str, **changes: Any) -> Tuning:
@@ -118,7 +119,8 @@ def test_the_proxy_is_cheap_and_the_last_judgement_has_other_seeds(tuning_file: 
     proxy, full = found.trial_runs(raw, values), found.full_runs(raw, values)
     assert [run.seed for run in proxy] == [0, 1] and [run.seed for run in full] == [2, 3, 4]
     assert {run.budgets for run in proxy} == {(3, 6)} and {run.budgets for run in full} == {(3, 6, 8)}
-    assert proxy[0].train.iterations_full == 30 and full[0].train.iterations_full == 60
+    short, long = network_trainer(proxy[0]), network_trainer(full[0])
+    assert short.iterations_full == 30 and long.iterations_full == 60
     assert {run.evaluate.part for run in [*proxy, *full]} == {"val"}
     assert get(proxy[0].describe(), "embed.w_patient") == get(full[2].describe(), "embed.w_patient") == 0.7
 

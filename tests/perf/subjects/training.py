@@ -14,8 +14,8 @@ from alseg_core.losses import Loss
 from alseg_core.losses.dice import CrossEntropyDice
 from alseg_core.losses.dmpls import Dmpls
 from alseg_core.models.unet import UNet, UNetDual
+from alseg_core.training import NetworkTrainer
 from alseg_core.training.batches import TrainingSet
-from alseg_core.training.trainer import Trainer
 from alseg_core.vocabulary import IGNORE
 from material import Volumes, scribbles, volumes
 from measure import Bench, Row
@@ -59,7 +59,7 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
     labels = masks if loss == "ce_dice" else scribbles(pool, slices.size[0], np.random.default_rng(0))
     fill = 0 if loss == "ce_dice" else IGNORE
     classes, zeros = data.classes, np.zeros(pool, np.int64)
-    trainer = Trainer(network=NETWORKS[loss], loss=LOSSES[loss], batch=BATCH, validate_every=10**9)
+    trainer = NetworkTrainer(network=NETWORKS[loss], loss=LOSSES[loss], batch=BATCH, validate_every=10**9)
     ours_set = TrainingSet.of(images, labels, zeros, np.arange(pool), bench.device)
     network = PlainUNet(classes, dual=loss == "dmpls").to(bench.device)
     dataset = plain.SliceDataset(images[:, 0], labels, fill)

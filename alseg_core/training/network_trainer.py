@@ -1,0 +1,244 @@
+"""Training of a torch network by gradient descent."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, PlainValidator
+from torch import Tensor
+
+from alseg_core import seeding
+from alseg_core.device.feed import feed
+from alseg_core.device.precision import Precision, autocast
+from alseg_core.device.repeatable import repeatable
+from alseg_core.device.replay import Replayed, recorder
+from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.losses import LOSSES, Loss
+from alseg_core.losses.dmpls import Dmpls
+from alseg_core.models import NETWORKS, Network, SegmentationModule
+from alseg_core.models.weights import content
+from alseg_core.registry import component, describe, nested
+from alseg_core.training.augment import Augment
+from alseg_core.training.batches import Steps, TrainingSet, moved_volume, slice_steps, volume_steps
+from alseg_core.training.member import Member
+from alseg_core.training.model import Model
+from alseg_core.training.schedule import poly
+from alseg_core.training.trainer import Trainer
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+@component
+class NetworkTrainer(Trainer):
+    """Gradient descent with a poly schedule; the weights with the best validation Dice are kept.
+
+    Source: Vepa et al., NeurIPS 2024, section 4. A GPU predicts in float16 with trained networks, whatever the
+    precision of their training.
+    """
+
+    format: ClassVar[int] = 2
+    gives_networks: ClassVar[bool] = True
+
+    network: Annotated[Network, PlainValidator(NETWORKS.build)]
+    """Network that is trained."""
+    loss: Annotated[Loss, PlainValidator(LOSSES.build)]
+    """Loss over the labelled pixels."""
+    iterations_full: Annotated[int, Field(ge=1)] = 60000
+    """Steps of a training on the fully labelled pool; a share of its slices gets that share of the steps."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the labelled slices, in place of iterations_full; null = not used."""
+    batch: Annotated[int, Field(ge=1)] = 6
+    """Slices per training step; volumes for a volumetric network."""
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    """Optimiser of the weights."""
+    lr: Positive = 0.01
+    """Learning rate of the first step."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of SGD; Adam does not use it."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """Weight decay of either optimiser."""
+    power: Annotated[float, Field(ge=0)] = 0.9
+    """Power of the poly schedule of the learning rate; 0 = constant."""
+    clip_norm: Positive | None = None
+    """Largest norm of a step's gradient; null = no limit."""
+    validate_every: Annotated[int, Field(ge=1)] = 200
+    """Steps between two validations; the last step is always validated."""
+    augment: Annotated[Augment, nested(Augment, "augment")] = Augment()
+    """Augmentation of slices and labels."""
+    precision: Precision = "auto"
+    """Arithmetic of training: float32, bfloat16, or auto, which is bfloat16 on a GPU that computes in it."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.loss, Dmpls) and self.network.heads != 2:
+            raise ConfigError("train: loss dmpls needs two heads; use network unet_dual.")
+        if self.epochs is not None and self.network.volumetric:
+            raise ConfigError("train: epochs counts slices, a volumetric network takes volumes; use iterations_full.")
+
+    @property
+    def title(self) -> str:
+        """See :class:`Trainer`."""
+        return f"network {describe(self.network)['name']!r}"
+
+    @property
+    def volumetric(self) -> bool:
+        """See :class:`Trainer`."""
+        return self.network.volumetric
+
+    def check_size(self, size: int) -> None:
+        """Raise ConfigError when the poolings do not divide ``size``, or leave one pixel in a volumetric network."""
+        step = self.network.divisor
+        if size % step:
+            raise ConfigError(f"prepare.size {size} must be a multiple of {step} for a network of this many levels.")
+        if self.volumetric and size < 2 * step:
+            raise ConfigError(
+                f"prepare.size {size} leaves one pixel at the deepest level of {self.title}, "
+                f"too few for its instance norm; at least {2 * step} is needed, or fewer levels."
+            )
+
+    def start(self) -> str:
+        """See :class:`Trainer`."""
+        return self.network.start()
+
+    def settings(self) -> dict[str, Any]:
+        """See :class:`Trainer`."""
+        described: dict[str, Any] = describe(self)
+        network = described["network"]
+        if network.get("weights") is not None:
+            network["weights"] = content(Path(network["weights"]))
+        return described
+
+    def step_shape(self, depth: int) -> tuple[int, int]:
+        """See :class:`Trainer`."""
+        return self.batch, min(depth, getattr(self.network, "window", depth)) if self.volumetric else 1
+
+    def validations(self, steps: int) -> int:
+        """See :class:`Trainer`."""
+        return math.ceil(steps / self.validate_every)
+
+    def unvalidated(self, steps: int) -> Self:
+        """See :class:`Trainer`."""
+        return dataclasses.replace(self, validate_every=steps)
+
+    def state_bytes(self, channels: int, classes: int) -> int:
+        """See :class:`Trainer`."""
+        tensors = without_weights(self.network).build(channels, classes).state_dict().values()
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    def restore(self, state: Mapping[str, Any], channels: int, classes: int, device: str) -> SegmentationModule:
+        """See :class:`Trainer`."""
+        return restored_network(self.network, state, channels, classes, device)
+
+    def iterations(self, labelled: int, pool: int) -> int:
+        """Steps of a training on ``labelled`` of ``pool`` slices, at least 1."""
+        if self.epochs is not None:
+            return self.epochs * math.ceil(labelled / self.batch)
+        return max(1, int(self.iterations_full * (labelled / pool)))
+
+    def fit(
+        self,
+        data: TrainingSet,
+        classes: int,
+        steps: int,
+        fill: int,
+        validate: Callable[[Model], float],
+        rng: np.random.Generator,
+        progress: Callable[[int], None],
+    ) -> Member:
+        """Train ``steps`` steps on the device of ``data``; a GPU does not wait for the host between validations.
+
+        fill: label of pixels that rotation brings in. validate: mean validation Dice of a network in evaluation mode.
+        progress: told the steps done, or on a GPU those that are on their way. Raises AlsegError when the loss is no
+        longer finite.
+        """
+        device = data.device
+        with seeding.torch_seeded(seeding.child(rng)), repeatable():
+            network = self.network.build(data.images.shape[1], classes).placed(device)
+            plan = self._plan(data, network.window, steps, rng)
+            rates = np.array([[self.lr * poly(step, steps, self.power)] for step in range(steps)], dtype=np.float32)
+            numbers = torch.from_numpy(np.concatenate([rates, plan.numbers], axis=1)).to(device)
+            step = Replayed(self._step(network, fill, device), recorder(device) if network.window is None else None)
+            best, best_weights = -math.inf, network.state_dict()
+            network.train()
+            batches = feed((data.images, data.labels), plan.rows, device)
+            for done, (images, labels) in enumerate(batches, start=1):
+                parts = plan.parts[done - 1]
+                loss = step(numbers[done - 1], *images.split(parts), *labels.split(parts))
+                if done % self.validate_every == 0 or done == steps:
+                    if not math.isfinite(value := loss.item()):
+                        raise AlsegError(f"training: loss {value} at step {done} of {steps}. Try a lower lr.")
+                    network.eval()
+                    score = validate(network)
+                    network.train()
+                    if score > best:
+                        best, best_weights = score, copy.deepcopy(network.state_dict())
+                progress(done)
+        network.zero_grad(set_to_none=True)  # gradients lie in the memory of a captured step
+        network.load_state_dict(best_weights)
+        return Member(network.eval(), best, steps)
+
+    def _step(self, network: SegmentationModule, fill: int, device: torch.device) -> Callable[..., Tensor]:
+        """One step: ``step(numbers, *images, *labels)`` of as many parts; returns the loss.
+
+        numbers: (2 + 4 M) learning rate, then what :class:`Steps` says. Nothing else changes from step to step.
+        """
+        rate = torch.tensor(self.lr, device=device)
+        optimiser = self._optimiser(network, rate)
+
+        def step(numbers: Tensor, *parts: Tensor) -> Tensor:
+            rate.copy_(numbers[0])
+            maps = numbers[2:].view(-1, 2, 2)
+            optimiser.zero_grad(set_to_none=True)
+            total = torch.zeros((), device=device)
+            count = len(parts) // 2
+            for i, (images, labels) in enumerate(zip(parts[:count], parts[count:], strict=True)):
+                if network.window is None:
+                    images, labels = self.augment(images, labels, fill, maps)
+                else:
+                    images, labels = moved_volume(self.augment, images, labels, fill, maps[i])
+                with autocast(self.precision, device):
+                    outputs = network.heads(images.contiguous(memory_format=torch.channels_last))
+                loss = self.loss(tuple(output.float() for output in outputs), labels.long(), numbers[1]) / count
+                loss.backward()
+                total += loss.detach()
+            if self.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
+            optimiser.step()
+            return total
+
+        return step
+
+    def _optimiser(self, network: SegmentationModule, rate: Tensor) -> torch.optim.Optimizer:
+        """One kernel for all weights; the rate is a tensor, so that a replayed step can change it."""
+        weights = network.parameters()
+        if self.optimiser == "adam":
+            capturable = rate.device.type == "cuda"
+            return torch.optim.Adam(weights, lr=rate, weight_decay=self.weight_decay, fused=True, capturable=capturable)
+        return torch.optim.SGD(weights, lr=rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True)
+
+    def _plan(self, data: TrainingSet, window: int | None, steps: int, rng: np.random.Generator) -> Steps:
+        if window is None:
+            return slice_steps(data, steps, self.batch, self.augment, rng)
+        return volume_steps(data, steps, self.batch, window, self.augment, rng)
+
+
+def without_weights(network: Network) -> Network:
+    """Return a network component that starts from no file: its weights are replaced anyway, or only counted."""
+    if not hasattr(network, "weights"):
+        return network
+    return dataclasses.replace(network, weights=None)  # type: ignore[type-var]
+
+
+def restored_network(
+    network: Network, state: Mapping[str, Any], channels: int, classes: int, device: str
+) -> SegmentationModule:
+    """Return the trained network whose ``state_dict`` is ``state``, in evaluation mode."""
+    module = without_weights(network).build(channels, classes).placed(device)
+    module.load_state_dict(state)
+    return module.eval()
