@@ -15,6 +15,7 @@ from bench.study import Study
 from bench.study.dataset_file import DatasetFields
 from bench.study.recipe_file import RecipeFields
 from bench.tuning.spec import Tuning
+from tests.conftest import network_trainer
 from tests.readme_blocks import write_blocks
 
 PAGE = Path(__file__).parents[3] / "experiments" / "README.md"
@@ -32,15 +33,15 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_study(examples: Path) -> None:
     runs = Study.find(str(examples / "study.yaml")).runs()
     assert len(runs) == 36
-    assert {run.train.batch for run in runs if run.annotation_name == "scribble"} == {4}
+    assert {network_trainer(run).batch for run in runs if run.annotation_name == "scribble"} == {4}
 
 
 def test_dataset(examples: Path) -> None:
     raw = {"name": "s", "datasets": ["scans.yaml"], "recipes": ["random"], "annotations": "mask", "data": str(examples)}
     (run,) = Study.load(raw).runs()
-    assert (run.train.batch, run.train.iterations_full) == (4, 8000)
+    assert (network_trainer(run).batch, network_trainer(run).iterations_full) == (4, 8000)
     (run,) = Study.load(raw, ["train.mask.batch=2"]).runs()
-    assert (run.train.batch, run.train.iterations_full) == (2, 8000)
+    assert (network_trainer(run).batch, network_trainer(run).iterations_full) == (2, 8000)
     (run,) = Study.load({**raw, "preset": "paper"}).runs()
     assert run.evaluate.nsd_tolerance_mm == 1.0
     assert run.dataset.prepare.size == 256
