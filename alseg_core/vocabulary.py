@@ -1,7 +1,7 @@
-"""The words of the field that every room shares.
+"""Terms that every room shares: volumes, selections, annotations and records.
 
 Axis order is (z, y, x) everywhere: ``D`` slices of ``H`` rows and ``W`` columns. Lengths are millimetres. Labels are
-``uint8`` class numbers, 0 = background, and :data:`IGNORE` marks pixels nobody has labelled. Inside a run a slice is a
+``uint8`` class numbers, 0 = background, and :data:`IGNORE` marks unlabelled pixels. Inside a run a slice is a
 *position* 0..N-1 of one table; on disk it is (case, z).
 """
 
@@ -35,79 +35,81 @@ def reads_ground_truth(recipe: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """One scan in its native geometry.
-
-    image: (D, H, W) or (D, H, W, C) float32.
-    mask: (D, H, W) uint8 class numbers, or None.
-    scribble: (D, H, W) uint8 with ``IGNORE`` = unmarked, or None.
-    spacing_mm: distance between voxel centres, (z, y, x).
-    case: unique id of the scan. patient: id of the person (or video). group: phase or modality.
-    attributes: further facts of the patient, for example the pathology that a split is stratified by.
-    """
+    """One scan in its native geometry."""
 
     image: NDArray[np.float32]
+    """Intensities, (D, H, W) or (D, H, W, C) float32."""
     mask: LabelArray | None
+    """Class numbers, (D, H, W) uint8; None without a mask."""
     scribble: LabelArray | None
+    """Class numbers, (D, H, W) uint8 with :data:`IGNORE` where nothing is marked; None without scribbles."""
     spacing_mm: tuple[float, float, float]
+    """Distance between voxel centres along (z, y, x), in mm."""
     case: str
+    """Unique name of the scan."""
     patient: str
+    """Name of the person, or of the video."""
     group: str = ""
+    """Phase or modality."""
     attributes: dict[str, str] = field(default_factory=dict)
+    """Further facts about the patient, such as the pathology that a split is stratified by."""
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What a strategy picked.
-
-    positions: (B,) int64 in the order of picking. scores: (B,) float64, higher = sooner, or None.
-    """
+    """Slices that a strategy picked."""
 
     positions: IntArray
+    """Positions, (B,) int64, in the order of picking."""
     scores: NDArray[np.float64] | None = None
+    """Their scores, (B,) float64, higher = picked sooner; None if the strategy has none."""
 
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """What the oracle gave: labels (B, H, W) uint8 of positions (B,), ``IGNORE`` = unmarked.
-
-    cost: of all of them, in full-slice equivalents.
-    """
+    """Labels that an annotator gave."""
 
     positions: IntArray
+    """Positions of the slices, (B,) int64."""
     labels: LabelArray
+    """Their labels, (B, H, W) uint8 with :data:`IGNORE` where nothing is marked."""
     cost: float
+    """Cost of all of them, in full-slice equivalents."""
 
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """Everything one finished round leaves behind: one JSON line of the run folder.
-
-    round: 0-based. labelled: slices annotated so far; fraction: share of the training slices; cost: full-slice
-    equivalents so far. cover_radius: largest distance of a training slice to its nearest labelled one in the reference
-    embedding (Eq. 2). selected: one entry a slice, {"case", "z", "score"}. members: one entry a trained network,
-    {"validation_dice", "iterations"}; best: index of the member that is evaluated. volumes: one entry a test volume
-    and foreground class, {"case", "class", "dice", "hd95_mm", "assd_mm", "nsd"}, null where undefined.
-    summary: mean test scores, {"dice", "hd95_mm", "assd_mm", "nsd", "validation_dice", "empty_predictions",
-    "empty_truths", "empty_both", "dice_<class>"...}. seconds: wall time of the round's parts; a shared training counts
-    with the time it took whoever did it. ledger: who read which labels, for what. signals: facts that the parts tell of
-    themselves (encoder initialisation, epochs, whether a first round's training was shared, ...). peak_mb: most memory
-    that the process has been resident in so far, earlier runs in the same process among it; None where it is unknown.
-    marked, foreground: labelled pixels bought so far, and those of them that are foreground; None in older records.
-    """
+    """Everything one finished round leaves behind: one JSON line of the run folder."""
 
     round: int
+    """Number of the round, from 0."""
     labelled: int
+    """Slices annotated so far."""
     fraction: float
+    """Share of the training slices annotated so far, 0..1."""
     cost: float
+    """Annotation cost so far, in full-slice equivalents."""
     cover_radius: float
+    """Largest distance of a training slice to its nearest labelled one in the reference embedding (Eq. 2)."""
     selected: list[dict[str, object]]
+    """One entry per slice selected in this round: {"case", "z", "score"}."""
     members: list[dict[str, float]]
+    """One entry per trained network: {"validation_dice", "iterations"}."""
     best: int
+    """Index of the member that is evaluated, the one with the highest validation Dice."""
     volumes: list[dict[str, object]]
+    """One row per test volume and class: {"case", "patient", "class", <metrics>, "empty"}; undefined is None."""
     summary: dict[str, float | None]
+    """Mean test scores: <metrics>, "validation_dice", "dice_<class>" and numbers of empty structures."""
     seconds: dict[str, float]
+    """Wall time of each part of the round; a shared training counts with the time it took, whichever run did it."""
     ledger: list[dict[str, object]]
+    """Who read which labels, and what for."""
     signals: dict[str, object] = field(default_factory=dict)
+    """Facts that the parts report, such as the encoder's initialisation or whether a first training was shared."""
     peak_mb: int | None = None
+    """Peak resident memory of the process so far, in MB, earlier runs in it included; None if unknown."""
     marked: int | None = None
+    """Labelled pixels bought so far; None in older records."""
     foreground: int | None = None
+    """Those of them that are foreground; None in older records."""

@@ -1,4 +1,4 @@
-"""How alike the slices of a group are: the statistic that motivates group-based contrastive learning."""
+"""Similarity of the slices of a group: the statistic that motivates group-based contrastive learning."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 
 def mean_absolute_deviation(pixels: NDArray[np.floating]) -> float:
-    """Mean over pairs of slices and over pixels of |x_i - x_j|, for pixels (n, P) of n >= 2 slices.
+    """Return the mean of |x_i - x_j| over pairs of slices and over pixels, for pixels (n, P) of n >= 2 slices.
 
-    Sorting each pixel's values turns the sum over pairs into sum_k (2k - n + 1) x_(k), so no pair is formed.
+    Raises ValueError for fewer slices. Sorting each pixel's values turns the sum over pairs into sum_k (2k - n + 1)
+    x_(k), so no pair is formed.
     """
     n = len(pixels)
     if n < 2:

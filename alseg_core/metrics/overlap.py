@@ -14,9 +14,10 @@ if TYPE_CHECKING:  # strategies are listed without waiting for torch
 
 
 def dice_scores(prediction: LabelArray, truth: LabelArray, classes: int) -> list[float]:
-    """Dice 2|P∩T| / (|P|+|T|) of each foreground class 1..classes-1 of one volume.
+    """Return Dice 2|P∩T| / (|P|+|T|) of each foreground class 1..classes-1 of one volume.
 
-    prediction, truth: equal shapes, class numbers. Both empty: NaN, to be left out of means. One empty: 0.
+    prediction, truth: equal shapes, class numbers. Dice is NaN, to be left out of means, if both are
+    empty, and 0 if one is.
     """
     pairs = np.bincount(truth.ravel().astype(np.int64) * classes + prediction.ravel(), minlength=classes * classes)
     confusion = pairs.reshape(classes, classes)
@@ -25,14 +26,15 @@ def dice_scores(prediction: LabelArray, truth: LabelArray, classes: int) -> list
 
 
 def dice(overlap: IntArray) -> list[float]:
-    """Dice of each structure from (n, 2) pixels that are in both and in either, counted twice where in both."""
+    """Return the Dice of each structure from (n, 2) numbers of pixels |P∩T| and |P|+|T|; NaN if both are empty."""
     return [2.0 * both / either if either else math.nan for both, either in overlap.tolist()]
 
 
 def overlaps(predictions: Tensor, truths: Tensor, classes: int) -> Tensor:
-    """(B, classes - 1, 2) int64 for :func:`dice`: pixels |P∩T| and |P|+|T| of each slice and foreground class.
+    """Return numbers of pixels |P∩T| and |P|+|T| for :func:`dice`, (B, classes - 1, 2) int64.
 
-    predictions, truths: (B, H, W) uint8 on one device, which the host does not wait for.
+    The numbers are per slice and foreground class. predictions, truths: (B, H, W) uint8 on one device, which the host
+    does not wait for.
     """
     import torch
 

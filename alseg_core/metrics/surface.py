@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class SurfaceScores:
-    """hd95_mm: larger of the two directed 95th-percentile distances. assd_mm: mean over both surfaces.
-
-    nsd: share of both surfaces within the tolerance, 0..1.
-    """
+    """Surface scores of one structure in one volume; the fields are the names of metrics."""
 
     hd95_mm: float
+    """Larger of the two directed 95th-percentile distances, in mm."""
     assd_mm: float
+    """Mean distance over both surfaces, in mm."""
     nsd: float
+    """Share of both surfaces within the tolerance, 0..1."""
 
 
 def surface_scores(
     prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, float, float], tolerance_mm: float
 ) -> SurfaceScores:
-    """Surface scores of one structure in one volume.
+    """Return the surface scores of one structure in one volume.
 
-    prediction, truth: (D, H, W) bool. spacing_mm: (z, y, x). Both empty: NaN throughout, to be left out of means. One
-    empty: the worst there is, HD95 = ASSD = diagonal of the volume and NSD = 0.
+    prediction, truth: (D, H, W) bool. spacing_mm: (z, y, x). If both are empty, all scores are NaN, to be left out of
+    means. If one is empty, they are the worst possible: HD95 = ASSD = diagonal of the volume and NSD = 0.
     """
     if not prediction.any() and not truth.any():
         return SurfaceScores(math.nan, math.nan, math.nan)
@@ -38,7 +38,7 @@ def surface_scores(
     from monai.metrics.utils import get_mask_edges, get_surface_distance
     from scipy.ndimage import find_objects
 
-    box = find_objects((prediction | truth).view(np.uint8))[0]  # erosion takes what is outside for background
+    box = find_objects((prediction | truth).view(np.uint8))[0]  # erosion treats the outside as background
     edges = get_mask_edges(prediction[box], truth[box], crop=False)
     directed = [
         np.asarray(get_surface_distance(a, b, spacing=list(spacing_mm)), dtype=np.float64)

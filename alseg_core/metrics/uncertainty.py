@@ -1,7 +1,7 @@
 """Uncertainty of class probabilities, pixel by pixel; higher = less certain.
 
-The probabilities (B, K, H, W) of the members of an ensemble, or of dropout passes, come one at a time and are gone over
-once without being kept: :func:`measures` gives any set of measures from one pass.
+The probabilities (B, K, H, W) of the members of an ensemble, or of dropout passes, arrive one at a time and are not
+kept: :func:`measures` computes any set of measures in a single pass.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ Measure = Literal["entropy", "least_confidence", "margin", "variance_ratio", "ba
 """Names of the measures; see the functions."""
 
 TINY = 1e-37
-"""What stands for a probability of 0 under a logarithm, so that 0 log 0 = 0; just above float32's smallest normal."""
+"""Smallest probability under a logarithm, so that 0 log 0 = 0; just above float32's smallest normal number."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What one pass over M members leaves.
-
-    count: M. mean: (B, K, H, W) mean probabilities. votes: (B, K, H, W) members whose most probable class it is.
-    spread: (B, H, W) sum of the members' entropies. votes and spread are None where no measure needs them.
-    """
+    """Result of one pass over M members."""
 
     count: int
+    """M."""
     mean: Tensor
+    """Mean probabilities, (B, K, H, W)."""
     votes: Tensor | None
+    """Number of members whose most probable class it is, (B, K, H, W); None if no measure needs it."""
     spread: Tensor | None
+    """Sum of the members' entropies, (B, H, W); None if no measure needs it."""
 
 
 def measures(members: Iterable[Tensor], names: Collection[Measure]) -> tuple[dict[Measure, Tensor], Tensor]:
-    """Pixel scores (B, H, W) by each of the measures, and the mean prediction (B, K, H, W), from one pass.
+    """Return pixel scores (B, H, W) by each measure, and the mean prediction (B, K, H, W), in one pass.
 
-    members: (B, K, H, W) each, left as they are. Raises ValueError when there are none.
+    members: (B, K, H, W) each, not modified. Raises ValueError if there are none.
     """
-    sums = _gone_over(members, votes="variance_ratio" in names, spread="bald" in names)
+    sums = _sums(members, votes="variance_ratio" in names, spread="bald" in names)
     return {name: MEASURES[name](sums) for name in names}, sums.mean
 
 
 def mean_prediction(members: Iterable[Tensor]) -> Tensor:
-    """Mean probabilities (B, K, H, W) of the members."""
-    return _gone_over(members, votes=False, spread=False).mean
+    """Return the mean probabilities (B, K, H, W) of the members."""
+    return _sums(members, votes=False, spread=False).mean
 
 
 def entropy(probabilities: Tensor) -> Tensor:
@@ -90,11 +90,11 @@ MEASURES: dict[Measure, Callable[[Sums], Tensor]] = {
 }
 
 
-def _gone_over(members: Iterable[Tensor], *, votes: bool, spread: bool) -> Sums:
+def _sums(members: Iterable[Tensor], *, votes: bool, spread: bool) -> Sums:
     count, total, voted, entropies = 0, None, None, None
     for p in members:
         count += 1
-        # the first is the caller's and is not written to; the sum of two is ours
+        # the first tensor belongs to the caller, so only the sum of two is modified
         total = p if total is None else total + p if count == 2 else total.add_(p)
         if votes:
             voted = _vote(p) if voted is None else voted.add_(_vote(p))
@@ -106,7 +106,7 @@ def _gone_over(members: Iterable[Tensor], *, votes: bool, spread: bool) -> Sums:
 
 
 def _vote(probabilities: Tensor) -> Tensor:
-    """(B, K, H, W) int16, 1 for the most probable class, the first on ties."""
+    """Return (B, K, H, W) int16 with 1 for the most probable class, the first on ties."""
     import torch
 
     winner = probabilities.max(dim=1, keepdim=True).indices  # argmax is several times slower

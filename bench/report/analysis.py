@@ -1,4 +1,4 @@
-"""What a study shows: every number of a report that is more than a mean, from :class:`Results` alone."""
+"""Statistics of a study: every number of a report that is more than a mean, computed from :class:`Results` alone."""
 
 from __future__ import annotations
 
@@ -78,61 +78,67 @@ POWERS = [
     "seeds_needed_02_holm",
 ]
 CLAIM = 0.02
-"""Dice that one would like to tell apart."""
+"""Difference in Dice that a study should be able to detect."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Long tables, all with the columns dataset, annotation, schedule. Everything is about Dice on test volumes.
+    """Long tables about Dice on test volumes, all with the columns dataset, annotation and schedule.
 
-    A run's score in a round is the mean over its test volumes; means and sd (ddof 1, NaN for one seed) are over seeds,
-    of the seeds that a recipe has. Whatever compares two recipes uses the seeds that both have. low and high are 95 %
-    intervals (see ``statistics.bootstrap``), ``interval`` says over what: "seeds x volumes", "volumes" for one seed,
-    "seeds" for one patient, "" for neither. What cannot be computed is NaN. Recipes named oracle_* are references:
-    they are in cells, areas, power and standing and have uncorrected tests, but no rank and no part in best, tied,
-    penalties and Holm's families.
-
-    cells: one row a recipe and budget. volumes: how many were scored. best: highest mean of those that have the most
-    seeds at this budget, where that is more than one; tied: the best, and those that a Holm-corrected test with it was
-    made for and did not find worse. With one seed no test can be made.
-
-    areas: AUBC of runs that have all rounds; axis "slices" or "cost". Over cost the area is that of one window
-    that all whole runs of the setting cover, from the largest first to the smallest last cost, interpolated linearly;
-    where there is none (a recipe that begins dearer than another ends) no recipe has it.
-
-    tests: one row a budget and pair of recipes, difference = mean of a - b; p of the two-sided paired t-test over
-    seeds, p_holm over all pairs x budgets of the setting. Rows with budget "AUBC" (on slices) have round -1 and are a
-    family of their own. Pairs that are the very same in all seeds, as first rounds that recipes share, are no tests:
-    p is NaN and they do not count in a family. p is about seeds on these
-    volumes; the interval is about other volumes too, and wider.
-
-    penalties: one row an ordered pair; penalty: share of budgets at which loser is significantly worse.
-
-    standing: rank: mean over budgets and seeds, 1 is best, on whole runs of the seeds that all ranked recipes have
-    (rank_seeds of them; a recipe without a common seed is not ranked). iqm: mean of the middle half of all AUBC on
-    slices, one value a whole run and test volume. improvement: probability that a run of the recipe has a higher AUBC
-    than one of random; NaN for random. efficiency: of annotated foreground, see ``statistics.efficiency``; needs
-    runs of the same dataset and annotation with everything annotated, of any schedule. cover_radius: mean over rounds.
-
-    power: against random. detectable: smallest mean difference that the seeds at hand find with power .8.
-    seeds_needed: seeds that would find a difference as large as seen, seeds_needed_02: one of .02 Dice; inf beyond
-    1000. tests: size m of Holm's family that the test is in; *_holm: the same at level .05 / m, which is what the
-    largest difference of the family must pass (a bound for Holm); NaN for references, which are in no family. All are
-    NaN where the runs are the very same, as in first rounds that recipes share.
+    A run's score in a round is the mean over its test volumes. Means and sd (ddof 1, NaN for one seed) are over the
+    seeds of a recipe; comparisons of two recipes use the seeds that both have. low and high are 95 % intervals (see
+    ``statistics.bootstrap``); ``interval`` is what they are over: "seeds x volumes", "volumes" for one seed, "seeds"
+    for one patient, "" for neither. NaN = cannot be computed. References, which read ground truth, are in cells, areas,
+    power and standing and have uncorrected tests, but no rank and no part in best, tied, penalties and Holm's families.
     """
 
     cells: pd.DataFrame
+    """One row per recipe and budget; columns :data:`CELLS`.
+
+    volumes: number scored. best: highest mean among the recipes with the most seeds at this budget, if they are
+    several. tied: the best, and those not significantly worse in a Holm-corrected test against it. One seed allows no
+    test.
+    """
     areas: pd.DataFrame
+    """AUBC of complete runs, over axis "slices" or "cost"; columns :data:`AREAS`.
+
+    The area over cost is that of the window which all complete runs of the setting cover, from the largest first to the
+    smallest last cost, interpolated linearly. If there is none (a recipe starts above another's last cost), it is
+    missing.
+    """
     tests: pd.DataFrame
+    """One row per budget and pair of recipes; columns :data:`TESTS`.
+
+    difference: mean of a - b. p: two-sided t-test paired by seed. p_holm: corrected over all pairs x budgets of the
+    setting. Rows with budget "AUBC" (on slices) have round -1 and are a family of their own. Pairs that are identical
+    in all seeds, such as shared first rounds, are not tested: p is NaN and they do not count in a family. p is about
+    seeds on these volumes; the interval also covers other volumes, and is wider.
+    """
     penalties: pd.DataFrame
+    """One row per ordered pair, columns :data:`PENALTIES`; penalty: share of budgets at which loser is worse."""
     standing: pd.DataFrame
+    """One row per recipe over all budgets; columns :data:`STANDING`.
+
+    rank: mean over budgets and seeds, 1 is best, on complete runs of the rank_seeds seeds that all ranked recipes have;
+    a recipe without a common seed is not ranked. iqm: mean of the middle half of all AUBC on slices, one value per
+    complete run and test volume. improvement: probability that a run has a higher AUBC than a run of random; NaN for
+    random. efficiency: of annotated foreground, see ``statistics.efficiency``; needs runs of the dataset and
+    annotation, of any schedule, with everything annotated. cover_radius: mean over rounds.
+    """
     power: pd.DataFrame
+    """Differences from random that these seeds can detect, with power .8; columns :data:`POWERS`.
+
+    detectable: smallest such mean difference. seeds_needed: seeds to detect a difference as large as observed;
+    seeds_needed_02: one of .02 Dice; inf beyond 1000. tests: size m of the test's Holm family. *_holm: the same at
+    level .05 / m, which the largest difference of the family must pass (a bound for Holm); NaN for references, which
+    are in no family. All are NaN for identical runs, such as shared first rounds.
+    """
 
 
 def analyse(results: Results, seed: int = 0) -> Analysis:
-    """Analyse every setting of ``results``; ``seed`` is that of the bootstrap. Same input, same numbers."""
+    """Analyse every setting of ``results``. seed: of the bootstrap; equal input and seed give equal numbers."""
     complete = _full_data(results)
     settings: list[tuple[dict[str, Any], _Setting]] = []
     for names, volumes in results.volume_dice.groupby(SETTING, sort=False):
@@ -156,7 +162,7 @@ def analyse(results: Results, seed: int = 0) -> Analysis:
 
 
 def _full_data(results: Results) -> dict[tuple[str, str], tuple[float, float]]:
-    """(dataset, annotation) -> mean Dice and foreground pixels of the runs that have everything annotated."""
+    """Return (dataset, annotation) -> mean Dice and foreground pixels of the runs with everything annotated."""
     scores = results.scores
     rows = scores[(scores["metric"] == "dice") & (scores["fraction"] > 1 - 1e-9)]
     found = {}
@@ -167,7 +173,7 @@ def _full_data(results: Results) -> dict[tuple[str, str], tuple[float, float]]:
 
 
 class _Setting:
-    """The tables of one setting, as rows."""
+    """Rows of the tables of one setting."""
 
     def __init__(self, runs: Grid, full: tuple[float, float], seed: int) -> None:
         self.runs, self.full, self.seed = runs, full, seed
@@ -182,7 +188,7 @@ class _Setting:
         self.holm_area = self._holm([self.slices])
 
     def _holm(self, family: list[Summary]) -> Floats:
-        """Corrected p of all pairs of competitors in ``family``, (columns, pairs); NaN for other pairs."""
+        """Return corrected p of all pairs of competitors in ``family``, (columns, pairs); NaN for other pairs."""
         p = np.array([column.tests.p for column in family])
         rivals = self.competes[self.first] & self.competes[self.second]
         out = np.full_like(p, np.nan)
@@ -190,7 +196,7 @@ class _Setting:
         return out
 
     def _mean(self, column: Summary, m: int) -> dict[str, Any]:
-        """Mean of a recipe with its interval; a mean Dice lies in 0..1."""
+        """Return the mean of a recipe with its interval, clipped to 0..1."""
         mean, half, seeds = column.means.mean[m], column.half[m], int(column.means.count[m])
         return {
             "mean": mean,
@@ -202,7 +208,7 @@ class _Setting:
         }
 
     def cells(self) -> Iterator[dict[str, Any]]:
-        """Rows of :data:`CELLS`."""
+        """Yield the rows of :data:`CELLS`."""
         runs = self.runs
         scored = np.isfinite(runs.dice).any(axis=1).sum(axis=-1)  # (M, R)
         known = {name: known_mean(runs.amounts[name], axis=1) for name in ("labelled", "cost", "fraction")}
@@ -222,13 +228,13 @@ class _Setting:
                 }
 
     def _leaders(self, column: Summary, corrected: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which recipes (M,) are the best at a budget, and which of the others are not known to be worse."""
+        """Return which recipes (M,) are best at a budget, and which are best or not significantly worse."""
         seeds, mean = column.means.count, column.means.mean
         best = self.competes & (seeds > 0)
         if not best.any():
             return best, best
         most = best & (seeds == seeds[best].max())
-        if most.sum() < 2 <= best.sum():  # one recipe is ahead of the others in seeds, and in nothing that was compared
+        if most.sum() < 2 <= best.sum():  # the only recipe with all seeds was compared with nobody
             return np.zeros_like(best), np.zeros_like(best)
         best = most
         best &= mean >= mean[best].max() - SAME
@@ -241,13 +247,13 @@ class _Setting:
         return best, tied
 
     def areas(self) -> Iterator[dict[str, Any]]:
-        """Rows of :data:`AREAS`."""
+        """Yield the rows of :data:`AREAS`."""
         for axis, column in (("slices", self.slices), ("cost", self.cost)):
             for m in np.flatnonzero(column.means.count):
                 yield {"recipe": self.runs.recipes[m], "axis": axis, **self._mean(column, int(m))}
 
     def tests(self) -> Iterator[dict[str, Any]]:
-        """Rows of :data:`TESTS`."""
+        """Yield the rows of :data:`TESTS`."""
         names = self.runs.recipes
         for column, corrected in zip([*self.budgets, self.slices], [*self.holm, *self.holm_area], strict=True):
             tests = column.tests
@@ -268,7 +274,7 @@ class _Setting:
                 }
 
     def penalties(self) -> Iterator[dict[str, Any]]:
-        """Rows of :data:`PENALTIES`."""
+        """Yield the rows of :data:`PENALTIES`."""
         names = self.runs.recipes
         difference, p = (np.array([getattr(c.tests, what) for c in self.budgets]).T for what in ("mean", "p"))
         plain, corrected = (matrix(difference, by, self.first, self.second, len(names)) for by in (p, self.holm.T))
@@ -278,7 +284,7 @@ class _Setting:
                 yield {"winner": names[i], "loser": names[j], "penalty": plain[i, j], "penalty_holm": corrected[i, j]}
 
     def standing(self) -> Iterator[dict[str, Any]]:
-        """Rows of :data:`STANDING`."""
+        """Yield the rows of :data:`STANDING`."""
         runs = self.runs
         kept, common = ranks.compared(runs.whole & self.competes[:, None])
         rank = np.full(len(runs.recipes), np.nan)
@@ -302,7 +308,7 @@ class _Setting:
             }
 
     def _improvement(self, m: int) -> tuple[float, float, float]:
-        """Probability that a run's area is above that of a run of random, over the seeds both have."""
+        """Return the probability that a run has a larger area than a run of random, over common seeds."""
         names, areas = self.runs.recipes, self.slices.scores
         if names[m] == BASELINE or BASELINE not in names:
             return math.nan, math.nan, math.nan
@@ -311,7 +317,7 @@ class _Setting:
         return aggregates.improvement(areas[m, both], random[both])
 
     def power(self) -> Iterator[dict[str, Any]]:
-        """Rows of :data:`POWERS`."""
+        """Yield the rows of :data:`POWERS`."""
         names = self.runs.recipes
         if BASELINE not in names:
             return

@@ -1,4 +1,4 @@
-"""What must not be averaged is kept apart: runs of one name that were made in different ways."""
+"""Which runs may be averaged: runs of one name that were made in different ways are kept apart."""
 
 from __future__ import annotations
 
@@ -12,33 +12,40 @@ from bench.report.runs.discover import Run
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What decides whether two runs may stand in one table. Texts are compared, nothing else.
-
-    home: folder of the study, which vouches for the runs in it. data: dataset with preparation and split, and the key
-    of the prepared data; None where no configuration is there. scored: what is evaluated, and how. rest: further terms
-    of the setting. steps, network, training: of the trainer, whose arithmetic is told by wanted, the precision of the
-    configuration, and precision, the one that it came to on the run's device; None where that is not recorded.
-    parts: strategy and embedding with their parameters.
-    """
+    """Everything that decides whether two runs may share a table, as texts to compare."""
 
     home: str
+    """Folder of the study; runs of one study are comparable by its word."""
     study: str
+    """Name of the study."""
     setting: tuple[str, str, str]
+    """(dataset, annotation, schedule)."""
     recipe: str
+    """Name of the recipe."""
     budgets: tuple[int | float, ...]
+    """Cumulative budgets."""
     data: str | None
+    """Dataset with preparation and split, and key of the prepared data; None without a configuration."""
     scored: str
+    """Volumes that are scored, and how."""
     rest: str
+    """Annotation, cover and members."""
     steps: str
+    """Training steps."""
     network: str
+    """Name of the network."""
     training: str
+    """Settings of the trainer without precision."""
     wanted: str | None
+    """Precision that the configuration asks for."""
     precision: str | None
+    """Precision used on the run's device; None if that is not recorded."""
     parts: str
+    """Strategy and embedding with their parameters."""
 
     @classmethod
     def of(cls, run: Run) -> Signature:
-        """Of a run; without a configuration only names and budgets are known."""
+        """Return the signature of a run; without a configuration only names and budgets are known."""
         config: Mapping[str, Any] = run.config or {}
         dataset = {key: value for key, value in config.get("dataset", {}).items() if key != "root"}
         train = {key: value for key, value in config.get("train", {}).items() if key != "precision"}
@@ -51,7 +58,9 @@ class Signature:
             recipe=run.recipe,
             budgets=run.budgets,
             data=_text([dataset, run.data_key]) if config else None,
-            scored=_text({**{"part": "test", **config.get("evaluate", {})}, "metrics": None}),  # further ones add columns
+            scored=_text(
+                {**{"part": "test", **config.get("evaluate", {})}, "metrics": None}
+            ),  # further metrics change none
             rest=_text([config.get("annotation"), config.get("cover"), config.get("members")]),
             steps=_text(known and known.steps),
             network=_text(known and known.network),
@@ -62,9 +71,9 @@ class Signature:
         )
 
     def apart(self, other: Signature) -> str | None:
-        """Why the two must not be compared; None when they may.
+        """Return why the two must not be compared; None if they may.
 
-        Settings of one dataset may differ in all but data and evaluation: they share an axis, no table.
+        Settings of one dataset may differ in everything but data and evaluation: they share an axis, but no table.
         """
         same = self.setting == other.setting
         if same and self.budgets != other.budgets:
@@ -86,7 +95,7 @@ class Signature:
         return None
 
     def _trained_alike(self, other: Signature) -> bool:
-        """In one study a recipe may have a training of its own; between studies only with a network of its own."""
+        """Return whether trainings agree; a recipe may have its own within a study, or with its own network."""
         if self.training == other.training:
             return True
         if self.recipe == other.recipe:
@@ -94,7 +103,7 @@ class Signature:
         return self.home == other.home or (self.network != other.network and self.steps == other.steps)
 
     def _computed_alike(self, other: Signature) -> bool:
-        """A study may choose another precision for a recipe; which machine a run got is no choice."""
+        """Return whether precisions agree; a study may choose one per recipe, but the machine is not a choice."""
         if self.precision == other.precision or None in (self.precision, other.precision):
             return True
         return self.home == other.home and self.recipe != other.recipe and self.wanted != other.wanted
@@ -114,11 +123,12 @@ def _text(value: Any) -> str:
 
 
 def separate(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
-    """The runs with names under which they may be averaged, each run once, and lines that say what was done.
+    """Return each run once, under names under which runs may be averaged, and notes on what was changed.
 
-    One run in two studies (equal key and data): the one with more rounds stays. Runs of a setting that must not be
-    compared with those before them: their dataset is called "<dataset> (<study>)". Another recipe of the same name:
-    "<recipe> (<study>)". One seed of one recipe twice, in settings that do not matter to scores: the longer one stays.
+    If one run is in two studies (equal key and data), the one with more rounds is kept. Runs that must not be compared
+    with earlier ones of their setting get the dataset "<dataset> (<study>)", and a different recipe of the same name
+    becomes "<recipe> (<study>)". If a seed of a recipe occurs twice, in ways that do not affect scores, the longer run
+    is kept.
     """
     notes: list[str] = []
     kept = _once(list(runs))
@@ -150,24 +160,24 @@ def _datasets(runs: Sequence[Run], notes: list[str]) -> list[Run]:
     groups: dict[str, list[dict[Signature, None]]] = {}  # dataset -> groups of what may stand together
     names: dict[str, list[str]] = {}
     chosen: dict[int, str] = {}
-    # what never started says little about itself: it goes to the others of its study
+    # a run that never started is grouped with the others of its study
     for run in sorted(runs, key=lambda run: run.config is None):
         dataset, own = run.setting[0], signatures[id(run)]
-        there = groups.setdefault(dataset, [])
-        reasons = [None if own in group else _first_reason(own, group) for group in there]
+        known = groups.setdefault(dataset, [])
+        reasons = [None if own in group else _first_reason(own, group) for group in known]
         fitting = [i for i, reason in enumerate(reasons) if reason is None]
         if own.data is None:
-            fitting.sort(key=lambda i: all(other.home != own.home for other in there[i]))
+            fitting.sort(key=lambda i: all(other.home != own.home for other in known[i]))
         if fitting:
             number = fitting[0]
         else:
-            number = len(there)
-            there.append({})
+            number = len(known)
+            known.append({})
             taken = names.setdefault(dataset, [])
             taken.append(_free(dataset, run.study, taken) if number else dataset)
             if number:
                 notes.append(f"{taken[-1]} is kept apart from {dataset}: {reasons[0]}.")
-        there[number][own] = None
+        known[number][own] = None
         chosen[id(run)] = names[dataset][number]
     return [dataclasses.replace(run, setting=(chosen[id(run)], *run.setting[1:])) for run in runs]
 
@@ -177,7 +187,7 @@ def _first_reason(own: Signature, group: Iterable[Signature]) -> str | None:
 
 
 def _free(name: str, study: str, taken: Sequence[str]) -> str:
-    """A name that is not taken: with the study's, then with a number too."""
+    """Return a free name: with the name of the study, then with a number as well."""
     wanted, number = f"{name} ({study})", 1
     while wanted in taken:
         number += 1
@@ -186,7 +196,7 @@ def _free(name: str, study: str, taken: Sequence[str]) -> str:
 
 
 def _recipes(runs: Sequence[Run], notes: list[str]) -> list[Run]:
-    """Recipes of one name and other parameters get names of their own."""
+    """Give recipes of one name and different parameters names of their own."""
     variants: dict[tuple[str, str], dict[str, str]] = {}  # dataset, recipe -> its parameters -> name
     out = []
     for run in runs:
@@ -215,7 +225,7 @@ def _seeds(runs: Sequence[Run], notes: list[str]) -> list[Run]:
 
 
 def _keys(runs: Sequence[Run]) -> list[Run]:
-    """Runs from other data may share a key; the later ones get their study's name."""
+    """Make keys unique: runs from different data may share one."""
     taken: list[str] = []
     out = []
     for run in runs:

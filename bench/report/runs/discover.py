@@ -1,4 +1,4 @@
-"""From folders to the runs in them: studies, folders of studies, run folders copied from a cluster."""
+"""Finding runs in folders: studies, folders of studies, run folders copied from a cluster."""
 
 from __future__ import annotations
 
@@ -19,31 +19,39 @@ from bench.report.runs.schema import check
 from bench.study.identity import RunIdentity
 
 NO_RESULTS = ("store", "ray", "report")
-"""Folders beside the runs that hold none."""
+"""Folders beside the runs that contain no runs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One run as its folder and its study tell of it.
-
-    study: name of the study, or of the folder where there is none; home: its folder. setting: dataset, annotation,
-    schedule. budgets: of all rounds. config, data_key: of config.json, None for a run that never started. environment:
-    {} where it is not recorded. records: the finished rounds. failure: reason of the last failure.
-    """
+    """One run, as described by its folder and its study."""
 
     study: str
+    """Name of the study, or of the folder without one."""
     home: Path
+    """Folder of the study."""
     folder: Path
+    """Folder of the run."""
     key: str
+    """Name of the run."""
     setting: tuple[str, str, str]
+    """(dataset, annotation, schedule)."""
     recipe: str
+    """Name of the recipe."""
     seed: int
+    """Root seed."""
     budgets: tuple[int | float, ...]
+    """Cumulative budgets of all rounds."""
     config: Mapping[str, Any] | None = None
+    """Configuration as plain data; None for a run that never started."""
     data_key: str | None = None
+    """Key of the prepared data; None for a run that never started."""
     environment: Mapping[str, Any] = field(default_factory=dict)
+    """Content of environment.json; empty if it is not recorded."""
     records: tuple[RoundRecord, ...] = ()
+    """Finished rounds."""
     failure: str | None = None
+    """Why the run failed last, or None."""
 
     @cached_property
     def identity(self) -> RunIdentity | None:
@@ -54,12 +62,13 @@ class Run:
     def metrics(self) -> dict[str, Metric]:
         """Name -> metric that the run records besides the built-in ones."""
         known = {field.name for field in dataclasses.fields(Metric)}
-        found = [{key: value for key, value in facts.items() if key in known} for facts in self.environment.get("metrics", ())]
-        return {facts["name"]: Metric(**facts) for facts in found}
+        described = self.environment.get("metrics", ())
+        found = [Metric(**{key: value for key, value in facts.items() if key in known}) for facts in described]
+        return {metric.name: metric for metric in found}
 
     @property
     def finished(self) -> bool:
-        """All rounds are done."""
+        """Whether all rounds are done."""
         return len(self.records) == len(self.budgets)
 
     @property
@@ -70,19 +79,23 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """studies: their names. sources: what to cite. problems: one line a folder that could not be read."""
+    """Everything found below some folders."""
 
     studies: list[str] = field(default_factory=list)
+    """Names of the studies."""
     runs: list[Run] = field(default_factory=list)
+    """Runs in the order of the folders and their studies."""
     sources: dict[str, str] = field(default_factory=dict)
+    """Name of a dataset or recipe -> what to cite."""
     problems: list[str] = field(default_factory=list)
+    """One line per folder that could not be read."""
 
 
 def find(folders: Sequence[Path]) -> Found:
-    """Every run below ``folders``, in the order of the folders and their studies.
+    """Find every run below ``folders``, in the order of the folders and their studies.
 
-    Where a folder holds study.json, the runs are those that it lists, so that runs which never started are counted;
-    anywhere else they are the folders with a config.json. Raises ResultsError when there is no run at all.
+    If a folder has a study.json, its runs are those listed there, so that runs that never started are counted;
+    otherwise they are the folders with a config.json. Raises ResultsError if there is no run at all.
     """
     found = Found()
     for folder in folders:
@@ -121,7 +134,7 @@ def _name(study: str, found: Found) -> None:
 
 
 def _study(folder: Path, found: Found) -> bool:
-    """Add the runs that the folder's study.json lists; False where it cannot be read."""
+    """Add the runs listed in the folder's study.json; return False if it cannot be read."""
     try:
         content = json.loads((folder / "study.json").read_text())
         name, listed = str(content["name"]), list(_listed(content["runs"]))
@@ -152,7 +165,7 @@ def _listed(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
-    """A run folder of which no study tells; its configuration does. Files of another kind give None and a problem."""
+    """Read a run folder outside a study by its configuration; None, and a problem, if it is no run folder."""
     try:
         run = RunIdentity.read(json.loads((place / "config.json").read_text())["config"])
         facts = {
@@ -171,7 +184,7 @@ def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
 
 
 def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | None:
-    """The run in ``place``; None and a problem where its files are damaged."""
+    """Read the run in ``place``; None, and a problem, if its files are damaged."""
     folder = RunFolder(place)
     try:
         content = _json(place / "config.json")

@@ -1,4 +1,4 @@
-"""What a report says of how its numbers were made: settings, warnings, work that was shared."""
+"""How the numbers of a report were made: settings, warnings, shared work."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from bench.report.setting import Setting, title
 
 UNKNOWN = "not recorded"
 FEW_PATIENTS = 20
+"""Patients below which a report warns."""
 FEW_STEPS = 1000
+"""Training steps below which a report warns."""
 FEW_SEEDS = 3
+"""Seeds below which a report warns and marks no recipe as tied with the best."""
 MOST_NAMES = 6
+"""Longest list of recipes in a warning."""
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 PACKAGES = ("torch", "numpy", "scipy", "monai", "faiss-cpu", "faiss-gpu-cu12")
-"""Versions that the report names; the rest is in the run folders."""
+"""Packages whose versions the report shows; run folders have more."""
 ALIKE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "devices": lambda place: place.get("gpu") or place.get("device"),
     "versions of torch": lambda place: place.get("packages", {}).get("torch"),
     "versions of alseg": lambda place: place.get("alseg"),
     "commits of alseg": lambda place: place.get("commit"),
 }
-"""What the runs of one setting should share, of their environment; None where it is not recorded."""
+"""Facts of the environment that the runs of one setting should share; None if not recorded."""
 
 
 def by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
-    """The runs of every setting, in their order."""
+    """Group runs by setting, in their order."""
     out: dict[Setting, list[Run]] = {}
     for run in runs:
         out.setdefault(run.setting, []).append(run)
@@ -36,7 +40,7 @@ def by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
 
 
 def facts(runs: Sequence[Run]) -> dict[str, str]:
-    """What the runs of one setting share, label -> text; several values of what may differ; "not recorded" if so."""
+    """Return label -> text: what the runs of one setting share, several values where they differ, or "not recorded"."""
     known = [run.identity for run in runs if run.identity is not None]
     first = known[0] if known else None
     places = [run.environment for run in runs if run.environment]
@@ -59,8 +63,7 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "annotation": _spelled(first and first.annotator),
         "networks per round": _several(run.members for run in known),
         "network": _several(run.network for run in known),
-        "training steps per round": "; ".join(", ".join(f"{s:,}" for s in each) for each in steps)
-        or _steps_done(runs),
+        "training steps per round": "; ".join(", ".join(f"{s:,}" for s in each) for each in steps) or _steps_done(runs),
         "optimiser": _several(
             f"{run.optimiser}, learning rate {run.learning_rate}, batch {run.batch}" for run in known
         ),
@@ -79,7 +82,7 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def scored_on(runs: Iterable[Run]) -> str:
-    """Part of the patients that the runs are scored on: "test" or "val"."""
+    """Return the volumes that the runs are scored on: "test" or "val"."""
     return next((run.identity.part for run in runs if run.identity is not None), "test")
 
 
@@ -88,7 +91,7 @@ def _one(values: Iterable[Any]) -> Any:
 
 
 def _spelled(value: Any) -> str:
-    """A component in one line: its name and what is set."""
+    """Return a component on one line: its name and its settings."""
     if not isinstance(value, Mapping):
         return UNKNOWN
     fields = [f"{key} {_plain(v)}" for key, v in value.items() if key != "name" and v is not None]
@@ -102,7 +105,7 @@ def _plain(value: Any) -> str:
 
 
 def _several(values: Iterable[Any]) -> str:
-    """The distinct values, those of most runs first."""
+    """Return the distinct values, the most frequent first."""
     counts = Counter(str(value) for value in values if value is not None)
     return "; ".join(value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))) or UNKNOWN
 
@@ -124,23 +127,24 @@ def _steps_done(runs: Sequence[Run]) -> str:
 
 @dataclass(frozen=True)
 class Savings:
-    """Work that runs took from one another through the store.
-
-    trainings: networks that the finished rounds wanted; shared: those that another run had trained; hours: what these
-    took there. encoders: (run, encoder) pairs that wanted a trained encoder; trained: distinct ones; encoder_hours:
-    what the others would have taken. None where the runs do not record it.
-    """
+    """Work that runs shared through the store; None = not recorded by the runs."""
 
     trainings: int
+    """Trained networks that the finished rounds needed."""
     shared: int | None
+    """Those of them that another run had trained."""
     hours: float | None
+    """Time that their training took there, in hours."""
     encoders: int | None
+    """Pairs of a run and a trained encoder that it needed."""
     trained: int | None
+    """Distinct encoders."""
     encoder_hours: float | None
+    """Time that training the others would have taken, in hours."""
 
     @property
     def sentences(self) -> list[str]:
-        """For a reader."""
+        """Sentences for the report."""
         if self.shared is None:
             lines = [f"Trainings: {self.trainings:,} were needed; how many were shared is {UNKNOWN}."]
         else:
@@ -161,35 +165,35 @@ def _hours(hours: float | None) -> str:
 
 
 def savings(runs: Iterable[Run]) -> Savings:
-    """Of all finished rounds. What was trained once and used by several runs of these studies counts as shared."""
+    """Return the savings over all finished rounds; a network trained once and used by several runs is shared."""
     wanted = shared = 0
     hours = 0.0
-    told = False
+    recorded = False
     users: dict[str, set[str]] = defaultdict(set)
     took: dict[str, float] = {}
     for run in runs:
         for record in run.records:
             wanted += len(record.members)
-            told |= "training" in record.signals
+            recorded |= "training" in record.signals
             if record.signals.get("training") == "shared":
                 shared += len(record.members)
                 hours += record.seconds.get("train", 0.0) / 3600
             if encoder := record.signals.get("encoder"):
                 users[str(encoder)].add(run.key)
                 took[str(encoder)] = float(str(record.signals.get("encoder_seconds", 0.0)))
-    spared = sum((len(users[encoder]) - 1) * took[encoder] for encoder in users) / 3600
+    saved = sum((len(users[encoder]) - 1) * took[encoder] for encoder in users) / 3600
     return Savings(
         trainings=wanted,
-        shared=shared if told else None,
-        hours=hours if told else None,
+        shared=shared if recorded else None,
+        hours=hours if recorded else None,
         encoders=sum(map(len, users.values())) if users else None,
         trained=len(users) if users else None,
-        encoder_hours=spared if users else None,
+        encoder_hours=saved if users else None,
     )
 
 
 def warnings(runs: Sequence[Run]) -> list[str]:
-    """What a reader must know before believing a number: one line a kind, with the settings that it is about."""
+    """Return what a reader must know before trusting a number: a line per kind, with the settings concerned."""
     begun = {setting: own for setting, all_ in by_setting(runs).items() if (own := [r for r in all_ if r.records])}
     kinds: dict[str, dict[str, list[str]]] = {}  # kind -> detail -> settings
     for setting, own in begun.items():
@@ -197,13 +201,13 @@ def warnings(runs: Sequence[Run]) -> list[str]:
             kinds.setdefault(kind, {}).setdefault(detail, []).append(title(setting))
     lines = []
     for kind, details in kinds.items():
-        told = [text if len(at) == len(begun) else f"{' and '.join(at)}: {text}" for text, at in details.items()]
-        lines.append(f"{kind} ({'; '.join(told)}).")
+        texts = [text if len(at) == len(begun) else f"{' and '.join(at)}: {text}" for text, at in details.items()]
+        lines.append(f"{kind} ({'; '.join(texts)}).")
     return lines
 
 
 def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
-    """Kind and detail of each warning about one setting."""
+    """Yield kind and detail of each warning about one setting."""
     seeds = Counter(run.recipe for run in runs)
     few, many = min(seeds.values()), max(seeds.values())
     if few < FEW_SEEDS:
@@ -211,9 +215,10 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
         yield f"Fewer than {FEW_SEEDS} seeds: treat no difference as a finding", f"{count} per recipe"
     if few != many:
         short = _names(sorted(name for name, n in seeds.items() if n < many))
-        yield "Unequal numbers of seeds: comparisons use the seeds that both recipes have", f"fewer than {many}: {short}"
-    for what, of in ALIKE.items():
-        values = [value for run in runs if (value := of(run.environment)) is not None]
+        kind = "Unequal numbers of seeds: comparisons use the seeds that both recipes have"
+        yield kind, f"fewer than {many}: {short}"
+    for what, fact in ALIKE.items():
+        values = [value for run in runs if (value := fact(run.environment)) is not None]
         if len(set(values)) > 1:
             yield f"Runs of one setting used different {what}", _several(values)
     part = scored_on(runs)

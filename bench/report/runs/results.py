@@ -1,4 +1,4 @@
-"""From run folders to long tables: what the rest of the report works on."""
+"""Long tables of everything in the run folders, which the rest of the report works on."""
 
 from __future__ import annotations
 
@@ -14,72 +14,74 @@ from alseg_core.metrics.means import volume_means
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.compatibility import separate
-from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
 from bench.report.runs.discover import Run, find
+from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
 from bench.report.setting import SETTING, Setting
 
 ROUND = [*SETTING, "recipe", "seed", "key", "round", "budget", "labelled", "fraction", "cost", "marked", "foreground"]
+"""Columns of every table with rows per round. marked, foreground: labelled pixels bought so far; NaN in older runs."""
 SCORES = [*ROUND, "metric", "value"]
 VOLUME_DICE = [*ROUND, "case", "patient", "dice"]
 STRUCTURES = [*ROUND, "case", "patient", "class", *METRICS, "empty"]
 """Columns of ``Results.structures``; a run's further metrics stand after the built-in ones."""
 SECONDS = [*SETTING, "recipe", "seed", "key", "round", "part", "seconds"]
 RUNS = [*SETTING, "recipe", "seed", "key", "study", "rounds", "wanted", "state", "reason"]
-
-
-def _empty(columns: Sequence[str]) -> Any:
-    return field(default_factory=lambda: pd.DataFrame(columns=list(columns)))
+"""Columns of ``Results.runs``: rounds done and wanted; state: "finished", "failed" or "unfinished"."""
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Everything that was found in the folders.
-
-    name: of the studies. scores: one row a run, round and metric, columns :data:`SCORES`; metrics are those of the
-    rounds' summaries (Dice and NSD in 0..1, distances in mm) and cover_radius, undefined ones left out. volumes: one
-    row a run, round and test volume, columns :data:`VOLUME_DICE`; dice is the mean over the volume's classes; patient is
-    None where it is not recorded. classes: one row a run, round, test volume and class, columns :data:`STRUCTURES`.
-    seconds: one row a run, round and part of the round (select, train, ...), columns :data:`SECONDS`. marked,
-    foreground: labelled pixels bought so far and those of them that are foreground, NaN in older runs. runs: one row a
-    run that was wanted, columns :data:`RUNS`; wanted counts rounds, state is "finished", "failed" or "unfinished".
-
-    recipes: in the studies' order. failed: run -> reason. unfinished: runs with rounds still to do that have not
-    failed. weights: recipe -> what its encoder started from. sources: name of a dataset or recipe -> what to cite.
-    origins: (dataset, annotation) -> where its labels come from, such as "simulated", where there are several ways.
-    peak_mb: most memory that a process of the runs was resident in. folders: run -> its folder. facts: setting ->
-    label -> text, how the numbers were made. scored: setting -> "test" or "val". savings: work that runs shared.
-    warnings: what a reader must know. notes: what was kept apart or left out in merging. problems: folders that could
-    not be read.
-    """
+    """Everything found in the folders, as long tables."""
 
     name: str
+    """Names of the studies."""
     scores: pd.DataFrame
+    """One row per run, round and metric of the round's summary, and cover_radius; columns :data:`SCORES`."""
     volume_dice: pd.DataFrame
+    """One row per run, round and test volume with the mean Dice over its classes; columns :data:`VOLUME_DICE`."""
     seconds: pd.DataFrame
+    """One row per run, round and part of the round (select, train, ...); columns :data:`SECONDS`."""
     recipes: list[str]
+    """Names of the recipes, in the studies' order."""
     failed: dict[str, str]
+    """Run -> why it failed."""
     unfinished: list[str]
+    """Runs that have rounds left and have not failed."""
     weights: dict[str, str]
+    """Recipe -> weights that its encoder started from."""
     sources: dict[str, str]
+    """Name of a dataset or recipe -> what to cite."""
     origins: dict[tuple[str, str], str]
+    """(dataset, annotation) -> where its labels come from, such as "simulated", if there are several ways."""
     peak_mb: int | None = None
-    structures: pd.DataFrame = _empty(STRUCTURES)
-    runs: pd.DataFrame = _empty(RUNS)
+    """Peak resident memory of a process of the runs, in MB; None if unknown."""
+    structures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=STRUCTURES))
+    """One row per run, round, test volume and class; columns :data:`STRUCTURES`."""
+    runs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=RUNS))
+    """One row per run of the studies, started or not; columns :data:`RUNS`."""
     folders: dict[str, Path] = field(default_factory=dict)
+    """Run -> its folder."""
     metrics: dict[str, Metric] = field(default_factory=lambda: dict(METRICS))
+    """Name -> metric recorded by the runs."""
     facts: dict[Setting, dict[str, str]] = field(default_factory=dict)
+    """Setting -> label -> text: how its numbers were made."""
     scored: dict[Setting, str] = field(default_factory=dict)
+    """Setting -> "test" or "val", the volumes it was scored on."""
     savings: Savings | None = None
+    """Work that runs shared."""
     warnings: list[str] = field(default_factory=list)
+    """What a reader must know before trusting a number."""
     notes: list[str] = field(default_factory=list)
+    """Runs that were kept apart or left out in merging, and why."""
     problems: list[str] = field(default_factory=list)
+    """Folders that could not be read, and why."""
 
 
 def collect(folders: Path | Sequence[Path]) -> Results:
-    """Read the runs of study folders, of folders of studies, or of folders with run folders below them; merge them.
+    """Read and merge the runs of study folders, folders of studies, or folders with run folders below them.
 
-    Raises ResultsError when there is no run in any of them. What must not be averaged is kept apart
-    (:func:`bench.report.runs.compatibility.separate`); what cannot be read is told in ``problems``, and the rest is reported.
+    Runs that must not be averaged are kept apart (:func:`bench.report.runs.compatibility.separate`). Folders that
+    cannot be read are listed in ``problems``. Raises ResultsError if there is no run at all.
     """
     found = find([folders] if isinstance(folders, Path) else folders)
     runs, notes = separate(found.runs)
@@ -137,7 +139,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
 
 
 def budget_text(budget: int | float) -> str:
-    """A share as percent, a number of slices as it is."""
+    """Return a share as percent, a number of slices unchanged."""
     return f"{100 * budget:.4g} %" if isinstance(budget, float) else str(budget)
 
 

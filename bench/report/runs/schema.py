@@ -1,4 +1,4 @@
-"""The shape that the files of a run must have for a report: what it reads of them, and as what."""
+"""The parts of a run's files that a report reads, and their types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alseg_core.vocabulary import RoundRecord
 
 
 class _Part(BaseModel):
-    """Text is no number, and what a report does not read may be there."""
+    """Strict types; keys the report does not read are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -57,7 +57,9 @@ class _Training(_Part):
     @classmethod
     def _another_trainer(cls, value: Any) -> Any:
         """Accept a trainer that goes by a name of its own and has no network."""
-        return {"network": {"name": value["name"]}, **value} if isinstance(value, Mapping) and "name" in value else value
+        if isinstance(value, Mapping) and "name" in value:
+            return {"network": {"name": value["name"]}, **value}
+        return value
 
 
 class _Configuration(_Part):
@@ -93,13 +95,13 @@ class _Environment(_Part):
 @cache
 def _round_with(further: tuple[str, ...]) -> type[_Round]:
     """Return the shape of a round whose rows hold Dice and, perhaps, the other metrics."""
-    fields: dict[str, Any] = {name: (float | None, None) for name in (*METRICS, *further)}
+    fields: dict[str, Any] = dict.fromkeys((*METRICS, *further), (float | None, None))
     row = create_model("Row", __base__=_Row, **{**fields, DICE.name: (float | None, ...)})
     return create_model("Round", __base__=_Round, volumes=(list[row], ...))
 
 
 def check(config: Mapping[str, Any] | None, environment: Mapping[str, Any], records: Sequence[RoundRecord]) -> None:
-    """Raise ResultsError with file, place and reason where a report could not work with what was read.
+    """Raise ResultsError with file, place and reason if a report cannot work with a run.
 
     config: None for a run that never started.
     """
