@@ -5,8 +5,8 @@
 #   sbatch --nodes=4 --gpus-per-node=4 --cpus-per-task=32 experiments/slurm.sh \
 #     bench paper --set data=/shared/acdc --set resources.gpus=0.25 --set resources.cpus=2 --out /shared/runs
 #
-# What follows the script's name is given to `alseg`. When the time is over the study stops as by Ctrl-C; the same job
-# again goes on with it. ALSEG_BIN: folder of the commands, <checkout>/.venv/bin when not set.
+# Arguments after the script's name are passed to `alseg`. At the time limit the study stops as on Ctrl-C; submitting the
+# same job again continues it. ALSEG_BIN: folder of the commands, <checkout>/.venv/bin if not set.
 #SBATCH --job-name=alseg
 #SBATCH --ntasks-per-node=1
 #SBATCH --signal=B:TERM@120
@@ -22,11 +22,11 @@ mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
 step=(srun --ntasks-per-node=1 --overlap)
 resources=(--num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" --disable-usage-stats)
-# a port and a folder of this job's own: two jobs may meet on a node. The path is short, as Ray's sockets are in it
+# each job has its own port and folder, since two jobs may share a node. The path is short because Ray's sockets are in it
 port=$((20000 + SLURM_JOB_ID % 20000))
 temp=/tmp/alseg-ray-$SLURM_JOB_ID
 
-# whoever can reach the port could run programs as this user: Ray asks for the token that lies in the home folder
+# anyone who can reach the port could run programs as this user, so Ray asks for the token in the home folder
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-token}
 [ "$RAY_AUTH_MODE" != token ] || "$bin/ray" get-auth-token --generate >/dev/null
 
@@ -51,7 +51,7 @@ export RAY_ADDRESS=$ip:$port
 started+=($!)
 others=$((${#nodes[@]} - 1))
 if [ "$others" -gt 0 ]; then
-  # a node that comes before the head tries again for some time
+  # a node that starts before the head retries for some time
   "${step[@]}" --nodes="$others" --ntasks="$others" --exclude="$head" "$bin/ray" start --block \
     --address="$RAY_ADDRESS" "${resources[@]}" &
   started+=($!)
@@ -62,13 +62,13 @@ import sys, time
 import ray
 
 wanted, end = int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
-there = 0
-while there < wanted:
+joined = 0
+while joined < wanted:
     if time.monotonic() > end:
-        sys.exit(f"{there} of {wanted} nodes joined Ray")
+        sys.exit(f"{joined} of {wanted} nodes joined Ray")
     try:
         ray.init(log_to_driver=False, logging_level="CRITICAL", ignore_reinit_error=True)
-        there = sum(node["Alive"] for node in ray.nodes())
+        joined = sum(node["Alive"] for node in ray.nodes())
     except (ConnectionError, RuntimeError):  # the head is not up yet
         pass
     time.sleep(1)
@@ -81,7 +81,7 @@ driver=$!
 status=0
 trap 'kill -TERM "$driver"' TERM
 wait "$driver" || status=$?
-# a signal ends the waiting, not the driver
+# a signal interrupts the wait, not the driver
 while kill -0 "$driver" 2>/dev/null; do status=0; wait "$driver" || status=$?; done
 driver=
 exit "$status"

@@ -20,15 +20,15 @@ class Topic:
     """A component class whose fields can be listed."""
 
     name: str
-    """What the user asks for."""
+    """Name to ask for."""
     kind: str
-    """What it is, such as "strategy"; components of one kind are listed together."""
+    """Kind of component, such as "strategy", or "part" or "file"; topics of one kind are listed together."""
     cls: type
     """Class with the fields."""
     place: str
     """Where its fields are set, as part of a sentence."""
     prefix: str = ""
-    """What comes before a field's name there, with a dot at the end."""
+    """Prefix of a field's name in that place, with a dot at the end."""
 
     def fields(self) -> list[FieldDoc]:
         """Return the fields, each under the key that ``--set`` or the YAML file takes."""

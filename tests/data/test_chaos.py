@@ -110,7 +110,7 @@ def test_root_may_be_any_of_the_upper_folders(tmp_path, above):
 @pytest.mark.parametrize("names", NAMES)
 @pytest.mark.parametrize("step", [-2.0, 2.0])
 def test_masks_pair_by_name_and_z_ascends(tmp_path, names, step):
-    """Unpadded names too: 9 comes before 10. The HU of the mask tell whether the pairing is right."""
+    """Unpadded names too: 9 comes before 10. The HU inside the mask show whether the pairing is right."""
     hu, mask = anatomy()
     write_case(tmp_path / "7", names, first=3, step=step)
     (volume,) = load(tmp_path)

@@ -205,7 +205,7 @@ def test_equal_axes_and_headers_that_say_none_pass(folder, said):
 
 
 def test_axes_are_read_from_every_kind_of_file(folder):
-    """NIfTI-2, and a packed file whose name does not say so."""
+    """NIfTI-2, and a gzipped file without .gz in its name."""
     path = folder / "labels/p1_ED.nii.gz"
     file = nibabel.load(path)
     plain = nibabel.Nifti2Image(np.asarray(file.dataobj), np.diag([-1.25, 1.5, 8, 1])).to_bytes()

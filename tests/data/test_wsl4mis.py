@@ -20,7 +20,7 @@ def arrays(patient: int, frame: int, shape: tuple[int, int, int] = SHAPE) -> dic
     scribble = np.full(shape, 4, np.uint16)
     scribble[:, 8, 4:11] = label[:, 8, 4:11]
     for z in range(len(scribble)):
-        scribble[z, 0, z % 16] = 0  # each slice is told by its number
+        scribble[z, 0, z % 16] = 0  # marks each slice by its number
     return {"image": rng.random(shape, np.float32), "label": label, "scribble": scribble}
 
 

@@ -104,10 +104,10 @@ def _prepared_form(parts: list[Path]) -> tuple[list[CaseRef], list[str]]:
         for name, files in subjects.items():
             wanted = ("mask", "scribble") if part.name == "train" else ("mask",)
             if "image" not in files:
-                problems.append(f"{part / 'images' / name}_DE.nii.gz: file not found; its labels are there.")
+                problems.append(f"{part / 'images' / name}_DE.nii.gz: file not found, but its labels exist.")
             elif not any(kind in files for kind in wanted):
                 ending = "scribble" if part.name == "train" else "manual"
-                problems.append(f"{part / 'labels' / name}_DE_{ending}.nii.gz: file not found; its image is there.")
+                problems.append(f"{part / 'labels' / name}_DE_{ending}.nii.gz: file not found, but its image exists.")
             elif name in refs:
                 problems.append(f"case {name!r} exists twice: {refs[name].files['image']} and {files['image']}.")
             else:

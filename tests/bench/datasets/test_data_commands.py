@@ -100,7 +100,7 @@ def test_all_problems_are_shown(own: Path, tmp_path: Path) -> None:
     assert any("25 files: there is no labels/*" in line for line in told)
     (damaged,) = (line for line in told if "damaged" in line)
     assert damaged.startswith("problem: 30 files: not a readable NIfTI") and damaged.count("images/damaged") == 30
-    assert "slices: 108, 4 to 4 a case" in result.output  # what is sound is read
+    assert "slices: 108, 4 to 4 a case" in result.output  # the other cases are read
 
 
 def test_presets_that_would_work_are_named(own: Path, tmp_path: Path) -> None:

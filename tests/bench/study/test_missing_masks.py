@@ -1,4 +1,4 @@
-"""Training cases with scribbles and without masks: what can be compared on them, and what is told before compute."""
+"""Training cases with scribbles and without masks: what can be compared on them, and errors before any compute."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def lines(out: Path) -> dict[str, list[str]]:
 
 
 def until(driver: subprocess.Popen[str], out: Path, rounds: int) -> None:
-    """Wait for so many finished rounds."""
+    """Wait for a number of finished rounds."""
     deadline = time.monotonic() + 400
     while sum(map(len, lines(out).values())) < rounds and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What a tuned recipe and its report say: how sure the gain is, what the proxy thought, whose labels were read."""
+"""Statements of a tuned recipe and its report: certainty of the gain, ranks by the proxy, labels that were read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tuning file says, and what is said of a wrong one before anything runs."""
+"""Tuning files, and errors in them before anything runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tuning(path: Path, *settings: str, **changes: Any) -> Tuning:
 
 
 def draws(kind: dict[str, Any], own: Any, count: int = 200) -> list[Any]:
-    """What a parameter suggests to so many trials."""
+    """Return the values that a parameter suggests to a number of trials."""
     parameter = PARAMETERS.build(kind)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     return [parameter.suggest(study.ask(), "embed.x", own) for _ in range(count)]

@@ -77,7 +77,7 @@ def test_a_study_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path: Path) 
     while found.wanted():
         go(found, found.ask())
     found = trials(url)
-    suggest(found.ask())  # proposed, and then the process is gone
+    suggest(found.ask())  # proposed, and then the process ends
     again = trials(url)
     left = again.left_running()
     assert [trial.number for trial in left] == [5] and again.wanted() == 6
@@ -198,7 +198,7 @@ def test_importance_finds_the_setting_that_matters(tmp_path: Path) -> None:
         point = suggest(trial)
         trial.suggest_float("y", 0, 1)
         if found.reached(trial, 1, point["x"] + 0.01 * rng.normal()):
-            found.stopped(trial)  # those that are stopped tell as much
+            found.stopped(trial)  # stopped trials count as well
         else:
             found.completed(trial, 0.0)
     importance = importances(found)
