@@ -27,17 +27,20 @@ from alseg_core.vocabulary import REFERENCE_PREFIX, reads_ground_truth
 
 @component
 class Dataset:
-    """Where the scans come from, how they are prepared and how the patients are split.
-
-    root: folder of the raw data, None for generated data. classes: names in order of their number, background first.
-    """
+    """Origin of the scans, their preparation and the split of the patients."""
 
     name: Name
+    """Name in tables and run folders."""
     reader: Annotated[Reader, PlainValidator(READERS.build)]
+    """Reader of the raw scans."""
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=200)]
+    """Names of the classes in the order of their numbers, background first."""
     prepare: Annotated[Prepare, nested(Prepare, "prepare")]
+    """Preparation of native scans as network slices."""
     split: Annotated[Splitter, PlainValidator(SPLITS.build)]
+    """Split into training, validation and test patients."""
     root: str | None = None
+    """Folder of the raw scans; null for generated data."""
 
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.reader.labels):
@@ -49,11 +52,14 @@ class Dataset:
 
 @component
 class Recipe:
-    """A published method as a recipe of parts: a strategy and, where it works on vectors, the embedding it sees."""
+    """A method as a recipe of parts: a query strategy and, if it works on vectors, the embedding that it uses."""
 
     name: Name
+    """Name in tables and run folders; oracle_... for a strategy that reads ground truth, and only then."""
     strategy: Annotated[Strategy, PlainValidator(STRATEGIES.build)]
+    """Query strategy."""
     embed: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] | None = None
+    """Embedding, for the strategies that need one."""
 
     def __post_init__(self) -> None:
         wants, has = self.strategy.needs_embedding, self.embed is not None
@@ -80,29 +86,34 @@ class Recipe:
 
 @component
 class RunConfig:
-    """dataset x recipe x annotation x budgets x seed.
-
-    budgets: cumulative annotation budget of each round, increasing: a share of the training slices (float in (0, 1];
-    int(N * share) slices) or a number of slices (int >= 1). schedule: name of these budgets in tables.
-    train: how one network is trained. members: networks trained a round; the one with the best validation Dice is
-    evaluated. cover: reference embedding in which the cover radius of every recipe is logged.
-    keep_network: leave the best network of the last round in the run folder.
-    device: "auto", "cpu" or "cuda[:n]". threads: CPU threads of this run; it is part of what makes results repeatable.
-    """
+    """One experiment: dataset x recipe x annotation x budgets x seed."""
 
     dataset: Annotated[Dataset, nested(Dataset, "dataset")]
+    """Dataset with its preparation and split."""
     recipe: Annotated[Recipe, nested(Recipe, "recipe")]
+    """Recipe that selects the slices."""
     annotation: Annotated[Oracle, PlainValidator(ORACLES.build)]
+    """Kind of annotation."""
     budgets: Annotated[tuple[int | float, ...], Field(min_length=1)]
+    """Increasing cumulative budget of each round: a share of the training slices in (0, 1], or a number of slices."""
     train: Annotated[Trainer, PlainValidator(TRAINERS.build)]
+    """Training of one network; alseg list fields trainer has the fields."""
     schedule: Name = "default"
+    """Name of the budgets in tables."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Root seed of all random numbers of the run."""
     members: Annotated[int, Field(ge=1)] = 1
+    """Networks trained per round; the one with the best validation Dice is evaluated."""
     evaluate: Annotated[Evaluation, nested(Evaluation, "evaluate")] = Evaluation()
+    """Evaluation of whole volumes."""
     cover: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] = Pixels()
+    """Reference embedding in which the cover radius of every recipe is logged."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    """Device: "auto", "cpu", "cuda" or "cuda:N"."""
     threads: Annotated[int, Field(ge=1)] = 1
+    """CPU threads of the run; results are repeatable for the same number of threads."""
     keep_network: bool = False
+    """Keep the best network of the last round in the run folder."""
 
     def __post_init__(self) -> None:
         for budget in self.budgets:

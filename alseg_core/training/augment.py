@@ -17,14 +17,17 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 @component
 class Augment:
-    """With probability ``rotate_flip`` turn by k x 90 degrees and flip; else with ``rotate`` turn by up to ``degrees``.
+    """Random quarter turns with flips, or else random small rotations, of images and labels alike.
 
     Sampling is nearest neighbour, so labels stay labels; pixels from outside become 0 in images and ``fill`` in labels.
     """
 
     rotate_flip: Probability = 0.5
+    """Probability of a rotation by a random multiple of 90 degrees, with a flip in half of the cases."""
     rotate: Probability = 0.5
+    """Probability of a rotation by a random angle, where there was no quarter turn."""
     degrees: Annotated[float, Field(ge=0, le=180)] = 20.0
+    """Largest rotation by a random angle, in degrees."""
 
     def matrices(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """(count, 2, 2) float32 maps from centred output (y, x) to centred input (y, x)."""

@@ -96,11 +96,13 @@ def _registries() -> Iterator[tuple[Registry[Any], str, str]]:
     from alseg_core.models import NETWORKS
     from alseg_core.oracles import ORACLES
     from alseg_core.strategies import STRATEGIES
+    from alseg_core.training import TRAINERS
     from bench.tuning.parameters import PARAMETERS
 
     study = "in a study file, or with --set of alseg bench"
     yield STRATEGIES, f"{study}; in a recipe file under strategy", "components.NAME."
     yield EMBEDDERS, f"{study}; in a recipe file under embed", "components.NAME."
+    yield TRAINERS, f"{study}, where the trainer is NAME; train.mask for full masks", "train.scribble."
     yield NETWORKS, f"{study}, where the network is NAME; train.mask for full masks", "train.scribble.network."
     yield LOSSES, f"{study}, where the loss is NAME; train.mask for full masks", "train.scribble.loss."
     yield ORACLES, "in a study file as annotations: [{name: NAME, FIELD: VALUE}]", ""
