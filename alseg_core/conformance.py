@@ -1,4 +1,4 @@
-"""What the conformance suites of the rooms share: complaints, random states and pickling."""
+"""Tools of all conformance suites: complaints, random states and pickling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pickled(component: T) -> T:
 def global_seeds(seed: int, component: object, where: str = "") -> Iterator[None]:
     """Run the block with the global generators of Python, NumPy and torch started from ``seed``, then restore them.
 
-    where: what the block does, for the message. Raises AssertionError when the block changes one of the generators.
+    where: end of the message. Raises AssertionError if the block changes one of the generators.
     """
     import torch
 

@@ -26,7 +26,7 @@ def load_object(name: str, kind: str) -> Any:
     """Import the object that ``module:Class`` names.
 
     The module may be anywhere on ``sys.path`` or in the current directory, which is searched last.
-    kind: what the name stands for, for messages.
+    kind: kind of component, for messages.
 
     Raises ConfigError when the name is malformed, the module cannot be imported or has no such attribute.
     """
@@ -40,10 +40,10 @@ def load_object(name: str, kind: str) -> Any:
     try:
         return getattr(module, attribute)
     except AttributeError:
-        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
-        where = getattr(module, "__file__", None) or "built in"
+        own = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module_name]
+        where = getattr(module, "__file__", None) or "a built-in module"
         raise ConfigError(
-            f"{kind} {name!r}: " + unknown_name(f"name in module {module_name} ({where})", attribute, classes)
+            f"{kind} {name!r}: {unknown_name('class', attribute, own)} Module {module_name} is {where}."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Embedders: their interface, what they may use and what they return."""
+"""Interface of embedders: their context and their result."""
 
 from __future__ import annotations
 

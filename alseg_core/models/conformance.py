@@ -144,7 +144,7 @@ def state_dict_round_trip(network: Network) -> None:
     """A network of the same settings predicts the same once it has the saved weights."""
     module, other, images = _build(network, 1, 3, 1), _build(network, 1, 3, 2), _images(network, 1, 2)
     with torch_seeded(0):
-        module.train().heads(images)  # running statistics, where there are any, belong to the state
+        module.train().heads(images)  # running statistics belong to the state, too
     file = io.BytesIO()
     torch.save(module.state_dict(), file)
     file.seek(0)

@@ -152,7 +152,7 @@ def test_a_study_on_ray_with_parts_from_the_directory_of_the_command(beside: Pat
         ("my_parts/x:Brightest", "is named module:Class, for example"),
         ("my_parts:", "is named module:Class, for example"),
         ("no_parts:Brightest", r"no module 'no_parts' on the import path or in .*PYTHONPATH"),
-        ("my_parts:Brigthest", "unknown name in module my_parts.*Did you mean 'Brightest'"),
+        ("my_parts:Brigthest", "unknown class .Brigthest.. Did you mean 'Brightest'"),
         ("mistakes:NOT_A_CLASS", "a class was wanted, got int"),
         ("mistakes:Plain", "not a component; put @component"),
         ("mistakes:OnlyADataclass", "not a component; put @component"),
@@ -214,7 +214,7 @@ def test_a_class_with_the_members_of_the_room_is_built_in_each(beside: Path) -> 
 
 def test_the_names_in_a_study_are_checked_outside_too(beside: Path, study_file: Path) -> None:
     for settings, message in (
-        (["components.my_parts:Mine={most: 1}"], "unknown name in module my_parts.*Known: .*Brightest"),
+        (["components.my_parts:Mine={most: 1}"], "unknown class .Mine.*Known: .*Brightest"),
         ([f"annotations={STRATEGY}"], "class Brightest lacks annotate"),
         (["train.no_parts:Boxes={batch: 2}"], "no module 'no_parts'"),
     ):
