@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from alseg_core.errors import ConfigError, unknown_name
 from alseg_core.fields import FieldDoc, field_docs
-from alseg_core.outside import is_outside, load_component
+from alseg_core.outside import check_protocol, is_outside, load_component
 from alseg_core.registry import Registry
 
 ALIASES = {"train": "trainer"}
@@ -46,8 +47,7 @@ def find_topics(name: str) -> list[Topic]:
     A component of the user's own goes by ``module:Class``. Raises ConfigError: unknown name, or no such component.
     """
     if is_outside(name):
-        place = "in a study file, or with --set of alseg bench; in a recipe file where it is named"
-        return [Topic(name, "component", load_component(name, "component"), place, f"components.{name}.")]
+        return [_outside(name)]
     known = topics()
     found = [topic for topic in known if topic.name == ALIASES.get(name, name)]
     if not found:
@@ -114,5 +114,19 @@ def _registries() -> Iterator[tuple[Registry[Any], str, str]]:
 def _components() -> Iterator[Topic]:
     for registry, place, prefix in _registries():
         for name, cls in registry.items():
-            keyed = prefix if registry.kind == "split" else prefix.replace("NAME", name)
-            yield Topic(name, registry.kind, cls, place.replace("NAME", name), keyed)
+            yield _component(name, cls, registry, place, prefix)
+
+
+def _component(name: str, cls: type, registry: Registry[Any], place: str, prefix: str) -> Topic:
+    keyed = prefix if registry.kind == "split" else prefix.replace("NAME", name)  # a split has a name of its own
+    return Topic(name, registry.kind, cls, place.replace("NAME", name), keyed)
+
+
+def _outside(name: str) -> Topic:
+    """Return the topic of a component from a module outside the program, of the first kind that it can be."""
+    cls = load_component(name, "component")
+    for registry, place, prefix in _registries():
+        with suppress(ConfigError):
+            check_protocol(cls, registry.protocol, name)
+            return _component(name, cls, registry, place, prefix)
+    return Topic(name, "component", cls, "where the component is named")

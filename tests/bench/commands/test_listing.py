@@ -72,6 +72,7 @@ def test_every_topic_is_shown(topic: Topic) -> None:
 
 
 OWN = '''
+from alseg_core.data.readers.phantom import Phantom
 from alseg_core.registry import component
 from alseg_core.strategies.random import Random
 
@@ -81,6 +82,13 @@ class Mine(Random):
 
     depth: int = 3
     """How deep to look."""
+
+@component
+class Files(Phantom):
+    """Files of my own."""
+
+    suffix: str = ".bin"
+    """Ending of names."""
 '''
 
 
@@ -92,6 +100,9 @@ def test_a_component_of_ones_own_is_listed_by_module_and_class(tmp_path: Path, m
     assert "  components.listed_parts:Mine.depth: default 3 (integer). How deep to look." in listed
     shown = alseg("list", "recipes", str(tmp_path / "mine.yaml")).output
     assert "strategy listed_parts:Mine" in shown and "  depth: default 3 (integer). How deep to look." in shown
+    listed = alseg("list", "fields", "listed_parts:Files").output
+    assert "reader listed_parts:Files" in listed
+    assert "Set in a dataset file." in listed and "  reader.suffix: default .bin (string). Ending of names." in listed
     raw = {"name": "q", "datasets": ["phantom"], "recipes": [str(tmp_path / "mine.yaml")]}
     (run,) = Study.load(raw, ["components.listed_parts:Mine.depth=4"]).runs()
     assert run.recipe.strategy.depth == 4  # type: ignore[attr-defined]
