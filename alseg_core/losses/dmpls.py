@@ -29,7 +29,7 @@ class Dmpls:
 
     def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`. Needs two heads."""
-        main, aux = outputs
+        main, aux = outputs[:2]
         marked = 0.5 * (partial_cross_entropy(main, labels) + partial_cross_entropy(aux, labels))
         p_main, p_aux = main.softmax(dim=1), aux.softmax(dim=1)
         mixed = torch.lerp(p_aux.detach(), p_main.detach(), draw)  # beta is the draw

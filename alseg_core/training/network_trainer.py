@@ -21,7 +21,6 @@ from alseg_core.device.repeatable import repeatable
 from alseg_core.device.replay import Replayed, recorder
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.losses import LOSSES, Loss
-from alseg_core.losses.dmpls import Dmpls
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.models.weights import content
 from alseg_core.registry import component, describe, nested
@@ -76,8 +75,12 @@ class NetworkTrainer(Trainer):
     """Arithmetic of training: float32, bfloat16, or auto, which is bfloat16 on a GPU that computes in it."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.loss, Dmpls) and self.network.heads != 2:
-            raise ConfigError("train: loss dmpls needs two heads; use network unet_dual.")
+        if self.network.heads < self.loss.heads:
+            loss, network = (describe(part)["name"] for part in (self.loss, self.network))
+            raise ConfigError(
+                f"train: loss {loss} needs a network with {self.loss.heads} heads, {network} has {self.network.heads}; "
+                "use network unet_dual."
+            )
         if self.epochs is not None and self.network.volumetric:
             raise ConfigError("train: epochs counts slices, a volumetric network takes volumes; use iterations_full.")
 

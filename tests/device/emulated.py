@@ -1,4 +1,4 @@
-"""What a captured CUDA graph does, on a CPU: the operations of a step, recorded and done again on the same memory."""
+"""Emulation of a captured CUDA graph on a CPU: operations of a step, recorded and repeated on the same memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch.utils._pytree import tree_leaves
 ASKS_THE_HOST = (
     "_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique", "_unique2", "lift_fresh",
 )  # fmt: skip
-"""Operations that wait for the device, or bring a number of the host to it: a capture of a CUDA graph fails there."""
+"""Operations that wait for the device or transfer a number from the host, on which capturing a CUDA graph fails."""
 
 
 class Counted(TorchDispatchMode):
-    """Counts how often an ATen operation is done; without a name ``item()``, with which the host asks the device."""
+    """Counts calls of an ATen operation; by default ``item()``, which reads a value on the host."""
 
     def __init__(self, operation: str = "_local_scalar_dense") -> None:
         super().__init__()
@@ -54,11 +54,11 @@ class EmulatedGraphs:
         self.recorded = self.replayed = 0
 
     def warm(self, step: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
-        """Run the step as it is."""
+        """Run the step without recording."""
         return step(*inputs)
 
     def record(self, step: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> tuple[Callable[[], None], Tensor]:
-        """Run the step and keep every operation of it, forward, backward and of the optimiser."""
+        """Run the step and record all its operations: forward, backward and optimiser."""
         with _Recording() as recording:
             result = step(*inputs)
         self.recorded += 1

@@ -1,4 +1,4 @@
-"""k-means against scikit-learn, and what it does with equal points, many clusters and order."""
+"""k-means against scikit-learn, and its results for equal points, many clusters and other orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of the encoder: it learns, it repeats, it stops, it says what it used."""
+"""Training of the encoder: it learns, repeats, stops early and records its initial weights."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_early_stop_fires_and_the_best_epoch_is_kept() -> None:
 
 
 def test_early_stop_on_a_loss_that_stays_where_it_is() -> None:
-    """A learning rate of next to nothing and views without chance: the loss cannot improve."""
+    """With a tiny learning rate and deterministic views, the loss cannot improve."""
     still = TwoViews(crop_scale=(1, 1), flip=0, degrees=0, translate=0, scale=(1, 1), shear=0, blur_radius=0, erase=0)
     training = ContrastiveTraining(
         **SMALL, epochs=30, patience=3, lr=1e-12, w_volume=0, w_patient=0, views=still, min_delta=0.2
@@ -137,7 +137,7 @@ def test_encode_is_the_encoder_in_evaluation_mode_and_leaves_it_alone() -> None:
 
 
 class Watched(Slices):
-    """Notes how many slices are asked for at a time."""
+    """Records how many slices are requested at a time."""
 
     def images(self, positions: IntArray | None = None) -> NDArray[np.float32]:
         asked.append(len(self) if positions is None else len(positions))

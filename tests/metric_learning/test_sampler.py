@@ -1,4 +1,4 @@
-"""Algorithm 1: what every batch and every epoch must satisfy, and that it ends."""
+"""Algorithm 1: invariants of every batch and epoch, and termination."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOSSES: list[tuple[GroupName, ...]] = [
 
 
 def table_of(patients: list[list[int]], rng: np.random.Generator) -> SliceTable:
-    """One entry a patient: the slice counts of its volumes. Rows are shuffled."""
+    """Make a table in shuffled order from one entry per patient, the slice counts of its volumes."""
     depths = [depth for volumes in patients for depth in volumes]
     owner = tuple(f"p{i}" for i, volumes in enumerate(patients) for _ in volumes)
     volume = np.repeat(np.arange(len(depths)), depths)

@@ -1,4 +1,4 @@
-"""Two-view augmentation: identity when switched off, each part against what it must do, the generator decides."""
+"""Two-view augmentation: identity if switched off, each part against its definition, randomness by generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ResNet-18: parameter names and shapes of the published weight files, and what is said when they cannot be had."""
+"""ResNet-18: parameter names and shapes of the published weight files, and messages if they are unavailable."""
 
 from __future__ import annotations
 

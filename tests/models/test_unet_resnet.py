@@ -1,4 +1,4 @@
-"""U-Net with a ResNet-50 encoder: it is torchvision's ResNet-50, and what is said of files that hold no such thing."""
+"""U-Net with a ResNet-50 encoder: it equals torchvision's ResNet-50, and messages for other files."""
 
 from __future__ import annotations
 

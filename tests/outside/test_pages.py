@@ -12,6 +12,7 @@ import pytest
 
 from alseg_core.embed.conformance import CHECKS as EMBEDDER_CHECKS
 from alseg_core.embed.conformance import POINTWISE
+from alseg_core.errors import ConfigError
 from alseg_core.loop import run
 from alseg_core.losses.conformance import CHECKS as LOSS_CHECKS
 from alseg_core.losses.conformance import MARKED_ONLY
@@ -79,3 +80,9 @@ def test_network_and_loss(page: Any, study_file: Path) -> None:
     described = runs_once("flat_coreset.yaml", study_file, folder)
     assert described["train"]["network"] == {"name": "flat:Flat", "width": 8}
     assert described["train"]["loss"] == {"name": "focal:Focal", "gamma": 2.0}
+
+
+def test_a_loss_of_two_heads_is_refused_for_a_network_of_one(page: Any, study_file: Path) -> None:
+    page("models")
+    with pytest.raises(ConfigError, match="loss dmpls needs a network with 2 heads, flat:Flat has 1"):
+        Study.find(str(study_file), ["train.scribble.network.name=flat:Flat"]).runs()

@@ -23,7 +23,7 @@ from tests.strategies.conftest import make_view
 
 
 def sure(view: SyntheticReferenceView) -> None:
-    """All members and passes are sure of background everywhere."""
+    """Make all members and passes predict background everywhere with certainty."""
     for stack in (view.members, view.dropout):
         stack[:] = np.array([0.98, 0.01, 0.01], dtype=np.float32).reshape(3, 1, 1)
 
@@ -106,7 +106,7 @@ def test_aggregate_foreground_finds_the_small_structure() -> None:
 
 
 def first_picks(scores: list[float], sampling: Sampling, beta: float, draws: int = 3000) -> np.ndarray:
-    """How often each slice is the first of two picks; positions are no rows."""
+    """Count how often each slice is the first of two picks; positions differ from rows."""
     positions = np.array([70, 20, 50, 10])[: len(scores)]
     counts = dict.fromkeys(positions.tolist(), 0)
     rng = np.random.default_rng(11)
@@ -325,7 +325,7 @@ def test_aggregations_against_numpy() -> None:
 
 
 def test_several_measures_from_one_pass() -> None:
-    """T predictions a slice whatever the number of measures, and each as if it had been asked for alone."""
+    """T predictions per slice for any number of measures, with the same values as for each measure alone."""
     view, asked = make_view(), 0
     answers = view.dropout_probabilities
 
@@ -389,7 +389,7 @@ def test_whole_volumes_finishes_what_it_began() -> None:
 
 
 def errors_of(view: SyntheticReferenceView) -> np.ndarray:
-    """(N, K) wrong pixels of each slice in which each class is the truth or the prediction, pixel by pixel."""
+    """Count (N, K) wrong pixels of each slice whose true or predicted class is k, pixel by pixel."""
     predicted = view.members.mean(axis=0).argmax(axis=1)
     out = np.zeros((len(view.table), view.classes))
     for i in range(len(view.table)):

@@ -1,4 +1,4 @@
-"""The conformance suite finds planted faults, each by the check that is there for it, and passes right strategies."""
+"""The conformance suite finds planted faults, each by its own check, and passes correct strategies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from alseg_core.vocabulary import Selection
 
 
 class Right(Strategy):
-    """Farthest from the origin first; uses whatever it may: embedding, bought labels, its generator."""
+    """A correct strategy, farthest from the origin first, that uses embedding, bought labels and its generator."""
 
     needs_embedding: ClassVar[bool] = True
 
@@ -31,7 +31,7 @@ class Right(Strategy):
 
 
 class First(Strategy):
-    """The first in order; the faults below change one thing of it."""
+    """A correct strategy that takes the first slices in order; each fault below changes one thing."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         return Selection(self.positions(view, budget, rng))
@@ -74,7 +74,7 @@ class DrawsByNumber(First):
 
 
 class ColdStartByPosition(First):
-    """A row of the candidates and a position are the same numbers where nothing is annotated."""
+    """Takes a row of the candidates for a position, which are the same numbers while nothing is annotated."""
 
     def positions(self, view, budget, rng):
         left = view.unlabelled
@@ -334,7 +334,7 @@ def test_finds(fault: type[Strategy], by: str, says: str) -> None:
 
 
 class OnlyIn(First):
-    """A fault in one kind of pool; everywhere else a right strategy."""
+    """A strategy with a fault in one kind of pool only."""
 
     def __init__(self, frame: Frame, fault: type[First]) -> None:
         self.fault = fault()

@@ -26,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "uncertain_coreset": {"score": "margin", "factor": 2},
     "oracle_foreground": {"rho": 1},
 }
-"""Further settings, where a setting leads another way."""
+"""Further settings that lead to other branches."""
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -153,7 +153,7 @@ def test_prob_cover_against_plain_loops(labelled: int, delta: float) -> None:
 
 
 def test_prob_cover_reaches_every_row() -> None:
-    """The centre of a star covers all, wherever it stands in the pool: also in the last rows."""
+    """The centre of a star covers all points, whatever its row in the pool."""
     star = angles(np.linspace(0, 300, 11))
     for place in range(12):
         features = np.insert(np.column_stack([star * 0.6, np.full(11, 0.8)]), place, [0, 0, 1], axis=0)
@@ -224,7 +224,7 @@ def test_alps_leaves_labelled_clusters_alone() -> None:
 
 
 def test_core_gcn_picks_where_nothing_is_labelled() -> None:
-    """All labels in one of two directions: the picks come from the other, whatever the numbering of positions."""
+    """With all labels in one of two directions, the picks come from the other, for any numbering of positions."""
     rng = np.random.default_rng(0)
     for seed in range(3):
         kind = rng.permutation(np.repeat([0, 1], [30, 30]))
@@ -236,7 +236,7 @@ def test_core_gcn_picks_where_nothing_is_labelled() -> None:
 
 
 def test_core_gcn_tells_labelled_from_unlabelled() -> None:
-    """Its graph features put the labelled kind and the other far apart, against the distances inside each."""
+    """Graph features separate the labelled kind from the other, relative to the distances within each."""
     features, kind = directions([40, 40], noise=0.15)
     features = np.abs(features)
     order = np.concatenate([np.flatnonzero(kind == 1), np.flatnonzero(kind == 0)])
