@@ -17,6 +17,7 @@ from bench.study.palette import CLASS_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TILES = 24
 """Most slices of a sheet."""
@@ -72,8 +73,6 @@ def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence
     Raises ResultsError when the file cannot be written.
     """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
     columns = min(COLUMNS, len(tiles))
     rows = math.ceil(len(tiles) / columns)
@@ -85,6 +84,23 @@ def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence
         axis.set_axis_off()
     for axis, tile in zip(axes, tiles, strict=False):
         _draw(axis, tile)
+    figure.suptitle(title, color="white", fontsize=11, y=1 - 0.15 / height, va="top")
+    legend = _legend(figure, _handles(tiles, classes))
+    figure.subplots_adjust(
+        left=0.01, right=0.99, top=1 - 0.65 / height, bottom=legend / height, wspace=0.04, hspace=0.14
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, format="png", facecolor=figure.get_facecolor())
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written ({error.strerror}); choose another with --sheet.") from None
+
+
+def _handles(tiles: Sequence[Tile], classes: Sequence[str]) -> list[Any]:
+    """Return the entries of the legend: masks and scribbles of each class, as far as the tiles have them."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
     scribbles = any(tile.scribble is not None for tile in tiles)
     masks = any(tile.mask is not None for tile in tiles)
     handles: list[Any] = []
@@ -95,28 +111,23 @@ def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence
             mark = Line2D([], [], marker="s", linestyle="none", markersize=5, color=colour(label))
             mark.set_label(f"{name}, scribble")
             handles.append(mark)
-    figure.suptitle(title, color="white", fontsize=11, y=1 - 0.15 / height, va="top")
-    if handles:
-        per_row = max(1, int(figure.get_size_inches()[0] / 1.7))
-        figure.legend(
-            handles=handles,
-            loc="lower center",
-            ncols=min(per_row, len(handles)),
-            frameon=False,
-            labelcolor="white",
-            fontsize=9,
-        )
-        legend = 0.1 + 0.25 * math.ceil(len(handles) / per_row)
-    else:
-        legend = 0.05
-    figure.subplots_adjust(
-        left=0.01, right=0.99, top=1 - 0.65 / height, bottom=legend / height, wspace=0.04, hspace=0.14
+    return handles
+
+
+def _legend(figure: Figure, handles: Sequence[Any]) -> float:
+    """Draw the legend at the bottom; return the height to leave for it, in inches."""
+    if not handles:
+        return 0.05
+    per_row = max(1, int(figure.get_size_inches()[0] / 1.7))
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        ncols=min(per_row, len(handles)),
+        frameon=False,
+        labelcolor="white",
+        fontsize=9,
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="png", facecolor=figure.get_facecolor())
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be written ({error.strerror}); choose another with --sheet.") from None
+    return 0.1 + 0.25 * math.ceil(len(handles) / per_row)
 
 
 def _draw(axis: Axes, tile: Tile) -> None:
