@@ -1,4 +1,4 @@
-"""The body of the View that strategies get: pixels, an embedding, streamed predictions, and no labels."""
+"""What strategies see of a run: pixels, an embedding, streamed predictions and bought labels."""
 
 from __future__ import annotations
 
@@ -16,58 +16,66 @@ from alseg_core.training.inference import Ensemble, chunk_size
 from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Signals:
-    """Implements :class:`alseg_core.strategies.View`; see there. It leads to no label that was not bought.
-
-    features: (N, D) embedding of the recipe, None for a strategy that uses none. purchases: positions and labels bought
-    so far.
-    """
+    """Implements :class:`alseg_core.strategies.View`. It gives access to no labels but those that were bought."""
 
     slices: Slices
+    """The pool."""
     labelled: IntArray
+    """(L,) positions annotated so far, ascending."""
     unlabelled: IntArray
-    ensemble: Ensemble | None
-    features: FloatArray | None
-    purchases: tuple[IntArray, LabelArray]
+    """(U,) positions not annotated yet, ascending."""
     classes: int
+    """Number of classes, background included."""
     round: int
+    """Number of the round, from 0."""
     rounds: int
+    """Number of rounds of the run."""
     device: str
+    """Torch device."""
+    ensemble: Ensemble | None = None
+    """Models of the round before."""
+    features: FloatArray | None = None
+    """(N, D) embedding of the recipe, None for a strategy that uses none."""
+    purchases: tuple[IntArray, LabelArray] | None = None
+    """Positions (L,) and labels (L, H, W) bought so far, None before the first purchase."""
 
     @property
     def table(self) -> SliceTable:
-        """Patient, volume and z of every slice."""
+        """The patient, volume and z of every slice."""
         return self.slices.table
 
     def images(self, positions: IntArray) -> np.ndarray:
-        """(B, C, H, W) float32 network input of the given slices."""
+        """Return the network input (B, C, H, W) float32 of the given slices."""
         return self.slices.images(positions)
 
     def embedding(self) -> FloatArray:
-        """(N, D) float32 feature vector of every slice."""
+        """Return the feature vectors (N, D) float32 of all slices. Raises ConfigError when there is no embedding."""
         if self.features is None:
-            raise ConfigError("a strategy that works on an embedding says needs_embedding = True.")
+            raise ConfigError("a strategy that works on an embedding sets needs_embedding = True.")
         return self.features
 
     def bought(self) -> tuple[IntArray, LabelArray]:
-        """Positions (L,) and their labels (L, H, W) uint8, 255 = unmarked."""
+        """Return positions (L,) and their labels (L, H, W) uint8, 255 = unmarked."""
+        if self.purchases is None:
+            return np.zeros(0, np.int64), np.zeros((0, *self.slices.size), np.uint8)
         return self.purchases
 
     def member_probabilities(self, positions: IntArray) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
-        """Chunks of positions, each with the class probabilities of every member."""
+        """Yield chunks of positions, each with the class probabilities of every member."""
         for chunk, images in self._chunks(positions):
             yield chunk, self._networks().probabilities(images)
 
     def dropout_probabilities(
         self, positions: IntArray, passes: int, rng: np.random.Generator
     ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
-        """Chunks of positions, each with the class probabilities of every dropout pass of the best member."""
+        """Yield chunks of positions, each with the class probabilities of every dropout pass of the best member."""
         for chunk, images in self._chunks(positions):
             yield chunk, self._networks().dropout_probabilities(images, passes, seeding.child(rng))
 
     def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
-        """Chunks of positions with the best member's probabilities and the features its last layer sees."""
+        """Yield chunks of positions with the best member's probabilities and the features before its last layer."""
         for chunk, images in self._chunks(positions):
             yield chunk, *self._networks().pixel_features(images)
 
@@ -79,18 +87,17 @@ class Signals:
 
     def _networks(self) -> Ensemble:
         if self.ensemble is None:
-            raise ConfigError("there is no trained network yet; a strategy that needs one says needs_model = True.")
+            raise ConfigError("no network is trained yet; a strategy that needs one sets needs_model = True.")
         return self.ensemble
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class ReferenceSignals(Signals):
-    """The view of an ``oracle_*`` reference: with a door to ground truth that bills every read."""
+    """The view of an ``oracle_*`` reference: it gives access to ground truth, and every read is billed."""
 
-    read_masks: Callable[[], LabelArray] | None = None
+    read_masks: Callable[[], LabelArray]
+    """Reads the masks (N, H, W) of all slices."""
 
     def ground_truth(self) -> LabelArray:
-        """(N, H, W) uint8 masks of all slices."""
-        if self.read_masks is None:
-            raise ConfigError("a reference needs ground truth, and this run has none.")
+        """Return the masks (N, H, W) uint8 of all slices."""
         return self.read_masks()

@@ -20,8 +20,11 @@ from alseg_core import checkpoint, loop
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError, DataError, ResultsError
 from alseg_core.events import Event, Progress, RoundFinished, RunStarted
+from alseg_core.material import open_material
+from alseg_core.material import plan as plan_of
 from alseg_core.models import NETWORKS
-from alseg_core.results import RunFolder
+from alseg_core.pool import Pool
+from alseg_core.round_training import RoundTraining
 from alseg_core.store import Store, digest
 from alseg_core.training import NetworkTrainer
 from alseg_core.vocabulary import RoundRecord
@@ -116,7 +119,7 @@ def test_the_record_tells_the_round(tiny: dict[str, Any], tmp_path: Path) -> Non
             progress.append(event.run_fraction)
 
     records = loop.run(config, tmp_path / "run", Store(tmp_path / "store"), [listen])
-    plan = loop.plan(config, Store(tmp_path / "store"))
+    plan = plan_of(config, Store(tmp_path / "store"))
     assert [r.labelled for r in records] == list(plan.budgets) == [3, 6, 8]
     assert progress == sorted(progress) and progress[-1] == 1
     picked = [(s["case"], s["z"]) for r in records for s in r.selected]
@@ -150,7 +153,7 @@ def test_scores_of_validation_volumes_leave_test_labels_sealed(tiny: dict[str, A
     config = RunConfig.load({**tiny, "evaluate": {"part": "val"}, "keep_network": True})
     store = Store(tmp_path / "store")
     records = loop.run(config, tmp_path / "run", store)
-    material = loop.open_material(config, store)
+    material = open_material(config, store)
     assert {str(row["case"]) for record in records for row in record.volumes} == set(material.split.val)
     assert {entry["what"] for record in records for entry in record.ledger} == {"training labels", "validation masks"}
     assert sum(cost for r in records for cost in entries(r, "cost", "validation masks")) == len(
@@ -170,7 +173,7 @@ def test_a_kept_network_predicts_what_was_scored(tiny: dict[str, Any], tmp_path:
     loop.run(plain, tmp_path / "plain", store)
     network = checkpoint.load(tmp_path / "run")
     pictures = np.load(tmp_path / "run" / "examples.npz", allow_pickle=False)
-    prepared = loop.open_material(config, store).prepared
+    prepared = open_material(config, store).prepared
     for case, z, kept in zip(pictures["case"], pictures["z"], pictures["prediction"], strict=True):
         images = torch.from_numpy(prepared.slices([str(case)]).images(np.array([z])))
         with torch.inference_mode():
@@ -268,10 +271,11 @@ def test_a_run_that_finds_what_it_trained_itself_says_so(tiny: dict[str, Any], t
 def first_training(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What the first round's training is known by once a run has bought three slices."""
     config, store = RunConfig.load(settings), Store(folder / "store")
-    material = loop.open_material(config, store)
-    experiment = loop._Experiment(config, material, store, "cpu", RunFolder(folder / "run"), [])
-    experiment._annotate(np.arange(2, 5), 0, experiment._vault())
-    return experiment._first_training(7).key(0, experiment.pool.labels()[1])
+    material = open_material(config, store)
+    pool, vault = Pool(len(material.slices)), material.vault(config.evaluate.part)
+    pool.add(config.annotation.annotate(vault, material.slices, np.arange(2, 5), config.seed), 0)
+    training = RoundTraining(config, material, pool, store, "cpu", 0, 7, lambda done: None)
+    return training.identity().key(0, pool.labels()[1])
 
 
 SPLIT = {
@@ -363,7 +367,7 @@ def test_whole_volumes_train_a_3d_network(tiny: dict[str, Any], tmp_path: Path) 
     config = RunConfig.load(tiny)
     records = loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
     assert [r.labelled for r in records] == [r.cost for r in records] == [12, 30]
-    plan = loop.plan(config, Store(tmp_path / "store"))
+    plan = plan_of(config, Store(tmp_path / "store"))
     assert [r.members[0]["iterations"] for r in records] == list(plan.iterations)
     assert len(records[1].volumes) == plan.test_volumes * 3
     seen: list[Event] = []

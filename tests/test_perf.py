@@ -171,9 +171,17 @@ def test_scores_of_an_ensemble_are_equal() -> None:
     others = [copy_weights(PlainUNet(4, False, widths=WIDTHS, dropouts=STILL), network) for network in networks]
     images = np.random.default_rng(0).random((6, 1, 32, 32), dtype=np.float32)
     slices = Slices(slice_table(6), images, np.arange(6))
-    nothing = np.zeros(0, np.int64), np.zeros((0, 32, 32), np.uint8)
     ensemble = Ensemble([Member(network, 0.5, 1) for network in networks], "cpu")
-    view = Signals(slices, np.arange(1), np.arange(1, 6), ensemble, None, nothing, 4, 1, 2, "cpu")
+    view = Signals(
+        slices=slices,
+        labelled=np.arange(1),
+        unlabelled=np.arange(1, 6),
+        classes=4,
+        round=1,
+        rounds=2,
+        device="cpu",
+        ensemble=ensemble,
+    )
     ours = Score(name="entropy").of(view, np.random.default_rng(0))
     plain = [scoring.members_score(scoring.entropy, others, image[0], "cpu") for image in images[1:]]
     np.testing.assert_allclose(ours, plain, rtol=1e-4)

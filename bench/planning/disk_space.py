@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
-    from alseg_core.loop import Plan
+    from alseg_core.material import Plan
 
 
 def module_bytes(module: Any) -> int:

@@ -15,7 +15,7 @@ from bench.planning.stopwatch import Clock, step_shape
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
     from alseg_core.embed.contrastive import Contrastive
-    from alseg_core.loop import Plan
+    from alseg_core.material import Plan
     from alseg_core.store import Store
 
 PASSES = 0.35

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from alseg_core.data.slices import Slices
     from alseg_core.data.splits import Split
     from alseg_core.embed.contrastive import Contrastive
-    from alseg_core.loop import Plan
+    from alseg_core.material import Plan
     from alseg_core.store import Store
 
 

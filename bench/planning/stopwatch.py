@@ -12,7 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
-    from alseg_core.loop import Plan
+    from alseg_core.material import Plan
     from alseg_core.metric_learning.fit import ContrastiveTraining
 
 STEPS = {"cpu": 5, "cuda": 20}

@@ -11,7 +11,7 @@ from bench.study.job import Job
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
-    from alseg_core.loop import Plan
+    from alseg_core.material import Plan
     from bench.planning.forecast import Forecast
     from bench.planning.stopwatch import Clock
     from bench.study import Study
@@ -95,7 +95,7 @@ def plans_of(configs: Sequence[RunConfig], store: Path, preparing: Preparing) ->
     recipe needs more of the data.
     """
     from alseg_core.errors import DataError, SplitError
-    from alseg_core.loop import plan
+    from alseg_core.material import plan
     from alseg_core.store import Store, digest
 
     shared: dict[str, Plan] = {}
@@ -118,7 +118,7 @@ def plans_of(configs: Sequence[RunConfig], store: Path, preparing: Preparing) ->
 def _other_annotation(config: RunConfig, configs: Sequence[RunConfig], store: Path) -> str:
     """Return a hint at another annotation of the study for which the data suffice; empty if there is none."""
     from alseg_core.errors import DataError
-    from alseg_core.loop import plan
+    from alseg_core.material import plan
     from alseg_core.store import Store
 
     others = {other.annotation_name: other for other in configs if other.dataset == config.dataset}

@@ -209,7 +209,7 @@ class Launch:
         self.launcher.run(todo, policy, tell)
 
     def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
-        from alseg_core.loop import open_material
+        from alseg_core.material import open_material
         from alseg_core.store import Store
         from bench.tuning import findings, plots, recipe
 

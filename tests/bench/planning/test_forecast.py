@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alseg_core.config import RunConfig
-from alseg_core.loop import Plan, plan
+from alseg_core.material import Plan, plan
 from alseg_core.store import Store
 from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher

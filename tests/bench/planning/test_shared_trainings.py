@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from alseg_core.loop import plan
+from alseg_core.material import plan
 from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from bench.launchers.launcher import Policy

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from alseg_core.errors import DataError
-from alseg_core.loop import _Experiment, open_material
+from alseg_core.material import open_material
 from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from bench.cli import main
@@ -130,7 +130,7 @@ def test_the_vault_of_a_trial_refuses_the_labels_of_test_volumes(tuning_file: Pa
     store = Store(tmp_path / "store")
     for config in (tuning.trial_runs(raw, tuning.own(raw))[0], tuning.full_runs(raw, tuning.own(raw))[0]):
         material = open_material(config, store)
-        vault = _Experiment(config, material, store, "cpu", RunFolder(tmp_path / "run"), [])._vault()
+        vault = material.vault(config.evaluate.part)
         assert len(vault.native_mask(material.split.val[0], "test", "validation masks"))
         for case in material.split.test:
             with pytest.raises(DataError):

@@ -39,9 +39,15 @@ def _scores(bench: Bench, data: Volumes, ensemble: Ensemble, others: list[PlainU
     size = slices.size[0]
 
     def view(count: int) -> Signals:
-        nothing = np.zeros(0, np.int64), np.zeros((0, *slices.size), np.uint8)
         return Signals(
-            slices, np.arange(1), np.arange(1, 1 + count), ensemble, None, nothing, data.classes, 1, 2, bench.device
+            slices=slices,
+            labelled=np.arange(1),
+            unlabelled=np.arange(1, 1 + count),
+            classes=data.classes,
+            round=1,
+            rounds=2,
+            device=bench.device,
+            ensemble=ensemble,
         )
 
     def images(count: int) -> np.ndarray:

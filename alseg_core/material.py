@@ -1,0 +1,135 @@
+"""The material of a run: its prepared data, divided into training, validation and test cases, and its plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alseg_core.config import RunConfig
+from alseg_core.data.prepare import Progress as PrepareProgress
+from alseg_core.data.prepare import prepare
+from alseg_core.data.prepared import CaseInfo, Prepared
+from alseg_core.data.slices import Slices
+from alseg_core.data.splits import Split
+from alseg_core.errors import DataError
+from alseg_core.oracles import Ledger, Vault
+from alseg_core.store import Store
+from alseg_core.vocabulary import Selection
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, known before any training."""
+
+    pool: int
+    """Training slices."""
+    budgets: tuple[int, ...]
+    """Cumulative labelled slices of each round."""
+    iterations: tuple[int, ...]
+    """Training steps of one network in each round."""
+    val_slices: int
+    """Validation slices."""
+    test_slices: int
+    """Test slices."""
+    test_volumes: int
+    """Test volumes."""
+    channels: int
+    """Channels of the network's input."""
+    size: int
+    """Rows and columns of the network's input, in pixels."""
+    data_key: str
+    """Key of the prepared data in the store."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The prepared data of a run, divided."""
+
+    folder: Path
+    """Folder of the prepared data."""
+    prepared: Prepared
+    """All cases."""
+    split: Split
+    """Cases of each part."""
+    slices: Slices
+    """The pool: all slices of the training cases."""
+    counts: tuple[int, ...]
+    """Cumulative labelled slices of each round."""
+
+    def infos(self, cases: Sequence[str]) -> list[CaseInfo]:
+        """Return the facts of cases."""
+        return [self.prepared.info(case) for case in cases]
+
+    def vault(self, part: str) -> Vault:
+        """Return a vault with an empty ledger; where runs are scored on ``part`` "val", labels of test cases are sealed."""
+        return Vault(self.folder, self.prepared, Ledger(), frozenset(self.split.test if part == "val" else ()))
+
+    def entries(self, selection: Selection) -> list[dict[str, object]]:
+        """Return the record of a selection: {"case", "z", "score"} of each slice, the score None where it has none."""
+        scores = selection.scores if selection.scores is not None else np.full(len(selection.positions), math.nan)
+        out: list[dict[str, object]] = []
+        for position, score in zip(selection.positions, scores, strict=True):
+            case, z = self.slices.table.locate(int(position))
+            out.append({"case": case, "z": z, "score": float(score) if math.isfinite(score) else None})
+        return out
+
+    def sizes(self) -> dict[str, object]:
+        """Return the patients, volumes and slices of each part, and the key of the prepared data."""
+        parts = {part: self.infos(getattr(self.split, part)) for part in ("train", "val", "test")}
+        return {
+            "patients": {part: len({info.patient for info in infos}) for part, infos in parts.items()},
+            "volumes": {part: len(infos) for part, infos in parts.items()},
+            "slices": {part: sum(info.depth for info in infos) for part, infos in parts.items()},
+            "data_key": self.prepared.key,
+        }
+
+
+def open_material(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Material:
+    """Prepare the data (once, through the store) and check split, annotation and budgets against them.
+
+    Raises DataError or ConfigError for everything that is wrong with data or settings, before any training.
+    """
+    root = Path(config.dataset.root) if config.dataset.root else None
+    refs = config.dataset.reader.scan(root)
+    config.dataset.split.assign(refs)  # an impossible split is an error before any scan is read
+    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs)
+    prepared = Prepared.open(folder)
+    split = config.dataset.split.assign(prepared.cases)
+    for part in ("val", "test"):
+        lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
+        if lacking:
+            raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
+    try:
+        config.annotation.check([prepared.info(case) for case in split.train])
+    except DataError as error:
+        raise DataError(f"{config.dataset.name}, recipe {config.recipe.name!r}: {error}") from None
+    if config.recipe.strategy.reads_ground_truth:
+        lacking = [case for case in split.train if not prepared.info(case).has_mask]
+        if lacking:
+            raise DataError(
+                f"recipe {config.recipe.name!r} reads ground truth, so training cases need masks; none for "
+                f"{', '.join(lacking[:5])}. Leave the recipe out where there are none."
+            )
+    slices = prepared.slices(split.train)
+    return Material(folder, prepared, split, slices, config.counts(len(slices)))
+
+
+def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Plan:
+    """Return what :func:`alseg_core.loop.run` will do. Raises what :func:`open_material` raises."""
+    material = open_material(config, store, progress)
+    pool = len(material.slices)
+    return Plan(
+        pool=pool,
+        budgets=material.counts,
+        iterations=tuple(config.train.iterations(count, pool) for count in material.counts),
+        val_slices=len(material.prepared.slices(material.split.val)),
+        test_slices=len(material.prepared.slices(material.split.test)),
+        test_volumes=len(material.split.test),
+        channels=material.slices.channels,
+        size=material.slices.size[0],
+        data_key=material.prepared.key,
+    )
