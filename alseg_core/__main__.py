@@ -13,7 +13,7 @@ from alseg_core.loop import run
 from alseg_core.store import Store
 
 
-def _say(event: Event) -> None:
+def _print(event: Event) -> None:
     if isinstance(event, RunStarted):
         print(f"{event.pool} training slices, rounds at {list(event.budgets)}, {len(event.finished)} finished")
     elif isinstance(event, RoundFinished):
@@ -27,7 +27,7 @@ def _say(event: Event) -> None:
 
 
 def main() -> int:
-    """Command line; 0 when the run is finished, 2 with one clear message otherwise."""
+    """Run the command line; return 0 when the run is finished, 2 after an error."""
     parser = argparse.ArgumentParser(prog="python -m alseg_core", description=__doc__)
     parser.add_argument("config", type=Path, help="YAML file with the fields of alseg_core.config.RunConfig")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for results and prepared data")
@@ -36,7 +36,7 @@ def main() -> int:
         config = RunConfig.read(arguments.config)
         config.resolve_device()
         config.check()
-        run(config, arguments.out / config.key, Store(arguments.out / "store"), [_say])
+        run(config, arguments.out / config.key, Store(arguments.out / "store"), [_print])
     except AlsegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

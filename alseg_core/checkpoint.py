@@ -1,4 +1,4 @@
-"""The best network of a run's last round, kept where ``keep_network`` asks for it."""
+"""The best network of a run's last round, kept when ``keep_network`` is set."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from alseg_core.training.member import Member
 from alseg_core.training.network_trainer import restored_network, without_weights
 
 FILE = "network.pt"
+"""Name of the file in the run folder."""
 
 
 def save(folder: Path, member: Member, network: Network, channels: int, classes: Sequence[str]) -> None:
-    """Write ``network.pt``: plain data and tensors alone, enough to build the network again."""
+    """Write ``network.pt``, which holds plain data and tensors only, enough to rebuild the network."""
     spec = describe(without_weights(network))
     content = {"network": spec, "channels": channels, "classes": list(classes), "member": member.state()}
     temporary = folder / (FILE + ".tmp")
@@ -28,9 +29,9 @@ def save(folder: Path, member: Member, network: Network, channels: int, classes:
 
 
 def load(folder: Path, device: str = "cpu") -> SegmentationModule:
-    """The network that :func:`save` left in a run folder, in evaluation mode.
+    """Load the network that :func:`save` wrote to a run folder, in evaluation mode.
 
-    It takes (B, C, H, W) prepared slices and gives (B, classes, H, W) logits. Raises ResultsError when there is none.
+    It maps prepared slices (B, C, H, W) to logits (B, classes, H, W). Raises ResultsError when the folder has none.
     """
     path = folder / FILE
     if not path.exists():

@@ -80,7 +80,7 @@ class Recipe:
 
     @property
     def needs_model(self) -> bool:
-        """The strategy or its embedding uses the networks of the round before."""
+        """Whether the strategy or its embedder uses the models of the round before."""
         return self.strategy.needs_model or (self.embed is not None and self.embed.needs_model)
 
 
@@ -144,7 +144,7 @@ class RunConfig:
 
     @classmethod
     def load(cls, raw: Any) -> RunConfig:
-        """From plain data (as YAML gives it). Raises ConfigError naming every wrong field."""
+        """Build a configuration from plain data, as YAML gives it. Raises ConfigError naming every wrong field."""
         if not isinstance(raw, Mapping):
             raise ConfigError(f"a run is a mapping of settings, got {type(raw).__name__}.")
         config: RunConfig = construct(cls, raw, "run")
@@ -152,7 +152,7 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
-        """From a YAML file."""
+        """Build a configuration from a YAML file. Raises ConfigError as :meth:`load` does."""
         try:
             return cls.load(yaml.safe_load(path.read_text()))
         except OSError as error:
@@ -162,7 +162,7 @@ class RunConfig:
 
     @property
     def starts_at_random(self) -> bool:
-        """The first round's slices are those of the random baseline: there is no network to choose others by."""
+        """Whether the first round selects the slices of the random baseline, having no model to select others with."""
         return self.recipe.needs_model or isinstance(self.recipe.strategy, Random)
 
     @property
@@ -171,18 +171,18 @@ class RunConfig:
         return str(type(self.annotation).name)  # type: ignore[attr-defined]
 
     def describe(self) -> dict[str, Any]:
-        """Plain data from which :meth:`load` makes an equal configuration."""
+        """Return plain data from which :meth:`load` builds an equal configuration."""
         described: dict[str, Any] = describe(self)
         return described
 
     @property
     def training(self) -> dict[str, Any]:
-        """Plain settings of the training; a file of weights by what it holds, not by where it lies."""
+        """Plain settings of the training; a file of weights is identified by its content, not by its path."""
         return self.train.settings()
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the experiment: everything but what is kept and where it runs (device, folders)."""
+        """Identity of the experiment: all settings but device, folders and keep_network."""
         described = {**self.describe(), "train": self.training}
         del described["device"], described["keep_network"], described["dataset"]["root"]
         return digest(described)
@@ -201,7 +201,7 @@ class RunConfig:
         return "-".join(parts)
 
     def counts(self, pool: int) -> tuple[int, ...]:
-        """Cumulative labelled slices of each round for a pool of that many slices.
+        """Return the cumulative labelled slices of each round for a pool of ``pool`` slices.
 
         Raises ConfigError when a budget is zero slices, not larger than the one before, or larger than the pool.
         """
@@ -220,17 +220,19 @@ class RunConfig:
         return counts
 
     def check(self) -> None:
-        """Raise ConfigError for what cannot be had: weights to start a network or an encoder from."""
+        """Raise ConfigError when weights that a network or an encoder starts from are not available."""
         self.train.start()
         self.cover.check()
         if self.recipe.embed is not None:
             self.recipe.embed.check()
 
     def resolve_device(self) -> str:
-        """The device that "auto" stands for. Raises ConfigError when CUDA is asked for and not there."""
+        """Return the device, "auto" resolved. Raises ConfigError when the CUDA device does not exist."""
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
-        there = torch.cuda.device_count()
-        if self.device.startswith("cuda") and int(self.device.partition(":")[2] or 0) >= there:
-            raise ConfigError(f"device {self.device!r} was asked for, {there} CUDA devices are there; use auto or cpu.")
+        count = torch.cuda.device_count()
+        if self.device.startswith("cuda") and int(self.device.partition(":")[2] or 0) >= count:
+            raise ConfigError(
+                f"device {self.device!r} was asked for, but this machine has {count} CUDA devices; use auto or cpu."
+            )
         return self.device

@@ -1,4 +1,4 @@
-"""What a run keeps for the pictures of a report: small grey slices with labels, and the embedding in few numbers."""
+"""Arrays that a run keeps for the pictures of a report: small grey slices with labels, and a reduced embedding."""
 
 from __future__ import annotations
 
@@ -17,23 +17,29 @@ from alseg_core.oracles import Vault
 from alseg_core.vocabulary import IntArray, LabelArray
 
 EXAMPLES = 64
-"""Volumes of which a slice with truth and prediction is kept."""
+"""Largest number of test volumes of which a slice with truth and prediction is kept."""
+
 EXAMPLE_SIZE = 128
-"""Largest side of such a slice in pixels."""
+"""Largest side of these slices, in pixels."""
+
 SELECTED = 32
-"""Selected slices that are kept with the labels bought for them."""
+"""Largest number of selected slices that are kept with the labels bought for them."""
+
 SELECTED_SIZE = 64
+"""Largest side of these slices, in pixels."""
+
 POINTS = 2000
-"""Slices whose embedding is kept."""
+"""Largest number of slices whose embedding is kept."""
+
 COMPONENTS = 32
-"""Principal components of it."""
+"""Number of principal components that are kept of the embedding."""
 
 
 class Examples:
-    """The slice with most foreground of up to :data:`EXAMPLES` volumes, with what a network predicts there.
+    """The slice with the most foreground of up to :data:`EXAMPLES` volumes, with the prediction.
 
-    An instance is the ``seen`` of :meth:`alseg_core.evaluate.Evaluation.volumes`; the truth of a slice that is kept is
-    read once more, on the network's grid, and billed in the ledger.
+    An instance is the ``seen`` of :meth:`alseg_core.evaluate.Evaluation.volumes`. The truth of a kept slice is read
+    once more, on the network's grid, and entered in the ledger.
     """
 
     def __init__(self, prepared: Prepared, cases: Sequence[str], vault: Vault) -> None:
@@ -42,17 +48,17 @@ class Examples:
         self._kept: list[dict[str, Any]] = []
 
     def __call__(self, case: str, labels: LabelArray, truth: LabelArray) -> None:
-        """Take the prediction (D, size, size) of a case whose native truth is (D, h, w)."""
+        """Add the prediction (D, size, size) of a case whose native truth is (D, h, w)."""
         if case not in self._wanted:
             return
         z = int((truth > 0).sum(axis=(1, 2)).argmax())
         slices = self._prepared.slices([case])
         position = slices.table.of_volume(0)[z : z + 1]
-        there = self._vault.masks(slices.rows[position], "pictures", "test masks")
+        mask = self._vault.masks(slices.rows[position], "pictures", "test masks")
         self._kept.append(
             {
                 "image": grey(slices.images(position), EXAMPLE_SIZE)[0],
-                "truth": shrunk(there, EXAMPLE_SIZE)[0],
+                "truth": shrunk(mask, EXAMPLE_SIZE)[0],
                 "prediction": shrunk(labels[z : z + 1], EXAMPLE_SIZE)[0],
                 "case": case,
                 "z": z,
@@ -60,13 +66,13 @@ class Examples:
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """image, truth, prediction (K, h, w) uint8, case (K,), z (K,)."""
+        """Return image, truth, prediction (K, h, w) uint8, case (K,) and z (K,)."""
         names = ("image", "truth", "prediction", "case", "z")
         return {name: np.array([kept[name] for kept in self._kept]) for name in names}
 
 
 def selected(slices: Slices, positions: IntArray, labels: LabelArray) -> dict[str, np.ndarray]:
-    """Bought slices in order of picking, at most :data:`SELECTED`: image, label (K, h, w) uint8, case (K,), z (K,).
+    """Return at most :data:`SELECTED` bought slices: image, label (K, h, w) uint8, case (K,), z (K,).
 
     positions: (B,) with their labels (B, H, W), 255 = unmarked.
     """
@@ -81,9 +87,10 @@ def selected(slices: Slices, positions: IntArray, labels: LabelArray) -> dict[st
 
 
 def embedding(slices: Slices, features: NDArray[np.float32], labelled: IntArray) -> dict[str, np.ndarray]:
-    """Principal components of features (N, D) with what they can be coloured by, of at most :data:`POINTS` slices.
+    """Return principal components of features (N, D) of up to :data:`POINTS` slices, with facts to colour them by.
 
-    points (K, C) float16, patient, volume (K,) int64, position (K,) float32 in (0, 1), labelled (K,) bool, digest ().
+    Arrays: points (K, C) float16, patient and volume (K,) int64, position (K,) float32 in (0, 1), labelled (K,) bool,
+    digest ().
     """
     chosen, table = _evenly(len(features), POINTS), slices.table
     centred = torch.from_numpy(features[chosen].astype(np.float32))
@@ -104,7 +111,7 @@ def embedding(slices: Slices, features: NDArray[np.float32], labelled: IntArray)
 
 
 def grey(images: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
-    """(B, C, H, W) -> (B, h, w): mean of the channels, each slice from 0 to 255, sides at most ``size``."""
+    """Return images (B, C, H, W) as (B, h, w): mean of the channels, each slice 0..255, sides at most ``size``."""
     mean = torch.from_numpy(np.ascontiguousarray(images.mean(axis=1, keepdims=True)))
     if max(mean.shape[-2:]) > size:
         mean = torch.nn.functional.interpolate(mean, _smaller(mean.shape[-2:], size), mode="area")
@@ -114,7 +121,7 @@ def grey(images: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
 
 
 def shrunk(labels: LabelArray, size: int) -> LabelArray:
-    """(B, H, W) -> (B, h, w) by nearest neighbour, sides at most ``size``."""
+    """Return labels (B, H, W) as (B, h, w), nearest neighbour, sides at most ``size``."""
     if max(labels.shape[1:]) <= size:
         return labels.copy()
     h, w = _smaller(labels.shape[1:], size)
@@ -128,5 +135,5 @@ def _smaller(shape: Sequence[int], size: int) -> tuple[int, int]:
 
 
 def _evenly(count: int, limit: int) -> IntArray:
-    """Indices of at most ``limit`` of ``count`` things, evenly spread."""
+    """Return at most ``limit`` indices of ``count`` items, evenly spread."""
     return np.arange(count) if count <= limit else np.arange(limit) * count // limit

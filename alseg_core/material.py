@@ -65,7 +65,7 @@ class Material:
         return [self.prepared.info(case) for case in cases]
 
     def vault(self, part: str) -> Vault:
-        """Return a vault with an empty ledger; where runs are scored on ``part`` "val", labels of test cases are sealed."""
+        """Return a vault with an empty ledger; scored on ``part`` "val", the labels of test cases are sealed."""
         return Vault(self.folder, self.prepared, Ledger(), frozenset(self.split.test if part == "val" else ()))
 
     def entries(self, selection: Selection) -> list[dict[str, object]]:

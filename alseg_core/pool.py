@@ -1,4 +1,4 @@
-"""The pool: which slices are labelled since which round, and the labels bought for them."""
+"""The pool: which slices were labelled in which round, and the labels bought for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alseg_core.vocabulary import IGNORE, Annotation, IntArray, LabelArray, Sele
 
 
 class Pool:
-    """State of the annotation of N slices. Nothing is ever un-labelled or labelled twice."""
+    """Annotation state of N slices. A slice is never un-labelled or labelled twice."""
 
     def __init__(self, size: int) -> None:
         self._since: NDArray[np.int64] = np.full(size, -1, dtype=np.int64)
@@ -36,7 +36,7 @@ class Pool:
 
     @property
     def pixels(self) -> tuple[int, int]:
-        """Labelled pixels so far, and those of them that are foreground."""
+        """Number of labelled pixels so far, and how many of these are foreground."""
         marked = sum(int((a.labels != IGNORE).sum()) for a in self._bought)
         return marked, marked - sum(int((a.labels == 0).sum()) for a in self._bought)
 
@@ -57,7 +57,7 @@ class Pool:
             raise PoolError(f"positions {again[:5].tolist()} are labelled already; picks are unlabelled slices.")
 
     def add(self, annotation: Annotation, round_: int) -> None:
-        """Enter labels (B, H, W) bought in a round. Raises PoolError for positions that are labelled or repeated."""
+        """Add labels (B, H, W) bought in a round. Raises PoolError for positions that are labelled or repeated."""
         self.check(Selection(annotation.positions), len(annotation.positions))
         if len(annotation.labels) != len(annotation.positions):
             raise PoolError(f"{len(annotation.positions)} positions came with {len(annotation.labels)} labels.")
@@ -65,7 +65,7 @@ class Pool:
         self._bought.append(annotation)
 
     def labels(self) -> tuple[IntArray, LabelArray]:
-        """Positions (L,) in the order they were bought and their labels (L, H, W). Raises PoolError: nothing bought."""
+        """Return positions (L,) in order of purchase and their labels (L, H, W). Raises PoolError if none."""
         if not self._bought:
             raise PoolError("nothing is labelled yet.")
         return np.concatenate([a.positions for a in self._bought]), np.concatenate([a.labels for a in self._bought])

@@ -1,14 +1,14 @@
-"""The run folder: everything one experiment leaves behind, small enough to travel.
+"""The run folder: all results of one experiment, small enough to copy around.
 
 ``config.json``      the validated configuration and the key of the prepared data
 ``environment.json`` versions, machine, device, threads, sizes of the data
-``rounds.jsonl``     one line a finished round (:class:`alseg_core.vocabulary.RoundRecord`)
+``rounds.jsonl``     one line per finished round (:class:`alseg_core.vocabulary.RoundRecord`)
 ``examples.npz``     a slice of each test volume with truth and prediction of the last round
 ``selected.npz``     slices of the first round with the labels bought for them
-``embedding.npz``    the embedding of the last round in few numbers, where the recipe uses one
-``network.pt``       the best network of the last round, where it is asked for
-``state_<round>.pt`` networks of the last finished round; there only while the run is unfinished
-``failure.json``     reason of the last failure; gone once the run goes on
+``embedding.npz``    the reduced embedding of the last round, if the recipe uses one
+``network.pt``       the best network of the last round, if keep_network is set
+``state_<round>.pt`` models of the last finished round, while the run is unfinished
+``failure.json``     reason of the last failure, deleted when the run continues
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from alseg_core.vocabulary import RoundRecord
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a power cut, sees the old or the new content and never half of it."""
+    """Write a text file atomically: readers see the old or the new content, even after a power cut."""
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w") as file:
         file.write(text)
@@ -45,15 +45,15 @@ def write_atomic(path: Path, text: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """One run on disk. Reading needs nothing but the folder; writing goes through :meth:`session`."""
+    """One run on disk. Reading needs only the folder; writing goes through :meth:`session`."""
 
     path: Path
 
     @contextmanager
     def session(self, config: Mapping[str, Any], fingerprint: str, data_key: str) -> Iterator[None]:
-        """Hold the folder for one process and check that it belongs to this configuration and these data.
+        """Lock the folder for this process and check that it belongs to this configuration and these data.
 
-        Raises ResultsError: not writable, used by another process, made by another configuration or from other data.
+        Raises ResultsError when it is not writable, in use, or was made by another configuration or from other data.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -87,21 +87,21 @@ class RunFolder:
             )
 
     def identity(self) -> dict[str, str] | None:
-        """Fingerprint and data key the folder was made with, or None for a folder without a run."""
+        """Return the fingerprint and data key of the run, or None for a folder without a run."""
         if not (self.path / "config.json").exists():
             return None
         content = json.loads((self.path / "config.json").read_text())
         return {"fingerprint": content["fingerprint"], "data_key": content["data_key"]}
 
     def config(self) -> dict[str, Any]:
-        """The run's configuration as plain data. Raises ResultsError when there is no run."""
+        """Return the configuration of the run as plain data. Raises ResultsError when the folder has no run."""
         if not (self.path / "config.json").exists():
             raise ResultsError(f"{self.path} is no run folder: config.json is missing.")
         config: dict[str, Any] = json.loads((self.path / "config.json").read_text())["config"]
         return config
 
     def records(self) -> list[RoundRecord]:
-        """The finished rounds in order. A last line cut off by a kill is not a finished round and is left out."""
+        """Return the finished rounds in order. An incomplete last line is no finished round and is ignored."""
         path = self.path / "rounds.jsonl"
         records: list[RoundRecord] = []
         for number, line in enumerate(path.read_text().split("\n")[:-1] if path.exists() else []):
@@ -157,7 +157,7 @@ class RunFolder:
         os.replace(temporary, self.path / f"{name}.npz")
 
     def append(self, record: RoundRecord) -> None:
-        """Add a finished round. The line counts once its newline is on disk."""
+        """Append a finished round. Its line counts once its newline is on disk."""
         path = self.path / "rounds.jsonl"
         content = path.read_bytes() if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
@@ -165,31 +165,31 @@ class RunFolder:
         write_atomic(path, whole.decode() + line)
 
     def save_state(self, number: int, state: Mapping[str, Any]) -> None:
-        """Keep the networks of round ``number`` until the next round is finished. Call before :meth:`append`."""
+        """Save the models of round ``number``, to continue from; call it before :meth:`append`."""
         temporary = self.path / "state.tmp"
         torch.save(dict(state), temporary)
         os.replace(temporary, self.path / f"state_{number}.pt")
 
     def load_state(self, number: int) -> dict[str, Any]:
-        """Networks of round ``number``, on the CPU. Raises ResultsError when they are not there."""
+        """Load the models of round ``number`` to the CPU. Raises ResultsError when their file is missing."""
         path = self.path / f"state_{number}.pt"
         if not path.exists():
-            raise ResultsError(f"{path} is missing, so the run cannot go on; delete the run folder to redo it.")
+            raise ResultsError(f"{path} is missing, so the run cannot continue; delete the run folder to redo it.")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return state
 
     def drop_states(self, keep: int | None = None) -> None:
-        """Delete the networks of all rounds but ``keep``."""
+        """Delete the models of all rounds but ``keep``."""
         for path in self.path.glob("state_*.pt"):
             if path.name != f"state_{keep}.pt":
                 path.unlink()
 
     def fail(self, reason: str, trace: str) -> None:
-        """Leave word of a failure for the report."""
+        """Record a failure for the report."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path / "failure.json", json.dumps({"reason": reason, "trace": trace}, indent=1))
 
     def failure(self) -> str | None:
-        """Reason of the failure that ended the run, or None."""
+        """Return the reason of the failure that ended the run, or None."""
         path = self.path / "failure.json"
         return str(json.loads(path.read_text())["reason"]) if path.exists() else None

@@ -1,9 +1,9 @@
-"""Content-addressed store: what is computed once is found again by everyone who asks for the same thing.
+"""Content-addressed store: results that are computed once and reused by every run that needs them.
 
-An entry is a folder ``<root>/<kind>/<hash of the key>``. It appears by one rename when it is complete, so nobody sees
-half of it; a file lock lets one process make it while others that ask wait (single flight). Its ``key.json`` holds the
-key and size and CRC-32 of every file; what does not agree with it is made again. Who fetches an entry holds a shared
-lock on ``key.json`` for the life of its :class:`Store`; :meth:`Store.remove` needs that lock for itself alone.
+An entry is a folder ``<root>/<kind>/<hash of the key>``. It appears by one rename when it is complete. A file lock lets
+one process make it while others wait for it (single flight). Its ``key.json`` holds the key, and size and CRC-32 of
+every file; an entry that does not match is made again. A process that fetches an entry holds a shared lock on
+``key.json`` for the life of its :class:`Store`; :meth:`Store.remove` needs an exclusive one.
 """
 
 from __future__ import annotations
@@ -24,47 +24,52 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 KEY = "key.json"
+"""File of an entry with its key, and the sizes and checksums of its files."""
+
 LOCK, BUILDING, GONE = ".lock", ".building", ".gone"
-"""What is put behind an entry's name: who makes it, what it is made in, what it was before it was deleted."""
+"""Suffixes of an entry's name: the lock for making it, the folder it is made in, the folder it is deleted from."""
+
 WAIT_S = 5.0
-"""Seconds between two words that somebody else still makes an entry."""
+"""Interval at which a process that waits for an entry calls ``Store.waiting``, in seconds."""
 
 log = logging.getLogger(__name__)
 _checked: set[tuple[str, int]] = set()
-"""Path and inode of the key.json whose entry's checksums this process has found right."""
+"""Path and inode of key.json of the entries whose checksums this process has verified."""
 
 
 def digest(key: Any) -> str:
-    """Hex digest (16 characters) of plain data, independent of the order of mapping keys."""
+    """Return a hex digest (16 characters) of plain data, independent of the order of mapping keys."""
     text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry on disk, or what was left of one. bytes: of its files. used: when it was last fetched, epoch seconds."""
+    """An entry on disk, or the remains of one."""
 
     path: Path
+    """Its folder."""
     bytes: int
+    """Size of its files."""
     used: float
+    """Time it was last fetched, in seconds since the epoch."""
 
     @property
     def kind(self) -> str:
-        """What it is: "prepared", "encoder", "training", ..."""
+        """Kind of the entry: "prepared", "encoder", "training", ..."""
         return self.path.parent.name
 
 
 @dataclass(frozen=True)
 class Store:
-    """Folder of content-addressed entries.
-
-    waiting: called every few seconds while another process makes what is asked for. notes: what was found damaged and
-    made again.
-    """
+    """Folder of content-addressed entries."""
 
     root: Path
+    """The folder."""
     waiting: Callable[[], object] | None = field(default=None, compare=False, repr=False)
+    """Called every :data:`WAIT_S` seconds while another process makes the entry."""
     notes: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
+    """Entries that were found damaged and made again."""
     _uses: dict[Path, _Use] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def entry(self, kind: str, key: Mapping[str, Any]) -> Path:
@@ -72,10 +77,10 @@ class Store:
         return self.root / kind / digest(dict(key))
 
     def fetch(self, kind: str, key: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
-        """Folder of the entry ``key``; ``make(folder)`` fills it when it is not there yet, or damaged.
+        """Return the folder of the entry ``key``; ``make(folder)`` fills it if it does not exist or is damaged.
 
         A ``make`` that raises leaves nothing behind, and the next caller tries again. Sizes are checked every time,
-        checksums once a process and entry. The entry is not cleaned away while this Store lives.
+        checksums once per process and entry. The entry is not removed while this Store lives.
         """
         entry = self.entry(kind, key)
         if self._take(entry) is None:
@@ -91,19 +96,19 @@ class Store:
         return entry
 
     def entries(self) -> list[Entry]:
-        """All entries, those that were not used for longest first."""
+        """Return all entries, the least recently used first."""
         found = []
         for path in self.root.glob("*/*"):
-            with suppress(FileNotFoundError):  # it went meanwhile
+            with suppress(FileNotFoundError):  # removed meanwhile
                 if not path.suffix and path.is_dir():
                     mark = path / KEY
                     found.append(Entry(path, _size(path), (mark if mark.exists() else path).stat().st_mtime))
         return sorted(found, key=lambda entry: (entry.used, entry.path))
 
     def leftovers(self) -> list[Entry]:
-        """What processes left behind that were killed, and locks of entries that are no more; nothing that is in use.
+        """Return the remains of killed processes and the locks of removed entries, except those in use.
 
-        It only takes up room: the next who asks for the entry clears it away.
+        They only take up space: the next process that makes the entry deletes them.
         """
         found = []
         for path in sorted(self.root.glob("*/*")):
@@ -115,9 +120,9 @@ class Store:
         return found
 
     def remove(self, entry: Entry) -> str | None:
-        """Delete an entry or a leftover. Returns why it has to stay, or None.
+        """Delete an entry or a leftover. Return why it must stay, or None.
 
-        It goes by one rename before its files go, so nobody finds half of it.
+        It is renamed before its files are deleted, so that no process finds half of it.
         """
         name = entry.path.with_suffix("")
         lock = FileLock(name.with_suffix(LOCK), timeout=0)
@@ -131,14 +136,14 @@ class Store:
                         os.replace(name, name.with_suffix(GONE))
                 for suffix in (BUILDING, GONE):
                     shutil.rmtree(name.with_suffix(suffix), ignore_errors=True)
-                if not name.exists():  # who waits for the lock sees that its file is gone and takes a new one
+                if not name.exists():  # a process that waits for the lock notices that its file is gone
                     name.with_suffix(LOCK).unlink(missing_ok=True)
         except Timeout:
             return "being made"
         return None
 
     def _take(self, entry: Path) -> str | None:
-        """Hold an entry that is whole. Returns what is wrong with it, "" when it is absent, or None."""
+        """Lock a complete entry. Return its fault, "" when it does not exist, or None."""
         try:
             use = _Use(entry / KEY)
         except FileNotFoundError:
@@ -146,20 +151,20 @@ class Store:
         fault = _fault(entry, use.inode)
         if fault is None:
             self._uses[entry] = use
-            with suppress(OSError):  # a store that is shared may belong to somebody else
+            with suppress(OSError):  # a shared store may belong to another user
                 os.utime(entry / KEY)
         return fault
 
     def _make(self, entry: Path, key: Mapping[str, Any], make: Callable[[Path], object]) -> None:
         building = entry.with_suffix(BUILDING)
-        for left in (building, entry.with_suffix(GONE)):  # by a process that was killed
+        for left in (building, entry.with_suffix(GONE)):  # remains of a killed process
             shutil.rmtree(left, ignore_errors=True)
         building.mkdir()
         try:
             make(building)
             files = {str(p.relative_to(building)): _sum(p) for p in sorted(building.rglob("*")) if p.is_file()}
             (building / KEY).write_text(json.dumps({"key": dict(key), "files": files}, indent=1, sort_keys=True))
-            if entry.exists():  # what others have mapped of it stays with them
+            if entry.exists():  # processes that have mapped its files keep them
                 os.replace(entry, entry.with_suffix(GONE))
             os.replace(building, entry)
         except BaseException:
@@ -171,7 +176,7 @@ class Store:
 
     @contextmanager
     def _turn(self, entry: Path) -> Iterator[None]:
-        """Be the one process that makes this entry."""
+        """Wait to be the one process that makes this entry."""
         lock = FileLock(entry.with_suffix(LOCK))
         while True:
             try:
@@ -187,12 +192,12 @@ class Store:
 
 
 class _Use:
-    """A shared lock on an entry's key.json while this object lives. Raises FileNotFoundError: no entry."""
+    """A shared lock on key.json of an entry, held by this object. Raises FileNotFoundError when there is no entry."""
 
     def __init__(self, path: Path) -> None:
         while True:
             self._file = path.open("rb")
-            with suppress(OSError):  # on a file system without locks nothing can be cleaned away either
+            with suppress(OSError):  # on a file system without locks entries are not removed either
                 fcntl.flock(self._file, fcntl.LOCK_SH)
             self.inode = os.fstat(self._file.fileno()).st_ino
             if path.stat().st_ino == self.inode:  # else it was removed or replaced while we waited for the lock
@@ -206,7 +211,7 @@ class _Use:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[bool]:
-    """Hold this key.json, where there is one, and say whether nobody else does."""
+    """Lock this key.json exclusively, if it exists; yield whether that succeeded."""
     if not path.exists():
         yield True
         return
@@ -220,7 +225,7 @@ def _alone(path: Path) -> Iterator[bool]:
 
 
 def _sum(path: Path) -> list[int]:
-    """Size in bytes and CRC-32 of a file."""
+    """Return size in bytes and CRC-32 of a file."""
     crc = size = 0
     with path.open("rb", buffering=0) as file:
         while block := file.read(1 << 20):
@@ -229,7 +234,7 @@ def _sum(path: Path) -> list[int]:
 
 
 def _fault(entry: Path, inode: int) -> str | None:
-    """What is wrong with an entry, or None."""
+    """Return the fault of an entry, or None."""
     try:
         content = json.loads((entry / KEY).read_text())
         files = [(name, int(size), int(crc)) for name, (size, crc) in content["files"].items()]
@@ -239,9 +244,9 @@ def _fault(entry: Path, inode: int) -> str | None:
         return "has no key that can be read"
     for name, size, crc in files:
         path = entry / name
-        there = path.stat().st_size if path.exists() else None
-        if there != size:
-            return f"is damaged ({name} has {there} bytes, not {size})" if there is not None else f"lacks {name}"
+        found = path.stat().st_size if path.exists() else None
+        if found != size:
+            return f"is damaged ({name} has {found} bytes, not {size})" if found is not None else f"lacks {name}"
         if (str(entry), inode) not in _checked and _sum(path)[1] != crc:
             return f"is damaged (checksum of {name})"
     _checked.add((str(entry), inode))
@@ -249,5 +254,5 @@ def _fault(entry: Path, inode: int) -> str | None:
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file or of all files in a folder."""
+    """Return the bytes of a file or of all files in a folder."""
     return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())

@@ -1,4 +1,4 @@
-"""Who read which labels, and what they would have cost."""
+"""Account of the labels that were read, and of their cost."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ What = Literal["training labels", "validation masks", "test masks", "ground trut
 
 @dataclass
 class Ledger:
-    """Account of every label that was read."""
+    """Account of every read of labels."""
 
     _open: dict[tuple[str, What], list[float]] = field(default_factory=dict)
 
     def record(self, who: str, what: What, slices: int, cost: float) -> None:
-        """Enter that ``who`` read the labels of ``slices`` slices, worth ``cost`` full-slice equivalents."""
+        """Record that ``who`` read the labels of ``slices`` slices, at a cost of ``cost`` full-slice equivalents."""
         entry = self._open.setdefault((who, what), [0, 0.0])
         entry[0] += slices
         entry[1] += cost
 
     def drain(self) -> list[dict[str, object]]:
-        """Entries since the last call, one a (who, what): {"who", "what", "slices": int, "cost": float}."""
+        """Return the entries since the last call, by (who, what): {"who", "what", "slices": int, "cost": float}."""
         entries, self._open = self._open, {}
         return [
             {"who": who, "what": what, "slices": int(slices), "cost": cost}

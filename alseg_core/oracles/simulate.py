@@ -1,4 +1,4 @@
-"""Scribbles drawn from a full mask."""
+"""Simulation of scribbles from full masks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def simulate(
     background: float = 0.35,
     thickness: int = 2,
 ) -> LabelArray:
-    """Scribble of one slice: in every connected region of every class a contiguous share of its centre line.
+    """Simulate the scribble of one slice: a contiguous share of the centre line of every connected region of a class.
 
     mask: (H, W) uint8. classes: number of classes, background included; each that is present gets at least one pixel.
     length, ring, background: share of the centre line that is kept, in (0, 1], in a region without a hole, in one with
@@ -55,7 +55,7 @@ def _holed(part: NDArray[np.bool_]) -> bool:
 
 
 def _stroke(line: NDArray[np.bool_], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(H, W) contiguous ``share`` of each piece of a line."""
+    """Return a contiguous ``share`` (H, W) of each piece of a line."""
     stroke = np.zeros_like(line)
     pieces, count = ndimage.label(line, _NEIGHBOURS)
     for piece in range(1, count + 1):
@@ -65,7 +65,7 @@ def _stroke(line: NDArray[np.bool_], share: float, rng: np.random.Generator) -> 
 
 
 def _centre_line(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Skeleton of one part without its rim, which annotators avoid; in a blob, the closed line halfway to its middle.
+    """Return the skeleton of a part without its rim, which annotators avoid; in a blob, a closed line halfway in.
 
     The skeleton of a disc is a dot, where annotators draw a loop.
     """
@@ -81,7 +81,7 @@ def _centre_line(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _walk(line: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """``count`` pixels of a connected (n, 2) line, the nearest along it to a random one of them: again connected."""
+    """Return ``count`` connected pixels of a connected line (n, 2): those nearest along it to a random pixel."""
     free = {(int(y), int(x)) for y, x in line}
     y, x = line[int(rng.integers(len(line)))]
     path = [(int(y), int(x))]

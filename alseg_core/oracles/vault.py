@@ -1,4 +1,4 @@
-"""The only object that opens labels; whatever it hands out is entered in the ledger."""
+"""The only object that reads labels; every read is entered in the ledger."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ from alseg_core.vocabulary import IntArray, LabelArray
 class Vault:
     """Labels of a prepared dataset.
 
-    folder: of the prepared dataset. Rows are rows of ``prepared.base``: ``slices.rows[positions]``. ``cost_each`` is
-    the price of one slice in full-slice equivalents; a full mask costs 1, whatever it is read for. sealed: cases whose
-    labels nobody gets: DataError.
+    Rows are rows of ``prepared.base``: ``slices.rows[positions]``. ``cost_each`` is the cost of one slice in full-slice
+    equivalents; a full mask costs 1, whatever it is read for.
     """
 
     folder: Path
+    """Folder of the prepared dataset."""
     prepared: Prepared
+    """The prepared dataset."""
     ledger: Ledger = field(default_factory=Ledger)
+    """Account of all reads."""
     sealed: frozenset[str] = frozenset()
+    """Cases whose labels cannot be read: DataError."""
 
     @property
     def classes(self) -> int:
@@ -36,7 +39,7 @@ class Vault:
         return len(self.prepared.labels)
 
     def masks(self, rows: IntArray, who: str, what: What, cost_each: float = 1.0) -> LabelArray:
-        """(B, H, W) uint8 full masks on the network's grid. Raises DataError: a case without mask."""
+        """Return full masks (B, H, W) uint8 on the network's grid. Raises DataError for a case without mask."""
         self._check_open([case.case for case in self._cases(rows)], what)
         lacking = [case.case for case in self._cases(rows) if not case.has_mask]
         if lacking:
@@ -45,7 +48,7 @@ class Vault:
         return self._masks[rows]
 
     def scribbles(self, rows: IntArray, who: str, what: What, cost_each: float = 1 / 15) -> LabelArray:
-        """(B, H, W) uint8 given scribbles on the network's grid. Raises DataError: a case without scribble."""
+        """Return given scribbles (B, H, W) uint8 on the network's grid. Raises DataError for a case without."""
         self._check_open([case.case for case in self._cases(rows)], what)
         lacking = [case.case for case in self._cases(rows) if not case.has_scribble]
         if lacking:
@@ -54,7 +57,7 @@ class Vault:
         return self._scribbles[rows]
 
     def native_mask(self, case: str, who: str, what: What, cost_each: float = 1.0) -> LabelArray:
-        """(D, h, w) uint8 mask of a case on its native grid. Raises DataError: unknown case, case without mask."""
+        """Return the mask (D, h, w) uint8 of a case on its native grid. Raises DataError: unknown case, or no mask."""
         info = self.prepared.info(case)
         self._check_open([case], what)
         if info.native_offset is None:

@@ -1,4 +1,4 @@
-"""Batched augmentation of images and labels on their device, in distribution the published one."""
+"""Batched augmentation of images and labels on their device, with the published distribution."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Augment:
     """Largest rotation by a random angle, in degrees."""
 
     def matrices(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """(count, 2, 2) float32 maps from centred output (y, x) to centred input (y, x)."""
+        """Draw maps (count, 2, 2) float32 from centred output (y, x) to centred input (y, x)."""
         quarter = rng.integers(0, 4, count) * (math.pi / 2)
         flip_rows = rng.random(count) < 0.5
         tilt = np.deg2rad(rng.uniform(-self.degrees, self.degrees, count))
@@ -45,9 +45,9 @@ class Augment:
         return (turn * sign[:, :, None]).astype(np.float32)
 
     def __call__(self, images: Tensor, labels: Tensor, fill: int, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Augmented images (B, C, S, S) and labels (B, S, S).
+        """Return augmented images (B, C, S, S) and labels (B, S, S).
 
-        maps: (B, 2, 2) of :meth:`matrices`, on the device of the images; one a slice, for its image and its label.
+        maps: (B, 2, 2) of :meth:`matrices`, on the device of the images, one per slice.
         """
         batch, channels, rows, columns = images.shape
         y = torch.arange(rows, device=images.device) - (rows - 1) / 2

@@ -1,4 +1,4 @@
-"""What a network is trained on, and what every step of a training takes."""
+"""The training set, and the slices and random numbers of every training step."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from alseg_core.vocabulary import IGNORE, IntArray, LabelArray
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Slices with their labels and the volumes they come from.
-
-    images: (n, C, H, W) float32 and labels: (n, H, W) uint8, IGNORE = unmarked: on ``device``, which trains, or in the
-    memory of the host where they do not fit there. volume, z: (n,) volume and slice number. For a volumetric network
-    these are all slices of every volume in the set.
-    """
+    """Slices with their labels and the volumes they come from; for a volumetric model all slices of each volume."""
 
     images: Tensor
+    """(n, C, H, W) float32, on ``device`` or in host memory if they do not fit there."""
     labels: Tensor
+    """(n, H, W) uint8, IGNORE = unmarked; where the images are."""
     volume: IntArray
+    """(n,) number of the slice's volume."""
     z: IntArray
+    """(n,) number of the slice in its volume."""
     device: torch.device
+    """Device of the training."""
 
     @classmethod
     def of(
         cls, images: NDArray[np.float32], labels: LabelArray, volume: IntArray, z: IntArray, device: str | torch.device
     ) -> TrainingSet:
-        """The set of these arrays, brought to the device if it has room for them."""
+        """Build the set from arrays, on the device if they fit there."""
         on = torch.device(device)
         held, marked = placed([torch.from_numpy(images), torch.from_numpy(labels)], on)
         return cls(held, marked, volume, z, on)
@@ -43,23 +43,21 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """What the steps of a training take, all of it drawn before the first one, so that no step waits for the host.
-
-    rows: (n_s,) slices of each step s. parts: how many slices each part of it has; a part passes through the network
-    alone. numbers: (steps, 1 + 4 M) float32: the loss's draw in [0, 1) and the M maps (2, 2) of the augmentation, one a
-    slice, or one a part where a part is a volume.
-    """
+    """Slices and random numbers of all steps, drawn before the first one, so that no step waits for the host."""
 
     rows: list[IntArray]
+    """(n_s,) slices of each step s."""
     parts: list[tuple[int, ...]]
+    """Number of slices in each part of each step; a part passes through the network alone."""
     numbers: NDArray[np.float32]
+    """(steps, 1 + 4 M): draw of the loss in [0, 1) and M maps (2, 2) of the augmentation, one per slice or volume."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
 def whole_volumes(table: SliceTable, positions: IntArray, labels: LabelArray) -> tuple[IntArray, LabelArray]:
-    """All slices of the volumes with a labelled slice, and their labels; slices without labels are IGNORE.
+    """Return all slices of the volumes with a labelled slice, and their labels; slices without labels are IGNORE.
 
     positions: (L,) labelled, with labels (L, H, W) uint8. The volumes keep the order in which they were first labelled.
     """
@@ -72,14 +70,14 @@ def whole_volumes(table: SliceTable, positions: IntArray, labels: LabelArray) ->
 
 
 def balanced_order(count: int, steps: int, batch: int, rng: np.random.Generator) -> IntArray:
-    """(steps, batch) items of each step: one permutation of all after another, so that none is favoured."""
+    """Return the items (steps, batch) of each step: one permutation of all items after another."""
     rounds = math.ceil(steps * batch / count)
     stream = np.concatenate([rng.permutation(count) for _ in range(rounds)])
     return stream[: steps * batch].reshape(steps, batch)
 
 
 def slice_steps(data: TrainingSet, steps: int, batch: int, augment: Augment, rng: np.random.Generator) -> Steps:
-    """``batch`` slices a step in one part, each with a map of its own."""
+    """Draw steps of ``batch`` slices in one part, each slice with a map of its own."""
     order = balanced_order(len(data.images), steps, batch, rng)
     return Steps(list(order), [(batch,)] * steps, _numbers(steps, batch, augment, rng))
 
@@ -87,9 +85,9 @@ def slice_steps(data: TrainingSet, steps: int, batch: int, augment: Augment, rng
 def volume_steps(
     data: TrainingSet, steps: int, batch: int, window: int, augment: Augment, rng: np.random.Generator
 ) -> Steps:
-    """``batch`` volumes a step, one a part: up to ``window`` neighbouring slices, all moved by the same map.
+    """Draw steps of ``batch`` volumes, one per part: up to ``window`` neighbouring slices, all moved by the same map.
 
-    Of a deeper volume the window holds a labelled slice drawn at random.
+    The window of a deeper volume contains a labelled slice drawn at random.
     """
     order = np.lexsort((data.z, data.volume))
     volumes = np.split(order, np.flatnonzero(np.diff(data.volume[order])) + 1)
@@ -103,7 +101,7 @@ def volume_steps(
 
 
 def moved_volume(augment: Augment, images: Tensor, labels: Tensor, fill: int, one: Tensor) -> tuple[Tensor, Tensor]:
-    """Slices of a volume, all moved by the map ``one`` (2, 2); those without any label stay wholly IGNORE."""
+    """Return the slices of a volume moved by the map ``one`` (2, 2); slices without any label stay all IGNORE."""
     empty = (labels == IGNORE).flatten(1).all(dim=1)
     images, labels = augment(images, labels, fill, one.expand(len(images), 2, 2))
     return images, labels.masked_fill_(empty[:, None, None], IGNORE)

@@ -1,4 +1,4 @@
-"""Dropout passes of a trained network: masks that depend on a seed alone, drawn fast."""
+"""Dropout passes of a trained network, with fast masks that depend only on a seed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from alseg_core.models import SegmentationModule
 
 LEVELS = 2**16
-"""Values of the whole numbers that are compared with the probability on the CPU; it is rounded to one in so many."""
+"""Resolution of the dropout probability on the CPU, which is rounded to multiples of 1 / LEVELS."""
 
 
 class Masks:
-    """Draws what dropout keeps. The CPU's own draws take as long as the convolutions of a small network."""
+    """Draws dropout masks. Torch's own draws on a CPU take as long as the convolutions of a small network."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._draws: np.random.Generator | torch.Generator
@@ -25,20 +25,20 @@ class Masks:
             self._draws = torch.Generator(device).manual_seed(seed)
 
     def drop(self, x: Tensor, p: float) -> Tensor:
-        """``x`` with every number 0 with probability p, 0 <= p < 1, and else multiplied by 1 / (1 - p)."""
+        """Return ``x`` with each number set to 0 with probability p, 0 <= p < 1, else multiplied by 1 / (1 - p)."""
         kept = torch.empty_like(x)
         if isinstance(self._draws, torch.Generator):
             return kept.bernoulli_(1 - p, generator=self._draws).div_(1 - p).mul_(x)
         dropped = min(round(p * LEVELS), LEVELS - 1)
         words = self._draws.integers(0, 2**64, -(-x.numel() // 4), dtype=np.uint64)  # four draws in one
         draws = torch.from_numpy(words.view(np.int16))[: x.numel()]
-        # any order of the draws is as good: the memory's, whatever its format
+        # draws in the order of memory, whatever its format
         stays = draws.as_strided(kept.shape, kept.stride()) >= dropped - LEVELS // 2
         return kept.copy_(stays).mul_(LEVELS / (LEVELS - dropped)).mul_(x)
 
 
 class DropoutOf(nn.Module):
-    """Dropout whose masks come from :attr:`masks`, whatever the mode of the network."""
+    """Dropout with masks from :attr:`masks`, active in every mode of the network."""
 
     masks: Masks
 
@@ -47,14 +47,14 @@ class DropoutOf(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop."""
+        """Return ``x`` with dropout."""
         return self.masks.drop(x, self.p) if self.p else x
 
 
 class Dropping:
-    """A network in evaluation mode but for its dropout, which is that of training.
+    """A network in evaluation mode except for its dropout, which is active.
 
-    network: left as it is; what drops is a copy that shares its weights.
+    The given network is left as it is; the copy with dropout shares its weights.
     """
 
     def __init__(self, network: SegmentationModule) -> None:
@@ -67,7 +67,7 @@ class Dropping:
                 self._network.set_submodule(name, self._dropouts[-1])
 
     def __call__(self, images: Tensor, masks: Masks) -> Tensor:
-        """Logits (B, K, H, W) of images (B, C, H, W) under the masks that are drawn next."""
+        """Return logits (B, K, H, W) of images (B, C, H, W) under the next masks."""
         for dropout in self._dropouts:
             dropout.masks = masks
         logits: Tensor = self._network(images)

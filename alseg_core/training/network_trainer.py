@@ -156,9 +156,8 @@ class NetworkTrainer(Trainer):
     ) -> Member:
         """Train ``steps`` steps on the device of ``data``; a GPU does not wait for the host between validations.
 
-        fill: label of pixels that rotation brings in. validate: mean validation Dice of a network in evaluation mode.
-        progress: told the steps done, or on a GPU those that are on their way. Raises AlsegError when the loss is no
-        longer finite.
+        See :class:`Trainer`. On a GPU ``progress`` gets the steps that are queued. Raises AlsegError when the loss is
+        no longer finite.
         """
         device = data.device
         with seeding.torch_seeded(seeding.child(rng)), repeatable():
@@ -182,14 +181,14 @@ class NetworkTrainer(Trainer):
                     if score > best:
                         best, best_weights = score, copy.deepcopy(network.state_dict())
                 progress(done)
-        network.zero_grad(set_to_none=True)  # gradients lie in the memory of a captured step
+        network.zero_grad(set_to_none=True)  # gradients are in the memory of a captured step
         network.load_state_dict(best_weights)
         return Member(network.eval(), best, steps)
 
     def _step(self, network: SegmentationModule, fill: int, device: torch.device) -> Callable[..., Tensor]:
-        """One step: ``step(numbers, *images, *labels)`` of as many parts; returns the loss.
+        """Return a function ``step(numbers, *images, *labels)`` for one step, which returns the loss.
 
-        numbers: (2 + 4 M) learning rate, then what :class:`Steps` says. Nothing else changes from step to step.
+        numbers: (2 + 4 M) learning rate, then the numbers of :class:`Steps`. Nothing else changes from step to step.
         """
         rate = torch.tensor(self.lr, device=device)
         optimiser = self._optimiser(network, rate)
@@ -218,7 +217,7 @@ class NetworkTrainer(Trainer):
         return step
 
     def _optimiser(self, network: SegmentationModule, rate: Tensor) -> torch.optim.Optimizer:
-        """One kernel for all weights; the rate is a tensor, so that a replayed step can change it."""
+        """Return the fused optimiser; its rate is a tensor, so that a replayed step can change it."""
         weights = network.parameters()
         if self.optimiser == "adam":
             capturable = rate.device.type == "cuda"

@@ -18,6 +18,7 @@ from alseg_core.errors import ConfigError
 from alseg_core.events import Event, RoundFinished
 from alseg_core.loop import run
 from alseg_core.oracles import ORACLES
+from alseg_core.oracles.conformance import CHECKS, Check
 from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from alseg_core.vocabulary import IGNORE, RoundRecord
@@ -134,3 +135,8 @@ def test_a_study_on_ray_with_boxes_and_a_pixel_classifier(beside: Path, study_fi
     report = [alseg, "report", str(Path("out") / study["name"])]
     again = subprocess.run(report, cwd=beside, capture_output=True, text=True)
     assert again.returncode == 0 and "entropy" in again.stdout and BOXES in again.stdout, again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_boxes_keep_what_every_annotation_keeps(check: Check, beside: Path) -> None:
+    check(ORACLES.build(BOXES))
