@@ -79,5 +79,5 @@ report: $(STAMP) ## write a report again (FOLDER=runs/quick), or one of several 
 	@$(VENV)/bin/alseg report $(FOLDER) $(if $(TO),--out "$(TO)")
 
 clean: ## delete build products and caches; never results
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print | xargs rm -rf
