@@ -1,7 +1,7 @@
-"""Studies in MLflow: the only door to it, and only the driver goes through it, so that trials never meet at the store.
+"""Studies in MLflow. Only the driver talks to MLflow, so workers never compete for its store.
 
-A study is an experiment with one parent run; each of its runs is a nested run. What is tracked comes from run folders
-alone, and only what the store does not have yet is sent, so tracking can stop and be made up for at any later time.
+A study is an experiment with one parent run; each of its runs is a nested run. Everything tracked is read from run
+folders, and only what the store lacks is sent, so tracking can stop and catch up at any later time.
 """
 
 from bench.tracking.background import Background

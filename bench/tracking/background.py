@@ -1,4 +1,4 @@
-"""Tracking beside a study: what it costs a study is this thread."""
+"""Tracking in a background thread, so that it costs a study no time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bench.tracking.server import tracking_uri
 from bench.tracking.tracker import Tracker
 
 GATHER = 5.0
-"""Seconds for which changes are gathered, so that a run of many short rounds is sent at once."""
+"""How long to gather changes before sending, in seconds, so that many short rounds are sent at once."""
 PAUSE = 30.0
-"""Seconds in which a store that does not work is left alone."""
+"""How long to wait before retrying a store that fails, in seconds."""
 FAULTS = 3
-"""Failures in a row after which it is the store that does not work, and not a run that cannot be sent."""
+"""Consecutive failures after which the store is considered down, rather than one run unsendable."""
 WORD = 10.0
-"""Seconds between two words about the progress at the end."""
+"""Interval of progress messages at the end, in seconds."""
 
 
 class Background:
-    """Tracks a study beside it: a store that is slow, locked or down costs the study nothing but its tracking.
+    """Track a study in the background; a slow, locked or unreachable store affects nothing but tracking.
 
-    What could not be sent is tried again later, at the latest in :meth:`finish`.
+    What could not be sent is retried later, at the latest in :meth:`finish`.
     """
 
     def __init__(self, tracker: Tracker, jobs: Sequence[Job]) -> None:
@@ -33,27 +33,27 @@ class Background:
         self.jobs = {job.key: job for job in jobs}
         self.failures: dict[str, str] = {}
         self._changes: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._left: dict[str, str | None] = {}  # what is to be sent, with the reason why it could not be
+        self._left: dict[str, str | None] = {}  # run -> why it could not be sent, if it was tried
         self._ending = threading.Event()
         self._closed = False
         self._killed = False
         self._report: Path | None = None
         self._fault: str | None = None
         self._faults = 0
-        self.sent = 0  # runs brought up to date, each as often as it was
+        self.sent = 0  # number of times a run was brought up to date
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
 
     def changed(self, key: str, failure: str | None = None) -> None:
-        """There is something new in the run's folder, or the run has failed."""
+        """Note that the run's folder has something new, or that the run has failed."""
         if failure is not None:
             self.failures[key] = failure
         self._changes.put(key)
 
     def finish(self, report: Path, seconds: float, say: Callable[[str], None] | None = None) -> str | None:
-        """Send what is missing and the report; wait for it as long as runs arrive at least every ``seconds``.
+        """Send what is missing and the report; give up when no run arrives for ``seconds``.
 
-        say: is told every ten seconds how far it is. Returns what was not tracked and why, or None.
+        say: called with a progress message every ten seconds. Returns what was not tracked and why, or None.
         """
         self._report = report
         for key in self.jobs:
@@ -61,7 +61,7 @@ class Background:
         return self._wait(seconds, say)
 
     def interrupted(self, seconds: float) -> str | None:
-        """The study was stopped: mark what was going on as killed, for at most that long."""
+        """Mark the unfinished runs of an interrupted study as killed, within ``seconds``."""
         self._killed = True
         return self._wait(seconds, None)
 
@@ -74,7 +74,7 @@ class Background:
             if self.sent > sent and not self._killed:
                 sent, moved = self.sent, now
             if say is not None and now - spoke > WORD:
-                say(f"MLflow: {len(self._left)} of {len(self.jobs)} runs still to send to {self._uri}")
+                say(f"MLflow: {len(self._left)} of {len(self.jobs)} runs still to be sent to {self._uri}")
                 spoke = now
         if self._closed:
             return None
@@ -108,7 +108,7 @@ class Background:
             self._fault = _brief(error)
 
     def _gather(self) -> None:
-        """Wait for changes, or until it is time to try again what failed."""
+        """Wait for changes, or until it is time to retry what failed."""
         try:
             if (key := self._changes.get(timeout=PAUSE if self._left else None)) is not None:
                 self._left.setdefault(key)
@@ -123,7 +123,7 @@ class Background:
                 self._left.setdefault(key)
 
     def _send(self, last: bool = False) -> None:
-        """One try for each run that has something to send; a store that did not work is asked for one run first."""
+        """Try once to send each changed run; after a failure of the store, start with a single run."""
         self._faults = min(self._faults, FAULTS - 1)
         unfinished = "KILLED" if last and self._killed else "RUNNING"
         for key in list(self._left):
@@ -131,7 +131,7 @@ class Background:
                 break
             try:
                 self.tracker.sync(self.jobs[key], self.failures.get(key), unfinished)
-            except Exception as error:  # whatever a store raises: it must not reach the study
+            except Exception as error:  # whatever the store raises must not reach the study
                 self._left[key] = _brief(error)
                 self._faults += 1
             else:

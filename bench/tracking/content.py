@@ -1,4 +1,4 @@
-"""What MLflow shows of a run: name, tags, parameters and metrics, from its job and its records alone."""
+"""Name, tags, parameters and metrics of a run in MLflow, from its job and its records alone."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from bench.study.job import Job
 
 KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
 LAST = "annotation/round"
-"""Metric that is sent with a round's others in one batch: where it is, the round is in the store."""
+"""Metric sent in one batch with the others of a round: if the store has it, it has the round."""
 VALUE_LIMIT = 500
+"""Longest value of a parameter or tag, in characters."""
 
 
 def run_name(job: Job) -> str:
-    """What differs most comes first: the UI cuts long names."""
+    """Return the name of the run, what differs most first, because the UI truncates long names."""
     run = job.identity
     schedule = "" if run.schedule == "default" else f"-{run.schedule}"
     return f"{run.recipe}-s{run.seed}-{run.dataset}-{run.annotation}{schedule}"
 
 
 def tags_of(job: Job) -> dict[str, str]:
-    """What runs are grouped and found by."""
+    """Return the tags that runs are grouped and found by."""
     run = job.identity
     return {
         KEY: job.key,
@@ -43,7 +44,7 @@ def tags_of(job: Job) -> dict[str, str]:
 
 
 def source_tags(study: str) -> dict[str, str]:
-    """Who made a run and with what."""
+    """Return the tags for user and source."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
@@ -52,13 +53,13 @@ def source_tags(study: str) -> dict[str, str]:
 
 
 def commit_of(folder: Path) -> dict[str, str]:
-    """Commit of the code that a run was made with, where its environment.json knows it."""
+    """Return the tag for the commit of the code that made the run, if it is recorded."""
     commit = _environment(folder).get("commit")
     return {"mlflow.source.git.commit": str(commit)} if commit else {}
 
 
 def dataset_of(job: Job, data_key: str) -> dict[str, str]:
-    """Name, digest, source and profile of the data: the fields of MLflow's ``Dataset``."""
+    """Return the fields of MLflow's ``Dataset``: name, digest, source and profile."""
     counts = _environment(job.folder).get("data", {})
     return {
         "name": job.identity.dataset,
@@ -76,7 +77,7 @@ def _environment(folder: Path) -> dict[str, Any]:
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:
-    """Nested settings as ``{"train.network.name": "unet"}``; lists and empty mappings as JSON."""
+    """Return nested settings as ``{"train.network.name": "unet"}``, lists and empty mappings as JSON."""
     if isinstance(value, Mapping) and value:
         items = [flatten(inner, f"{prefix}.{key}" if prefix else str(key)) for key, inner in value.items()]
         return {key: text for item in items for key, text in item.items()}
@@ -84,9 +85,10 @@ def flatten(value: Any, prefix: str = "") -> dict[str, str]:
 
 
 def metrics_of(record: RoundRecord) -> dict[str, float]:
-    """Everything of a round that is a number and defined. The part before a "/" is a section of the UI's charts.
+    """Return every defined number of a round by name.
 
-    The mean scores are in none: their names are those of the report.
+    The part of a name before "/" is a section of charts in the UI; mean scores have none and keep their names in
+    reports.
     """
     numbers = {
         **{_scored(name): value for name, value in record.summary.items()},
@@ -109,7 +111,7 @@ def _scored(name: str) -> str:
 
 
 def final_metrics(records: Sequence[RoundRecord]) -> dict[str, float]:
-    """Of a whole run: area under its curve of Dice over labelled slices, divided by their range."""
+    """Return the AUBC of Dice of a complete run."""
     dice = [record.summary.get(DICE.name) for record in records]
     if any(value is None for value in dice):
         return {}

@@ -1,4 +1,4 @@
-"""A run's kept test slices as one picture."""
+"""The test slices kept by a run, as one picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS, WIDTH, HEAD = 8, 192, 14
 
 
 def sheet(examples: Path, target: Path) -> None:
-    """One row a slice: image, truth over it, prediction over it; at most 8, taken evenly.
+    """Draw one row per slice: image, with truth, with prediction; at most 8, evenly spaced.
 
     examples: ``.npz`` with image (K, H, W), truth and prediction (K, H, W) class numbers, case (K,), z (K,).
     """
@@ -41,7 +41,7 @@ def sheet(examples: Path, target: Path) -> None:
 
 
 def _over(image: NDArray[np.generic], labels: NDArray[np.generic] | None) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 of an image (H, W) in its own range, with the classes (H, W) over it in colours."""
+    """Return an image (H, W), scaled to its range, with classes (H, W) in colour: (H, W, 3) uint8."""
     values = image.astype(np.float32)
     low, high = float(values.min()), float(values.max())
     grey = np.repeat(((values - low) * (255 / max(high - low, 1e-9)))[..., None], 3, axis=-1)

@@ -1,4 +1,4 @@
-"""Where the store is, and how to speak with it without waiting for ever."""
+"""The MLflow store: its address, and a client that never waits for long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
 
 PAGE = 200
-"""Runs asked for at once: a thousand whole runs are megabytes."""
+"""Runs per request; a thousand complete runs are megabytes."""
 BOUNDS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -23,18 +23,18 @@ BOUNDS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""Settings of MLflow that hold unless the user's environment says otherwise: short waits, nothing printed."""
+"""MLflow settings unless the environment sets them: short timeouts, no output."""
 
 
 def tracking_uri(out: Path) -> str:
-    """MLFLOW_TRACKING_URI, or a SQLite file below ``out``."""
+    """Return MLFLOW_TRACKING_URI, or a SQLite file below ``out``."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{out.absolute() / 'mlflow.db'}"
 
 
 def artifact_root(out: Path) -> str | None:
-    """Folder below ``out`` for the files of runs; None where a server decides that.
+    """Return the folder below ``out`` for artifacts; None if a server decides that.
 
-    Left to itself, a store that is a database or a folder would put them into the folder the user is in.
+    By default, MLflow puts the artifacts of a database or folder store into the current directory.
     """
     uri = tracking_uri(out)
     served = uri == "databricks" or urlsplit(uri).scheme in ("http", "https", "databricks")
@@ -42,7 +42,7 @@ def artifact_root(out: Path) -> str | None:
 
 
 def connect(out: Path) -> MlflowClient:
-    """A client of the store. Raises whatever MLflow raises when it is not there."""
+    """Return a client of the store. Raises what MLflow raises if it is unreachable."""
     for name, value in BOUNDS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
@@ -53,7 +53,7 @@ def connect(out: Path) -> MlflowClient:
 
 
 def experiment(client: MlflowClient, name: str, out: Path) -> Experiment:
-    """The experiment of that name: made where there is none, brought back where it was deleted."""
+    """Return the experiment of that name; create it if it does not exist, restore it if it was deleted."""
     found = client.get_experiment_by_name(name)
     if found is None:
         return client.get_experiment(client.create_experiment(name, artifact_location=artifact_root(out)))
@@ -63,7 +63,7 @@ def experiment(client: MlflowClient, name: str, out: Path) -> Experiment:
 
 
 def runs_of(client: MlflowClient, experiment: str) -> Iterator[Run]:
-    """All runs of an experiment, page by page."""
+    """Yield all runs of an experiment, page by page."""
     token = None
     while True:
         page = client.search_runs([experiment], max_results=PAGE, page_token=token)

@@ -1,4 +1,4 @@
-"""One study in the store: what it has, what it lacks, and sending that."""
+"""One study in the store: find out what the store lacks, and send it."""
 
 from __future__ import annotations
 
@@ -27,36 +27,41 @@ if TYPE_CHECKING:
 
 PARENT = "mlflow.parentRunId"
 WHOLE, FORM = "alseg.tracked", "3"
-"""Tag of a run that is in the store with all its files; its value, of :func:`mark`, starts with the form it is in.
+"""Tag of a run that is in the store with all its files; its value, from :func:`mark`, starts with its form.
 
-Runs of another form are sent again, and those of other results are replaced.
+Runs in another form are sent again, and runs with other results are replaced.
 """
 FAILURE = "failure"
 BATCH = 900
-"""Metrics sent at once; MLflow takes 1,000."""
+"""Metrics per request; MLflow allows 1,000."""
 NOTE_LIMIT = 7000
-"""Characters of a description; MLflow takes 8,000."""
+"""Longest description, in characters; MLflow allows 8,000."""
 
 
 @dataclass
 class Stored:
-    """What the store has of a run. start: ms; rounds: how many; params: names; data: it knows the run's dataset.
-
-    whole: mark of what was sent, where that is all of the run.
-    """
+    """What the store has of a run."""
 
     run: str
+    """Id of the run in MLflow."""
     start: int
+    """Start time, in ms since the epoch."""
     status: str = "RUNNING"
+    """MLflow's status of the run."""
     rounds: int = 0
+    """Number of rounds in the store."""
     params: frozenset[str] = frozenset()
+    """Names of the parameters in the store."""
     data: bool = False
+    """Whether the store knows the run's dataset."""
     failed: bool = False
+    """Whether the run is tagged with a failure."""
     whole: str | None = None
+    """Value of :func:`mark` when everything had been sent; None before."""
 
     @classmethod
     def of(cls, run: Run) -> Stored:
-        """From a run as the store returns it."""
+        """Return the state of a run as the store returned it."""
         metrics, tags = run.data.metrics, run.data.tags
         sent = tags.get(WHOLE, "")
         whole = sent if run.info.status == "FINISHED" and sent.startswith(f"{FORM}-") else None
@@ -74,9 +79,9 @@ class Stored:
 
 @dataclass(eq=False)
 class Tracker:
-    """One study's experiment. Its methods raise what the store raises; :class:`Background` keeps that from a study.
+    """The experiment of one study. Methods raise what the store raises; :class:`Background` shields the study from that.
 
-    What the store has is read once; after an error nothing is taken for known, and it is read again.
+    The state of the store is read once, and again after an error.
     """
 
     name: str
@@ -87,9 +92,9 @@ class Tracker:
     _runs: dict[str, Stored] = field(default_factory=dict)
 
     def sync(self, job: Job, failure: str | None = None, unfinished: str = "RUNNING") -> None:
-        """Send the rounds of the run's folder that the store does not have; at the end of the run close it.
+        """Send the rounds that the store lacks, and close the run when it has ended. Syncing twice changes nothing.
 
-        unfinished: status of a run that has rounds left and has not failed. Sending the same twice changes nothing.
+        unfinished: status of a run that has rounds left and has not failed.
         """
         try:
             client = self._open()
@@ -97,13 +102,13 @@ class Tracker:
             self._client = None
             raise
         folder, known = RunFolder(job.folder), self._runs.get(job.key)
-        now = mark(folder)  # before the records, so that what changes between the two is sent again
+        now = mark(folder)  # before the records, so that a change in between is sent again
         if known is not None and known.whole and now in (known.whole, None):
             return
-        records = folder.records()  # a damaged one says nothing about the store
+        records = folder.records()  # a damaged folder says nothing about the store
         try:
             if known is not None and records and (known.whole or known.rounds > len(records)):
-                client.delete_run(known.run)  # its folder was deleted, and the run made again
+                client.delete_run(known.run)  # the folder was deleted and the run repeated
                 del self._runs[job.key]
             self._sync(client, job, folder, records, now, failure, unfinished)
         except Exception:
@@ -111,7 +116,7 @@ class Tracker:
             raise
 
     def close(self, report: Path | None, status: str) -> None:
-        """End the parent run, with the study's report."""
+        """End the parent run and attach the study's report."""
         try:
             client = self._open()
             if report is not None and report.exists():
@@ -123,11 +128,11 @@ class Tracker:
             raise
 
     def started(self, key: str) -> bool:
-        """The store has this run, unfinished, as far as is known without asking."""
+        """Return whether the run is unfinished in the store, as far as is known without a request."""
         return key in self._runs and self._runs[key].status == "RUNNING"
 
     def _open(self) -> MlflowClient:
-        """Find or create the experiment and the parent run, and learn what the store has."""
+        """Find or create the experiment and the parent run, and read the state of the store."""
         if self._client is not None:
             return self._client
         client = connect(self.out)
@@ -148,14 +153,14 @@ class Tracker:
         return client
 
     def _keep(self, client: MlflowClient, key: str, run: Stored) -> None:
-        """Of two runs with one key, which a server makes that answers too late to be heard, the fuller one stays."""
+        """Keep ``run``; if a slow server created the run twice, keep the one with more rounds."""
         other = self._runs.setdefault(key, run)
         if other is not run:
             self._runs[key], emptier = (other, run) if other.rounds >= run.rounds else (run, other)
             client.delete_run(emptier.run)
 
     def _create(self, client: MlflowClient, name: str, tags: Mapping[str, str], ago: int = 0) -> Stored:
-        """ago: ms since its start."""
+        """Create a run that started ``ago`` ms ago."""
         start = int(1000 * time.time()) - ago
         tags = {**tags, **content.source_tags(self.name)}
         return Stored(client.create_run(self._experiment, start, tags, name).info.run_id, start)
@@ -203,7 +208,7 @@ class Tracker:
     ) -> None:
         """Send the rounds that the store lacks, each in one batch with its mark.
 
-        A time comes from the record, so a round that was sent in part and is sent again makes no doubles.
+        Times come from the records, so that resending a partly sent round creates no duplicates.
         """
         from mlflow.entities import Metric
 
@@ -219,7 +224,7 @@ class Tracker:
             batch += [Metric(name, value, clock, record.labelled) for name, value in numbers.items()]
         if batch:
             client.log_batch(run.run, metrics=batch)
-        run.rounds = max(run.rounds, len(records))  # a folder that is gone takes nothing back
+        run.rounds = max(run.rounds, len(records))  # a deleted folder takes nothing back
 
     def _data(self, client: MlflowClient, run: Stored, job: Job, folder: RunFolder) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -262,7 +267,7 @@ class Tracker:
 
 
 def mark(folder: RunFolder) -> str | None:
-    """Form and digest of a run's rounds, or None where it has none."""
+    """Return form and digest of a run's rounds, or None without rounds."""
     path = folder.path / "rounds.jsonl"
     if not path.exists():
         return None
@@ -270,7 +275,7 @@ def mark(folder: RunFolder) -> str | None:
 
 
 def _note(study: str, report: Path | None) -> str:
-    """What the parent run says of itself, in Markdown: with a report, its comparison."""
+    """Return the description of the parent run in Markdown, with the comparison once there is a report."""
     head = f"Study **{study}** of alseg. Its runs are nested below; its report is under Artifacts (`report/`).\n"
     path = report / "comparison.md" if report is not None else None
     if path is None or not path.exists():
@@ -278,7 +283,7 @@ def _note(study: str, report: Path | None) -> str:
     kept: list[str] = []
     for line in path.read_text().splitlines():
         if sum(len(part) + 1 for part in kept) + len(line) > NOTE_LIMIT - len(head):
-            kept.append("\n(cut; whole in `report/comparison.md`)")
+            kept.append("\n(shortened; see `report/comparison.md`)")
             break
         kept.append(line)
     return head + "\n" + "\n".join(kept) + "\n"

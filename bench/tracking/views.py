@@ -1,7 +1,7 @@
-"""What a study's experiment opens with in MLflow's UI: its kind, a description and two saved views.
+"""Start page of a study's experiment in MLflow's UI: its kind, a description and two saved views.
 
-A saved view is what the UI's "Save as new view" writes: an experiment tag with the state of the page, deflated JSON. It
-is read by the UI alone; one that it cannot read any more is a view that does not open, and nothing else.
+A saved view is an experiment tag with the state of the page as deflated JSON, as written by "Save as new view". Only
+the UI reads it: if a future version cannot, the view does not open, and nothing else is affected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COLUMNS = [
 
 
 def experiment_tags(study: str) -> dict[str, str]:
-    """Tags of a study's experiment. study: its name."""
+    """Return the tags of the experiment of the study of this name."""
     return {
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": AUBC_DICE,
@@ -43,11 +43,11 @@ def experiment_tags(study: str) -> dict[str, str]:
 
 
 def description(study: str) -> str:
-    """How to read the experiment, in Markdown."""
+    """Return a description of how to read the experiment, in Markdown."""
     return (
-        f"Study **{study}**: active learning, one nested run for each recipe, seed and setting.\n\n"
+        f"Study **{study}**: active learning, one nested run per recipe, seed and setting.\n\n"
         "- The step of every metric is the number of labelled slices.\n"
-        "- *Views > Dice by recipe*: learning curves, mean over seeds. *Views > All runs*: one row a run.\n"
+        "- *Views > Dice by recipe*: learning curves, mean over seeds. *Views > All runs*: one row per run.\n"
         "- `dice`: mean Dice of the test volumes, 0 to 1; tables show the last round. "
         f"`{AUBC_DICE}`: area under its curve.\n"
         f"- The run *{study}* holds the study's report under Artifacts: open `report/report.html`.\n"
@@ -60,7 +60,7 @@ def _view(name: str, state: dict[str, Any]) -> str:
 
 
 def _page(**state: Any) -> dict[str, Any]:
-    """State of the page of runs. The search leaves out the parent run, so the UI does not fold its runs under it."""
+    """Return the state of the page of runs; its search excludes the parent run, which would fold the others."""
     return {
         "searchFilter": "tags.recipe LIKE '%'",
         "orderByKey": "attributes.start_time",
@@ -73,7 +73,7 @@ def _page(**state: Any) -> dict[str, Any]:
         "runsHiddenMode": "FIRST_20_RUNS",
         "viewMaximized": False,
         "runListHidden": False,
-        "isAccordionReordered": True,  # or the UI puts sections of its own before ours
+        "isAccordionReordered": True,  # otherwise the UI puts its own sections first
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
         "groupBy": None,

@@ -1,4 +1,4 @@
-"""A kept network as an MLflow model: plain tensors and settings; no code, so nothing is executed by loading it.
+"""A kept network as an MLflow model: plain tensors and settings, so loading it executes no code.
 
 Where a run folder holds ``network.pt`` (``keep_network: true``), the run gets the artifact folder ``network/``. It is
 loaded by :func:`alseg_core.checkpoint.load` of the downloaded folder, or by ``mlflow.pyfunc.load_model`` where alseg is
@@ -22,7 +22,7 @@ FOLDER, FILE = "network", "network.pt"
 
 
 def pack(run_folder: Path, target: Path, run: str) -> None:
-    """Write ``target``/network where the run folder holds a network. run: the id of the run in MLflow."""
+    """Write ``target``/network if the run folder has a network. run: id of the run in MLflow."""
     if not (run_folder / FILE).exists():
         return
     from mlflow import pyfunc
@@ -44,7 +44,7 @@ class Served:
     network: SegmentationModule
 
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (B, K, H, W) float32 of prepared slices (B, C, H, W) float32."""
+        """Return logits (B, K, H, W) float32 of prepared slices (B, C, H, W) float32."""
         import torch
 
         with torch.inference_mode():
