@@ -79,7 +79,7 @@ class Stored:
 
 @dataclass(eq=False)
 class Tracker:
-    """The experiment of one study. Methods raise what the store raises; :class:`Background` shields the study from that.
+    """The experiment of one study. Methods raise what the store raises; :class:`Background` catches it.
 
     The state of the store is read once, and again after an error.
     """

@@ -1,4 +1,4 @@
-"""One number a recipe (Agarwal et al., "Deep RL at the Edge of the Statistical Precipice", 2021)."""
+"""One number per recipe (Agarwal et al., "Deep RL at the Edge of the Statistical Precipice", 2021)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.report.statistics.bootstrap import LEVEL, Resampling, half_width, var
 
 
 def iqm(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interquartile mean (B,) of ``values`` (N,) under each of ``weights`` (B, N): the mean of the middle half.
+    """Return the interquartile mean (B,), that of the middle half, of ``values`` (N,) under each of ``weights`` (B, N).
 
-    Values at the quartiles count by the share of their weight inside, so any N will do. NaN where weights are all 0.
+    Values at the quartiles count by the share of their weight inside, so any N is allowed. NaN if all weights are 0.
     """
     order = np.argsort(values, kind="stable")
     with np.errstate(invalid="ignore"):
@@ -24,33 +24,33 @@ def iqm(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np
 
 
 def middle(areas: NDArray[np.float64], patient: NDArray[np.intp], resampling: Resampling) -> tuple[float, float, float]:
-    """Interquartile mean of ``areas`` (S, V), one value a run and test volume, and its 95 % interval in 0..1.
+    """Return the interquartile mean of ``areas`` (S, V), one per run and test volume, and its 95 % interval in 0..1.
 
     The interval is that of a mean (:mod:`bench.report.statistics.bootstrap`), over seeds and volumes. NaN are left out.
     """
-    there = np.isfinite(areas)
-    if not there.any():
+    known = np.isfinite(areas)
+    if not known.any():
         return math.nan, math.nan, math.nan
     seeds = resampling.seeds(len(areas))[:, :, None]
     volumes = resampling.patients[:, None, patient]
     joint, by_volume, by_seed = (
-        iqm(areas[there], np.broadcast_to(draws, (len(draws), *areas.shape))[:, there])[:, None]
+        iqm(areas[known], np.broadcast_to(draws, (len(draws), *areas.shape))[:, known])[:, None]
         for draws in (seeds * volumes, volumes, seeds)
     )
     varies = variation(joint, by_volume, by_seed)
-    found = float(iqm(areas[there], np.ones((1, there.sum())))[0])
+    found = float(iqm(areas[known], np.ones((1, known.sum())))[0])
     half = half_width(varies.seeds, varies.volumes, len(areas), resampling.patients.shape[1]).item()
     return found, max(found - half, 0.0), min(found + half, 1.0)
 
 
 def improvement(ours: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Probability that a run of ``ours`` (n,) scores above one of ``others`` (m,), ties a half, and its 95 % interval.
+    """Return the probability that a run of ``ours`` (n,) beats one of ``others`` (m,), and its 95 % interval.
 
-    The probability is Mann and Whitney's, over all pairs of runs. The interval is Newcombe's (method 5, Statistics in
-    Medicine 25, 2006) with a continuity correction of half a pair, because a bootstrap of runs that all won says
-    "1, certainly", after two runs as well; this one says .45 to 1 after three against three. It holds the truth in
-    95 to 100 % of simulated cases from two runs on (without the correction 90 % with three). It is over runs on these
-    test volumes. NaN without runs.
+    Ties count one half. The probability is Mann and Whitney's, over all pairs of runs. The interval is Newcombe's
+    (method 5, Statistics in Medicine 25, 2006) with a continuity correction of half a pair, because a bootstrap of runs
+    that all won would claim certainty even after two runs; this interval is .45 to 1 after three against three. It
+    holds the truth in 95 to 100 % of simulated cases from two runs on (without the correction 90 % with three). It is
+    over runs on these test volumes. NaN without runs.
     """
     if not len(ours) or not len(others):
         return math.nan, math.nan, math.nan
@@ -60,7 +60,7 @@ def improvement(ours: NDArray[np.float64], others: NDArray[np.float64]) -> tuple
     z = stats.norm.ppf((1 + LEVEL) / 2)
 
     def excess(p: float) -> float:
-        """Squared distance from what was found, above z squared times Hanley and McNeil's variance at ``p``."""
+        """Return the squared distance from the estimate minus z squared times Hanley and McNeil's variance at ``p``."""
         variance = p * (1 - p) * (1 + extra * ((1 - p) / (2 - p) + p / (1 + p))) / pairs
         return float(max(abs(p - found) - 0.5 / pairs, 0.0) ** 2 - z**2 * variance)
 

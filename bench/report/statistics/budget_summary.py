@@ -16,44 +16,51 @@ from bench.report.statistics.paired import Paired, paired
 AREA_ROUND = -1
 """Round of rows that are about the area under the curve; their budget is :data:`alseg_core.metrics.curve.AUBC`."""
 AXES = ("labelled", "cost")
-"""Amounts that areas are taken over."""
+"""Amounts that areas are computed over."""
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """scores: (M, S) of the runs, NaN where missing. drawn: the same (B, M, S) with test volumes resampled."""
+    """One column of a comparison with its bootstrap draws."""
 
     round: int
+    """Number of the round, or :data:`AREA_ROUND`."""
     budget: str
+    """Budget as text, or "AUBC"."""
     scores: NDArray[np.float64]
+    """Scores of the runs, (M, S), NaN = missing."""
     drawn: NDArray[np.float64]
+    """The same with test volumes resampled, (B, M, S)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """What a column says, without its draws.
-
-    means: mean, sd and number of seeds (M,) of the scores; half: half of its 95 % interval (M,). tests: of first minus
-    second, (K,) for K pairs, over the seeds both have; test_half: half of its interval (K,).
-    """
+    """Statistics of a column, without its draws."""
 
     round: int
+    """Number of the round, or :data:`AREA_ROUND`."""
     budget: str
+    """Budget as text, or "AUBC"."""
     scores: NDArray[np.float64]
+    """Scores of the runs, (M, S), NaN = missing."""
     means: Paired
+    """Mean, sd and number of seeds of the scores, (M,)."""
     half: NDArray[np.float64]
+    """Half of the 95 % interval of the means, (M,)."""
     tests: Paired
+    """Differences first - second of K pairs over the seeds both have, (K,)."""
     test_half: NDArray[np.float64]
+    """Half of their 95 % interval, (K,)."""
 
 
 def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
-    """Each budget, then the area over each of :data:`AXES`, of runs that have all rounds.
+    """Yield each budget, then the area over each of :data:`AXES`, of complete runs.
 
-    Over labelled slices each run's own span counts, which is the schedule's. Over cost it is one window for all whole
-    runs (:func:`curve.window`), or a dearer recipe would be measured on its own, longer axis and pay nothing. The area
-    over cost is NaN for everyone where no cost lies within all runs' spans: a curve does not say what its recipe
-    reaches outside of its span. An area's draws are sums of its budgets' draws, so its interval knows how rounds
-    vary together.
+    The area over labelled slices uses each run's own span, which is the schedule's. The area over cost uses one window
+    for all complete runs (:func:`curve.window`); otherwise an expensive recipe would be measured on a longer axis at no
+    disadvantage. It is NaN for all recipes if no cost is within the span of every run, because a curve is unknown
+    outside its span. The draws of an area are sums of the draws of its budgets, so its interval reflects how rounds
+    covary.
     """
     shared = {"cost": curve.window(runs.amounts["cost"][runs.whole])}
     weights = {axis: curve.weights(runs.amounts[axis], shared.get(axis)) for axis in AXES}
@@ -68,7 +75,7 @@ def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
 
 
 def summarise(column: Column, first: NDArray[np.intp], second: NDArray[np.intp], resampling: Resampling) -> Summary:
-    """Means of a column and differences of the pairs ``first`` - ``second`` (K,), with intervals."""
+    """Return the means of a column and the differences of the pairs ``first`` - ``second`` (K,), with intervals."""
     has = np.isfinite(column.scores)
     patients = resampling.patients.shape[1]
     half = np.full(len(has), np.nan)
@@ -91,14 +98,14 @@ def summarise(column: Column, first: NDArray[np.intp], second: NDArray[np.intp],
 
 
 def _variations(
-    column: Column, there: NDArray[np.bool_], resampling: Resampling
+    column: Column, known: NDArray[np.bool_], resampling: Resampling
 ) -> Iterator[tuple[NDArray[np.intp], int, Variation]]:
-    """Rows of ``there`` (K, S) with equal seeds, how many seeds, and how all recipes that have those vary together.
+    """Yield rows of ``known`` (K, S) with equal seeds, their number of seeds, and how recipes with those seeds covary.
 
     The covariances (M, M) of recipes that lack one of these seeds are NaN.
     """
     has = np.isfinite(column.scores)
-    for mask in np.unique(there, axis=0):
+    for mask in np.unique(known, axis=0):
         seeds = np.flatnonzero(mask)
         if not len(seeds):
             continue
@@ -108,4 +115,4 @@ def _variations(
         every = Variation(*(np.full((len(has), len(has)), np.nan) for _ in range(2)))
         square = np.ix_(members, members)
         every.seeds[square], every.volumes[square] = found.seeds, found.volumes
-        yield np.flatnonzero((there == mask).all(axis=1)), len(seeds), every
+        yield np.flatnonzero((known == mask).all(axis=1)), len(seeds), every

@@ -15,30 +15,30 @@ from scipy import stats
 from bench.report.statistics.bootstrap import LEVEL, RESAMPLES, shares
 
 TRIED = np.geomspace(1e-2, 1e3, 400)
-"""Rates that are tried, for x scaled to 0..1; the best at an end means that no exponential fits."""
+"""Candidate rates, for x scaled to 0..1; if the best is the first or last, no exponential fits."""
 FEWEST = 3
-"""Fewest different x: two constants are fitted."""
+"""Fewest distinct x: two constants are fitted."""
 DEFINED = 0.95
-"""Share of draws that must have a fit for an interval."""
+"""Share of draws that must have a fit for an interval, 0..1."""
 
 
 def rates(
     x: NDArray[np.float64], y: NDArray[np.float64], full: float, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Rates (B,) of the least-squares fits to points ``x``, ``y`` (S, R) under weights (B, S) of the seeds.
+    """Return the rates (B,) of the least-squares fits to points ``x``, ``y`` (S, R) under weights (B, S) of the seeds.
 
     NaN points are left out. For a given rate the best a is linear, so only the rate is searched, for all draws
-    together: on a grid, then at the top of the parabola through the best three. NaN where no rising exponential
-    towards ``full`` fits best: scores that fall, do not bend, or start above ``full``.
+    together: on a grid, then at the top of the parabola through the best three. NaN if no rising exponential
+    towards ``full`` fits: scores that fall, do not bend, or start above ``full``.
     """
     out = np.full(len(weights), np.nan)
-    there = np.isfinite(x) & np.isfinite(y)
-    if len(np.unique(x[there])) < FEWEST or not math.isfinite(full):
+    known = np.isfinite(x) & np.isfinite(y)
+    if len(np.unique(x[known])) < FEWEST or not math.isfinite(full):
         return out
-    start, span = x[there].min(), np.ptp(x[there])
-    scaled = np.where(there, (x - start) / span, 0.0)
-    gap = np.where(there, full - y, 0.0)
-    shape = np.where(there[..., None], np.exp(-scaled[..., None] * TRIED), 0.0)  # (S, R, rates)
+    start, span = x[known].min(), np.ptp(x[known])
+    scaled = np.where(known, (x - start) / span, 0.0)
+    gap = np.where(known, full - y, 0.0)
+    shape = np.where(known[..., None], np.exp(-scaled[..., None] * TRIED), 0.0)  # (S, R, rates)
     product = weights @ np.einsum("sr,srg->sg", gap, shape)
     square = weights @ (shape**2).sum(axis=1)
     # Sum of squares that the fit explains. Steep shapes vanish where a seed starts late.
@@ -57,9 +57,9 @@ def rates(
 def efficiency(
     x: NDArray[np.float64], y: NDArray[np.float64], full: float, seed: int, draws: int = RESAMPLES
 ) -> tuple[float, float, float]:
-    """Rate of the fit to all runs ``x``, ``y`` (S, R) and its 95 % interval over seeds, by t (S - 1) on the log scale.
+    """Return the rate fitted to all runs ``x``, ``y`` (S, R) and its 95 % interval over seeds, by t (S - 1) on the log scale.
 
-    The interval takes ``full`` as known. It is NaN for one seed, and where a twentieth of the draws has no fit.
+    The interval takes ``full`` as known. It is NaN for one seed, and if a twentieth of the draws has no fit.
     """
     runs = np.isfinite(x * y).any(axis=1)
     x, y = x[runs], y[runs]

@@ -1,4 +1,4 @@
-"""Frames of one setting as dense arrays."""
+"""Tables of one setting as dense arrays."""
 
 from __future__ import annotations
 
@@ -10,51 +10,53 @@ import pandas as pd
 from numpy.typing import NDArray
 
 AMOUNTS = ("labelled", "cost", "fraction", "foreground")
-"""Columns of the scores that tell how much was annotated by a round."""
+"""Columns of the scores with what was annotated by a round."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """All runs of a setting.
-
-    recipes (M), seeds (S), budgets (R, their texts), rounds (R, their numbers). dice: (M, S, R, V) in 0..1, NaN where
-    a run, a round or a defined Dice is missing. patient: (V,), whom a volume shows, as a number 0..P-1; each volume
-    is a patient of its own where patients are unknown. amounts: name of :data:`AMOUNTS` -> (M, S, R), radius:
-    (M, S, R) cover radius, NaN where unknown.
-    """
+    """All runs of a setting."""
 
     recipes: list[str]
+    """Names of the M recipes."""
     seeds: list[int]
+    """The S seeds."""
     budgets: list[str]
+    """Texts of the R budgets."""
     rounds: list[int]
+    """Numbers of the R rounds."""
     dice: NDArray[np.float64]
+    """Dice of the test volumes, (M, S, R, V) in 0..1; NaN if a run, a round or a defined Dice is missing."""
     patient: NDArray[np.intp]
+    """Number of each volume's patient, (V,) in 0..P-1; without known patients, each volume is one."""
     amounts: dict[str, NDArray[np.float64]]
+    """Name in :data:`AMOUNTS` -> amounts, (M, S, R); NaN = unknown."""
     radius: NDArray[np.float64]
+    """Cover radius, (M, S, R); NaN = unknown."""
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
-        """Score of a run's round, (M, S, R): mean over its volumes that have a Dice, NaN without any."""
+        """Score of each round of a run, (M, S, R): mean over volumes with a defined Dice, NaN without any."""
         return known_mean(self.dice, axis=-1)
 
     @cached_property
     def whole(self) -> NDArray[np.bool_]:
-        """Runs that have all rounds, (M, S)."""
+        """Whether runs have all rounds, (M, S)."""
         return np.asarray(np.isfinite(self.scores).all(axis=-1))
 
 
 def known_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Mean along ``axis`` of what is not NaN, NaN where nothing is."""
-    there = np.isfinite(values)
-    count = there.sum(axis=axis)
-    total = np.where(there, values, 0.0).sum(axis=axis)
+    """Return the mean along ``axis`` of values that are not NaN, NaN if there are none."""
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
     return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
 
 
 def grid(scores: pd.DataFrame, volumes: pd.DataFrame, order: list[str]) -> Grid:
-    """Arrays of one setting's rows of ``Results.scores`` and ``Results.volume_dice``; recipes come in ``order``.
+    """Return the arrays of one setting's rows of ``Results.scores`` and ``Results.volume_dice``, recipes in ``order``.
 
-    Where a recipe has several runs of one seed, the one that is listed first counts.
+    If a recipe has several runs of one seed, the first one listed counts.
     """
     known = set(volumes["recipe"])
     recipes = [name for name in dict.fromkeys([*order, *volumes["recipe"]]) if name in known]
@@ -62,7 +64,7 @@ def grid(scores: pd.DataFrame, volumes: pd.DataFrame, order: list[str]) -> Grid:
     budgets = volumes.drop_duplicates("round").sort_values("round")
     rounds = [int(number) for number in budgets["round"]]
     cases = sorted(set(volumes["case"]))
-    owners = volumes.dropna(subset="patient") if "patient" in volumes else volumes[:0]  # older runs do not say
+    owners = volumes.dropna(subset="patient") if "patient" in volumes else volumes[:0]  # older runs do not record it
     owner = dict(zip(owners["case"], owners.get("patient", []), strict=True))
 
     def fill(frame: pd.DataFrame, column: str, *, by_case: bool = False) -> NDArray[np.float64]:

@@ -9,37 +9,40 @@ from numpy.typing import NDArray
 from scipy import stats
 
 ALPHA = 0.05
+"""Level of significance."""
 SAME = 1e-12
-"""Differences that vary by less are equal; they differ in the order of summation."""
+"""Differences below this are equal: they come from the order of summation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Paired:
-    """Arrays of one shape: mean and sd (ddof 1) of differences, how many there are, p of the two-sided t-test.
-
-    same: two differences or more and all of them 0, as where recipes share their first networks.
-    """
+    """Statistics of differences, arrays of one shape."""
 
     mean: NDArray[np.float64]
+    """Mean difference."""
     sd: NDArray[np.float64]
+    """Standard deviation of the differences (ddof 1)."""
     count: NDArray[np.intp]
+    """Number of differences."""
     p: NDArray[np.float64]
+    """p-value of the two-sided t-test; NaN if it cannot be made."""
     same: NDArray[np.bool_]
+    """Whether there are two or more differences and all are 0, as for recipes that share their first networks."""
 
 
 def paired(differences: NDArray[np.float64]) -> Paired:
-    """Two-sided paired t-test over the last axis of ``differences`` (..., S); NaN marks seeds that one of both lacks.
+    """Make two-sided paired t-tests over the last axis of ``differences`` (..., S); NaN = one of both lacks the seed.
 
-    The test asks whether other seeds would show a difference on these test volumes. Differences without variance have
-    p = 0. Where all are 0 the runs are the very same, by construction and not by chance: that is no test, p is NaN, and
-    it does not count in a family. With a single pair sd and p are NaN. Without an effect 4.5 to 5.3 % of 4,000
-    simulated tests had p < .05, with 2, 3, 5 and 10 seeds.
+    The test asks whether other seeds would show a difference on these test volumes. Differences without variance have p
+    = 0. If all are 0, the runs are identical by construction and not by chance: no test is made, p is NaN, and it does
+    not count in a family. With a single pair sd and p are NaN. Without an effect 4.5 to 5.3 % of 4,000 simulated tests
+    had p < .05, with 2, 3, 5 and 10 seeds.
     """
-    there = np.isfinite(differences)
-    count = there.sum(axis=-1)
+    known = np.isfinite(differences)
+    count = known.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(there, differences, 0.0).sum(axis=-1) / count
-        square = (np.where(there, differences - mean[..., None], 0.0) ** 2).sum(axis=-1)
+        mean = np.where(known, differences, 0.0).sum(axis=-1) / count
+        square = (np.where(known, differences - mean[..., None], 0.0) ** 2).sum(axis=-1)
         sd = np.where(count > 1, np.sqrt(square / (count - 1)), np.nan)
         statistic = np.abs(mean) / (sd / np.sqrt(count))
         p = 2 * stats.t.sf(statistic, count - 1)
@@ -50,7 +53,7 @@ def paired(differences: NDArray[np.float64]) -> Paired:
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm's correction of ``p`` (K,) as one family; NaN are no tests: they stay NaN and do not count."""
+    """Return Holm's correction of ``p`` (K,) as one family; NaN are not tests: they stay NaN and do not count."""
     from statsmodels.stats.multitest import multipletests
 
     out = np.full(len(p), np.nan)

@@ -15,7 +15,7 @@ def matrix(
     second: NDArray[np.intp],
     size: int,
 ) -> NDArray[np.float64]:
-    """(size, size): at [i, j] the share of budgets at which j loses to i significantly.
+    """Return (size, size): at [i, j] the share of budgets at which j loses significantly to i.
 
     difference: (pairs, R) mean score of ``first`` minus that of ``second``, p: (pairs, R), NaN where no test was made.
     A loss adds 1/R, R counting all budgets of the setting.

@@ -1,7 +1,7 @@
-"""What differences the seeds at hand can find, and how many seeds a claim needs: two-sided paired t-test.
+"""Differences that the given seeds can detect, and seeds that a claim needs, with a two-sided paired t-test.
 
-Alone the test has level .05. Among m tests that are corrected by Holm, the largest difference must pass at .05 / m
-(Bonferroni's level); the others at milder ones that depend on each other, so that .05 / m is a bound for all of them.
+A single test has level .05. Among m tests with Holm's correction, the largest difference must pass at .05 / m
+(Bonferroni's level); the others at milder levels that depend on each other, so .05 / m is a bound for all of them.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from scipy import optimize, stats
 from bench.report.statistics.paired import ALPHA, SAME
 
 POWER = 0.8
+"""Probability of detecting a difference."""
 MOST_SEEDS = 1000
+"""Largest number of seeds that is searched."""
 LARGEST = 1e6
-"""Differences of more standard deviations than this are found by two seeds, also among thousands of tests."""
+"""Differences of more standard deviations are detected by two seeds, even among thousands of tests."""
 
 
 @cache
 def smallest_effect(seeds: int, tests: int = 1) -> float:
-    """Smallest mean difference, in standard deviations of the differences, that is found with power .8.
+    """Return the smallest mean difference, in standard deviations of the differences, detected with power .8.
 
     tests: size of the family that is corrected. NaN for a single seed or no test. The root is bracketed here because
-    statsmodels' ``solve_power`` stops short, without an error, for few seeds at small levels.
+    statsmodels' ``solve_power`` stops early, without an error, for few seeds at small levels.
     """
     if seeds < 2 or tests < 1:
         return float("nan")
@@ -35,15 +37,15 @@ def smallest_effect(seeds: int, tests: int = 1) -> float:
 
 
 def detectable(sd: float, seeds: int, tests: int = 1) -> float:
-    """Smallest mean difference that ``seeds`` pairs find whose differences have ``sd``, see :func:`smallest_effect`."""
+    """Return the smallest mean difference that ``seeds`` pairs detect if differences have ``sd``."""
     return sd * smallest_effect(seeds, tests)
 
 
 def seeds_needed(difference: ArrayLike, sd: ArrayLike, tests: int = 1) -> NDArray[np.float64]:
-    """Fewest seeds, 2 at least, that find ``difference`` with power .8 among ``tests`` where differences have ``sd``.
+    """Return the fewest seeds, at least 2, that detect ``difference`` with power .8 among ``tests`` given ``sd``.
 
-    inf where :data:`MOST_SEEDS` do not suffice, NaN where either is NaN. ``sd`` is an estimate: from three seeds the
-    true one lies between half and six times of it (95 %), and the number of seeds goes with its square.
+    inf if :data:`MOST_SEEDS` do not suffice, NaN if either is NaN. ``sd`` is an estimate: from three seeds, the true
+    one is between half and six times as large (95 %), and the number of seeds grows with its square.
     """
     d, s = np.broadcast_arrays(np.abs(np.asarray(difference, dtype=float)), np.asarray(sd, dtype=float))
     known = np.isfinite(d) & np.isfinite(s)
@@ -58,7 +60,7 @@ def seeds_needed(difference: ArrayLike, sd: ArrayLike, tests: int = 1) -> NDArra
 
 
 def _power(effect: NDArray[np.float64], seeds: NDArray[np.intp], level: float) -> NDArray[np.float64]:
-    """Chance of a finding in the right direction; one in the wrong one is no help, and rarer than 1 in 10,000 here."""
+    """Return the probability of a finding in the right direction; wrong ones are rarer than 1 in 10,000 here."""
     with np.errstate(all="ignore"):
         found = stats.nct.sf(stats.t.isf(level / 2, seeds - 1), seeds - 1, effect * np.sqrt(seeds))
-    return np.where(np.isnan(found), 1.0, found)  # scipy's noncentral t gives up only where nothing is missed
+    return np.where(np.isnan(found), 1.0, found)  # scipy's noncentral t fails only where power is 1

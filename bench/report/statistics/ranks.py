@@ -8,10 +8,10 @@ from scipy import stats
 
 
 def compared(whole: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Recipes (M,) that can be ranked together and the seeds (S,) they are ranked on, from ``whole`` (M, S) runs.
+    """Return the recipes (M,) that can be ranked together and the seeds (S,) for it, given complete runs (M, S).
 
-    Seeds are those that all compared recipes have, so nobody gains by an easy seed. Where no seed is common to all,
-    recipes with the fewest seeds are left out until one is.
+    The seeds are those that all ranked recipes have, so that no recipe gains from an easy seed. While no seed is common
+    to all, the recipes with the fewest seeds are left out.
     """
     seeds = whole.sum(axis=1)
     kept = seeds > 0
@@ -23,5 +23,5 @@ def compared(whole: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bo
 
 
 def average(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean rank (M,) over seeds and rounds of ``scores`` (M, S, R); 1 is the highest, equal scores share their mean."""
+    """Return the mean rank (M,) over seeds and rounds of ``scores`` (M, S, R); 1 is best, ties share a rank."""
     return np.asarray(stats.rankdata(-scores, axis=0).mean(axis=(1, 2)))
