@@ -110,7 +110,7 @@ class Tracker:
             if known is not None and records and (known.whole or known.rounds > len(records)):
                 client.delete_run(known.run)  # the folder was deleted and the run repeated
                 del self._runs[job.key]
-            self._sync(client, job, folder, records, now, failure, unfinished)
+            self._sync(client, job, records, now, failure, unfinished)
         except Exception:
             self._client = None
             raise
@@ -169,13 +169,12 @@ class Tracker:
         self,
         client: MlflowClient,
         job: Job,
-        folder: RunFolder,
         records: Sequence[RoundRecord],
         now: str | None,
         failure: str | None,
         unfinished: str,
     ) -> None:
-        run = self._runs.get(job.key)
+        run, folder = self._runs.get(job.key), RunFolder(job.folder)
         worked = [max(1, int(1000 * sum(record.seconds.values()))) for record in records]
         if run is None:
             tags = {**content.tags_of(job), STUDY: self.name, PARENT: self._parent.run}

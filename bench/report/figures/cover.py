@@ -64,7 +64,7 @@ def draw(results: Results, _analysis: Analysis, setting: Scope) -> Figure | str:
             linewidths=0,
             label=f"{part['labelled'].median():.0f}{legend}",
         )
-    axis.set_xlabel(f"cover radius in {embedding(results, setting)} (smaller is better)")
+    axis.set_xlabel(f"cover radius in {embedding(results, setting)}\n(smaller is better)")
     axis.set_ylabel(scored(results, setting))
     axis.set_title(short_title(setting))
     axis.grid()

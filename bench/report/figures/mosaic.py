@@ -1,4 +1,4 @@
-"""Rows and columns of small pictures in one panel, with what stands beside and above them."""
+"""Rows and columns of small pictures in one panel, with names beside and above them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ from bench.report.figures.style import WIDE_DPI
 from bench.study.palette import CLASS_COLOURS
 
 GAP = 0.06
-"""Between pictures, as a share of their width."""
+"""Gap between pictures, as a share of their width."""
 GREYS = 8
-"""Grey values that become one: noise that nobody sees would be most of the file."""
+"""Grey values merged into one: invisible noise would be most of the file."""
 LARGEST = 1.2
-"""Inches of a picture."""
+"""Largest width of a picture, in inches."""
+SIZE = 9.0
+"""Size of letters, in points."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One picture. pixels: (h, h, 3) float in [0, 1]; caption: above it."""
+    """One picture with its caption."""
 
     pixels: NDArray[np.float64]
+    """Colours, (h, h, 3) in 0..1."""
     caption: str = ""
+    """Text above the picture."""
 
 
 def _colour(label: int) -> tuple[float, float, float]:
@@ -37,7 +41,7 @@ def _colour(label: int) -> tuple[float, float, float]:
 
 
 def painted(image: NDArray[np.uint8], labels: LabelArray, strength: float) -> NDArray[np.float64]:
-    """Image (h, w) with its marked pixels tinted by class; IGNORE and background stay as they are. (h, w, 3)."""
+    """Return an image (h, w) as (h, w, 3) with marked pixels tinted by class; IGNORE and background stay grey."""
     grey = np.repeat((image // GREYS * GREYS)[..., None] / 255.0, 3, axis=-1)
     for label in np.unique(labels[(labels > 0) & (labels != IGNORE)]):
         at = labels == label
@@ -46,7 +50,7 @@ def painted(image: NDArray[np.uint8], labels: LabelArray, strength: float) -> ND
 
 
 def outlined(pixels: NDArray[np.float64], labels: LabelArray) -> NDArray[np.float64]:
-    """``pixels`` with the borders of every class in white, half a pixel wide: twice the size. (2h, 2w, 3)."""
+    """Return ``pixels`` at twice the size, (2h, 2w, 3), with white borders around classes, half a pixel wide."""
     big, area = pixels.repeat(2, 0).repeat(2, 1), labels.repeat(2, 0).repeat(2, 1)
     edge = np.zeros(area.shape, dtype=bool)
     edge[:-1] |= area[:-1] != area[1:]
@@ -62,17 +66,16 @@ def draw(
     width: float,
     classes: Sequence[str],
     side: float,
-    size: float = 9.0,
 ) -> Figure:
-    """The tiles, row by row, at most ``width`` inches wide.
+    """Draw the tiles, row by row, at most ``width`` inches wide.
 
-    side: inches at the left for the names of the rows; columns: heads; classes: of the legend; size: of letters.
+    side: inches at the left for the names of the rows; columns: heads; classes: of the legend.
     """
     across = max(len(row) for row in tiles)
     tile = min(LARGEST, (width - side - 0.1) / (across * (1 + GAP)))
     width = max(side + across * tile * (1 + GAP) + 0.1, 0.5 * width)
-    said = 0.05 + 0.14 * max(one.caption.count("\n") + bool(one.caption) for row in tiles for one in row)
-    step = tile * (1 + GAP) + said
+    above = 0.05 + 0.14 * max(one.caption.count("\n") + bool(one.caption) for row in tiles for one in row)
+    step = tile * (1 + GAP) + above
     lines = max((name.count("\n") + 1 for name in columns), default=0)
     top, bottom = 0.1 + 0.17 * lines, 0.42
     height = top + step * len(tiles) + bottom
@@ -82,19 +85,19 @@ def draw(
     axis.set_xlim(0, width)
     axis.set_ylim(height, 0)
     for i, row in enumerate(tiles):
-        y = top + step * i + said
-        axis.text(side - 0.08, y + tile / 2, rows[i], ha="right", va="center", fontsize=size, gid="row")
+        y = top + step * i + above
+        axis.text(side - 0.08, y + tile / 2, rows[i], ha="right", va="center", fontsize=SIZE, gid="row")
         for j, one in enumerate(row):
             x = side + j * tile * (1 + GAP)
             how = "nearest" if len(one.pixels) < tile * WIDE_DPI else "antialiased"
             axis.imshow(one.pixels, extent=(x, x + tile, y + tile, y), interpolation=how, aspect="auto")
             if one.caption:
                 axis.text(
-                    x + tile / 2, y - 0.03, one.caption, ha="center", va="bottom", fontsize=size - 1.5, gid="tile"
+                    x + tile / 2, y - 0.03, one.caption, ha="center", va="bottom", fontsize=SIZE - 1.5, gid="tile"
                 )
     for j, name in enumerate(columns):
         x = side + j * tile * (1 + GAP) + tile / 2
-        axis.text(x, top - 0.05, name, ha="center", va="bottom", fontsize=size, gid="column")
+        axis.text(x, top - 0.05, name, ha="center", va="bottom", fontsize=SIZE, gid="column")
     axis.set_xlim(0, width)
     axis.set_ylim(height, 0)
     handles = [Patch(color=_colour(i), label=name) for i, name in enumerate(classes, start=1)]

@@ -86,27 +86,13 @@ def collect(folders: Path | Sequence[Path]) -> Results:
     found = find([folders] if isinstance(folders, Path) else folders)
     runs, notes = separate(found.runs)
     metrics = {**METRICS, **{name: metric for run in runs for name, metric in run.metrics.items()}}
-    scores: list[tuple[Any, ...]] = []
-    volumes: list[tuple[Any, ...]] = []
-    classes: list[tuple[Any, ...]] = []
-    seconds: list[tuple[Any, ...]] = []
+    rows = _Rows(list(metrics))
     weights: dict[str, str] = {}
     origins: dict[tuple[str, str], str] = {}
     peaks: list[int] = []
     for run in runs:
-        who = (*run.setting, run.recipe, run.seed, run.key)
         for record in run.records:
-            bought = (record.labelled, record.fraction, record.cost, _number(record.marked), _number(record.foreground))
-            at = (*who, record.round, budget_text(run.budgets[record.round]), *bought)
-            measured = {**record.summary, "cover_radius": record.cover_radius}
-            scores += [(*at, metric, value) for metric, value in measured.items() if value is not None]
-            patients = {row["case"]: row.get("patient") for row in record.volumes}
-            volumes += [(*at, case, patients[case], dice) for case, dice in _volume_dice(record)]
-            for row in record.volumes:
-                measures = (_number(row.get(metric)) for metric in metrics)
-                what = (row["case"], patients[row["case"]], row["class"])
-                classes.append((*at, *what, *measures, row.get("empty", "")))
-            seconds += [(*who, record.round, part, value) for part, value in record.seconds.items()]
+            rows.add(run, record)
             if record.peak_mb is not None:
                 peaks.append(record.peak_mb)
             if origin := record.signals.get("labels"):
@@ -115,9 +101,9 @@ def collect(folders: Path | Sequence[Path]) -> Results:
                 weights[run.recipe] = str(record.signals["init"])
     return Results(
         name=" + ".join(found.studies),
-        scores=pd.DataFrame(scores, columns=SCORES),
-        volume_dice=pd.DataFrame(volumes, columns=VOLUME_DICE),
-        seconds=pd.DataFrame(seconds, columns=SECONDS),
+        scores=pd.DataFrame(rows.scores, columns=SCORES),
+        volume_dice=pd.DataFrame(rows.volumes, columns=VOLUME_DICE),
+        seconds=pd.DataFrame(rows.seconds, columns=SECONDS),
         recipes=list(dict.fromkeys(run.recipe for run in runs)),
         failed={run.key: str(run.failure) for run in runs if run.state == "failed"},
         unfinished=[run.key for run in runs if run.state == "unfinished"],
@@ -125,7 +111,9 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         sources=found.sources,
         origins=origins,
         peak_mb=max(peaks, default=None),
-        structures=pd.DataFrame(classes, columns=[*STRUCTURES[:-1], *list(metrics)[len(METRICS) :], STRUCTURES[-1]]),
+        structures=pd.DataFrame(
+            rows.structures, columns=[*STRUCTURES[:-1], *list(metrics)[len(METRICS) :], STRUCTURES[-1]]
+        ),
         runs=pd.DataFrame([_row(run) for run in runs], columns=RUNS),
         folders={run.key: run.folder for run in runs},
         metrics=metrics,
@@ -136,6 +124,32 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         notes=notes,
         problems=found.problems,
     )
+
+
+@dataclass
+class _Rows:
+    """Rows of the long tables, gathered round by round."""
+
+    metrics: list[str]
+    scores: list[tuple[Any, ...]] = field(default_factory=list)
+    volumes: list[tuple[Any, ...]] = field(default_factory=list)
+    structures: list[tuple[Any, ...]] = field(default_factory=list)
+    seconds: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def add(self, run: Run, record: RoundRecord) -> None:
+        """Add the rows of one round."""
+        who = (*run.setting, run.recipe, run.seed, run.key)
+        bought = (record.labelled, record.fraction, record.cost, _number(record.marked), _number(record.foreground))
+        at = (*who, record.round, budget_text(run.budgets[record.round]), *bought)
+        measured = {**record.summary, "cover_radius": record.cover_radius}
+        self.scores += [(*at, metric, value) for metric, value in measured.items() if value is not None]
+        patients = {row["case"]: row.get("patient") for row in record.volumes}
+        self.volumes += [(*at, case, patients[case], dice) for case, dice in _volume_dice(record)]
+        for row in record.volumes:
+            measures = (_number(row.get(metric)) for metric in self.metrics)
+            what = (row["case"], patients[row["case"]], row["class"])
+            self.structures.append((*at, *what, *measures, row.get("empty", "")))
+        self.seconds += [(*who, record.round, part, value) for part, value in record.seconds.items()]
 
 
 def budget_text(budget: int | float) -> str:

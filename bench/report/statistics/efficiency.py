@@ -57,7 +57,7 @@ def rates(
 def efficiency(
     x: NDArray[np.float64], y: NDArray[np.float64], full: float, seed: int, draws: int = RESAMPLES
 ) -> tuple[float, float, float]:
-    """Return the rate fitted to all runs ``x``, ``y`` (S, R), and its 95 % interval over seeds: t (S - 1) on a log scale.
+    """Return the rate fitted to all runs ``x``, ``y`` (S, R) and its 95 % interval over seeds: t (S - 1) on log scale.
 
     The interval takes ``full`` as known. It is NaN for one seed, and if a twentieth of the draws has no fit.
     """

@@ -321,7 +321,7 @@ def test_cover_radius_has_its_correlation_within_each_budget() -> None:
 def test_cover_radius_names_its_embedding(tmp_path: Path) -> None:
     results, analysis = made(rows_of(FEW))
     (axis,) = drawn("cover", results, analysis).axes
-    assert axis.get_xlabel().startswith("cover radius in the study's reference embedding (")
+    assert axis.get_xlabel().startswith("cover radius in the study's reference embedding\n(")
     config = config_of("random", 0, {"cover": {"name": "contrastive"}})
     (tmp_path / "config.json").write_text(json.dumps({"config": config}))
     folders = dict.fromkeys(results.scores["key"], tmp_path)
