@@ -1,4 +1,4 @@
-"""Reports of studies, made from their run folders alone: find > collect > analysis > tables, figures > document."""
+"""Reports of studies, made from run folders alone: runs > analysis > tables, figures > document. See README.md."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["Results", "collect", "write"]
 
 
 def write(folders: Path | Sequence[Path], out: Path | None = None) -> Results:
-    """Write the report of one or several folders with results to ``out``; returns what was found.
+    """Write the report of one or several folders with results to ``out``; return the results.
 
-    out: by default "report" in the only folder. report.html holds everything and needs nothing beside it;
-    comparison.md, comparison.tex and the pictures are for papers and notes, *.csv for calculations of one's own. The
-    same runs give the same bytes. A picture that fails is told in the report and takes nothing else down. Raises
-    ResultsError when there are no runs.
+    out: by default "report" in the first folder. report.html holds everything and works on its own; comparison.md,
+    comparison.tex and the figures are for papers and notes, the .csv files for further calculations. The same runs give
+    the same bytes. A figure that fails is reported and does not affect the rest. Raises ResultsError if there are no
+    runs.
     """
     from bench.report.document import document
     from bench.report.figures import draw_all

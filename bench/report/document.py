@@ -1,4 +1,4 @@
-"""What a report says, in the order in which it is read; Markdown and HTML only write it down."""
+"""Contents of a report in reading order, independent of Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """One setting: its main table, what its differences mean, what stands behind it, how it was made."""
+    """One setting: main table, meaning of its differences, detail tables, provenance and figures."""
 
     panel: Panel
     sentences: list[str]
@@ -30,30 +30,42 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report. what: what was compared. figures: those about several settings. gaps: why pictures are
-    not there; faults: those whose drawing raised an error. failed: (run, reason). work: time, memory and what
-    runs shared.
-    """
+    """The whole report."""
 
     name: str
+    """Names of the studies."""
     what: str
+    """Sentence on what was compared."""
     warnings: list[str]
+    """What a reader must know before trusting a number."""
     notes: list[str]
+    """Runs kept apart or left out in merging."""
     problems: list[str]
+    """Folders that could not be read."""
     sections: list[Section]
+    """One per setting."""
     figures: list[Drawn]
+    """Figures about several settings."""
     gaps: list[str]
+    """Figures that are missing, and why."""
     faults: list[str]
+    """Figures whose drawing raised an error."""
     failed: list[tuple[str, str]]
+    """(run, reason) of failed runs."""
     unfinished: list[str]
+    """Runs with rounds left."""
     work: list[str]
+    """Time, memory and work that runs shared."""
     weights: list[tuple[str, str]]
+    """(recipe, weights that its encoder started from)."""
     sources: list[tuple[str, str]]
+    """(name, what to cite)."""
     budgets: list[str] = field(default_factory=list)
+    """All budgets, for the filter of the page."""
 
 
 def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Document:
-    """Put together what the results show."""
+    """Assemble the document."""
     figures = [picture for picture in drawn if picture.path is not None]
     sections = [
         Section(
@@ -100,7 +112,7 @@ def _gap(picture: Drawn) -> str:
 
 
 def _what(results: Results) -> str:
-    """One sentence on what was compared, with all runs counted."""
+    """Return one sentence on what was compared, with the number of runs."""
     runs = results.runs
     if not len(runs):
         return ""

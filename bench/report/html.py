@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing beside it: no network, no fonts, no files."""
+"""The report as one self-contained page: no network, fonts or other files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def html(document: Document) -> str:
-    """The page. Names and reasons are escaped; its own style and script alone are allowed to act, by their hashes."""
+    """Return the page. Names and reasons are escaped; only its own style and script may run, by their hashes."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -62,10 +62,10 @@ def _hash(text: str) -> str:
 
 
 def data_url(path: Path) -> str:
-    """A PNG as a URL that holds it."""
+    """Return a PNG as a data URL."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def sortable(value: Any) -> str:
-    """A number for a script to sort by; "" for none, so that it comes last."""
+    """Return a number as text to sort by; "" if it is missing, so that it comes last."""
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else f"{value:.10g}"

@@ -1,4 +1,4 @@
-"""Pictures of a report, one kind a file. Add one: a :class:`Drawing`, and a line in :data:`FIGURES`."""
+"""Figures of a report, one kind per file. To add one, write a :class:`Drawing` and a line in :data:`FIGURES`."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ FIGURES: dict[str, Drawing] = {
 
 
 def draw_all(results: Results, analysis: Analysis, folder: Path) -> list[Drawn]:
-    """Write every picture of every setting to ``folder``, in the order of FIGURES.
+    """Write every figure of every setting to ``folder``, in the order of FIGURES.
 
-    One file is NAME.png where there is one setting, else NAME-SETTING.png. What cannot be drawn is in the list too,
-    with its reason; an error in one picture is its reason and takes nothing else down.
+    Files are NAME.png if there is one setting, else NAME-SETTING.png. Figures that cannot be drawn are listed with the
+    reason; an error in one figure does not affect the others.
     """
     done = []
     for name, drawing in FIGURES.items():
         wanted = list(_settings(results, drawing))
         for setting in wanted:
             path = folder / (f"{name}.png" if len(wanted) == 1 else f"{name}-{_slug(setting)}.png")
-            path.unlink(missing_ok=True)  # or yesterday's picture would stand for today's
+            path.unlink(missing_ok=True)  # otherwise an outdated figure could remain
             done.append(_draw(name, drawing, setting, results, analysis, path))
     return done
 

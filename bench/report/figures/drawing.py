@@ -1,4 +1,4 @@
-"""What a picture of the report is."""
+"""What a figure of a report is: its description, and the result of drawing it."""
 
 from __future__ import annotations
 
@@ -18,37 +18,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A kind of picture.
-
-    caption: how to read it. draw: results, analysis and setting -> the figure, or one line why there is none.
-    per: one for every setting, or one for every dataset with all its annotations and schedules.
-    """
+    """A kind of figure."""
 
     title: str
+    """Title of the figure."""
     caption: str
+    """How to read it."""
     draw: Callable[[Results, Analysis, Scope], Figure | str]
+    """Function of results, analysis and scope; returns the figure, or one line that says why there is none."""
     per: Literal["setting", "dataset"] = "setting"
+    """Whether to draw one for every setting, or one for every dataset with all its annotations and schedules."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture of one setting. path: the PNG, or None where there is none, and then ``reason`` says why.
-
-    failed: drawing it raised an error, which is a fault of the program or of damaged files. wide: on a narrow screen it
-    is to be scrolled, not shrunk.
-    """
+    """A figure of one scope, drawn or not."""
 
     name: str
+    """Name of the kind of figure."""
     title: str
+    """Title of the figure."""
     caption: str
+    """How to read it."""
     scope: Scope
+    """Setting, or dataset, that it shows."""
     path: Path | None
+    """PNG file; None if there is none."""
     reason: str = ""
+    """Why there is none."""
     failed: bool = False
+    """Whether drawing raised an error: a fault of the program, or damaged files."""
     wide: bool = False
+    """Whether narrow screens should scroll it instead of shrinking it."""
 
 
 def scored(results: Results, setting: Scope) -> str:
-    """What the scores are: "test Dice", or "validation Dice" where no run looked at test volumes."""
+    """Return the name of the scores: "test Dice", or "validation Dice" if no run was scored on test volumes."""
     own = [part for known, part in results.scored.items() if setting in (known, (known[0], None, None))]
     return "validation Dice" if own and set(own) == {"val"} else "test Dice"

@@ -1,4 +1,4 @@
-"""Which recipes a picture shows where there are more than eyes can follow."""
+"""Which recipes a figure highlights if there are too many to tell apart."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
 MANY = 10
-"""Up to so many recipes are told apart by colour."""
+"""Up to this many recipes get a colour of their own."""
 BEST = 6
-"""So many of the best are, where there are more."""
+"""Number of the best that do, if there are more."""
 
 
 def settings(results: Results) -> list[Scope]:
-    """Those with at least one finished round, in the order in which they were found."""
+    """Return the settings with at least one finished round, in the order of the results."""
     rows = results.scores[SETTING].drop_duplicates().itertuples(index=False, name=None)
     return [(str(dataset), str(annotation), str(schedule)) for dataset, annotation, schedule in rows]
 
 
 def ranking(analysis: Analysis, setting: Scope) -> list[str]:
-    """Recipes of a setting, best first: by AUBC on slices, then, and where there is none, by the last Dice."""
+    """Return the recipes of a setting, best first: by AUBC on slices, or by the last Dice without one."""
     areas = rows_of(analysis.areas, setting)
     area = areas[areas["axis"] == "slices"].set_index("recipe")["mean"].to_dict()
     cells = rows_of(analysis.cells, setting).sort_values("round")
@@ -42,12 +42,12 @@ def ranking(analysis: Analysis, setting: Scope) -> list[str]:
 
 
 def references(recipes: Iterable[str]) -> list[str]:
-    """Random, and the first that reads ground truth: what others are held against."""
+    """Return random and the first reference that reads ground truth."""
     return [r for r in recipes if r == BASELINE] + [r for r in recipes if reads_ground_truth(r)][:1]
 
 
 def highlighted(analysis: Analysis, setting: Scope, most: int = MANY, best: int = BEST) -> list[str]:
-    """All recipes, best first, or where there are more than ``most`` the ``best`` ones and the references."""
+    """Return all recipes, best first; if there are more than ``most``, the ``best`` ones and the references."""
     ranked = ranking(analysis, setting)
     if len(ranked) <= most:
         return ranked
@@ -56,6 +56,6 @@ def highlighted(analysis: Analysis, setting: Scope, most: int = MANY, best: int 
 
 
 def palette(results: Results, analysis: Analysis) -> dict[str, Look]:
-    """Recipe -> look. Recipes that stand out anywhere get the first colours, so that those differ."""
+    """Return recipe -> look; highlighted recipes get the first colours, so that they differ."""
     outstanding = {recipe for setting in settings(results) for recipe in highlighted(analysis, setting)}
     return looks(sorted(results.recipes, key=lambda recipe: recipe not in outstanding))

@@ -1,4 +1,4 @@
-"""Names at the right end of lines: no legend to look up, none over another."""
+"""Names at the right end of lines, in place of a legend, without overlaps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from bench.report.figures.style import INK, Look
 
 NEAR = 0.85
-"""Share of the panel's width."""
+"""Share of the panel's width from which an end is close enough to be tied to its name."""
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places nearest to the wanted ones (any order) that lie at least ``gap`` apart and within [low, high] if they can.
+    """Return the places nearest to the wanted ones that are ``gap`` apart and, if possible, within [low, high].
 
     Neighbours that are too close become one block, centred on the mean of what its members wanted (pool adjacent
     violators on wanted - rank x gap).
@@ -36,7 +36,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 def end_labels(axis: Axes, ends: Sequence[tuple[str, float, float, Look]]) -> None:
     """Write (name, x, y, look) right of the panel. Call when the limits of both axes are final.
 
-    A thin line ties a name to an end that is near; across the panel it would look like a curve.
+    A thin line ties a name to a near end; across the panel it would look like a curve.
     """
     low, high = axis.get_ylim()
     inches = axis.figure.bbox.height / axis.figure.dpi * 0.8  # about the panel's share of the figure

@@ -1,4 +1,4 @@
-"""The small arrays that a run leaves for pictures: examples.npz, selected.npz, embedding.npz."""
+"""The small arrays that a run leaves for figures: examples.npz, selected.npz, embedding.npz."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def first_runs(results: Results, setting: Scope) -> dict[str, str]:
-    """Recipe -> key of its run of the lowest seed that has finished rounds."""
+    """Return recipe -> key of its run with the lowest seed that has finished rounds."""
     runs = (
         rows_of(results.scores, setting)[["recipe", "seed", "key"]].drop_duplicates().sort_values("seed", kind="stable")
     )
@@ -25,7 +25,7 @@ def first_runs(results: Results, setting: Scope) -> dict[str, str]:
 
 
 def arrays(results: Results, setting: Scope, name: str, wanted: tuple[str, ...]) -> dict[str, Arrays]:
-    """Recipe -> content of NAME.npz of its first run; without recipes that have none, or one of an older form.
+    """Return recipe -> content of NAME.npz of its first run, for recipes that have one of the current form.
 
     Raises ResultsError for a file that is damaged.
     """

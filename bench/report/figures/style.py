@@ -1,4 +1,4 @@
-"""One look for all pictures: sizes that stay legible on a phone, colours that colour-blind readers tell apart."""
+"""The look of all figures: sizes legible on a phone, colours that colour-blind readers can tell apart."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 from alseg_core.vocabulary import BASELINE, reads_ground_truth
 
 WIDTH = 6.4
-"""Inches of a picture that a phone shows whole: at 390 pixels a letter of 11 points is 9 pixels high."""
+"""Width of a figure that a phone shows whole, in inches: at 390 pixels, letters of 11 points are 9 pixels high."""
 FULL = 9.6
-"""Inches of a picture that a phone scrolls."""
+"""Width of a figure that a phone scrolls, in inches."""
 DPI, WIDE_DPI = 150, 110
 
 INK, QUIET, FAINT = "#222222", "#767676", "#cfcfcf"
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#A50026")
-"""Okabe and Ito's palette without its yellow, and further tones for long lists."""
+"""The palette of Okabe and Ito without yellow, with further tones for long lists."""
 MARKERS = "osD^vP<>Xh"
 LINES: tuple[Any, ...] = ("-", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
 
@@ -54,7 +54,7 @@ RC: Any = {
 
 @dataclass(frozen=True)
 class Look:
-    """How the marks of one recipe are drawn, everywhere in a report."""
+    """How the marks of one recipe are drawn throughout a report."""
 
     colour: str
     marker: str = "o"
@@ -62,7 +62,7 @@ class Look:
 
 
 def looks(recipes: Sequence[str]) -> dict[str, Look]:
-    """Recipe -> look: random black, those that read ground truth dashed; hues that come again get other marks."""
+    """Return recipe -> look: random black, references dashed; repeated hues get different marks."""
     table: dict[str, Look] = {}
     turn = 0
     for recipe in recipes:
@@ -77,28 +77,28 @@ def looks(recipes: Sequence[str]) -> dict[str, Look]:
 
 
 def colours(count: int) -> np.ndarray:
-    """(count, 4) colours of an ordered scale, dark to light, none too light for a white page."""
+    """Return (count, 4) colours of an ordered scale, from dark to light, all visible on white."""
     scale: np.ndarray = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.88, count))
     return scale
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Everything that is drawn within has the report's look."""
-    with matplotlib.rc_context():  # a matplotlibrc of the user's must not show
+    """Context in which everything is drawn in the look of the report."""
+    with matplotlib.rc_context():  # ignore the user's matplotlibrc
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(RC)
         yield
 
 
 def blank(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
-    """A figure of one panel, inches."""
+    """Return a figure with one panel; height and width in inches."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     return figure, figure.subplots()
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of at most 256 colours: half the bytes or less, and the same bytes from the same figure."""
+    """Write a PNG of at most 256 colours: half the size or less, and reproducible byte by byte."""
     from PIL import Image
 
     canvas = FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""Tables of a report: long for files, recipes x budgets for reading."""
+"""Tables of a report: long ones for files, recipes x budgets for reading."""
 
 from bench.report.tables.comparison import comparison
 from bench.report.tables.latex import latex

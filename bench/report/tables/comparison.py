@@ -1,4 +1,4 @@
-"""The long table: every metric of every recipe and budget."""
+"""The table for files: every metric of every recipe and budget."""
 
 from __future__ import annotations
 

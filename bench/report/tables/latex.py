@@ -1,4 +1,4 @@
-"""The tables in the layout of papers: one booktabs tabular a setting."""
+"""The tables in LaTeX: one booktabs tabular per setting."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ HEAD = r"""% Requires \usepackage{booktabs}. Bold: the best. Underlined: not sig
 
 
 def latex(panels: Iterable[Panel]) -> str:
-    """One table a panel; recipes that read ground truth stand apart below."""
+    """Return one table per panel, with references that read ground truth at the bottom."""
     return "\n".join([HEAD, *map(_table, panels)])
 
 
 def escape(text: str) -> str:
-    """Plain text for LaTeX."""
+    """Return plain text escaped for LaTeX."""
     return "".join(SIGNS.get(sign, sign) for sign in text)
 
 

@@ -1,4 +1,4 @@
-"""Recipes x budgets: the main table of a setting, before anyone writes it down."""
+"""The main table of a setting, recipes x budgets, independent of any format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import ALPHA
 
 NOTHING = "—"
-"""Stands where there is no number."""
+"""Text of a missing number."""
 KEY = (
     f"Bold: the best. Underlined: not significantly worse than the best (paired t-tests over seeds at level {ALPHA:g}, "
     f"Holm correction over all pairs and budgets of the table); with fewer than {FEW_SEEDS} seeds nothing is "
@@ -29,22 +29,26 @@ KEY = (
 
 @dataclass(frozen=True)
 class Cell:
-    """Dice of a recipe at a budget, or its AUBC: mean and sd over seeds, 95 % interval; NaN where there is none.
-
-    best: highest mean. tied: tested against the best and not found worse; never without :data:`FEW_SEEDS` seeds.
-    """
+    """Dice of a recipe at a budget, or its AUBC; NaN = missing."""
 
     mean: float
+    """Mean over seeds."""
     sd: float = math.nan
+    """Standard deviation over seeds."""
     low: float = math.nan
+    """Lower end of the 95 % interval."""
     high: float = math.nan
+    """Upper end of the 95 % interval."""
     seeds: int = 0
+    """Number of seeds."""
     best: bool = False
+    """Whether it is the highest mean."""
     tied: bool = False
+    """Whether a test found it not worse than the best; False with fewer than :data:`FEW_SEEDS` seeds."""
 
     @property
     def text(self) -> str:
-        """Mean and, of several seeds, sd."""
+        """Mean and, for several seeds, sd."""
         return f"{self.mean:.3f}" + ("" if math.isnan(self.sd) else f" ± {self.sd:.3f}")
 
     @property
@@ -54,56 +58,66 @@ class Cell:
 
 
 def between(low: float, high: float, digits: int = 2) -> str:
-    """An interval, or :data:`NOTHING`."""
+    """Return an interval as text, or :data:`NOTHING`."""
     return NOTHING if math.isnan(low) or math.isnan(high) else f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recipe. cells: one a budget, None where there is no run; reference: it reads ground truth."""
+    """One recipe."""
 
     recipe: str
+    """Name of the recipe."""
     cells: list[Cell | None]
+    """Cell of each budget; None without a run."""
     area: Cell | None
+    """Cell of AUBC; None without a complete run."""
     reference: bool
+    """Whether the recipe reads ground truth."""
 
     @property
     def label(self) -> str:
-        """Name for a reader."""
+        """Name, with a note if the recipe reads ground truth."""
         return f"{self.recipe} (reads ground truth)" if self.reference else self.recipe
 
     @property
     def seeds(self) -> str:
-        """How many, as a span where the budgets differ."""
+        """Number of seeds, as a range if budgets differ."""
         counts = sorted({cell.seeds for cell in self.cells if cell})
         return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Dice of one setting. budgets, slices: of the columns; rows: best AUBC first, then best last Dice."""
+    """The main table of one setting."""
 
     setting: Setting
+    """(dataset, annotation, schedule)."""
     title: str
+    """The setting in words."""
     scored: str
+    """Volumes that were scored, "test" or "val"."""
     budgets: list[str]
+    """Budgets of the columns."""
     slices: list[int]
+    """Labelled slices at the budgets."""
     rows: list[Row]
+    """Recipes, by AUBC, then by last Dice, best first."""
 
     @property
     def heads(self) -> list[str]:
-        """Column heads with the budget and what it means in slices."""
+        """Column heads: the budget, and its number of slices."""
         both = zip(self.budgets, self.slices, strict=True)
         return [f"{budget} ({n} slices)" if budget.endswith("%") else f"{n} slices" for budget, n in both]
 
     @property
     def what(self) -> str:
-        """What the numbers are."""
+        """Name of the scores."""
         return f"{'Test' if self.scored == 'test' else 'Validation'} Dice"
 
 
 def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
-    """The panel of every setting that has a finished round."""
+    """Yield the panel of every setting with a finished round."""
     for names, cells in analysis.cells.groupby(SETTING, sort=False):
         dataset, annotation, schedule = map(str, names)
         setting = (dataset, annotation, schedule)
@@ -129,7 +143,7 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
 
 
 def each(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows, whose columns are attributes of any type."""
+    """Return the rows as tuples with columns as attributes."""
     return table.itertuples(index=False)
 
 
@@ -139,7 +153,7 @@ def _standing(row: Row) -> tuple[float, float]:
 
 
 def _cells(own: pd.DataFrame) -> dict[Any, Cell]:
-    """Round -> cell of one recipe."""
+    """Return round -> cell of one recipe."""
     return {
         row.round: Cell(
             row.mean,
@@ -155,11 +169,11 @@ def _cells(own: pd.DataFrame) -> dict[Any, Cell]:
 
 
 def _areas(areas: pd.DataFrame, tests: pd.DataFrame) -> dict[str, Cell]:
-    """Recipe -> AUBC on slices; best and tied as in the other columns, from the tests of the areas."""
+    """Return recipe -> cell of AUBC on slices, with best and tied as in the other columns."""
     own = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
     rivals = own[~references(own["recipe"])]
     leaders = rivals[rivals["seeds"] == rivals["seeds"].max()].sort_values("mean", ascending=False, kind="stable")
-    # one that alone has all seeds was compared with nobody
+    # the only recipe with all seeds was compared with nobody
     best = str(leaders["recipe"].iloc[0]) if len(leaders) > 1 or len(rivals) == 1 else ""
     tied: set[str] = set()
     for row in each(tests[tests["round"] == AREA_ROUND]):

@@ -1,4 +1,4 @@
-"""The tables as a console shows them."""
+"""The tables for a console."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bench.report.tables.interpretation import verdict
 from bench.report.tables.main_table import NOTHING, Cell, Panel, panels
 
 analysed = lru_cache(maxsize=1)(analyse)
-"""What :func:`bench.report.write` has computed a moment ago is not computed again to be shown."""
+"""Cached :func:`analyse`: what :func:`bench.report.write` has just computed is not computed again to be shown."""
 
 
 def terminal(results: Results) -> Group:
-    """The panels with what they can show, the failed runs and the unfinished ones, for a rich console."""
+    """Return the panels with their verdicts, failed and unfinished runs, for a rich console."""
     analysis = analysed(results)
     parts: list[RenderableType] = []
     for panel in panels(results, analysis):
@@ -32,7 +32,7 @@ def terminal(results: Results) -> Group:
 
 
 def missing(results: Results) -> list[str]:
-    """Lines about what is not in the tables, or not as one would think."""
+    """Return lines about missing runs, notes and problems."""
     lines = [f"failed: {key}: {reason}" for key, reason in results.failed.items()]
     if results.unfinished:
         lines.append(f"not finished: {', '.join(results.unfinished)}")
@@ -41,7 +41,7 @@ def missing(results: Results) -> list[str]:
 
 @dataclass(frozen=True)
 class Fitting:
-    """A panel with as much in it as the console is wide: intervals and sd, sd, means, those of the last budget."""
+    """A panel that fits the console: with intervals and sd, with sd, means only, or the last budget only."""
 
     panel: Panel
 
@@ -60,12 +60,12 @@ class Fitting:
 
 
 def table(panel: Panel, sd: bool = False, interval: bool = False, budgets: int | None = None) -> Table:
-    """One form of a panel. budgets: how many of the last are shown; all for None."""
+    """Return a panel as a table. budgets: number of last budgets to show; None = all."""
     counts = {row.seeds for row in panel.rows}
-    same = len(counts) == 1  # then the title tells, and the table fits 80 columns
+    same = len(counts) == 1  # then the title has it, and the table fits 80 columns
     spread = ", mean ± sd" if sd else ", mean"
     title = f"{panel.what}{spread} over {f'{counts.pop()} seed(s)' if same else 'seeds'}: {panel.title}"
-    # names are text: as strings rich would take [x] in them for markup
+    # as plain strings, rich would take [x] in names for markup
     heading = Text(title, "table.title")
     out = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     out.add_column("recipe", no_wrap=True)

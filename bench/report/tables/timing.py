@@ -1,4 +1,4 @@
-"""Where the time of a round goes."""
+"""Mean time of each part of a round."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTE = (
 
 
 def timing(results: Results) -> pd.DataFrame:
-    """Mean seconds of a round's parts, one row a setting and recipe; columns SETTING, recipe, <part>..., rounds."""
+    """Return mean seconds per part, one row per setting and recipe; columns SETTING, recipe, <part>..., rounds."""
     seconds = results.seconds
     if not len(seconds):
         return pd.DataFrame(columns=[*SETTING, "recipe", "rounds"])
