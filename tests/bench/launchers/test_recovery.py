@@ -178,7 +178,7 @@ def _same_but_for_who_trained(found: dict[str, list[dict[str, object]]]) -> dict
     return found
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_killed_driver_continues_and_equals_one_worker(
     study_file: Path, tmp_path: Path, undisturbed: dict[str, list[dict[str, object]]]
 ) -> None:
@@ -187,7 +187,7 @@ def test_killed_driver_continues_and_equals_one_worker(
     command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
 
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not rounds(out) and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(driver.pid, signal.SIGKILL)
@@ -204,6 +204,7 @@ def test_killed_driver_continues_and_equals_one_worker(
     assert rounds(out) == undisturbed
 
 
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_stops_a_study_and_says_how_to_go_on(name: str, study_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -216,7 +217,7 @@ def test_a_signal_stops_a_study_and_says_how_to_go_on(name: str, study_file: Pat
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not rounds(out) and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     driver.send_signal(getattr(signal, name))
