@@ -1,0 +1,1 @@
+"""Run folders read back: found, validated, kept apart where they must not be averaged, and turned into tables."""
