@@ -34,7 +34,7 @@ def reason_of(error: BaseException, place: Path | None = None) -> str:
             f"or lower batch of the trainer or encoder"
         )
     if isinstance(error, MemoryError) or NO_MEMORY in first:
-        return f"out of memory ({first}): run fewer at the same time (concurrency), or use a machine with more"
+        return f"out of memory ({first}): let fewer runs execute at once (concurrency), or use a machine with more"
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
