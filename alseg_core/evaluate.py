@@ -20,8 +20,9 @@ from torch import Tensor
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.device.feed import placed
 from alseg_core.errors import ConfigError
+from alseg_core.metrics import SCORERS, Scorer
 from alseg_core.metrics.means import mean_defined, volume_means
-from alseg_core.metrics.metric import DICE, METRICS, SCORERS, Metric, Scorer
+from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.metrics.overlap import dice, dice_scores, overlaps
 from alseg_core.metrics.surface import surface_scores
 from alseg_core.oracles import Vault

@@ -1,4 +1,4 @@
-"""The table of metrics: how each score is called, and how to read it. A new metric enters here and nowhere else."""
+"""The table of metrics that every run records: what each score is called, and how to read it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from alseg_core.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ HD95 = Metric(
     "mm",
     False,
     1,
-    meaning="95th percentile of the distances between the surfaces, larger direction",
+    meaning="95th percentile of the distances between the surfaces, the larger of the two directions",
 )
 ASSD = Metric("assd_mm", "ASSD", "mm", False, 2, meaning="mean distance between the surfaces")
 NSD = Metric("nsd", "NSD", meaning="share of both surfaces within the tolerance")
@@ -57,7 +55,7 @@ METRICS = {metric.name: metric for metric in (DICE, HD95, ASSD, NSD)}
 
 
 class Scorer(Protocol):
-    """A component that computes one further metric, for studies that name it under ``evaluate.metrics``."""
+    """A component that computes one additional metric, for studies that name it under ``evaluate.metrics``."""
 
     metric: ClassVar[Metric]
 
@@ -69,7 +67,3 @@ class Scorer(Protocol):
         prediction, truth: (D, H, W) bool, either may be empty. spacing_mm: distance of voxel centres, (z, y, x).
         """
         ...
-
-
-SCORERS: Registry[Scorer] = Registry("metric", {}, Scorer)
-"""Name -> scorer. :data:`METRICS` are computed without one; ``SCORERS.add(name, Class)`` registers another."""

@@ -93,6 +93,7 @@ def _registries() -> Iterator[tuple[Registry[Any], str, str]]:
     from alseg_core.data.splits import SPLITS
     from alseg_core.embed import EMBEDDERS
     from alseg_core.losses import LOSSES
+    from alseg_core.metrics import SCORERS
     from alseg_core.models import NETWORKS
     from alseg_core.oracles import ORACLES
     from alseg_core.strategies import STRATEGIES
@@ -105,6 +106,7 @@ def _registries() -> Iterator[tuple[Registry[Any], str, str]]:
     yield TRAINERS, f"{study}, where the trainer is NAME; train.mask for full masks", "train.scribble."
     yield NETWORKS, f"{study}, where the network is NAME; train.mask for full masks", "train.scribble.network."
     yield LOSSES, f"{study}, where the loss is NAME; train.mask for full masks", "train.scribble.loss."
+    yield SCORERS, "in a study file under evaluate, as metrics: [{name: NAME, FIELD: VALUE}]", ""
     yield ORACLES, "in a study file as annotations: [{name: NAME, FIELD: VALUE}]", ""
     yield READERS, "in a dataset file", "reader."
     yield SPLITS, "in a dataset file", "splits.NAME."

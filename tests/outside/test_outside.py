@@ -30,6 +30,7 @@ from alseg_core.strategies.conformance import CHECKS
 from bench.study import Study
 
 STRATEGY, EMBEDDER = "my_parts:Brightest", "my_parts:Moments"
+BOXES, CLASSIFIER = "my_parts:Boxes", "my_parts:PixelClassifier"
 BRIGHTEST = {"name": "brightest", "strategy": {"name": STRATEGY, "most": 2}}
 MOMENTS = {"name": "moments", "strategy": "coreset", "embed": {"name": EMBEDDER, "highest": 3}}
 
@@ -122,24 +123,34 @@ def test_a_study_on_ray_with_parts_from_the_directory_of_the_command(beside: Pat
     for recipe in (BRIGHTEST, MOMENTS):
         (beside / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe))
     study = yaml.safe_load(study_file.read_text())
-    study["recipes"] = ["random", "brightest.yaml", "moments.yaml"]
+    study["recipes"] = ["random", "entropy", "brightest.yaml", "moments.yaml"]
     study["components"] = {EMBEDDER: {"highest": 4}}
+    study["annotations"] = [BOXES, "scribble"]
+    study["train"] = {kind: {"name": CLASSIFIER} for kind in (BOXES, "scribble")}
     study_file.write_text(yaml.safe_dump(study))
-    keys = {config.recipe.name: config.key for config in Study.find(str(study_file)).runs()}
+    configs = Study.find(str(study_file)).runs()
+    assert len(configs) == 8
 
     alseg = shutil.which("alseg", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     assert alseg is not None  # the console script, for which the current directory is not on the path
     done = subprocess.run([alseg, "bench", str(study_file), "--out", "out"], cwd=beside, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    runs = beside / "out" / study["name"] / "runs"
-    for key in keys.values():
-        assert len(RunFolder(runs / key).records()) == 3, RunFolder(runs / key).failure()
-    config = json.loads((runs / keys["moments"] / "config.json").read_text())
-    assert config["config"]["recipe"]["embed"] == {"name": EMBEDDER, "highest": 4}
-    again = subprocess.run(
-        [alseg, "report", str(Path("out") / study["name"])], cwd=beside, capture_output=True, text=True
-    )
-    assert again.returncode == 0 and "brightest" in again.stdout, again.stdout + again.stderr
+    folder = beside / "out" / study["name"]
+    shared = []
+    for config in configs:
+        records = RunFolder(folder / "runs" / config.key).records()
+        assert len(records) == 3, RunFolder(folder / "runs" / config.key).failure()
+        if config.recipe.name in ("random", "entropy"):  # they start with the same slices
+            shared.append(str(records[0].signals["training"]))
+        if config.recipe.name == "moments":
+            written = json.loads((folder / "runs" / config.key / "config.json").read_text())["config"]
+            assert written["recipe"]["embed"] == {"name": EMBEDDER, "highest": 4}
+    assert sorted(shared) == ["own", "own", "shared", "shared"]
+
+    report = [alseg, "report", str(Path("out") / study["name"])]
+    again = subprocess.run(report, cwd=beside, capture_output=True, text=True)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert all(word in again.stdout for word in ("brightest", "entropy", BOXES)), again.stdout
     listed = subprocess.run([alseg, "list", "recipes", "brightest.yaml"], cwd=beside, capture_output=True, text=True)
     assert listed.returncode == 0, listed.stderr
     assert f"strategy {STRATEGY} (none)" in listed.stdout and "most: default 3" in listed.stdout

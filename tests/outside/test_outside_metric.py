@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation, _scored
-from alseg_core.metrics.metric import METRICS, SCORERS, Metric
+from alseg_core.metrics import SCORERS
+from alseg_core.metrics.metric import METRICS, Metric
 from alseg_core.registry import component, describe
 from alseg_core.results import RunFolder
 from bench.cli import main

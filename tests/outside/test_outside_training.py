@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +15,6 @@ from alseg_core.events import Event, RoundFinished
 from alseg_core.loop import run
 from alseg_core.oracles import ORACLES
 from alseg_core.oracles.conformance import CHECKS, Check
-from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from alseg_core.vocabulary import IGNORE, RoundRecord
 from bench.study import Study
@@ -113,28 +108,6 @@ def test_a_study_starts_from_the_training_of_the_annotation(beside: Path, study_
     study["train"] = {BOXES: {"name": CLASSIFIER, "smoothing": 0.01}}
     for config in Study.load(study).runs():
         assert config.describe()["train"] == {"name": CLASSIFIER, "smoothing": 0.01}
-
-
-def test_a_study_on_ray_with_boxes_and_a_pixel_classifier(beside: Path, study_file: Path) -> None:
-    study = yaml.safe_load(study_file.read_text())
-    study |= {"annotations": [BOXES, "scribble"], "recipes": ["random", "entropy"]}
-    study["train"] = {kind: {"name": CLASSIFIER} for kind in (BOXES, "scribble")}
-    study_file.write_text(yaml.safe_dump(study))
-    alseg = shutil.which("alseg", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    assert alseg is not None
-    done = subprocess.run([alseg, "bench", str(study_file), "--out", "out"], cwd=beside, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    configs = Study.find(str(study_file)).runs()
-    assert len(configs) == 4
-    shared = []
-    for config in configs:
-        records = RunFolder(beside / "out" / study["name"] / "runs" / config.key).records()
-        assert len(records) == 3
-        shared.append(str(records[0].signals["training"]))
-    assert sorted(shared) == ["own", "own", "shared", "shared"]
-    report = [alseg, "report", str(Path("out") / study["name"])]
-    again = subprocess.run(report, cwd=beside, capture_output=True, text=True)
-    assert again.returncode == 0 and "entropy" in again.stdout and BOXES in again.stdout, again.stdout + again.stderr
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -16,8 +16,8 @@ FURTHER = ("cover_radius", "empty_predictions", "empty_truths")
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "sd", "seeds"]
 LEGEND = (
     "Metrics are averaged over the classes of each test volume, then over volumes; sd is over seeds. "
-    "empty_predictions: structures (volume x class) in the ground truth of which nothing was predicted; empty_truths: "
-    "predicted structures that are not in the ground truth. Both score Dice 0, NSD 0 and distances equal to the "
+    "empty_predictions: structures (volume x class) present in the ground truth but absent from the prediction; "
+    "empty_truths: predicted structures that are not in the ground truth. Both score Dice 0, NSD 0 and distances equal to the "
     "volume's diagonal; structures that are empty in both are left out."
 )
 

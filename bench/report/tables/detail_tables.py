@@ -230,8 +230,8 @@ def empty(results: Results, setting: Setting) -> Sheet:
     ]
     return Sheet(
         "Empty predictions",
-        "Structures (volume x class, over all seeds) in the ground truth of which nothing was predicted. Each scores "
-        "Dice 0; large numbers mean that networks have not learned a class at all.",
+        "Structures (volume x class, over all seeds) present in the ground truth but absent from the prediction. Each "
+        "scores Dice 0; large numbers mean that networks have not learned a class at all.",
         ["recipe", *map(str, rounds["budget"])],
         lines,
     )
