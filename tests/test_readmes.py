@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +42,20 @@ def test_the_library_example_runs(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["3", "6", "8"]
     assert (tmp_path / "runs/example/rounds.jsonl").exists()
+
+
+def test_examples_can_move_into_the_package(tmp_path: Path) -> None:
+    """The first import of a room is the worst place for an example that imports the room's face."""
+    shutil.copytree(ROOT / "alseg_core", tmp_path / "alseg_core", ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("strategies", "embed", "models", "metrics"):
+        code = re.findall(r"```python\n(.*?)```", (ROOT / "alseg_core" / room / "README.md").read_text(), re.DOTALL)[0]
+        (tmp_path / "alseg_core" / room / "aaa.py").write_text(code)
+        face = tmp_path / "alseg_core" / room / "__init__.py"
+        first = "from __future__ import annotations\n"
+        head, found, rest = face.read_text().partition(first)
+        assert found
+        face.write_text(f"{head}{first}import alseg_core.{room}.aaa\n{rest}")
+    command = [sys.executable, "-c", "import alseg_core.loop; print(alseg_core.__file__)"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and str(tmp_path) in done.stdout, done.stdout + done.stderr

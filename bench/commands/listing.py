@@ -29,7 +29,7 @@ KINDS = {"strategies": "strategy", "recipes": "recipe", "datasets": "dataset", "
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice([*KINDS, "fields"]))
+@click.argument("what", type=click.Choice([*KINDS, "launchers", "fields"]))
 @click.argument("name", required=False)
 def list_command(what: str, name: str | None) -> None:
     """List the names that a study can use, each with a summary and its source; with NAME, show that one in full.
@@ -45,6 +45,8 @@ def list_command(what: str, name: str | None) -> None:
     console = Console(soft_wrap=not Console().is_terminal, highlight=False, markup=False)
     if what == "fields":
         _topics(console) if name is None else _fields(console, name)
+    elif what == "launchers":
+        _cards(console, _launchers())
     elif name is not None:
         _show(console, what, name)
     elif what == "recipes":
@@ -67,6 +69,14 @@ def _cards(console: Console, cards: Iterable[tuple[str, str, str]]) -> None:
                 console.print(f"      {text}")
             elif text:
                 console.print(Padding(text, (0, 0, 0, 6)), style=style)
+
+
+def _launchers() -> Iterator[tuple[str, str, str]]:
+    from alseg_core.registry import summary
+    from bench.launchers import LAUNCHERS
+
+    for name, cls in LAUNCHERS.items():
+        yield name, summary(cls), ""
 
 
 def _strategies() -> Iterator[tuple[str, str, str]]:
