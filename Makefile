@@ -21,6 +21,12 @@ TRIALS ?=
 # One more than cores, since many tests wait for Ray to start.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(8, (os.cpu_count() or 1) + 1))")
 
+OPTIONS := PYTHON DATASET DATA PRESET RECIPES SEEDS ANNOTATION OUT STUDY LOCAL LAUNCHER SET ONLY SCALE ESTIMATE TUNING TRIALS WORKERS FOLDER TO
+# A misspelt option would be ignored in silence.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(filter-out $(OPTIONS) -%,$(GIVEN))
+$(if $(UNKNOWN),$(error unknown option $(UNKNOWN). Options: $(OPTIONS). See make help))
+
 VENV := .venv
 STAMP := $(VENV)/.installed
 # A worker that has no tests left takes some of another's: tests differ a thousandfold in time.
@@ -74,7 +80,7 @@ format: $(STAMP) ## lay out the code and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format .
 
 ui: $(STAMP) ## MLflow UI on 127.0.0.1 over the store in OUT
-	@$(VENV)/bin/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(OUT)/mlflow.db}"
+	@MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(OUT)/mlflow.db}"
 
 report: $(STAMP) ## write a report again (FOLDER=runs/quick), or one of several (FOLDER="runs/a runs/b" TO=runs/both)
 	@$(VENV)/bin/alseg report $(FOLDER) $(if $(TO),--out "$(TO)")

@@ -14,6 +14,8 @@ import torch
 from alseg_core import seeding
 from alseg_core.config import RunConfig
 from alseg_core.data.slices import SliceTable
+from alseg_core.errors import ConfigError
+from alseg_core.oracles import ORACLES
 from alseg_core.registry import describe
 from alseg_core.store import KEY, Store, digest
 from alseg_core.strategies.random import Random
@@ -93,14 +95,22 @@ class FirstTraining:
 def kept_names(store: Store) -> set[str]:
     """Return :meth:`FirstTraining.name` of every training in the store.
 
-    A training kept by an earlier version does not record the settings of its annotation; it is found only by
-    annotations without settings.
+    A training kept by an earlier version does not record the settings of its annotation; the defaults are assumed.
     """
     names = set()
     for path in store.root.glob(f"training/*/{KEY}"):
         known = dict(json.loads(path.read_text()).get("key", {}))
         known.pop("labels", None)
         settings = path.with_name(ANNOTATION)
-        annotation = json.loads(settings.read_text()) if settings.exists() else {"name": known.get("annotation")}
+        annotation = json.loads(settings.read_text()) if settings.exists() else _defaults(str(known.get("annotation")))
         names.add(digest({**known, "annotation": annotation}))
     return names
+
+
+def _defaults(annotation: str) -> dict[str, Any]:
+    """Return the default settings of a kind of annotation; of one that cannot be built, its name alone."""
+    try:
+        described: dict[str, Any] = describe(ORACLES.build(annotation))
+    except ConfigError:
+        return {"name": annotation}
+    return described

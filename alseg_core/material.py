@@ -47,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The prepared data of a run, divided."""
+    """The prepared data of a run, split into training, validation and test cases."""
 
     folder: Path
     """Folder of the prepared data."""

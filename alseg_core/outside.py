@@ -50,7 +50,7 @@ def load_object(name: str, kind: str) -> Any:
 def load_component(name: str, kind: str, protocol: type = object) -> type:
     """Import the component class that ``module:Class`` names and set ``cls.name`` to that name.
 
-    protocol: the protocol whose members, or the base class which, the component must have.
+    protocol: protocol that the component must satisfy, or base class that it must extend.
 
     Raises ConfigError as :func:`load_object` does, and when the object is no component, lacks a member of the protocol
     or goes by another name already.

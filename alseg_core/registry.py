@@ -95,7 +95,7 @@ class Registry(dict[str, type], Generic[T]):
 
 
 def _name(cls: type) -> None:
-    """Name a class that nobody registered ``module:Class``, so that it can be described."""
+    """Set ``cls.name`` of an unregistered class to ``module:Class``, so that it can be described."""
     if "name" not in vars(cls):
         cls.name = f"{cls.__module__}:{cls.__qualname__}"  # type: ignore[attr-defined]
 

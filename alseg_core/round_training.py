@@ -27,7 +27,7 @@ class Trained:
     ensemble: Ensemble
     """The trained models."""
     shared: bool | None = None
-    """Whether another run trained them; None for a round that is shared with no run."""
+    """Whether another run trained them; None for a round that no other run shares."""
     seconds_elsewhere: float = 0.0
     """Time that other runs spent on trainings found in the store, less the time of finding or waiting for them."""
 

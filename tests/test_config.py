@@ -49,7 +49,11 @@ def put(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("train.network.dropouts", [0.1], "2 widths need as many dropouts, got 1"),
         ("train", {"network": "unet3d", "loss": "ce_dice", "epochs": 3}, "epochs counts slices"),
         ("train", {"network": "unet3d", "loss": "ce_dice"}, "size 16 leaves one pixel .* at least 32 is needed"),
-        ("train", {"network": {"name": "unet_resnet50", "weights": ""}, "loss": "ce_dice"}, "still to be given"),
+        (
+            "train",
+            {"network": {"name": "unet_resnet50", "weights": ""}, "loss": "ce_dice"},
+            "initial weights is missing",
+        ),
         ("train.optimiser", "adamw", "'sgd' or 'adam'"),
         ("train.clip_norm", 0, "clip_norm"),
         ("train.epochs", 0, "epochs"),
@@ -133,7 +137,7 @@ def test_weights_count_by_what_they_hold(tiny: dict[str, Any], tmp_path: Path) -
 
 
 def test_size_that_a_volumetric_network_can_be_trained_at(tiny: dict[str, Any]) -> None:
-    """The smallest that is let through trains on a single slice, where instance norm has least to go by."""
+    """The smallest size accepted trains on a single slice, the hardest case for instance norm."""
     tiny["train"] = put(VOLUMETRIC, "network.widths", [4, 8, 8, 8])
     network = network_trainer(RunConfig.load(tiny)).network.build(1, 4).train()
     assert network(torch.rand(1, 1, 16, 16)).isfinite().all()

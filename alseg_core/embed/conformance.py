@@ -129,7 +129,7 @@ def same_from_the_store(embedder: Embedder) -> None:
         for turn in ("a fresh", "a filled"):
             store = Store(Path(folder))
             stored = _embed(embedder, context(embedder, POOLS[PLAIN], store), PLAIN)
-            demand(np.array_equal(plain, stored), embedder, f"gives other features with {turn} store.")
+            demand(np.array_equal(plain, stored), embedder, f"returns different features with {turn} store.")
 
 
 def tells_pools_apart_in_the_store(embedder: Embedder) -> None:

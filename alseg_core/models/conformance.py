@@ -177,7 +177,7 @@ def features_or_a_clear_refusal(network: Network) -> None:
         fine = maps.ndim == 4 and len(maps) == 2 and maps.shape[2:] == images.shape[2:]
         demand(fine, network, f"gives pixel features {tuple(maps.shape)} for images {tuple(images.shape)}.")
         close = torch.allclose(logits, module(images), atol=1e-5)
-        demand(close, network, "gives other logits with its pixel features than without.")
+        demand(close, network, "returns different logits when pixel features are requested.")
 
 
 def survives_pickling(network: Network) -> None:

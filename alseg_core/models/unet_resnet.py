@@ -66,7 +66,7 @@ class UNetResNet50:
     def __post_init__(self) -> None:
         if self.weights == "":
             raise ConfigError(
-                "network unet_resnet50: the file of initial weights is still to be given, a .pth file with a "
+                "network unet_resnet50: the file of initial weights is missing, a .pth file with a "
                 "ResNet-50 state_dict (LVM-Med, torchvision's ImageNet): --set train.mask.network.weights=FILE, or "
                 "null to start from random ones."
             )

@@ -180,7 +180,7 @@ def blind_to_labels_not_bought(strategy: Strategy) -> None:
 
 
 def repeatable(strategy: Strategy) -> None:
-    """It picks the same slices from the same generator state, however often it is called and on whatever before."""
+    """It picks the same slices from the same generator state, no matter how often it is called."""
     first = {frame.title: _select(strategy, frame.view(strategy), 4, frame.title, seed=7) for frame in FRAMES}
     for frame in reversed(FRAMES):
         demand(

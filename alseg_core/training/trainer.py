@@ -24,7 +24,8 @@ class Trainer(Protocol):
     """
 
     format: ClassVar[int] = 1
-    """Raise it with every change after which the same settings train another model: kept trainings count no more."""
+    """Raise it with every change after which the same settings train another model: trainings kept under an older
+    number are ignored."""
     gives_networks: ClassVar[bool] = False
     """Whether models are SegmentationModules: for dropout passes, features of slices and pixels, and kept networks."""
 
@@ -72,7 +73,7 @@ class Trainer(Protocol):
         return RANDOM
 
     def settings(self) -> dict[str, Any]:
-        """Return the plain settings that identify the training; a file stands by what it holds, not by its place."""
+        """Return the plain settings that identify the training; a file is identified by its content, not its path."""
         described: dict[str, Any] = describe(self)
         return described
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,11 +49,13 @@ def find_topics(name: str) -> list[Topic]:
     """
     if is_outside(name):
         return [_outside(name)]
-    known = topics()
-    found = [topic for topic in known if topic.name == ALIASES.get(name, name)]
-    if not found:
-        raise ConfigError(unknown_name("component", name, {topic.name for topic in known}))
-    return found
+    wanted = ALIASES.get(name, name)
+    for topic in itertools.chain(_files(), _parts()):  # these names are unique, and files need the fewest imports
+        if topic.name == wanted:
+            return [topic]
+    if found := [topic for topic in _components() if topic.name == wanted]:
+        return found
+    raise ConfigError(unknown_name("component", name, {topic.name for topic in topics()}))
 
 
 def _parts() -> Iterator[Topic]:
@@ -73,17 +76,19 @@ def _parts() -> Iterator[Topic]:
 
 
 def _files() -> Iterator[Topic]:
-    from alseg_core.config import RunConfig
     from bench.study import Study
     from bench.study.dataset_file import DatasetFields, PresetFields
     from bench.study.recipe_file import RecipeFields
-    from bench.tuning.spec import Tuning
 
     yield Topic("study", "file", Study, "in a study file, or with --set of alseg bench")
     yield Topic("dataset", "file", DatasetFields, "in a dataset file")
     yield Topic("preset", "file", PresetFields, "in a dataset file", "presets.NAME.")
     yield Topic("recipe", "file", RecipeFields, "in a recipe file")
+    from bench.tuning.spec import Tuning
+
     yield Topic("tuning", "file", Tuning, "in a tuning file, or with --set of alseg tune")
+    from alseg_core.config import RunConfig
+
     yield Topic("run", "file", RunConfig, "in the file of a single run (alseg run)")
 
 

@@ -9,8 +9,8 @@ import click
 
 from alseg_core.errors import AlsegError
 
-_ROUNDS = "; the same command goes on from the last finished rounds"
-_DOWNLOAD = "; with the same command the download goes on from there"
+_ROUNDS = "; the same command continues from the last finished rounds"
+_DOWNLOAD = "; the same command continues the download"
 _GOES_ON = {"bench": _ROUNDS, "tune": _ROUNDS, "run": _ROUNDS, "fetch": _DOWNLOAD}
 """What the same command does after an interrupt, by the name of the command."""
 

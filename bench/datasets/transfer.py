@@ -54,7 +54,7 @@ class Transfer:
                 start, total = self._offer(answer, done)
                 self._receive(answer, start, total)
         except requests.RequestException as error:
-            problem = "no connection, is there a network?"
+            problem = "cannot connect; is this machine online?"
             if connected:
                 problem = f"the connection ended after {self._done()} bytes"
             raise self._failure(f"{problem} ({_reason(error)})") from None

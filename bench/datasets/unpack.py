@@ -51,13 +51,13 @@ def missing_files(folder: Path, sizes: Mapping[str, int]) -> list[str]:
             if path.stat().st_size != size:
                 problems.append(f"{path}: {path.stat().st_size} bytes, {size} in the archive.")
         elif path.exists() or path.is_symlink():
-            problems.append(f"{path}: not a file, and one in the archive.")
+            problems.append(f"{path}: is not a file here but is one in the archive.")
         else:
             first = next(above for above in path.parents if above.exists() or above.is_symlink())
             if first.is_dir():
                 missing.append(file)
             else:
-                problems.append(f"{first}: not a folder, and one in the archive.")
+                problems.append(f"{first}: is not a folder here but is one in the archive.")
     if problems:
         message = complaint(list(dict.fromkeys(problems)), f"what was fetched into {folder} before")
         raise DataError(

@@ -27,7 +27,7 @@ def find_launcher(name: str) -> Launcher:
     check_protocol(cls, Launcher, what)
     try:
         launcher: Launcher = cls()
-    except TypeError as error:  # no method run(), or arguments that nobody gives
+    except TypeError as error:  # no method run(), or a constructor that requires arguments
         raise ConfigError(f"{what}: {error}.") from None
     return launcher
 

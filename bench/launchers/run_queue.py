@@ -13,7 +13,7 @@ from bench.study.job import Job, RunEnded, RunRetried, StudyListener
 
 RESTARTS = 5
 """How often a run is started again because its process or machine was lost, in addition to the retries of failures."""
-DIED = "the worker process died without a word; it was killed, or its machine was lost or is out of memory"
+DIED = "the worker process ended without an error: it was killed, or its machine was lost or ran out of memory"
 """Reason of a run that was lost."""
 
 
@@ -42,7 +42,7 @@ class RunQueue:
             return None
         job = self._waiting.popleft()
         self._running += 1
-        with suppress(OSError):  # a failure found here later is one of this attempt
+        with suppress(OSError):  # so that a failure found later belongs to this attempt
             (job.folder / "failure.json").unlink(missing_ok=True)
         return Attempt(job, self)
 

@@ -14,7 +14,7 @@ LOCK = "lock"
 """Name of the file that a process locks while it runs the study."""
 DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 """Error numbers of a folder that may not be written by this user, or by anyone."""
-GOES_ON = "No finished round is lost: the same command goes on from there."
+GOES_ON = "No finished round is lost: the same command continues from there."
 """End of every message about a study that stopped because it could not write."""
 
 

@@ -234,7 +234,7 @@ class _Setting:
         if not best.any():
             return best, best
         most = best & (seeds == seeds[best].max())
-        if most.sum() < 2 <= best.sum():  # the only recipe with all seeds was compared with nobody
+        if most.sum() < 2 <= best.sum():  # the only recipe with all seeds has no other to be compared with
             return np.zeros_like(best), np.zeros_like(best)
         best = most
         best &= mean >= mean[best].max() - SAME

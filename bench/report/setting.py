@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -44,3 +44,9 @@ def title(setting: Setting, origin: str | None = None) -> str:
 def short_title(scope: tuple[str | None, ...]) -> str:
     """Return the parts of a scope separated by commas, without the default schedule."""
     return ", ".join(part for part in scope if part not in (None, "default"))
+
+
+def enumerated(names: Sequence[str], most: int) -> str:
+    """Return the first ``most`` names separated by commas, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -184,7 +184,7 @@ def _score_row(findings: Findings, row: int) -> list[str]:
 
 
 def _proxy(trials: Trials, candidate: Candidate) -> tuple[str, str]:
-    """Score of a candidate by the proxy, and its rank among the trials that were judged to the end."""
+    """Score of a candidate by the proxy, and its rank among the trials that ran all seeds."""
     complete = trials.complete()
     rank = next((rank for rank, trial in enumerate(complete, 1) if trial.number == candidate.number), None)
     return ("-", "-") if rank is None else (f"{complete[rank - 1].value:.3f}", f"{rank} of {len(complete)}")

@@ -58,7 +58,7 @@ def _last(trial: FrozenTrial) -> float:
 def _history(axis: Axes, seen: list[FrozenTrial]) -> None:
     """Plot the last value of every trial, and the best value so far of the trials that were not stopped."""
     for state, marker, face, label in (
-        ("COMPLETE", "o", FIRST, "judged to the end"),
+        ("COMPLETE", "o", FIRST, "ran all seeds"),
         ("PRUNED", "o", "none", "stopped"),
     ):
         some = [trial for trial in seen if trial.state.name == state]

@@ -63,7 +63,7 @@ def open_storage(url: str) -> BaseStorage:
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
     except (ArgumentError, ValueError):
         raise ConfigError(
-            f"{url!r} is no storage of Optuna; use sqlite:///FILE, another URL of SQLAlchemy, journal://FILE or "
+            f"{url!r} is not an Optuna storage URL; use sqlite:///FILE, another URL of SQLAlchemy, journal://FILE or "
             "grpc://HOST:PORT."
         ) from None
     except ImportError as error:

@@ -36,7 +36,7 @@ def test_a_staged_batch_lasts_until_the_next_is_asked_for() -> None:
 
 
 class Gpu:
-    """Stands for an array: what it is asked to become."""
+    """Stand-in for an array that records the device it is moved to."""
 
     def __init__(self, nbytes: int) -> None:
         self.nbytes = nbytes

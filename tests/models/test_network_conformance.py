@@ -203,7 +203,7 @@ FAULTS: list[tuple[type[Right], str, str]] = [
     (KeptAside, "state_dict_round_trip", "belongs in state_dict"),
     (UsesItsNorm, "same_when_folded", "batch norms are folded"),
     (FlatFeatures, "features_or_a_clear_refusal", r"gives features \(2,\)"),
-    (OtherLogits, "features_or_a_clear_refusal", "other logits"),
+    (OtherLogits, "features_or_a_clear_refusal", "different logits"),
     (Unpicklable, "survives_pickling", "cannot be pickled"),
     (ForgetsItsSetting, "survives_pickling", "another network after pickling"),
 ]

@@ -167,7 +167,7 @@ def test_unusable_files(case, tmp_path: Path) -> None:
 
 
 def test_a_file_still_to_be_given() -> None:
-    with pytest.raises(ConfigError, match="still to be given.*--set train.mask.network.weights=FILE"):
+    with pytest.raises(ConfigError, match="initial weights is missing.*--set train.mask.network.weights=FILE"):
         UNetResNet50(weights="")
 
 

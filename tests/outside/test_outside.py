@@ -127,6 +127,8 @@ def test_a_study_on_ray_with_parts_from_the_directory_of_the_command(beside: Pat
     study["components"] = {EMBEDDER: {"highest": 4}}
     study["annotations"] = [BOXES, "scribble"]
     study["train"] = {kind: {"name": CLASSIFIER} for kind in (BOXES, "scribble")}
+    shutil.copy(Path(__file__).parent / "volume_similarity.py", beside)
+    study["evaluate"] = {"metrics": ["volume_similarity:VolumeSimilarity"]}
     study_file.write_text(yaml.safe_dump(study))
     configs = Study.find(str(study_file)).runs()
     assert len(configs) == 8
@@ -140,6 +142,7 @@ def test_a_study_on_ray_with_parts_from_the_directory_of_the_command(beside: Pat
     for config in configs:
         records = RunFolder(folder / "runs" / config.key).records()
         assert len(records) == 3, RunFolder(folder / "runs" / config.key).failure()
+        assert all("volume_similarity" in record.summary for record in records)
         if config.recipe.name in ("random", "entropy"):  # they start with the same slices
             shared.append(str(records[0].signals["training"]))
         if config.recipe.name == "moments":

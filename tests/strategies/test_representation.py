@@ -109,7 +109,7 @@ def test_typiclust_passes_over_small_clusters_while_it_can() -> None:
     settings = {"name": "typiclust", "max_clusters": 4}
     assert kind[select(settings, pool(features), 4)].tolist() == [0, 1, 0, 1]
     assert kind[select({**settings, "small": 4}, pool(features), 4)].tolist() == [0, 1, 2, 0]
-    assert set(kind[select(settings, pool(features), 52)]) == {0, 1, 2}  # the limit goes down as far as it takes
+    assert set(kind[select(settings, pool(features), 52)]) == {0, 1, 2}  # the limit is lowered as far as needed
     assert set(kind[select(settings, pool(features), 57)]) == {0, 1, 2, 3}
 
 

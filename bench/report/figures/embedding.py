@@ -101,7 +101,9 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         row[0].set_ylabel(f"{names[0]}{more}")
     for axis, title in zip(
-        axes[0], (f"{COLOURED} patients, others grey", "position in the volume", "k-means cluster"), strict=True
+        axes[0],
+        (f"patients (the {COLOURED} largest; others grey)", "position in the volume", "k-means cluster"),
+        strict=True,
     ):
         axis.set_title(title)
     scale = matplotlib.cm.ScalarMappable(cmap="viridis")

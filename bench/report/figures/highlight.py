@@ -41,7 +41,7 @@ def ranking(analysis: Analysis, setting: Scope) -> list[str]:
     return sorted(first, key=key)
 
 
-def references(recipes: Iterable[str]) -> list[str]:
+def always_shown(recipes: Iterable[str]) -> list[str]:
     """Return random and the first reference that reads ground truth."""
     return [r for r in recipes if r == BASELINE] + [r for r in recipes if reads_ground_truth(r)][:1]
 
@@ -51,7 +51,7 @@ def highlighted(analysis: Analysis, setting: Scope, most: int = MANY, best: int 
     ranked = ranking(analysis, setting)
     if len(ranked) <= most:
         return ranked
-    kept = {*references(ranked), *[r for r in ranked if not reads_ground_truth(r) and r != BASELINE][:best]}
+    kept = {*always_shown(ranked), *[r for r in ranked if not reads_ground_truth(r) and r != BASELINE][:best]}
     return [recipe for recipe in ranked if recipe in kept]
 
 

@@ -33,7 +33,7 @@ def hardest(results: Results, setting: Scope, among: set[str]) -> list[str]:
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Draw rows of cases; in columns image, truth and predictions of the recipes of the lowest seed, best first."""
+    """Draw rows of cases; in columns image, truth and predictions of the recipes of the first seed, best first."""
     found = arrays(results, setting, "examples", ("image", "truth", "prediction", "case", "z"))
     if not found:
         return "no finished run has an examples.npz of this version"
@@ -88,7 +88,7 @@ def crop(labels: list[np.ndarray]) -> tuple[slice, slice]:
 OVERLAYS = Drawing(
     "Predictions on the hardest cases",
     "The test volumes with the lowest mean Dice over all recipes at the last budget, one slice each, cropped to the "
-    "structures. Colour: prediction of the lowest seed; white outline: ground truth; number: Dice of the whole volume. "
+    "structures. Colour: prediction of the first seed; white outline: ground truth; number: Dice of the whole volume. "
     "These are the worst cases, not typical ones.",
     draw,
 )

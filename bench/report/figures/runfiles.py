@@ -17,7 +17,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def first_runs(results: Results, setting: Scope) -> dict[str, str]:
-    """Return recipe -> key of its run with the lowest seed that has finished rounds."""
+    """Return recipe -> key of its run with the first seed that has finished rounds."""
     runs = (
         rows_of(results.scores, setting)[["recipe", "seed", "key"]].drop_duplicates().sort_values("seed", kind="stable")
     )

@@ -1,4 +1,4 @@
-"""The first slices that each recipe picked, with the labels bought for them."""
+"""The first slices that each recipe picked, with the labels requested for them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def same_picks(found: dict[str, Arrays], order: list[str]) -> list[tuple[list[st
 
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Draw rows of recipes, best first; in columns the first picks of the first round of the lowest seed."""
+    """Draw rows of recipes, best first; in columns the first picks of the first round of the first seed."""
     found = arrays(results, setting, "selected", WANTED)
     if not found:
         return "no run has a selected.npz; runs of this version do"
@@ -76,7 +76,7 @@ def _legend(found: dict[str, Arrays], names: list[str]) -> list[str]:
 
 SELECTED = Drawing(
     "Slices picked first",
-    "The first picks of the first round of the lowest seed, in order, with the labels bought for them (foreground in "
+    "The first picks of the first round of the first seed, in order, with the labels requested for them (foreground in "
     "colour; case and z above). If there are many recipes, only those highlighted in the curves are shown. Recipes "
     "that picked the same slices share a row; slices without colour contain background only.",
     draw,

@@ -15,7 +15,7 @@ class Signature:
     """Everything that decides whether two runs may share a table, as texts to compare."""
 
     home: str
-    """Folder of the study; runs of one study are comparable by its word."""
+    """Folder of the study; runs of one study are always considered comparable."""
     study: str
     """Name of the study."""
     setting: tuple[str, str, str]
@@ -58,9 +58,8 @@ class Signature:
             recipe=run.recipe,
             budgets=run.budgets,
             data=_text([dataset, run.data_key]) if config else None,
-            scored=_text(
-                {**{"part": "test", **config.get("evaluate", {})}, "metrics": None}
-            ),  # further metrics change none
+            # additional metrics do not change the others
+            scored=_text({"part": "test", **config.get("evaluate", {}), "metrics": None}),
             rest=_text([config.get("annotation"), config.get("cover"), config.get("members")]),
             steps=_text(known and known.steps),
             network=_text(known and known.network),
@@ -110,7 +109,7 @@ class Signature:
 
 
 def _computed(wanted: str | None, device: str | None) -> str | None:
-    """What a precision comes to on the device of a run; None where one of them is not recorded."""
+    """Return the precision used on the run's device; None if precision or device is not recorded."""
     from alseg_core.device.precision import computed
 
     if wanted is None or (wanted == "auto" and device is None):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.runs.discover import Run
-from bench.report.setting import Setting, title
+from bench.report.setting import Setting, enumerated, title
 
 UNKNOWN = "not recorded"
 FEW_PATIENTS = 20
@@ -212,9 +212,9 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     few, many = min(seeds.values()), max(seeds.values())
     if few < FEW_SEEDS:
         count = f"{few}" if few == many else f"{few} to {many}"
-        yield f"Fewer than {FEW_SEEDS} seeds: treat no difference as a finding", f"{count} per recipe"
+        yield f"Fewer than {FEW_SEEDS} seeds: do not treat any difference as a finding", f"{count} per recipe"
     if few != many:
-        short = _names(sorted(name for name, n in seeds.items() if n < many))
+        short = enumerated(sorted(name for name, n in seeds.items() if n < many), MOST_NAMES)
         kind = "Unequal numbers of seeds: comparisons use the seeds that both recipes have"
         yield kind, f"fewer than {many}: {short}"
     for what, fact in ALIKE.items():
@@ -236,11 +236,9 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
         yield kind, f"from {min(steps):,.0f}"
     starts = {run.recipe: str(r.signals["init"]) for run in runs for r in run.records if "init" in r.signals}
     if weights := [recipe for recipe, start in starts.items() if start.startswith("random")]:
-        yield "Encoders started from random weights; published ones start from ImageNet", _names(weights)
+        yield (
+            "Encoders started from random weights; published ones start from ImageNet",
+            enumerated(weights, MOST_NAMES),
+        )
     if any(record.signals.get("labels") == "simulated" for run in runs for record in run.records):
         yield "Scribbles were simulated from masks, not drawn by an annotator", runs[0].setting[1]
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -67,7 +67,7 @@ def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet
 
 
 def against_random(analysis: Analysis, setting: Setting) -> Sheet:
-    """Return each recipe's paired difference from random, AUBC first."""
+    """Return each recipe's paired difference from :data:`BASELINE`, AUBC first."""
     tests = rows_of(analysis.tests, setting)
     found: list[tuple[int, float, Line]] = []
     for row in each(tests[(tests["a"] == BASELINE) | (tests["b"] == BASELINE)]):

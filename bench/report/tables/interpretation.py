@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from alseg_core.metrics.curve import AUBC
 from alseg_core.vocabulary import BASELINE
 from bench.report.analysis import CLAIM, Analysis
 from bench.report.runs.provenance import FEW_SEEDS
-from bench.report.setting import Setting, references, rows_of
+from bench.report.setting import Setting, enumerated, references, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import ALPHA
 from bench.report.tables.main_table import each
@@ -31,6 +30,8 @@ def verdict(analysis: Analysis, setting: Setting) -> str:
         )
     power, axis = _power(analysis, setting)
     if not len(power):
+        if BASELINE in set(rows_of(analysis.cells, setting)["recipe"]):
+            return f"This study has no recipe to compare with {BASELINE!r}."
         return (
             f"{BASELINE!r} is not in this study, so differences from it are not tested; tests.csv has all other pairs."
         )
@@ -55,7 +56,11 @@ def meaning(analysis: Analysis, setting: Setting) -> list[str]:
         return lines
     better, worse, plain, tested = _against(analysis, setting, int(power["round"].iloc[0]))
     if tested:
-        found = [f"{what}: {_names(names)}" for what, names in (("Better", better), ("Worse", worse)) if names]
+        found = [
+            f"{what}: {enumerated(names, MOST_NAMES)}"
+            for what, names in (("Better", better), ("Worse", worse))
+            if names
+        ]
         verb = "differs" if tested == 1 else "differ"
         lines.append(
             f"{len(better) + len(worse)} of {_recipes(tested)} {verb} significantly from {BASELINE} in {axis} (paired "
@@ -121,11 +126,6 @@ def _seeds(needed: pd.Series) -> str:
 def _dice(difference: float) -> str:
     """Return a difference in Dice as text; more than 1 is impossible, whatever the spread of two seeds suggests."""
     return f"{difference:.3f}" if difference <= 1 else "more than 1"
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _span(seeds: pd.Series) -> str:

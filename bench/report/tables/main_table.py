@@ -173,7 +173,7 @@ def _areas(areas: pd.DataFrame, tests: pd.DataFrame) -> dict[str, Cell]:
     own = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
     rivals = own[~references(own["recipe"])]
     leaders = rivals[rivals["seeds"] == rivals["seeds"].max()].sort_values("mean", ascending=False, kind="stable")
-    # the only recipe with all seeds was compared with nobody
+    # the only recipe with all seeds has no other to be compared with
     best = str(leaders["recipe"].iloc[0]) if len(leaders) > 1 or len(rivals) == 1 else ""
     tied: set[str] = set()
     for row in each(tests[tests["round"] == AREA_ROUND]):

@@ -223,7 +223,7 @@ def test_an_interrupted_download_says_that_it_goes_on(tmp_path: Path, monkeypatc
         server.shutdown()
         server.server_close()
     assert result.exit_code == 130
-    assert "the download goes on from there" in result.stderr and "rounds" not in result.stderr
+    assert "the same command continues the download" in result.stderr and "rounds" not in result.stderr
     assert (tmp_path / "to/d.zip.part").stat().st_size > 80_000
 
 
@@ -231,4 +231,4 @@ def test_fetch_without_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("NO_PROXY", "*")
     (tmp_path / "d.yaml").write_text("reader: {name: chaos}\nfetch: {url: 'http://127.0.0.1:1/d.zip'}\n")
     result = alseg("data", "fetch", str(tmp_path / "d.yaml"), "--to", str(tmp_path / "to"))
-    assert result.exit_code == 2 and "is there a network?" in result.stderr and "Traceback" not in result.stderr
+    assert result.exit_code == 2 and "is this machine online?" in result.stderr and "Traceback" not in result.stderr

@@ -183,7 +183,7 @@ def test_not_found(server, tmp_path):
 
 def test_no_network(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
-    with pytest.raises(DataError, match="no connection, is there a network?") as caught:
+    with pytest.raises(DataError, match="cannot connect; is this machine online?") as caught:
         fetch("sets", Archive(url="http://127.0.0.1:1/sets.zip"), tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -303,8 +303,8 @@ def test_what_is_in_the_way_of_a_repair_is_told_before_the_download(server, tmp_
     message = str(caught.value)
     assert message.startswith("3 problems")
     assert f"{tmp_path}/Sets/CT/1/a.dcm: 7 bytes, 60000 in the archive" in message
-    assert f"{tmp_path}/Sets/empty: not a file" in message
-    assert f"{tmp_path}/Sets/CT/2: not a folder" in message
+    assert f"{tmp_path}/Sets/empty: is not a file here" in message
+    assert f"{tmp_path}/Sets/CT/2: is not a folder here" in message
     assert (tmp_path / "Sets/CT/1/a.dcm").read_bytes() == b"another"
 
 
@@ -372,5 +372,5 @@ def test_a_wrong_fetch_block(tmp_path):
 def test_no_network_in_the_middle(server, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     (tmp_path / "sets.zip.part").write_bytes(server.content[:100])
-    with pytest.raises(DataError, match="no connection, is there a network.* 100 bytes are kept"):
+    with pytest.raises(DataError, match="cannot connect; is this machine online.* 100 bytes are kept"):
         fetch("sets", Archive(url="http://127.0.0.1:1/sets.zip"), tmp_path)

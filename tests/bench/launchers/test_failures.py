@@ -33,7 +33,7 @@ from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
 
 DISK_MB = 3
 LIMIT = 0.2
-"""Minutes without a word; runs that do not hang say something every second, on a busy machine too."""
+"""Minutes without progress; runs that do not hang report every second, on a busy machine too."""
 REASONS = {
     "raises": "ZeroDivisionError: no slices",
     "exits": "SystemExit: 3",
@@ -57,7 +57,7 @@ def faulty() -> Iterator[None]:
 
 
 def fill(disk: Path, leave: int = 0) -> None:
-    """Leave so many bytes free."""
+    """Fill the disk until ``leave`` bytes are left."""
     with (disk / "filler").open("ab", buffering=0) as file:
         try:
             file.write(bytes(max(0, shutil.disk_usage(disk).free - leave)))

@@ -55,7 +55,7 @@ def parent(pid: int) -> int:
 
 
 def wait_for(done: int, out: Path, driver: subprocess.Popen[str]) -> None:
-    """Until so many rounds of the study are finished."""
+    """Wait until ``done`` rounds of the study are finished."""
     end = time.monotonic() + BOUND
     while sum(map(len, rounds(out).values())) < done and driver.poll() is None and time.monotonic() < end:
         time.sleep(0.02)

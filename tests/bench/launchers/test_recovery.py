@@ -223,5 +223,5 @@ def test_a_signal_stops_a_study_and_says_how_to_go_on(name: str, study_file: Pat
     driver.send_signal(getattr(signal, name))
     told, _ = driver.communicate(timeout=120)
     assert driver.returncode == 130, told
-    assert told.rstrip().endswith("stopped; the same command goes on from the last finished rounds")
+    assert told.rstrip().endswith("stopped; the same command continues from the last finished rounds")
     assert "Traceback" not in told and "***" not in told

@@ -31,7 +31,7 @@ def alseg(*arguments: str) -> Result:
 
 
 def facts(result: Result) -> dict[str, str]:
-    """Name -> what is told, of the estimate's first table."""
+    """Name -> text of each row of the estimate's first table."""
     assert result.exit_code == 0, result.output
     lines = [line.split(maxsplit=1) for line in result.output.splitlines() if line.strip()]
     return {words[0]: words[1].strip() for words in lines if len(words) == 2}
@@ -145,7 +145,7 @@ def test_a_place_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     message = "cannot be written .*permissions.* No finished round is lost"
     with pytest.raises(ResultsError, match=message), writing(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "study.json"))
-    with pytest.raises(FileNotFoundError), writing(tmp_path):  # what is no matter of writing stays what it is
+    with pytest.raises(FileNotFoundError), writing(tmp_path):  # other errors pass unchanged
         (tmp_path / "nothing").read_text()
 
 

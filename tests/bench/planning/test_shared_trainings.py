@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import yaml
 
 from alseg_core.material import plan
 from alseg_core.results import RunFolder
-from alseg_core.store import Store
+from alseg_core.store import KEY, Store
+from alseg_core.training.member import ANNOTATION
 from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher
 from bench.planning.forecast import forecast
@@ -79,3 +81,14 @@ def test_masks_of_other_slices_share_nothing(study_file: Path, tmp_path: Path) -
     assert promised_and_found(study_file, tmp_path, *masks) == (1, 1)
     assert promised_and_found(study_file, tmp_path, *masks, "recipes=bald") == (1, 1)
     assert promised_and_found(study_file, tmp_path, *masks, "recipes=margin", "schedules.one=[4]") == (0, 0)
+
+
+def test_a_store_that_an_earlier_version_wrote(ran: Path, tmp_path: Path) -> None:
+    entries = [path.parent for path in (tmp_path / "store" / "training").glob(f"*/{KEY}")]
+    for entry in entries:  # it kept no settings of the annotation
+        (entry / ANNOTATION).unlink()
+        content = json.loads((entry / KEY).read_text())
+        del content["files"][ANNOTATION]
+        (entry / KEY).write_text(json.dumps(content))
+    assert entries
+    assert promised_and_found(ran, tmp_path, "recipes=bald margin") == (2, 2)

@@ -85,7 +85,7 @@ def test_nothing_to_warn_of(tmp_path: Path) -> None:
 
 
 WARNINGS: dict[str, tuple[dict[str, Any], int, str]] = {
-    "seeds": ({}, 2, "Fewer than 3 seeds: treat no difference as a finding (2 per recipe)."),
+    "seeds": ({}, 2, "Fewer than 3 seeds: do not treat any difference as a finding (2 per recipe)."),
     "patients": (
         {"environment": {**ENVIRONMENT, "data": {"patients": {"test": 6}}}},
         3,
@@ -149,7 +149,7 @@ def test_warnings_name_the_settings_that_they_are_about(tmp_path: Path) -> None:
         ],
     )
     assert collect(folder).warnings == [
-        "Fewer than 3 seeds: treat no difference as a finding (d, mask, budgets low: 1 to 2 per recipe).",
+        "Fewer than 3 seeds: do not treat any difference as a finding (d, mask, budgets low: 1 to 2 per recipe).",
         "Unequal numbers of seeds: comparisons use the seeds that both recipes have "
         "(d, mask, budgets low: fewer than 2: coreset).",
     ]

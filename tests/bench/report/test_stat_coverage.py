@@ -1,4 +1,4 @@
-"""Intervals hold the truth, and tests raise alarms, as often as they say: on scores whose truth is known."""
+"""On scores of known truth, intervals cover the truth and tests reject at their nominal rates."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ def beaten(runs: int, shift: float, sets: int) -> float:
 @pytest.mark.parametrize("shift", [0.0, 1.5])
 def test_probability_of_improvement_covers(runs: int, shift: float) -> None:
     share = beaten(runs, shift, sets=400)
-    assert share >= stats.binom.ppf(0.001, 400, 0.95) / 400  # it may be more: few runs know few values of it
+    assert (
+        share >= stats.binom.ppf(0.001, 400, 0.95) / 400
+    )  # coverage may be higher: with few runs the share takes few values
 
 
 def middles(mix: Mix, seeds: int, sets: int, draws: int, patients: int = 25) -> float:

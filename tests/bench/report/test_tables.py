@@ -61,7 +61,7 @@ def shown(results: Results, width: int) -> str:
 
 
 def analysis_of(cells: list[dict[str, Any]], areas: list[dict[str, Any]], tests: list[dict[str, Any]]) -> Analysis:
-    """Made by hand; what is not given does not matter."""
+    """Made by hand; fields that are not given are arbitrary."""
     fill = {
         "labelled": 10,
         "cost": 1.0,

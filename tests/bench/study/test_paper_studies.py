@@ -91,7 +91,7 @@ def test_the_released_variant_is_trained_to_the_end(tmp_path: Path) -> None:
 def test_pretrained_studies_ask_for_their_weights(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is computed, wherever the command is given, and never a random start in silence."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="still to be given.*--set train.mask.network.weights=FILE"):
+    with pytest.raises(ConfigError, match="initial weights is missing.*--set train.mask.network.weights=FILE"):
         Study.find(name, [f"data={tmp_path}"]).runs()
     with pytest.raises(ConfigError, match="weights.pth, not usable: .*No such file"):
         runs(name, tmp_path)[0].check()

@@ -316,3 +316,11 @@ def test_an_unknown_field_of_a_dataset_is_named(tmp_path: Path) -> None:
     (tmp_path / "d.yaml").write_text(yaml.safe_dump({**content, "clases": ["a"]}))
     with pytest.raises(ConfigError, match="Did you mean 'classes'"):
         load(datasets=[str(tmp_path / "d.yaml")]).runs()
+
+
+def test_make_refuses_an_option_it_does_not_know() -> None:
+    command = ["make", "-f", str(Path(__file__).parents[3] / "Makefile"), "help"]
+    env = {"PATH": os.environ["PATH"]}
+    done = subprocess.run([*command, "RECIPE=random"], capture_output=True, text=True, env=env)
+    assert done.returncode == 2 and "unknown option RECIPE. Options: PYTHON DATASET" in done.stderr
+    assert subprocess.run([*command, "RECIPES=random", "OUT=out"], capture_output=True, env=env).returncode == 0

@@ -67,7 +67,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> J
 
 
 def make(tmp_path: Path, key: str, rounds: int = 0) -> Job:
-    """A run of three rounds, so many of them finished."""
+    """A run of three rounds, the first ``rounds`` of them finished."""
     folder = tmp_path / "study" / "runs" / key
     folder.mkdir(parents=True)
     for number in range(rounds):

@@ -68,7 +68,7 @@ def test_a_tuning_that_is_stopped_and_killed_goes_on_and_reads_no_test_labels(
     driver.send_signal(signal.SIGINT)
     told, _ = driver.communicate(timeout=300)
     assert driver.returncode == 130 and "Traceback" not in told, told
-    assert told.rstrip().endswith("stopped; the same command goes on from the last finished rounds")
+    assert told.rstrip().endswith("stopped; the same command continues from the last finished rounds")
 
     driver = start(command)
     until(driver, out, rounds=5)  # the recipe as it is, and the first trial that Optuna proposed

@@ -101,7 +101,9 @@ def test_the_lower_half_is_stopped_and_the_recipe_as_it_is_never(tmp_path: Path)
         trial = found.ask()
         suggest(trial)
         seen.append(worth)
-        keep = max(1, len(seen) // 2)  # asynchronous successive halving, Li et al. 2020, of all that came as far
+        keep = max(
+            1, len(seen) // 2
+        )  # asynchronous successive halving, Li et al. 2020, among all trials that reached this rung
         poor = worth < sorted(seen, reverse=True)[keep - 1]
         assert found.reached(trial, 1, worth) == (poor and number > 0)
         found.stopped(trial) if poor else found.completed(trial, worth)
@@ -150,7 +152,7 @@ def test_where_the_storage_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert storage_url(tmp_path, "sqlite:///given.db") == "sqlite:///given.db"
     assert shown("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
     for wrong in ("nonsense", "grpc://nowhere"):
-        with pytest.raises(ConfigError, match="is no storage of Optuna"):
+        with pytest.raises(ConfigError, match="is not an Optuna storage URL"):
             open_storage(wrong)
     with pytest.raises(AlsegError, match="cannot be opened"):
         open_storage(f"sqlite:///{tmp_path}/absent/a.db")
