@@ -18,8 +18,7 @@ SCALE ?= quick
 ESTIMATE ?=
 TUNING ?= gcl_coreset
 TRIALS ?=
-# One more than cores, since many tests wait for Ray to start.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(8, (os.cpu_count() or 1) + 1))")
+WORKERS ?= auto
 
 OPTIONS := PYTHON DATASET DATA PRESET RECIPES SEEDS ANNOTATION OUT STUDY LOCAL LAUNCHER SET ONLY SCALE ESTIMATE TUNING TRIALS WORKERS FOLDER TO
 # A misspelt option would be ignored in silence.
@@ -30,7 +29,7 @@ $(if $(UNKNOWN),$(error unknown option $(UNKNOWN). Options: $(OPTIONS). See make
 VENV := .venv
 STAMP := $(VENV)/.installed
 # A worker that has no tests left takes some of another's: tests differ a thousandfold in time.
-PARALLEL = -n $(WORKERS) --dist worksteal
+PARALLEL = -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # A study of another dataset gets a folder of its own.
 NAME := $(if $(STUDY),$(basename $(notdir $(STUDY))),$(PRESET))$(subst $() ,,$(addprefix -,$(basename $(notdir $(filter-out phantom,$(DATASET))))))
 FOLDER ?= $(OUT)/$(NAME)
@@ -40,7 +39,7 @@ help: ## print the targets
 	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
 	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1 LAUNCHER=ray|local|module:Class, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
 	@echo "  options of perf:  ONLY=\"training encoder selection scoring launcher\" SCALE=quick|full"
-	@echo "  options of test:  WORKERS=1|2|... processes (one more than cores by default); 0 runs them in one, with output as it comes"
+	@echo "  options of test:  WORKERS=auto|1|2|... processes; 0 runs them in one, with output as it comes"
 	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 OUT=runs LAUNCHER=ray|local|module:Class SET=\"key=value ...\""
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)

@@ -32,14 +32,14 @@ from bench.study import Study
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
 
 DISK_MB = 3
-LIMIT = 0.2
+LIMIT = 0.4
 """Minutes without progress; runs that do not hang report every second, on a busy machine too."""
 REASONS = {
     "raises": "ZeroDivisionError: no slices",
     "exits": "SystemExit: 3",
     "out_of_memory": "GPU out of memory (Tried to allocate 2.00 GiB): let fewer runs share a GPU (raise "
     "resources.gpus), or lower batch of the trainer or encoder",
-    "hangs": "no progress for 0.2 min in round 2, select: time limit (stalled_after=0.2)",
+    "hangs": "no progress for 0.4 min in round 2, select: time limit (stalled_after=0.4)",
 }
 
 

@@ -137,7 +137,7 @@ def test_a_disk_that_fills_up_loses_no_finished_round(study_file: Path, small_di
     fill(small_disk, 65536)
     result = alseg("bench", str(study_file), "--local", "--out", str(small_disk))
     assert result.exit_code == 2 and result.stderr.startswith("error: disk full"), result.output
-    assert "No finished round is lost: the same command goes on" in result.stderr
+    assert "No finished round is lost: the same command continues" in result.stderr
     assert {path: path.read_bytes() for path in before} == before
 
 
