@@ -31,12 +31,13 @@ def tracking_uri(out: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{out.absolute() / 'mlflow.db'}"
 
 
-def artifact_root(out: Path) -> str | None:
-    """Return the folder below ``out`` for artifacts; None if a server decides that.
+def artifact_root(out: Path, uri: str | None = None) -> str | None:
+    """Return the folder below ``out`` for artifacts of the store at ``uri``; None if a server decides that.
 
-    By default, MLflow puts the artifacts of a database or folder store into the current directory.
+    By default, MLflow puts the artifacts of a database or folder store into the current directory. uri: None =
+    :func:`tracking_uri`.
     """
-    uri = tracking_uri(out)
+    uri = uri or tracking_uri(out)
     served = uri == "databricks" or urlsplit(uri).scheme in ("http", "https", "databricks")
     return None if served else (out.absolute() / "mlartifacts").as_uri()
 
@@ -56,7 +57,9 @@ def experiment(client: MlflowClient, name: str, out: Path) -> Experiment:
     """Return the experiment of that name; create it if it does not exist, restore it if it was deleted."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        return client.get_experiment(client.create_experiment(name, artifact_location=artifact_root(out)))
+        return client.get_experiment(
+            client.create_experiment(name, artifact_location=artifact_root(out, client.tracking_uri))
+        )
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found
