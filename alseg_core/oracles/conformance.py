@@ -7,7 +7,7 @@ pytest:
     def test_mine(check):
         check(Mine())
 
-The oracle annotates slices of three small generated patients, one of whom comes with scribbles.
+The oracle annotates slices of three small generated patients; one of them has scribbles.
 """
 
 from __future__ import annotations
