@@ -31,13 +31,11 @@ def tracking_uri(out: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{out.absolute() / 'mlflow.db'}"
 
 
-def artifact_root(out: Path, uri: str | None = None) -> str | None:
+def artifact_root(out: Path, uri: str) -> str | None:
     """Return the folder below ``out`` for artifacts of the store at ``uri``; None if a server decides that.
 
-    By default, MLflow puts the artifacts of a database or folder store into the current directory. uri: None =
-    :func:`tracking_uri`.
+    By default, MLflow puts the artifacts of a database or folder store into the current directory.
     """
-    uri = uri or tracking_uri(out)
     served = uri == "databricks" or urlsplit(uri).scheme in ("http", "https", "databricks")
     return None if served else (out.absolute() / "mlartifacts").as_uri()
 

@@ -282,7 +282,7 @@ def test_a_database_of_the_users_own_writes_nothing_where_the_user_is(
 @pytest.mark.parametrize("uri", ["http://host:5000", "https://host", "databricks", "databricks://profile"])
 def test_a_server_decides_where_files_are(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert artifact_root(tmp_path) is None
+    assert artifact_root(tmp_path, tracking_uri(tmp_path)) is None
 
 
 def test_a_run_that_cannot_be_read_keeps_none_of_the_others_back(job: Job, tmp_path: Path) -> None:
