@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,8 +122,8 @@ class Analysis:
     """One row per recipe over all budgets; columns :data:`STANDING`.
 
     rank: mean over budgets and seeds, 1 is best, on complete runs of the rank_seeds seeds that all ranked recipes have;
-    a recipe without a common seed is not ranked. iqm: mean of the middle half of all AUBC on slices, one value per
-    complete run and test volume. improvement: probability that a run has a higher AUBC than a run of random; NaN for
+    a recipe without a common seed is not ranked. iqm: mean of the middle half of the AUBC on slices of
+    complete runs. improvement: probability that a run has a higher AUBC than a run of random; NaN for
     random. efficiency: of annotated foreground, see ``statistics.efficiency``; needs runs of the dataset and
     annotation, of any schedule, with everything annotated. cover_radius: mean over rounds.
     """
@@ -291,21 +291,27 @@ class _Setting:
         if kept.any():
             rank[kept] = ranks.average(runs.scores[kept][:, common])
         radius = known_mean(known_mean(runs.radius, axis=1), axis=1)
+        score, foreground = self.full
+        rising = efficiency(runs.amounts["foreground"] / foreground, runs.scores, score, self.seed)
         for m, recipe in enumerate(runs.recipes):
-            score, foreground = self.full
-            whole = runs.whole[m]
-            weights = curve.weights(runs.amounts["labelled"][m, whole])
-            areas = np.einsum("sr,srv->sv", weights, runs.dice[m, whole])
-            rising = efficiency(runs.amounts["foreground"][m] / foreground, runs.scores[m], score, self.seed)
             yield {
                 "recipe": recipe,
                 "rank": rank[m],
                 "rank_seeds": int(common.sum()) if kept[m] else 0,
-                **_three("iqm", aggregates.middle(areas, runs.patient, self.resampling)),
+                **_three("iqm", self._middle(m)),
                 **_three("improvement", self._improvement(m)),
-                **_three("efficiency", rising),
+                **_three("efficiency", rising[m]),
                 "cover_radius": radius[m],
             }
+
+    def _middle(self, m: int) -> tuple[float, float, float]:
+        """Return the interquartile mean of the areas of a recipe's complete runs, with its interval."""
+        runs, whole = self.runs, self.runs.whole[m]
+        weights = curve.weights(runs.amounts["labelled"][m, whole])
+        known = np.isfinite(weights).all(axis=-1)
+        scores, dice, weights = runs.scores[m, whole][known], runs.dice[m, whole][known], weights[known]
+        drawn = (weights * self.resampling.runs(dice, runs.patient)).sum(axis=-1)
+        return aggregates.middle((weights * scores).sum(axis=-1), drawn, self.resampling)
 
     def _improvement(self, m: int) -> tuple[float, float, float]:
         """Return the probability that a run has a larger area than a run of random, over common seeds."""
@@ -348,5 +354,5 @@ class _Setting:
                     }
 
 
-def _three(name: str, values: tuple[float, float, float]) -> dict[str, float]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+def _three(name: str, values: Iterable[float]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), map(float, values), strict=True))

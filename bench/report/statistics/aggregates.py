@@ -12,33 +12,35 @@ from bench.report.statistics.bootstrap import LEVEL, Resampling, half_width, var
 
 
 def iqm(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the interquartile mean (B,), that of the middle half, of ``values`` (N,) under each of ``weights`` (B, N).
+    """Return the interquartile mean (B,), that of the middle half, of ``values`` (B, N) under ``weights`` (B, N).
 
-    Values at the quartiles count by the share of their weight inside, so any N is allowed. NaN if all weights are 0.
+    One row of either stands for all. Values at the quartiles count by the share of their weight inside, so any N is
+    allowed. NaN if all weights of a row are 0.
     """
-    order = np.argsort(values, kind="stable")
+    values, weights = np.broadcast_arrays(values, weights)
+    order = np.argsort(values, axis=1, kind="stable")
+    values, weights = (np.take_along_axis(array, order, axis=1) for array in (values, weights))
     with np.errstate(invalid="ignore"):
-        upper = np.cumsum(weights[:, order], axis=1) / weights.sum(axis=1, keepdims=True)
+        upper = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
     inside = np.diff(np.clip(upper, 0.25, 0.75), axis=1, prepend=0.25)
-    return np.asarray(inside @ values[order] / 0.5)
+    return np.asarray((inside * values).sum(axis=1) / 0.5)
 
 
-def middle(areas: NDArray[np.float64], patient: NDArray[np.intp], resampling: Resampling) -> tuple[float, float, float]:
-    """Return the interquartile mean of ``areas`` (S, V), one per run and test volume, and its 95 % interval in 0..1.
+def middle(
+    areas: NDArray[np.float64], drawn: NDArray[np.float64], resampling: Resampling
+) -> tuple[float, float, float]:
+    """Return the interquartile mean of the ``areas`` (S,) of runs, and its 95 % interval in 0..1.
 
-    The interval is that of a mean (:mod:`bench.report.statistics.bootstrap`), over seeds and volumes. NaN are left out.
+    A run counts once, however many test volumes it was scored on: a middle half over runs and volumes would leave out
+    hard and easy patients, not bad and good runs. drawn: the areas with volumes resampled, (B, S). The interval is that
+    of a mean (:mod:`bench.report.statistics.bootstrap`), over seeds and volumes.
     """
-    known = np.isfinite(areas)
-    if not known.any():
+    if not len(areas):
         return math.nan, math.nan, math.nan
-    seeds = resampling.seeds(len(areas))[:, :, None]
-    volumes = resampling.patients[:, None, patient]
-    joint, by_volume, by_seed = (
-        iqm(areas[known], np.broadcast_to(draws, (len(draws), *areas.shape))[:, known])[:, None]
-        for draws in (seeds * volumes, volumes, seeds)
-    )
-    varies = variation(joint, by_volume, by_seed)
-    found = float(iqm(areas[known], np.ones((1, known.sum())))[0])
+    seeds, even = resampling.seeds(len(areas)), np.ones((1, len(areas)))
+    draws = (iqm(drawn, seeds), iqm(drawn, even), iqm(areas[None], seeds))
+    varies = variation(*(values[:, None] for values in draws))
+    found = float(iqm(areas[None], even)[0])
     half = half_width(varies.seeds, varies.volumes, len(areas), resampling.patients.shape[1]).item()
     return found, max(found - half, 0.0), min(found + half, 1.0)
 

@@ -70,7 +70,7 @@ class Resampling:
         total = weights @ np.where(known, flat, 0.0).T
         weight = weights @ known.T.astype(float)
         means = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-        return np.asarray(means.reshape(-1, *dice.shape[:-1]))
+        return np.asarray(means.reshape(len(weights), *dice.shape[:-1]))
 
 
 @dataclass(frozen=True, eq=False)

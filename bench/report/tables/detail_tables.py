@@ -171,14 +171,15 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
     ]
     return Sheet(
         "Summary over all budgets",
-        "Rank: average over budgets and seeds (1 is best). IQM: mean of the middle half of all AUBC values, one per "
-        "run and test volume, with its 95 % interval. AUBC on cost: area under the curve over annotation cost "
+        "Rank: average over budgets and seeds (1 is best). IQM: mean of the middle half of the runs' AUBC, "
+        "with its 95 % interval. AUBC on cost: area under the curve over annotation cost "
         "instead of slices, within the range of costs that all recipes cover; missing if that range is empty. P(> "
         f"{BASELINE}): probability that a run has a higher AUBC than a run of {BASELINE}; .5 means no difference. "
         f"Wins, losses: penalties against the {rivals} others; a significant difference (Holm) at one budget counts 1 "
         "/ number of budgets. Foreground efficiency: rate at which Dice approaches its value under full annotation "
-        "as foreground is annotated; needs runs with everything annotated. Cover radius: largest distance of a "
-        "training slice to its nearest labelled one, mean over budgets; smaller is better.",
+        "as foreground is annotated, from one start that all recipes share; needs runs with everything annotated. "
+        "Cover radius: largest distance of a training slice to its nearest labelled one, mean over budgets; smaller "
+        "is better.",
         [
             "recipe",
             "rank",

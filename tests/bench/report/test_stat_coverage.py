@@ -150,7 +150,10 @@ def middles(mix: Mix, seeds: int, sets: int, draws: int, patients: int = 25) -> 
     """Share of ``sets`` data sets whose interval of the interquartile mean holds the true one, that of a bell curve."""
     rng = np.random.default_rng(seeds)
     patient, resampling = np.arange(patients), Resampling.of(patients, 0, draws)
-    found = [middle(mix.draw(rng, 1, seeds, patients, 1)[0, :, 0], patient, resampling) for _ in range(sets)]
+    found = []
+    for _ in range(sets):
+        dice = mix.draw(rng, 1, seeds, patients, 1)[0, :, 0]
+        found.append(middle(dice.mean(axis=-1), resampling.runs(dice, patient), resampling))
     return float(np.mean([low <= MEAN <= high for _, low, high in found]))
 
 
@@ -166,7 +169,7 @@ def rising(seeds: int, sets: int, rate: float = 12.0, draws: int = 300) -> tuple
     for _ in range(sets):
         mine = rate * np.exp(rng.normal(0, 0.2, (seeds, 1)))
         y = 0.9 - 0.5 * np.exp(-mine * (x - 0.02)) + rng.normal(0, 0.01, x.shape)
-        _, low, high = efficiency(x, y, 0.9, 0, draws)
+        _, low, high = efficiency(x[None], y[None], 0.9, 0, draws)[0]
         known += np.isfinite(low)
         hits += low <= rate <= high
     return known / sets, hits / max(known, 1)

@@ -188,17 +188,24 @@ def test_who_is_ranked_on_what(whole: list[str], kept: str, common: str) -> None
 def test_interquartile_mean_is_the_trimmed_one(count: int) -> None:
     values = np.random.default_rng(count).normal(size=count)
     expected = stats.trim_mean(values, 0.25)
-    assert aggregates.iqm(values, np.ones((2, count))) == pytest.approx([expected, expected])
+    assert aggregates.iqm(values[None], np.ones((2, count))) == pytest.approx([expected, expected])
 
 
 def test_interquartile_mean_with_weights_and_shares() -> None:
     values = np.array([4.0, 1.0, 2.0])
     # a third each: the middle half is 1/12 of the lowest, all of the middle one, 1/12 of the highest
-    assert aggregates.iqm(values, np.ones((1, 3)))[0] == pytest.approx((1 / 12 + 2 / 3 + 4 / 12) / 0.5)
+    assert aggregates.iqm(values[None], np.ones((1, 3)))[0] == pytest.approx((1 / 12 + 2 / 3 + 4 / 12) / 0.5)
     weights = np.array([[3, 0, 5.0], [1, 0, 0], [0, 0, 0]])
     repeated = np.repeat([2.0, 4.0], [500, 300])
-    assert aggregates.iqm(values, weights)[0] == pytest.approx(stats.trim_mean(repeated, 0.25))
-    assert aggregates.iqm(values, weights)[1] == 4 and math.isnan(aggregates.iqm(values, weights)[2])
+    assert aggregates.iqm(values[None], weights)[0] == pytest.approx(stats.trim_mean(repeated, 0.25))
+    assert aggregates.iqm(values[None], weights)[1] == 4 and math.isnan(aggregates.iqm(values[None], weights)[2])
+
+
+def test_interquartile_mean_of_rows_is_that_of_each_row() -> None:
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(5, 7)), rng.integers(0, 4, (5, 7)).astype(float)
+    repeated = [np.repeat(v, 100 * w.astype(int)) for v, w in zip(values, weights, strict=True)]
+    assert aggregates.iqm(values, weights) == pytest.approx([stats.trim_mean(row, 0.25) for row in repeated])
 
 
 def test_probability_of_improvement_is_mann_and_whitneys() -> None:
@@ -250,25 +257,47 @@ def test_seeds_needed_are_the_fewest() -> None:
     assert power.seeds_needed(0.0, 0.0) == math.inf
 
 
-def test_efficiency_is_the_least_squares_fit() -> None:
+def rising(x: np.ndarray, a: float, rate: float, start: float = 0.02, full: float = 0.85) -> np.ndarray:
+    return np.asarray(full - a * np.exp(-rate * (x - start)))
+
+
+def test_efficiency_recovers_the_rates_of_curves_with_one_start() -> None:
+    x = np.broadcast_to([0.02, 0.05, 0.1, 0.2, 0.4], (4, 3, 5))
+    truth = [2.0, 5.0, 9.0, 30.0]
+    y = np.stack([rising(x[0], 0.4, rate) for rate in truth])
+    for rate, found in zip(truth, efficiency.efficiency(x, y, 0.85, seed=0), strict=True):
+        assert found == pytest.approx([rate, rate, rate], rel=1e-3)
+
+
+def test_efficiency_is_the_least_squares_fit_from_the_smallest_mean_start() -> None:
     rng = np.random.default_rng(0)
-    x = np.sort(rng.uniform(0.02, 0.6, (3, 6)), axis=1)
-    y = 0.85 - 0.4 * np.exp(-7 * (x - 0.02)) + rng.normal(0, 0.02, x.shape)
-    x[1, 3] = y[2, 5] = NAN
-    there = np.isfinite(x * y)
+    x = np.sort(rng.uniform(0.02, 0.6, (2, 3, 6)), axis=2)
+    x[:, :, 0] = [[0.01, 0.02, 0.03], [0.03, 0.01, 0.05]]  # the first recipe starts at .02, the second at .03
+    y = np.stack([rising(x[0], 0.4, 7), rising(x[1], 0.4, 3)]) + rng.normal(0, 0.02, x.shape)
+    x[0, 1, 3] = y[1, 2, 5] = NAN
+    a = 0.85 - y[0, :, 0].mean()
+    for m, (rate, low, high) in enumerate(efficiency.efficiency(x, y, 0.85, seed=0)):
+        there = np.isfinite(x[m] * y[m])
+        (expected,), _ = optimize.curve_fit(
+            lambda amount, b: 0.85 - a * np.exp(-b * (amount - 0.02)), x[m][there], y[m][there], p0=(5.0,)
+        )
+        assert rate == pytest.approx(expected, rel=1e-3)
+        assert low < rate < high and low * high == pytest.approx(rate**2)
+    assert np.array_equal(efficiency.efficiency(x, y, 0.85, seed=0), efficiency.efficiency(x, y, 0.85, seed=0))
 
-    def exponential(amount: np.ndarray, a: float, rate: float) -> np.ndarray:
-        return 0.85 - a * np.exp(-rate * amount)
 
-    (_, expected), _ = optimize.curve_fit(exponential, x[there], y[there], p0=(0.4, 5.0))
-    rate, low, high = efficiency.efficiency(x, y, 0.85, seed=0)
-    assert rate == pytest.approx(expected, rel=1e-3)
-    assert low < rate < high and low * high == pytest.approx(rate**2)
-    again = efficiency.efficiency(x, y, 0.85, seed=0)
-    assert again == (rate, low, high)
-    weights = np.array([[0.0, 1.0, 0.0]])
-    (_, alone), _ = optimize.curve_fit(exponential, x[1][there[1]], y[1][there[1]], p0=(0.4, 5.0))
-    assert efficiency.rates(x, y, 0.85, weights)[0] == pytest.approx(alone, rel=1e-3)
+def test_a_free_amplitude_reverses_a_ranking_that_a_shared_one_keeps() -> None:
+    x = np.broadcast_to([0.02, 0.06, 0.12, 0.2, 0.3], (2, 2, 5))
+    y = np.stack([rising(x[0], 0.4, 6), rising(x[0], 0.2, 4)])
+    assert (y[1] > y[0]).all()  # the second recipe is better at every budget
+
+    def curve(amount: np.ndarray, a: float, rate: float) -> np.ndarray:
+        return rising(amount, a, rate)
+
+    free = [optimize.curve_fit(curve, x[m].ravel(), y[m].ravel(), p0=(0.3, 5.0))[0][1] for m in (0, 1)]
+    assert free == pytest.approx([6, 4], rel=1e-3)
+    worse, better = efficiency.efficiency(x, y, 0.85, seed=0)[:, 0]
+    assert better > 1.5 * worse
 
 
 @pytest.mark.parametrize(
@@ -276,23 +305,22 @@ def test_efficiency_is_the_least_squares_fit() -> None:
     [
         ([0.1, 0.2, 0.4], [0.5, 0.4, 0.3], 0.9),  # falls
         ([0.1, 0.2, 0.4], [0.5, 0.5, 0.5], 0.9),  # does not rise
-        ([0.1, 0.2, 0.4], [0.95, 0.96, 0.97], 0.9),  # above full data
-        ([0.1, 0.2], [0.5, 0.6], 0.9),  # two points
+        ([0.1, 0.2, 0.4], [0.5, 0.96, 0.97], 0.9),  # above full data
+        ([0.1, 0.2, 0.4], [0.95, 0.96, 0.97], 0.9),  # starts above it
+        ([0.1], [0.5], 0.9),  # one budget
         ([0.1, 0.1, 0.1], [0.5, 0.6, 0.7], 0.9),  # one amount
         ([0.1, 0.2, 0.4], [0.5, 0.6, 0.7], NAN),  # full data unknown
         ([NAN, NAN, NAN], [0.5, 0.6, 0.7], 0.9),  # foreground unknown
     ],
 )
 def test_efficiency_is_nan_where_nothing_fits(x: list[float], y: list[float], full: float) -> None:
-    assert all(map(math.isnan, efficiency.efficiency(np.array([x, x]), np.array([y, y]), full, seed=0)))
+    assert np.isnan(efficiency.efficiency(np.array([[x, x]]), np.array([[y, y]]), full, seed=0)).all()
 
 
-def test_efficiency_where_a_seed_starts_late() -> None:
-    x = np.array([[0.01, 0.05, 0.1, 0.2], [0.8, 0.85, 0.9, 0.95]])
-    assert efficiency.efficiency(x, 0.9 - 0.5 * np.exp(-5 * x), 0.9, seed=0) == pytest.approx((5, 5, 5), rel=1e-2)
-
-
-def test_efficiency_of_one_seed_has_no_interval() -> None:
-    x = np.array([[0.1, 0.2, 0.4, 0.8]])
-    rate, low, high = efficiency.efficiency(x, 0.9 - 0.5 * np.exp(-5 * x), 0.9, seed=0)
-    assert rate == pytest.approx(5, rel=1e-4) and math.isnan(low) and math.isnan(high)
+def test_efficiency_of_one_seed_has_no_interval_and_another_recipe_keeps_its_own() -> None:
+    x = np.broadcast_to([0.1, 0.2, 0.4, 0.8], (2, 3, 4)).copy()
+    y = rising(x, 0.5, 5, 0.1, 0.9)
+    y[1, 1:] = NAN
+    several, single = efficiency.efficiency(x, y, 0.9, seed=0)
+    assert several == pytest.approx([5, 5, 5], rel=1e-4)
+    assert single[0] == pytest.approx(5, rel=1e-4) and np.isnan(single[1:]).all()
