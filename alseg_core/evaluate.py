@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.device.feed import placed
 from alseg_core.errors import ConfigError
 from alseg_core.metrics import SCORERS, Scorer
-from alseg_core.metrics.means import mean_defined, volume_means
+from alseg_core.metrics.means import mean_defined, mean_score
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.metrics.overlap import dice, dice_scores, overlaps
 from alseg_core.metrics.surface import surface_scores
@@ -156,16 +156,17 @@ def _groups(prepared: Prepared, cases: Sequence[str]) -> Iterator[list[str]]:
 
 
 def summarise(
-    rows: Sequence[Mapping[str, Any]], classes: Sequence[str], metrics: Iterable[str] = METRICS
+    rows: Sequence[Mapping[str, Any]], classes: Sequence[str], metrics: Mapping[str, Metric] = METRICS
 ) -> dict[str, float | None]:
     """Summarise the rows of :meth:`Evaluation.volumes`.
 
     Returns the mean of each metric over a volume's classes, then over volumes (as in the paper); ``dice_<class>``; and
     numbers of structures: empty_predictions (in the truth, but not predicted), empty_truths (predicted, but not in the
-    truth) and empty_both. The first two have Dice 0, NSD 0 and distances equal to the volume's diagonal, the last is
-    undefined. Undefined scores are left out of means; a mean of nothing is None.
+    truth) and empty_both. The first two count as Dice 0 and NSD 0 and are left out of the means of distances, which
+    would otherwise be about how many there are; the last is undefined. Undefined scores are left out of means; a mean
+    of nothing is None.
     """
-    out: dict[str, float | None] = {name: mean_defined(volume_means(rows, name).values()) for name in metrics}
+    out: dict[str, float | None] = {name: mean_score(rows, metric) for name, metric in metrics.items()}
     for label in classes[1:]:
         out[f"dice_{label}"] = mean_defined(row[DICE.name] for row in rows if row["class"] == label)
     for kind, name in (("prediction", "empty_predictions"), ("truth", "empty_truths"), ("both", "empty_both")):

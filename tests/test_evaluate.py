@@ -29,14 +29,16 @@ def test_mean_over_classes_then_volumes_without_undefined_scores() -> None:
         row("a", "y", 0.7, 6.0),
         row("b", "x", 0.0, 90.0, "prediction"),
         row("b", "y", None, None, "both"),
+        row("c", "x", 0.4, 2.0),
+        row("c", "y", 0.0, 90.0, "truth"),
     ]
     summary = summarise(rows, ["background", "x", "y"])
-    assert summary["dice"] == pytest.approx((0.6 + 0.0) / 2)
-    assert summary["hd95_mm"] == pytest.approx((5 + 90) / 2)
+    assert summary["dice"] == pytest.approx((0.6 + 0.0 + 0.2) / 3)
+    assert summary["hd95_mm"] == pytest.approx((5 + 2) / 2)  # over structures that both hold
     assert summary["assd_mm"] is None
-    assert summary["dice_x"] == pytest.approx(0.25)
-    assert summary["dice_y"] == pytest.approx(0.7)
-    assert (summary["empty_predictions"], summary["empty_truths"], summary["empty_both"]) == (1, 0, 1)
+    assert summary["dice_x"] == pytest.approx(0.3)
+    assert summary["dice_y"] == pytest.approx(0.35)
+    assert (summary["empty_predictions"], summary["empty_truths"], summary["empty_both"]) == (1, 1, 1)
     assert not any(isinstance(v, float) and math.isnan(v) for v in summary.values())
 
 

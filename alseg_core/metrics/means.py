@@ -1,4 +1,4 @@
-"""Means of scores that may be undefined: over a volume's classes first, then over volumes."""
+"""Means of scores that may be undefined: over a volume's classes first, then over volumes (as in the paper)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+from alseg_core.metrics.metric import Metric
 
 
 def mean_defined(values: Iterable[float | None]) -> float | None:
@@ -20,3 +22,12 @@ def volume_means(rows: Iterable[Mapping[str, Any]], metric: str) -> dict[str, fl
     for row in rows:
         by_case.setdefault(str(row["case"]), []).append(row.get(metric))
     return {case: mean_defined(values) for case, values in by_case.items()}
+
+
+def mean_score(rows: Iterable[Mapping[str, Any]], metric: Metric) -> float | None:
+    """Return the mean of a metric over the classes of each volume, then over volumes; None without any score.
+
+    Of a metric that skips empty structures, rows whose "empty" names one are left out.
+    """
+    kept = [row for row in rows if not (metric.skips_empty and row.get("empty"))]
+    return mean_defined(volume_means(kept, metric.name).values())

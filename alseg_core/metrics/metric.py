@@ -25,6 +25,8 @@ class Metric:
     """Decimals in reports."""
     meaning: str = ""
     """What it measures, in a few words for the notes of a report."""
+    skips_empty: bool = False
+    """Whether means leave out structures that the prediction or the truth lacks, because no number stands for them."""
 
     @property
     def heading(self) -> str:
@@ -45,10 +47,24 @@ HD95 = Metric(
     "mm",
     False,
     1,
-    meaning="95th percentile of the distances between the surfaces, the larger of the two directions",
+    meaning="95th percentile of the distances between the surfaces, the larger of the two directions, over structures "
+    "that prediction and truth both hold",
+    skips_empty=True,
 )
-ASSD = Metric("assd_mm", "ASSD", "mm", False, 2, meaning="mean distance between the surfaces")
-NSD = Metric("nsd", "NSD", meaning="share of both surfaces within the tolerance")
+ASSD = Metric(
+    "assd_mm",
+    "ASSD",
+    "mm",
+    False,
+    2,
+    meaning="mean distance between the surfaces, over structures that prediction and truth both hold",
+    skips_empty=True,
+)
+NSD = Metric(
+    "nsd",
+    "NSD",
+    meaning="share of both surfaces within the tolerance, counted in voxels (nsd_area weights them by area)",
+)
 
 METRICS = {metric.name: metric for metric in (DICE, HD95, ASSD, NSD)}
 """Name -> metric that every run records. The first is the one that recipes are compared by."""

@@ -18,7 +18,7 @@ class SurfaceScores:
     assd_mm: float
     """Mean distance over both surfaces, in mm."""
     nsd: float
-    """Share of both surfaces within the tolerance, 0..1."""
+    """Share of the border voxels of both within the tolerance, 0..1, each voxel counted once."""
 
 
 def surface_scores(
@@ -27,7 +27,8 @@ def surface_scores(
     """Return the surface scores of one structure in one volume.
 
     prediction, truth: (D, H, W) bool. spacing_mm: (z, y, x). If both are empty, all scores are NaN, to be left out of
-    means. If one is empty, they are the worst possible: HD95 = ASSD = diagonal of the volume and NSD = 0.
+    means. If one is empty, they are the worst possible: HD95 = ASSD = diagonal of the volume and NSD = 0; means of the
+    distances leave such structures out (:attr:`alseg_core.metrics.metric.Metric.skips_empty`).
     """
     if not prediction.any() and not truth.any():
         return SurfaceScores(math.nan, math.nan, math.nan)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from alseg_core.metrics.means import volume_means
+from alseg_core.metrics.means import mean_score, volume_means
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.compatibility import separate
@@ -86,7 +86,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
     found = find([folders] if isinstance(folders, Path) else folders)
     runs, notes = separate(found.runs)
     metrics = {**METRICS, **{name: metric for run in runs for name, metric in run.metrics.items()}}
-    rows = _Rows(list(metrics))
+    rows = _Rows(metrics)
     weights: dict[str, str] = {}
     origins: dict[tuple[str, str], str] = {}
     peaks: list[int] = []
@@ -130,7 +130,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
 class _Rows:
     """Rows of the long tables, gathered round by round."""
 
-    metrics: list[str]
+    metrics: dict[str, Metric]
     scores: list[tuple[Any, ...]] = field(default_factory=list)
     volumes: list[tuple[Any, ...]] = field(default_factory=list)
     structures: list[tuple[Any, ...]] = field(default_factory=list)
@@ -141,7 +141,9 @@ class _Rows:
         who = (*run.setting, run.recipe, run.seed, run.key)
         bought = (record.labelled, record.fraction, record.cost, _number(record.marked), _number(record.foreground))
         at = (*who, record.round, budget_text(run.budgets[record.round]), *bought)
-        measured = {**record.summary, "cover_radius": record.cover_radius}
+        # older runs counted empty structures as the diagonal of their volume
+        anew = {name: mean_score(record.volumes, metric) for name, metric in self.metrics.items() if metric.skips_empty}
+        measured = {**record.summary, **anew, "cover_radius": record.cover_radius}
         self.scores += [(*at, metric, value) for metric, value in measured.items() if value is not None]
         patients = {row["case"]: row.get("patient") for row in record.volumes}
         self.volumes += [(*at, case, patients[case], dice) for case, dice in _volume_dice(record)]

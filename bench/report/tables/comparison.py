@@ -17,8 +17,8 @@ COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "
 LEGEND = (
     "Metrics are averaged over the classes of each test volume, then over volumes; sd is over seeds. "
     "empty_predictions: structures (volume x class) present in the ground truth but absent from the prediction; "
-    "empty_truths: predicted structures that are not in the ground truth. Both score Dice 0, NSD 0 and distances equal "
-    "to the volume's diagonal; structures that are empty in both are left out."
+    "empty_truths: predicted structures that are not in the ground truth. Both score Dice 0 and NSD 0 and are left out "
+    "of HD95 and ASSD; structures that are empty in both are left out of all means."
 )
 
 

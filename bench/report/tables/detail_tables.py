@@ -15,6 +15,9 @@ from bench.report.tables import timing
 from bench.report.tables.main_table import NOTHING, between, each
 from bench.report.tables.timing import NOTE, PARTS
 
+EMPTY = {"empty_predictions": "missed", "empty_truths": "invented"}
+"""Summary of structures that the prediction, or the truth, lacks -> heading."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -202,6 +205,7 @@ def measures(results: Results, setting: Setting) -> Sheet:
     shown = {name: (metric.heading, f".{metric.decimals}f") for name, metric in results.metrics.items()}
     by_class = dict.fromkeys(name for name in last["metric"] if name.startswith("dice_"))
     shown |= {name: (name.replace("dice_", "Dice ", 1), ".3f") for name in by_class}
+    shown |= {name: (heading, ".1f") for name, heading in EMPTY.items()}
     means = last.groupby(["recipe", "metric"], sort=False)["value"].mean().to_dict()
     recipes = sorted(set(last["recipe"]), key=lambda r: -means.get((r, DICE.name), -1.0))
     lines = [
@@ -212,7 +216,8 @@ def measures(results: Results, setting: Setting) -> Sheet:
     return Sheet(
         f"Metrics at the last budget, {budget}",
         f"Means over volumes, classes and seeds. {' '.join(metric.legend for metric in results.metrics.values())} "
-        "An empty prediction counts as Dice 0, NSD 0 and a distance of the volume's diagonal.",
+        "Missed: structures (volume x class) that are in the ground truth but not in the prediction, mean number per "
+        "run; invented: the reverse. Both count as Dice 0 and NSD 0 and are left out of HD95 and ASSD.",
         ["recipe", *(name for name, _ in shown.values())],
         lines,
     )
