@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from alseg_core import evaluate
-from alseg_core.data.prepare import InPlane
+from alseg_core.data.in_plane import InPlane
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.data.slices import SliceTable
 from alseg_core.evaluate import Evaluation, Validation, summarise

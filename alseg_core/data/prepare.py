@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,66 +15,19 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import ArgsKwargs
 
+from alseg_core.data.in_plane import InPlane
+from alseg_core.data.motion import motion_centre
 from alseg_core.data.readers.reader import CaseRef, Reader, problems_of, wrong
 from alseg_core.errors import DataError
-from alseg_core.registry import component, describe
+from alseg_core.registry import OMIT_DEFAULT, component, describe
 from alseg_core.store import Store
-from alseg_core.vocabulary import IGNORE, FloatArray, LabelArray, Volume
+from alseg_core.vocabulary import IGNORE, Volume
 
 FORMAT = 1
 """Version of the files that :func:`prepare` writes; increase it with any change that alters them."""
 
 Progress = Callable[[int, int, str], None]
 """Called with (cases done, cases in total, id of the case just done)."""
-
-
-@dataclass(frozen=True)
-class InPlane:
-    """Position of the network's grid in the slices of a volume; slices are never mixed.
-
-    Network pixel (i, j) is at native row centre_y + (i - (size-1)/2) step_y and column centre_x + (j - (size-1)/2)
-    step_x; all in native pixels, with pixel centres at integers.
-    """
-
-    centre_y: float
-    centre_x: float
-    step_y: float
-    step_x: float
-    size: int
-
-    def forward(self, volume: NDArray[Any], order: int, fill: float) -> NDArray[Any]:
-        """Resample native (D, h, w, ...) to (D, size, size, ...) in the same type.
-
-        order: 0 nearest, 1 linear (float arrays only). fill: value outside the native slice.
-        """
-        offset = np.arange(self.size) - (self.size - 1) / 2
-        volume = _resample(volume, 1, self.centre_y + offset * self.step_y, order, fill)
-        return _resample(volume, 2, self.centre_x + offset * self.step_x, order, fill)
-
-    def backward(self, labels: LabelArray, shape: tuple[int, int]) -> LabelArray:
-        """Resample labels (D, size, size) to native (D, h, w) by nearest neighbour; background outside the grid."""
-        middle = (self.size - 1) / 2
-        rows = (np.arange(shape[0]) - self.centre_y) / self.step_y + middle
-        columns = (np.arange(shape[1]) - self.centre_x) / self.step_x + middle
-        # halfway between two pixels forward takes the upper one, so backward takes the lower one and nothing moves
-        labels = _resample(labels, 1, np.ceil(rows - 0.5), 0, 0)
-        return _resample(labels, 2, np.ceil(columns - 0.5), 0, 0)
-
-
-def _resample(array: NDArray[Any], axis: int, at: FloatArray, order: int, fill: float) -> NDArray[Any]:
-    """Resample ``array`` along one axis at the coordinates ``at``; a pixel reaches half a step beyond its centre."""
-    length = array.shape[axis]
-    outside = (at < -0.5) | (at >= length - 0.5)
-    if order == 0:
-        out: NDArray[Any] = np.take(array, np.clip(np.floor(at + 0.5), 0, length - 1).astype(np.intp), axis)
-    else:
-        at = np.clip(at, 0, length - 1)
-        low = np.floor(at).astype(np.intp)
-        weight = (at - low).astype(array.dtype).reshape([-1 if i == axis else 1 for i in range(array.ndim)])
-        high = np.minimum(low + 1, length - 1)
-        out = np.take(array, low, axis) * (1 - weight) + np.take(array, high, axis) * weight
-    out[(slice(None),) * axis + (outside,)] = fill
-    return out
 
 
 def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
@@ -110,6 +63,11 @@ class Prepare:
     """Rows and columns of the grid."""
     order: Literal[0, 1] = 1
     """Interpolation of images: 0 nearest, 1 linear; labels always take the nearest pixel."""
+    antialias: bool = dataclasses.field(default=False, metadata=OMIT_DEFAULT)
+    """Whether linear interpolation averages where it shrinks images, so that fine detail leaves no false pattern."""
+    centre: Literal["slice", "motion"] = dataclasses.field(default="slice", metadata=OMIT_DEFAULT)
+    """Centre of the grid: slice, the middle of the slice; motion, where the scans of a patient differ (two phases of a
+    beating heart), found from their images. A patient whose scans do not share a native grid gets the middle."""
 
     @model_validator(mode="before")
     @classmethod
@@ -126,20 +84,34 @@ class Prepare:
             raise ValueError("crop counts pixels of spacing_mm; give spacing_mm too")
         return self
 
-    def geometry(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> InPlane:
-        """Return the grid for native slices of ``shape`` (h, w) with spacing (y, x) in mm, centred on the slice."""
+    @model_validator(mode="after")
+    def _nearest_pixels_are_not_smoothed(self) -> Self:
+        if self.antialias and self.order == 0:
+            raise ValueError("antialias smooths for linear interpolation; give order 1 too")
+        return self
+
+    def geometry(
+        self, shape: tuple[int, int], spacing_mm: tuple[float, float], centre: tuple[float, float] | None = None
+    ) -> InPlane:
+        """Return the grid for native slices of ``shape`` (h, w) with spacing (y, x) in mm.
+
+        centre: native row and column of its centre; None = the middle of the slice.
+        """
         zoom = 1 if self.crop is None else self.crop / self.size
         if self.spacing_mm is None:
             steps = [self.crop_fraction * length / self.size for length in shape]
         else:
             steps = [zoom * self.spacing_mm / step for step in spacing_mm]
-        return InPlane((shape[0] - 1) / 2, (shape[1] - 1) / 2, steps[0], steps[1], self.size)
+        middle = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+        return InPlane(*(middle if centre is None else centre), steps[0], steps[1], self.size)
 
-    def stages(self, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> tuple[InPlane, ...]:
+    def stages(
+        self, shape: tuple[int, int], spacing_mm: tuple[float, float], centre: tuple[float, float] | None = None
+    ) -> tuple[InPlane, ...]:
         """Return the grids to resample to in turn, each in pixels of the previous one; combined: :meth:`geometry`."""
         if self.crop is None:
-            return (self.geometry(shape, spacing_mm),)
-        field = dataclasses.replace(self, crop=None, size=self.crop).geometry(shape, spacing_mm)
+            return (self.geometry(shape, spacing_mm, centre),)
+        field = dataclasses.replace(self, crop=None, size=self.crop).geometry(shape, spacing_mm, centre)
         middle, step = (self.crop - 1) / 2, self.crop / self.size
         return field, InPlane(middle, middle, step, step, self.size)
 
@@ -209,28 +181,56 @@ def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: P
     cases: list[dict[str, object]] = []
     problems: list[str] = []
     offset = 0
-    for done, ref in enumerate(refs, start=1):
-        try:
-            volume = reader.load(ref)
-            verify(volume, ref, reader.labels)
-        except DataError as error:
-            problems += problems_of(error)
-        else:
-            if not problems:
-                parts, facts = _prepared(volume, settings)
+    done = 0
+    for together in _loaded_together(refs, settings):
+        volumes = [_load(reader, ref, problems) for ref in together]
+        centre = None if problems else _centre([volume for volume in volumes if volume is not None], settings)
+        for ref, volume in zip(together, volumes, strict=True):
+            if volume is not None and not problems:
+                parts, facts = _prepared(volume, settings, centre)
                 for name, array in parts.items():
                     if name not in files:
                         files[name] = _GrowingArray(folder / name, array.shape[1:], array.dtype)
                     files[name].append(array)
                 cases.append({**facts, "native_offset": offset if volume.mask is not None else None})
                 offset += parts["labels/native.npy"].size
-        if progress is not None:
-            progress(done, len(refs), ref.case)
+            done += 1
+            if progress is not None:
+                progress(done, len(refs), ref.case)
     for file in files.values():
         file.close()
     if problems:
         raise wrong(problems, "the data")
     (folder / "index.json").write_text(json.dumps({"labels": list(reader.labels), "cases": cases}, indent=1))
+
+
+def _loaded_together(refs: Sequence[CaseRef], settings: Prepare) -> list[list[CaseRef]]:
+    """Return the cases in groups: those of a patient where they share a centre, else single ones."""
+    groups: dict[str, list[CaseRef]] = {}
+    for ref in refs:
+        groups.setdefault(ref.patient if settings.centre == "motion" else ref.case, []).append(ref)
+    return list(groups.values())
+
+
+def _load(reader: Reader, ref: CaseRef, problems: list[str]) -> Volume | None:
+    """Return a case, or None after adding what is wrong with it to ``problems``."""
+    try:
+        volume = reader.load(ref)
+        verify(volume, ref, reader.labels)
+    except DataError as error:
+        problems += problems_of(error)
+        return None
+    return volume
+
+
+def _centre(volumes: Sequence[Volume], settings: Prepare) -> tuple[float, float] | None:
+    """Return the native centre that the scans of a patient share; None = the middle of each slice."""
+    grids = {(volume.image.shape, volume.spacing_mm[1:]) for volume in volumes}
+    if settings.centre == "slice" or len(volumes) < 2 or len(grids) > 1:
+        return None
+    shape, spacing_mm = grids.pop()
+    scans = [settings.intensities(volume.image) for volume in volumes]
+    return motion_centre(scans, settings.geometry((shape[1], shape[2]), spacing_mm))
 
 
 def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
@@ -258,15 +258,17 @@ def verify(volume: Volume, ref: CaseRef, labels: Sequence[int]) -> None:
         raise wrong(problems, f"case {ref.case!r}")
 
 
-def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:
+def _prepared(
+    volume: Volume, settings: Prepare, centre: tuple[float, float] | None
+) -> tuple[dict[str, NDArray[Any]], dict[str, object]]:
     """Return the arrays of one case by file name, and its entry in the index."""
     depth, height, width = volume.image.shape[:3]
     native = (height, width), volume.spacing_mm[1:]
-    stages = settings.stages(*native)
+    stages = settings.stages(*native, centre)
 
     def resample(array: NDArray[Any], order: int, fill: float) -> NDArray[Any]:
         for grid in stages:
-            array = grid.forward(array, order, fill)
+            array = grid.forward(array, order, fill, settings.antialias)
         return array
 
     image = settings.intensities(volume.image)
@@ -287,7 +289,7 @@ def _prepared(volume: Volume, settings: Prepare) -> tuple[dict[str, NDArray[Any]
         "depth": depth,
         "native_shape": [height, width],
         "spacing_mm": list(volume.spacing_mm),
-        "geometry": asdict(settings.geometry(*native)),
+        "geometry": asdict(settings.geometry(*native, centre)),
         "has_mask": volume.mask is not None,
         "has_scribble": volume.scribble is not None,
     }

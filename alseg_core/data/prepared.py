@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.data.arrays import map_array
-from alseg_core.data.prepare import InPlane
+from alseg_core.data.in_plane import InPlane
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.errors import DataError, unknown_name
 from alseg_core.vocabulary import LabelArray

@@ -14,7 +14,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alseg_core.data.prepare import InPlane, Prepare, prepare
+from alseg_core.data.in_plane import InPlane
+from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.prepared import Prepared
 from alseg_core.data.readers import READERS, CaseRef
 from alseg_core.data.splits import SPLITS

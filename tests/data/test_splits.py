@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alseg_core.data.prepare import InPlane
+from alseg_core.data.in_plane import InPlane
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.splits import PARTS, SPLITS, apportion
 from alseg_core.errors import ConfigError, DataError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alseg_core.data.prepare import InPlane
+from alseg_core.data.in_plane import InPlane
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.splits import PARTS, SPLITS
 from bench.study import DatasetFile, catalogue, read_yaml
