@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from alseg_core import seeding
 from alseg_core.data.slices import Slices
 from alseg_core.embed.embedder import EmbedContext, Embedding, store_key
+from alseg_core.geometry.clusters import unit_length
 from alseg_core.metric_learning.encode import CHUNK, encode
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.registry import component
@@ -35,13 +36,17 @@ class ImageNet:
     """What to do if the weights are unavailable: "error", or "random" to go on with random ones."""
     image_size: Annotated[int, Field(ge=32)] = 224
     """Rows and columns that slices are resized to, in pixels."""
+    normalise: bool = False
+    """Scale the features of every slice to length 1, so that distances compare directions."""
 
     def check(self) -> None:
         """Raise ConfigError if the weights are unavailable; downloads them once per machine if needed."""
         load_imagenet(ResNetEncoder(channels=3), self.init, self.if_missing)
 
     def embed(self, context: EmbedContext) -> Embedding:
-        """Return features h, (N, 512), from the store if there is one. facts: init, the weights actually used.
+        """Return features h, (N, 512), of length 1 if ``normalise``, from the store if there is one.
+
+        facts: init, the weights actually used.
 
         Random weights come from the seed of the run. An entry made with if_missing "random" is kept even if the weights
         become available later.
@@ -58,7 +63,7 @@ class ImageNet:
         used = load_imagenet(encoder, self.init, self.if_missing)
         photograph = nn.Sequential(_AsPhotograph(context.slices.channels, *_intensities(context.slices)), encoder)
         features = encode(photograph, context.slices, self.image_size, context.device, progress=context.progress)
-        return Embedding(features, {"init": used})
+        return Embedding(unit_length(features) if self.normalise else features, {"init": used})
 
     def _save(self, context: EmbedContext, folder: Path) -> None:
         embedding = self._encode(context)

@@ -22,10 +22,10 @@ from alseg_core.device.replay import Replayed, recorder
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.metric_learning.encode import resized
 from alseg_core.metric_learning.groups import relate
-from alseg_core.metric_learning.losses import LossVariant, Weights, total_loss
-from alseg_core.metric_learning.sampler import epoch_batches
+from alseg_core.metric_learning.losses import LossVariant, Negatives, Weights, total_loss
+from alseg_core.metric_learning.sampler import Batches, epoch_batches, partners
 from alseg_core.metric_learning.views import TwoViews
-from alseg_core.models.resnet import FEATURES, ProjectionHead, ResNetEncoder, load_imagenet
+from alseg_core.models.resnet import FEATURES, FirstConv, ProjectionHead, ResNetEncoder, load_imagenet
 from alseg_core.registry import component
 
 Weight = Annotated[float, Field(ge=0)]
@@ -69,6 +69,13 @@ class ContrastiveTraining:
     loss: LossVariant = "paper"
     """Group losses: "paper" is Eq. 4; "as_released" is the authors' code, in which every other sample is a positive and
     the three group losses are the same."""
+    negatives: Negatives = "all"
+    """Samples that NT-Xent pushes away: "all" others, as published, or those of "other_patients" only. With "all" it
+    pushes apart the slices of one patient that the group losses pull together."""
+    batches: Batches = "by_losses"
+    """Partners of a slice in its batch: "by_losses", as published, one for each group loss that is on, so that the
+    batches change with the losses; "patient_mates", always a neighbour, another slice of the volume and another of the
+    patient, so that trainings with different losses can be compared."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
     """Temperature of all losses, > 0."""
     batch: Annotated[int, Field(gt=0)] = 8
@@ -87,6 +94,9 @@ class ContrastiveTraining:
     """Initial weights: "imagenet" (downloaded once), "random", or the path of a ResNet-18 ``.pth`` file."""
     if_missing: Literal["error", "random"] = "error"
     """What to do if the initial weights are unavailable: "error", or "random" to go on with random ones."""
+    first_conv: FirstConv = "fresh"
+    """First convolution for slices that are not in colour, if the initial weights are those of a network for colour
+    images: "fresh", drawn at random as published, or "summed" over the colours. Without effect on random weights."""
     patience: Annotated[int, Field(gt=0)] = 10
     """Epochs without an improvement of the mean training loss by ``min_delta`` after which training stops."""
     min_delta: Annotated[float, Field(ge=0)] = 1e-3
@@ -122,7 +132,7 @@ class ContrastiveTraining:
         device = torch.device(device)
         with seeding.torch_seeded(seeding.child(rng)):
             encoder, head = ResNetEncoder(slices.channels), ProjectionHead(FEATURES, self.projection)
-        used = load_imagenet(encoder, self.init, self.if_missing)
+        used = load_imagenet(encoder, self.init, self.if_missing, self.first_conv)
         encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
         head.to(device)
 
@@ -161,7 +171,8 @@ class ContrastiveTraining:
         (images,) = placed([resized(slices, self.image_size, device)], device)
         table = slices.table
         owners = torch.from_numpy(np.stack([table.patient, table.volume, table.z], axis=1)).to(images.device)
-        batches = epoch_batches(table, self.weights.groups, self.batch, rng)
+        mates = partners(self.batches, self.weights.groups)
+        batches = epoch_batches(table, mates, self.batch, rng)
         while True:
             encoder.train()
             sizes = [len(batch) for batch in batches]
@@ -169,7 +180,7 @@ class ContrastiveTraining:
             total = torch.zeros((), device=device)
             for size, u, parts in zip(sizes, draws, feed((images, owners), batches, device), strict=True):
                 total.add_(step(*parts, u), alpha=size)
-            batches = epoch_batches(table, self.weights.groups, self.batch, rng)  # while the device is busy
+            batches = epoch_batches(table, mates, self.batch, rng)  # while the device is busy
             yield float(total) / sum(sizes)
 
     def _step(self, encoder: ResNetEncoder, head: ProjectionHead) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
@@ -190,7 +201,8 @@ class ContrastiveTraining:
             views = self.views(images, u).contiguous(memory_format=torch.channels_last)
             with autocast(self.precision, device):
                 z = head(encoder(views))
-            loss = total_loss(z, relate(*owners.unbind(1)), self.weights, self.temperature, self.loss)
+            groups = relate(*owners.unbind(1))
+            loss = total_loss(z, groups, self.weights, self.temperature, self.loss, self.negatives)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

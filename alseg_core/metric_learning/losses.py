@@ -19,6 +19,9 @@ from alseg_core.metric_learning.sampler import GroupName
 LossVariant = Literal["paper", "as_released"]
 """Group loss: :func:`group_loss`, Eq. 4, or :func:`released_group_loss`, that of the authors' code."""
 
+Negatives = Literal["all", "other_patients"]
+"""Samples that NT-Xent pushes away: every other sample, or those of other patients only, as the group losses do."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -47,13 +50,14 @@ def similarities(z: Tensor, temperature: float) -> Tensor:
         return unit @ unit.T / temperature
 
 
-def nt_xent(s: Tensor) -> Tensor:
+def nt_xent(s: Tensor, negative: Tensor | None = None) -> Tensor:
     """NT-Xent (Chen et al., ICML 2020, Eq. 1): s (2B, 2B) -> scalar, mean over all 2B anchors.
 
-    The positive of a sample is its other view; the denominator holds every other sample.
+    The positive of a sample is its other view; the denominator contains that view and every other sample, or, given
+    ``negative`` (B, B) bool, only those of the slices that it marks for the anchor's slice.
     """
     own = _own(s)
-    return group_loss(s, own, torch.ones_like(own))
+    return group_loss(s, own, torch.ones_like(own) if negative is None else negative)
 
 
 def group_loss(s: Tensor, related: Tensor, stranger: Tensor) -> Tensor:
@@ -90,23 +94,29 @@ def released_group_loss(s: Tensor, stranger: Tensor) -> Tensor:
 
 
 def total_loss(
-    z: Tensor, groups: Groups, weights: Weights, temperature: float, variant: LossVariant = "paper"
+    z: Tensor,
+    groups: Groups,
+    weights: Weights,
+    temperature: float,
+    variant: LossVariant = "paper",
+    negatives: Negatives = "all",
 ) -> Tensor:
     """Eq. 5: weighted sum of NT-Xent and the group losses -> scalar. Terms of weight zero are not computed.
 
-    groups: relations of the B slices. variant: kind of group losses.
+    groups: relations of the B slices. variant: kind of group losses. negatives: those of NT-Xent.
     """
     s, stranger = similarities(z, temperature), ~groups.patient
+    negative = torch.ones_like(stranger) if negatives == "all" else stranger
     shares = [getattr(weights, name) for name in weights.groups]
     if variant == "as_released":
-        terms = [weights.ntxent * nt_xent(s)] if weights.ntxent > 0 else []
+        terms = [weights.ntxent * nt_xent(s, negative)] if weights.ntxent > 0 else []
         terms += [sum(shares) * released_group_loss(s, stranger)] if shares else []
         return torch.stack(terms).sum()
     related, allowed = [getattr(groups, name) for name in weights.groups], [stranger] * len(shares)
     if weights.ntxent > 0:  # as a group loss in which each slice is a group of its own
         shares.append(weights.ntxent)
         related.append(_own(s))
-        allowed.append(torch.ones_like(stranger))
+        allowed.append(negative)
     losses = group_loss(s, torch.stack(related), torch.stack(allowed))  # at once, as they differ only in their masks
     return torch.stack([share * loss for share, loss in zip(shares, losses.unbind(), strict=True)]).sum()
 

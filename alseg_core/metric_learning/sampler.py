@@ -12,6 +12,15 @@ from alseg_core.vocabulary import IntArray
 
 GroupName = Literal["slice", "volume", "patient"]
 
+Batches = Literal["by_losses", "patient_mates"]
+"""Partners of an anchor: one for each group loss that is on (Algorithm 1), or all three whatever the losses."""
+
+
+def partners(batches: Batches, losses: Collection[GroupName]) -> tuple[GroupName, ...]:
+    """Return the kinds of partners of an anchor in a training with these group ``losses``."""
+    names: tuple[GroupName, ...] = ("slice", "volume", "patient")
+    return names if batches == "patient_mates" else tuple(name for name in names if name in losses)
+
 
 def groups_per_batch(losses: Collection[GroupName], batch: int) -> int:
     """Return the number of groups in a batch, the nearest to ``batch`` slices and at least one.

@@ -21,6 +21,8 @@ from alseg_core.models.weights import check_fit
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 FEATURES = 512
 """Length D of the feature vector h."""
+FirstConv = Literal["fresh", "summed"]
+"""First convolution if the weights are for another number of channels: the encoder's own, or the sum over theirs."""
 
 
 class BasicBlock(nn.Module):
@@ -80,12 +82,17 @@ class ProjectionHead(nn.Sequential):
         super().__init__(nn.Linear(dim, dim, bias=False), nn.ReLU(inplace=True), nn.Linear(dim, out, bias=False))
 
 
-def load_imagenet(encoder: ResNetEncoder, source: str, if_missing: Literal["error", "random"]) -> str:
+def load_imagenet(
+    encoder: ResNetEncoder, source: str, if_missing: Literal["error", "random"], first_conv: FirstConv = "fresh"
+) -> str:
     """Load public weights into ``encoder`` and return a description of those actually used.
 
     source: "random" leaves the encoder unchanged, "imagenet" downloads torchvision's weights (kept in torch's hub
     folder), anything else is the path of a ``.pth`` file with a ResNet-18 state_dict. The classifier (``fc.*``) is
-    dropped; if the first convolution has another number of channels than the encoder, the encoder keeps its own.
+    dropped.
+    first_conv: what to do if the first convolution has another number of channels than the encoder: "fresh" keeps the
+    encoder's own, "summed" spreads the sum over the file's channels evenly over the encoder's: a grey image then gives
+    what the same image in equal colours gives.
     if_missing: what to do if the weights are unavailable: "error" raises ConfigError, "random" keeps the random ones.
     Returns for example "random", "imagenet (resnet18-f37072fd.pth), fresh 1-channel conv1", "file (mine.pth)" or
     "random (imagenet not reachable: ...)".
@@ -96,7 +103,7 @@ def load_imagenet(encoder: ResNetEncoder, source: str, if_missing: Literal["erro
     wanted, failure = ("imagenet", "not reachable") if public else (f"file {Path(source).name}", "not usable")
     weights_file = IMAGENET_URL.rsplit("/", 1)[1]
     try:
-        fitting = _fitting(_read(source), encoder)
+        fitting, first = _fitting(_read(source), encoder, first_conv)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         if if_missing == "random":
@@ -108,7 +115,7 @@ def load_imagenet(encoder: ResNetEncoder, source: str, if_missing: Literal["erro
         ) from error
     encoder.load_state_dict(fitting, strict=False)
     used = f"imagenet ({weights_file})" if public else f"file ({Path(source).name})"
-    return used if "conv1.weight" in fitting else f"{used}, fresh {encoder.conv1.in_channels}-channel conv1"
+    return used + first
 
 
 def _read(source: str) -> Mapping[str, Tensor]:
@@ -126,13 +133,23 @@ def _read(source: str) -> Mapping[str, Tensor]:
     return state
 
 
-def _fitting(state: Mapping[str, Tensor], encoder: ResNetEncoder) -> dict[str, Tensor]:
-    """Return the entries of ``state`` that fit the encoder. Raises ValueError if it is no ResNet-18."""
-    own = encoder.state_dict()
+def _fitting(
+    state: Mapping[str, Tensor], encoder: ResNetEncoder, first_conv: FirstConv
+) -> tuple[dict[str, Tensor], str]:
+    """Return the entries of ``state`` that fit the encoder, and a remark on the first convolution if it is another.
+
+    Raises ValueError if it is no ResNet-18.
+    """
+    own, channels, remark = encoder.state_dict(), encoder.conv1.in_channels, ""
+    absent: tuple[str, ...] = ()
     found = {name: value for name, value in state.items() if not name.startswith("fc.")}
     first = found.get("conv1.weight")
-    other = first is not None and first.shape[1:2] != own["conv1.weight"].shape[1:2]
-    if other:
-        del found["conv1.weight"]
-    check_fit(found, own, "ResNet-18 state_dict", absent=("conv1.weight",) if other else ())
-    return found
+    if first is not None and first.ndim == 4 and first.shape[1] != channels:
+        if first_conv == "summed":
+            found["conv1.weight"] = first.sum(dim=1, keepdim=True).expand(-1, channels, -1, -1) / channels
+            remark = f", {channels}-channel conv1 summed over {first.shape[1]}"
+        else:
+            del found["conv1.weight"]
+            absent, remark = ("conv1.weight",), f", fresh {channels}-channel conv1"
+    check_fit(found, own, "ResNet-18 state_dict", absent=absent)
+    return found, remark

@@ -32,12 +32,11 @@ class Reuse:
 
     def claim_encoder(self, training: Contrastive, config: RunConfig, plan: Plan) -> bool:
         """Return whether this run is the one that trains the encoder."""
-        from alseg_core.embed.embedder import store_key
         from alseg_core.models.resnet import FEATURES, ResNetEncoder
         from alseg_core.store import KEY
 
         slices = self._pool(config, plan)[1]
-        entry = self.store.entry("encoder", store_key(training, slices, plan.data_key, config.seed))
+        entry = self.store.entry("encoder", training.store_key(slices, plan.data_key, config.seed))
         known = entry.name in self.encoders or (entry / KEY).exists()
         self.encoders.add(entry.name)
         if known:

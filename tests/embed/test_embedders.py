@@ -143,6 +143,38 @@ def test_contrastive_is_trained_anew_for_anything_that_matters(tmp_path: Path) -
     assert len([path for path in (tmp_path / "encoder").iterdir() if path.is_dir()]) == 6
 
 
+@pytest.mark.parametrize("settings", [QUICK, {"name": "imagenet", "init": "random", "image_size": 32}])
+def test_normalised_features_have_length_1_and_the_same_direction(settings: dict[str, Any], tmp_path: Path) -> None:
+    slices, store = pool(4), Store(tmp_path)
+    plain = EMBEDDERS.build(settings).embed(context(slices, store)).features
+    unit = EMBEDDERS.build({**settings, "normalise": True}).embed(context(slices, store)).features
+    assert unit.dtype == np.float32 and not np.allclose(np.linalg.norm(plain, axis=1), 1)
+    np.testing.assert_allclose(unit, [row / np.sqrt((row**2).sum()) for row in plain], rtol=1e-4, atol=1e-6)
+
+
+def test_what_does_not_change_the_training_trains_no_other_encoder(tmp_path: Path) -> None:
+    slices, store = pool(3), Store(tmp_path)
+    for changes in ({}, {"normalise": True}, {"encoder_seed": 3}):
+        EMBEDDERS.build({**QUICK, **changes}).embed(context(slices, store, seed=3))
+    assert len([path for path in (tmp_path / "encoder").iterdir() if path.is_dir()]) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_fixed_encoder_seed_gives_all_seeds_one_encoder_and_is_recorded(kept: bool, tmp_path: Path) -> None:
+    slices = pool(3)
+
+    def embed(seed: int, **changes: Any) -> Any:
+        store = Store(tmp_path) if kept else None
+        return EMBEDDERS.build({**QUICK, **changes}).embed(context(slices, store, seed=seed))
+
+    fixed = [embed(seed, encoder_seed=7) for seed in (0, 1)]
+    assert np.array_equal(fixed[0].features, fixed[1].features)
+    assert fixed[0].facts["encoder_seed"] == fixed[1].facts["encoder_seed"] == 7
+    own = [embed(seed) for seed in (0, 7)]
+    assert not np.allclose(own[0].features, own[1].features) and np.array_equal(own[1].features, fixed[0].features)
+    assert "encoder_seed" not in own[0].facts
+
+
 def weights_file(folder: Path) -> str:
     """A ResNet-18 file for three channels, as the published one."""
     torch.manual_seed(7)

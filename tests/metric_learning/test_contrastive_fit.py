@@ -88,6 +88,22 @@ def test_the_released_losses_train_another_encoder() -> None:
     assert paper != released
 
 
+def test_patient_mates_give_trainings_with_other_losses_the_same_batches() -> None:
+    """Without learning, the loss of two terms is then the sum of their losses, and not with batches of their own."""
+    slices = toy(patients=3, depth=4)
+
+    def first(batches: str, **weights: float) -> float:
+        shares = {"w_ntxent": 0.0, "w_patient": 0.0, "w_volume": 0.0, "w_slice": 0.0, **weights}
+        settings: dict[str, Any] = {**SMALL, "epochs": 1, "lr": 1e-12, "batches": batches, **shares}
+        losses: list[float] = ContrastiveTraining(**settings).fit(slices, np.random.default_rng(2)).facts["losses"]
+        return losses[0]
+
+    for batches, equal in (("patient_mates", True), ("by_losses", False)):
+        ntxent, volume = first(batches, w_ntxent=1.0), first(batches, w_volume=1.0)
+        both = first(batches, w_ntxent=1.0, w_volume=1.0)
+        assert (both == pytest.approx(ntxent + volume, abs=2e-3)) == equal
+
+
 def test_early_stop_fires_and_the_best_epoch_is_kept() -> None:
     slices = toy(patients=2, depth=2)
     seen: list[float] = []

@@ -151,6 +151,41 @@ def nt_xent_of(z: Tensor, temperature: float) -> Tensor:
     return nt_xent(similarities(z, temperature))
 
 
+def lenient_nt_xent(z: Tensor, patients: list[int], temperature: float) -> Tensor:
+    """NT-Xent of each of the 2N samples; below the line its other view and the samples of other patients."""
+    n = len(patients)
+    terms = []
+    for i in range(2 * n):
+        other = (i + n) % (2 * n)
+        below = [k for k in range(2 * n) if k == other or patients[k % n] != patients[i % n]]
+        denominator = sum(torch.exp(cosine(z[i], z[k]) / temperature) for k in below)
+        terms.append(-torch.log(torch.exp(cosine(z[i], z[other]) / temperature) / denominator))
+    return torch.stack(terms).mean()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("variant", ["paper", "as_released"])
+def test_nt_xent_against_other_patients_equals_the_loop(name: str, variant: LossVariant) -> None:
+    groups, patients = LAYOUTS[name]
+    relations = Groups(related(patients), related(groups), related(groups))
+    fast, slow = (samples(len(patients)).requires_grad_() for _ in range(2))
+    loss = total_loss(fast, relations, Weights(2.0, 0.0, 0.0, 0.0), 0.5, variant, "other_patients")
+    truth = 2 * lenient_nt_xent(slow, patients, 0.5)
+    torch.testing.assert_close(loss, truth)
+    loss.backward()
+    truth.backward()
+    torch.testing.assert_close(fast.grad, slow.grad)
+
+
+def test_negatives_change_nt_xent_and_leave_the_group_losses_alone() -> None:
+    z, weights = samples(5), Weights(1.0, 0.05, 0.35, 0.2)
+    groups = total_loss(z, GROUPS, Weights(0.0, 0.05, 0.35, 0.2), 0.5)
+    every, others = (total_loss(z, GROUPS, weights, 0.5, "paper", negatives) for negatives in ("all", "other_patients"))
+    torch.testing.assert_close(every - groups, nt_xent_of(z, 0.5))
+    torch.testing.assert_close(others - groups, lenient_nt_xent(z, PATIENTS, 0.5))
+    assert others < every
+
+
 PATIENTS = [0, 0, 0, 1, 1]
 GROUPS = Groups(related(PATIENTS), related([0, 0, 1, 2, 2]), related([0, 1, 2, 3, 3]))
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alseg_core.data.slices import SliceTable
-from alseg_core.metric_learning.sampler import GroupName, epoch_batches, groups_per_batch
+from alseg_core.metric_learning.sampler import GroupName, epoch_batches, groups_per_batch, partners
 
 LOSSES: list[tuple[GroupName, ...]] = [
     (),
@@ -106,6 +106,21 @@ def test_it_ends(patients: list[list[int]]) -> None:
     table = table_of(patients, np.random.default_rng(0))
     for losses in LOSSES:
         check_epoch(table, losses, epoch_batches(table, losses, 8, np.random.default_rng(1)), 8)
+
+
+@pytest.mark.parametrize("losses", LOSSES)
+def test_batches_by_losses_follow_them_and_patient_mates_do_not(losses: tuple[GroupName, ...]) -> None:
+    table = table_of([[8, 8]] * 10, np.random.default_rng(0))
+    assert set(partners("by_losses", losses)) == set(losses)
+    mates = partners("patient_mates", losses)
+    drawn = epoch_batches(table, mates, 8, np.random.default_rng(0))
+    always = epoch_batches(table, ("slice", "volume", "patient"), 8, np.random.default_rng(0))
+    assert len(drawn) == len(always) and all(map(np.array_equal, drawn, always))
+    for group in split_groups(table, drawn[0]):  # in every group each group loss finds a positive
+        anchor, neighbour, volume_mate, patient_mate = group
+        assert abs(table.z[anchor] - table.z[neighbour]) == 1
+        assert table.volume[anchor] == table.volume[neighbour] == table.volume[volume_mate]
+        assert table.patient[anchor] == table.patient[patient_mate]
 
 
 def test_batch_sizes_of_the_paper() -> None:

@@ -109,6 +109,24 @@ def test_local_file(tmp_path: Path, channels: int, used: str) -> None:
     assert torch.equal(own["conv1.weight"], state["conv1.weight"] if channels == 3 else fresh)
 
 
+def test_a_summed_first_convolution_sees_grey_as_equal_colours(tmp_path: Path) -> None:
+    torch.save(published(), tmp_path / "weights.pth")
+    colour, grey, pair = ResNetEncoder(3).eval(), ResNetEncoder(1).eval(), ResNetEncoder(2).eval()
+    load_imagenet(colour, str(tmp_path / "weights.pth"), "error", "summed")
+    used = load_imagenet(grey, str(tmp_path / "weights.pth"), "error", "summed")
+    assert used == "file (weights.pth), 1-channel conv1 summed over 3"
+    load_imagenet(pair, str(tmp_path / "weights.pth"), "error", "summed")
+    weight = published()["conv1.weight"]
+    assert torch.equal(colour.conv1.weight, weight), "colour images keep the published weights"
+    by_hand = weight[:, 0] + weight[:, 1] + weight[:, 2]
+    torch.testing.assert_close(grey.conv1.weight[:, 0].detach(), by_hand)
+    images = torch.randn(2, 1, 40, 40, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        truth = colour.conv1(images.repeat(1, 3, 1, 1))
+        for encoder, channels in ((grey, 1), (pair, 2)):
+            torch.testing.assert_close(encoder.conv1(images.repeat(1, channels, 1, 1)), truth, rtol=1e-4, atol=1e-5)
+
+
 def test_usual_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
     torch.save(published(), tmp_path / "weights.pth")
