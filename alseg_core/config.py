@@ -182,8 +182,9 @@ class RunConfig:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the experiment: all settings but device, folders and keep_network."""
-        described = {**self.describe(), "train": self.training}
+        """Identity of the experiment: all settings but device, folders and keep_network, and what they mean by now."""
+        formats = {"strategy": self.recipe.strategy.format, "train": self.train.format}
+        described = {**self.describe(), "train": self.training, "formats": formats}
         del described["device"], described["keep_network"], described["dataset"]["root"]
         return digest(described)
 

@@ -83,6 +83,18 @@ def test_fingerprint_is_what_is_run_not_where(tiny: dict[str, Any]) -> None:
     assert RunConfig.load(put(tiny, "train.lr", 0.02)).fingerprint != base
 
 
+@pytest.mark.parametrize("part", ["strategy", "trainer"])
+def test_fingerprint_tells_versions_of_a_part_apart(
+    tiny: dict[str, Any], part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = RunConfig.load(tiny)
+    before, described = config.fingerprint, config.describe()
+    cls = type(config.recipe.strategy if part == "strategy" else config.train)
+    monkeypatch.setattr(cls, "format", cls.format + 1)
+    assert config.fingerprint != before
+    assert config.describe() == described
+
+
 def test_budgets_in_shares_and_slices(tiny: dict[str, Any]) -> None:
     config = RunConfig.load({**tiny, "budgets": [0.02, 0.05, 100, 1.0]})
     assert config.counts(1454) == (29, 72, 100, 1454)

@@ -20,5 +20,6 @@ class RandomVolumes(Strategy):
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
-        shares = share_out(view, budget, rng)
+        volume = view.table.volume[view.unlabelled]
+        shares = [(view.unlabelled[volume == v], share) for v, share in share_out(view, budget, rng)]
         return Selection(np.concatenate([rng.choice(free, share, replace=False) for free, share in shares]))

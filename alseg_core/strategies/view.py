@@ -93,6 +93,9 @@ class Strategy:
     Ties go to the first in ``view.unlabelled``, and all randomness comes from ``rng``.
     """
 
+    format: ClassVar[int] = 1
+    """Raise it with every change after which the same settings pick other slices: runs under an older number are not
+    continued."""
     needs_model: ClassVar[bool] = False
     """Whether it uses the networks of the previous round; if so, the first round is random."""
     needs_embedding: ClassVar[bool] = False
