@@ -27,15 +27,16 @@ class ClaspPE(Strategy):
     (s^beta).
     """
 
+    format: ClassVar[int] = 2
     needs_model: ClassVar[bool] = True
     paper: ClassVar[str] = "Lueth et al. 2026"
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.66
     """Share of the budget that is divided over the foreground classes, in [0, 1]."""
     beta_first: Annotated[float, Field(gt=0)] = 1.0
-    """Beta of the draws in the first round with a network, > 0; geometric between first and last."""
+    """Beta of the first query, > 0; it grows by the same factor from query to query."""
     beta_last: Annotated[float, Field(gt=0)] = 100.0
-    """Beta of the draws in the last round, > 0."""
+    """Beta that a query after the last one would have, > 0: the last one is not yet greedy."""
     source: Source = "members"
     """Predictions to average: of the ensemble members, or of dropout passes of the best one."""
     passes: Annotated[int, Field(ge=2)] = 40
@@ -63,10 +64,9 @@ class ClaspPE(Strategy):
         return self.source == "dropout"
 
     def beta(self, round: int, rounds: int) -> float:
-        """Return b_0 (b_1 / b_0)^(t / (T - 1)) for query t of T; the first round of a run has no network to query."""
-        query, queries = max(round - 1, 0), rounds - 1
-        share = query / (queries - 1) if queries > 1 else 0.0
-        return float(self.beta_first * (self.beta_last / self.beta_first) ** share)
+        """Return b_0 (b_1 / b_0)^(t / T) for query t = 0..T-1 of T = rounds - 1; the first round of a run is random."""
+        query, queries = max(round - 1, 0), max(rounds - 1, 1)
+        return float(self.beta_first * (self.beta_last / self.beta_first) ** (query / queries))
 
     def counts(self, budget: int, classes: int, rng: np.random.Generator) -> IntArray:
         """Return the number of picks of each class (K,); entry 0, the background, is for the class-free score."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -21,9 +20,11 @@ class TypiClust(Strategy):
     """The most typical slice of each cluster of the embedding, clusters with the fewest labels first, then large ones.
 
     k-means on features of length 1 makes as many clusters as there will be labels, at most ``max_clusters``. The
-    typicality of a slice is 1 over its mean distance to its nearest slices in the cluster.
+    typicality of a slice is 1 over its mean distance to the nearest slices of its cluster that have no label, those
+    picked before in the same round left out.
     """
 
+    format: ClassVar[int] = 2
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Hacohen, Dekel, Weinshall, ICML 2022"
 
@@ -32,7 +33,7 @@ class TypiClust(Strategy):
     small: Annotated[int, Field(ge=0)] = 5
     """Clusters of at most this many slices are skipped; lowered as far as needed to fill the budget."""
     neighbours: Annotated[int, Field(ge=1)] = 20
-    """Number of nearest slices in the typicality of a slice, at most half of its cluster."""
+    """Number of nearest slices in the typicality of a slice, at most half of those without a label in its cluster."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -46,14 +47,14 @@ class TypiClust(Strategy):
             eligible = candidates[size > limit]
             if len(eligible) >= budget:
                 break
-        typical: dict[int, Iterator[int]] = {}
+        left = labels.copy()
+        left[annotated] = -1
         picks = []
         for cluster in visit(labels, annotated, eligible, budget):
-            if cluster not in typical:
-                members = np.flatnonzero(labels == cluster)
-                order = members[np.argsort(-typicality(features[members], self.neighbours, view.device), kind="stable")]
-                typical[cluster] = iter(order[order >= len(annotated)].tolist())
-            picks.append(next(typical[cluster]))
+            members = np.flatnonzero(left == cluster)
+            pick = members[np.argmax(typicality(features[members], self.neighbours, view.device))]
+            picks.append(pick)
+            left[pick] = -1
         return Selection(positions[np.array(picks, dtype=np.int64)])
 
 

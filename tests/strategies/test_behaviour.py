@@ -177,9 +177,19 @@ def test_sampling_of_a_strategy() -> None:
 
 
 def test_clasp_beta_schedule() -> None:
+    """By the same factor from query to query, from 1 up to what a query after the last would have."""
     strategy = ClaspPE()
-    assert [strategy.beta(r, 5) for r in (1, 2, 3, 4)] == pytest.approx([1, 100 ** (1 / 3), 100 ** (2 / 3), 100])
+    assert [strategy.beta(r, 5) for r in (1, 2, 3, 4)] == pytest.approx([1, 10**0.5, 10, 10**1.5])
+    assert [strategy.beta(r, 3) for r in (1, 2)] == pytest.approx([1, 10])
     assert [strategy.beta(r, rounds) for r, rounds in ((0, 1), (1, 2), (0, 2), (0, 5))] == [1, 1, 1, 1]
+
+
+def test_clasp_stays_random_in_the_last_round() -> None:
+    view = make_view()
+    view.round, view.rounds = 2, 3
+    assert len({tuple(sorted(chosen("clasp_pe", view, 4, seed))) for seed in range(20)}) > 5
+    greedy = {"name": "clasp_pe", "beta_first": 1e6, "beta_last": 1e6}
+    assert len({tuple(sorted(chosen(greedy, view, 4, seed))) for seed in range(20)}) == 1
 
 
 @pytest.mark.parametrize(("budget", "classes"), [(50, 4), (10, 4), (1, 3), (2, 3), (100, 3), (7, 2)])
@@ -202,8 +212,8 @@ def test_clasp_draws_for_rare_classes() -> None:
     common, rare = view.unlabelled[[1, 4, 6, 8]], view.unlabelled[[2, 12]]
     view.members[:, common] = np.array([0.5, 0.5, 0.0], dtype=np.float32).reshape(3, 1, 1)
     view.members[:, rare] = np.array([0.88, 0.0, 0.12], dtype=np.float32).reshape(3, 1, 1)
-    view.round, view.rounds = 3, 4  # beta = 100: nearly greedy
-    picks = chosen("clasp_pe", view, 4)  # two for the classes, one each; two free of class
+    greedy = {"name": "clasp_pe", "beta_first": 100, "beta_last": 100}
+    picks = chosen(greedy, view, 4)  # two for the classes, one each; two free of class
     assert picks[0] in common and picks[1] in rare and set(picks[2:]) <= set(common)
     assert set(chosen("entropy", view, 4)) == set(common)
 

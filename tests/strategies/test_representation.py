@@ -104,6 +104,35 @@ def test_typiclust_takes_the_typical_slice() -> None:
         assert pick == members[int(np.argmin(means))]
 
 
+def test_typiclust_looks_at_slices_without_a_label_only() -> None:
+    """Slices around the labelled ones are crowded, but the typical slice is in the crowd that has no label yet."""
+    rng = np.random.default_rng(0)
+    crowd = np.array([1.0, 0.0, 0.0]) + 0.01 * rng.normal(size=(12, 3))
+    beside = np.array([1.0, 0.3, 0.0]) + 0.02 * rng.normal(size=(8, 3))
+    far = np.array([0.0, 0.0, 1.0]) + 0.01 * rng.normal(size=(3, 3))
+    features = np.concatenate([crowd, beside, far])
+    for labelled, expected in (([], crowd), ([*range(11)], beside)):
+        settings = {"name": "typiclust", "max_clusters": 2, "neighbours": 4}
+        (pick,) = select(settings, pool(features, labelled), 1)
+        assert features[pick] in expected
+    members = unit_length(features[11:20])  # with ten of the crowd labelled, of these nine
+    (pick,) = select({"name": "typiclust", "max_clusters": 2, "neighbours": 4}, pool(features, [*range(11)]), 1)
+    means = [np.sort(np.linalg.norm(members - x, axis=1))[1:5].mean() for x in members]
+    assert pick == 11 + int(np.argmin(means))
+
+
+def test_typiclust_picks_of_one_cluster_do_not_support_each_other() -> None:
+    features, kind = directions([30, 12], noise=0.2)
+    picks = select({"name": "typiclust", "max_clusters": 2, "neighbours": 3}, pool(features), 4)
+    x = unit_length(features)
+    for c in range(2):
+        left = [int(i) for i in np.flatnonzero(kind == c)]
+        for pick in picks[kind[picks] == c]:
+            means = [np.sort(np.linalg.norm(x[left] - x[i], axis=1))[1:4].mean() for i in left]
+            assert pick == left[int(np.argmin(means))]
+            left.remove(int(pick))
+
+
 def test_typiclust_passes_over_small_clusters_while_it_can() -> None:
     features, kind = directions([30, 20, 5, 3])
     settings = {"name": "typiclust", "max_clusters": 4}
