@@ -12,7 +12,7 @@ from pydantic import Field, PlainValidator
 
 from alseg_core.data.prepare import Prepare
 from alseg_core.data.readers import READERS, Reader
-from alseg_core.data.splits import SPLITS, Splitter
+from alseg_core.data.splits import SPLITS, Splitter, of_run
 from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation
@@ -164,6 +164,11 @@ class RunConfig:
     def starts_at_random(self) -> bool:
         """Whether the first round selects the slices of the random baseline, having no model to select others with."""
         return self.recipe.needs_model or isinstance(self.recipe.strategy, Random)
+
+    @property
+    def split(self) -> Splitter:
+        """Splitter of the run, its seed filled in where it is the run's."""
+        return of_run(self.dataset.split, self.seed)
 
     @property
     def annotation_name(self) -> str:

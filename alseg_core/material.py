@@ -95,10 +95,10 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     """
     root = Path(config.dataset.root) if config.dataset.root else None
     refs = config.dataset.reader.scan(root)
-    config.dataset.split.assign(refs)  # an impossible split is an error before any scan is read
+    config.split.assign(refs)  # an impossible split is an error before any scan is read
     folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs)
     prepared = Prepared.open(folder)
-    split = config.dataset.split.assign(prepared.cases)
+    split = config.split.assign(prepared.cases)
     for part in ("val", "test"):
         lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
         if lacking:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
@@ -17,6 +18,9 @@ from alseg_core.seeding import stream
 
 PARTS = ("train", "val", "test")
 """Names of the parts of a split."""
+
+PER_RUN = "run"
+"""Value of a splitter's field ``seed`` that stands for the root seed of the run."""
 
 NAMED = 30
 """Most patients that a message names in full; of longer lists it shows the ends."""
@@ -126,8 +130,8 @@ class Stratified:
     """Share of validation patients."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """Share of test patients."""
-    seed: int = 0
-    """Seed of the draw."""
+    seed: int | Literal["run"] = 0
+    """Seed of the draw; "run" takes the run's, so that every seed of a study has a split of its own."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -136,7 +140,12 @@ class Stratified:
         return self
 
     def assign(self, cases: Sequence[Case]) -> Split:
-        """Return the split of the cases. Raises SplitError: fewer than 3 patients, or one without the attribute."""
+        """Return the split of the cases. Raises SplitError: fewer than 3 patients, or one without the attribute.
+
+        A split per run must be given the run's seed first (:func:`of_run`).
+        """
+        if isinstance(self.seed, str):
+            raise SplitError("this split takes the seed of a run, and there is no run here; give seed a number.")
         strata: dict[str, list[str]] = defaultdict(list)
         for patient, value in sorted(self._values(cases).items()):
             strata[value].append(patient)
@@ -169,6 +178,16 @@ class Stratified:
 
 
 SPLITS: Registry[Splitter] = Registry("split", {"patients": ByPatient, "stratified": Stratified}, Splitter)
+
+
+def per_run(splitter: Splitter) -> bool:
+    """Return whether each root seed has a split of its own: the splitter has a field ``seed`` that is "run"."""
+    return getattr(splitter, "seed", None) == PER_RUN
+
+
+def of_run(splitter: Splitter, seed: int) -> Splitter:
+    """Return the splitter of a run with root seed ``seed``."""
+    return dataclasses.replace(splitter, seed=seed) if per_run(splitter) else splitter  # type: ignore[type-var]
 
 
 def apportion(count: int, shares: Sequence[float]) -> list[int]:

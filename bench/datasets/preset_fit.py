@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from alseg_core.errors import AlsegError, DataError
 
 if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
     from alseg_core.data.prepared import CaseInfo
 
 FEW_SLICES = 8
 """A preset whose first budget has fewer slices is reported as too small for the data."""
+
+SPLITS_TRIED = 5
+"""Seeds that are tried of a split that each seed of a study draws anew."""
 
 FEW_VOLUMES = 2
 """A split with fewer validation volumes is reported as too small."""
@@ -83,11 +87,21 @@ class PresetFit:
 
     def _sizes(self, preset: str, split: str | None, annotation: str) -> str:
         """Make the checks that a run makes of its data, and raise what they raise."""
+        from alseg_core.data.splits import per_run
         from bench.study import Study
 
         study = {"name": "check", "datasets": [self.dataset], "recipes": ["random"], "preset": preset, "split": split}
-        (config,) = Study.load({**study, "annotations": [annotation], "data": self.folder}).runs()
-        divided = config.dataset.split.assign(self.scans)
+        more = {"annotations": [annotation], "data": self.folder, "seeds": SPLITS_TRIED}
+        first, *others = Study.load({**study, **more}).runs()
+        if not per_run(first.dataset.split):
+            return self._sizes_of(first)
+        for config in others:
+            self._sizes_of(config)
+        return f"{self._sizes_of(first)}; another split for each seed, this is that of seed 0"
+
+    def _sizes_of(self, config: RunConfig) -> str:
+        """Return the sizes of a run. Raises what the run would raise of its data."""
+        divided = config.split.assign(self.scans)
         known = {scan.case: scan for scan in self.scans}
         train, val, test = ([known[case] for case in part] for part in (divided.train, divided.val, divided.test))
         without = [scan.case for scan in (*val, *test) if not scan.has_mask]

@@ -64,10 +64,10 @@ class Reuse:
         """Return the split of the run's cases and the slices of its training cases."""
         from alseg_core.data.prepared import Prepared
 
-        name = f"{plan.data_key}{config.dataset.split!r}"
+        name = f"{plan.data_key}{config.split!r}"
         if name not in self._pools:
             prepared = Prepared.open(self.store.root / "prepared" / plan.data_key)
-            split = config.dataset.split.assign(prepared.cases)
+            split = config.split.assign(prepared.cases)
             self._pools[name] = split, prepared.slices(split.train)
         return self._pools[name]
 

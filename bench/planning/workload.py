@@ -91,18 +91,20 @@ def check_components(configs: Sequence[RunConfig]) -> None:
 def plans_of(configs: Sequence[RunConfig], store: Path, preparing: Preparing) -> Mapping[str, Plan]:
     """Prepare and check the data of every run, and return the plan of each run by its key.
 
-    Runs that differ only in recipe and seed share a plan, unless just one of the recipes reads ground truth: such a
-    recipe needs more of the data.
+    Runs that differ only in recipe and seed share a plan, unless each seed has a split of its own, or just one of the
+    recipes reads ground truth: such a recipe needs more of the data.
     """
     from alseg_core.errors import DataError, SplitError
     from alseg_core.material import plan
+    from alseg_core.registry import describe
     from alseg_core.store import Store, digest
 
     shared: dict[str, Plan] = {}
     plans: dict[str, Plan] = {}
     for config in configs:
         same = {key: value for key, value in config.describe().items() if key not in ("recipe", "seed")}
-        kind = digest({**same, "reads_ground_truth": config.recipe.strategy.reads_ground_truth})
+        reads = config.recipe.strategy.reads_ground_truth
+        kind = digest({**same, "split": describe(config.split), "reads_ground_truth": reads})
         if kind not in shared:
             name = config.dataset.name
             try:

@@ -114,7 +114,8 @@ class Analysis:
     difference: mean of a - b. p: two-sided t-test paired by seed. p_holm: corrected over all pairs x budgets of the
     setting. Rows with budget "AUBC" (on slices) have round -1 and are a family of their own. Pairs that are identical
     in all seeds, such as shared first rounds, are not tested: p is NaN and they do not count in a family. p is about
-    seeds on these volumes; the interval also covers other volumes, and is wider.
+    seeds on these volumes; the interval also covers other volumes, and is wider. Where each seed has a split of its
+    own, p is about seeds with their splits, as if no patient were in two of them.
     """
     penalties: pd.DataFrame
     """One row per ordered pair, columns :data:`PENALTIES`; penalty: share of budgets at which loser is worse."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.report.analysis import Analysis
+from bench.report.runs.provenance import OWN_SPLITS
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, short_title
 from bench.report.tables.detail_tables import Sheet, sheets
@@ -70,7 +71,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
     sections = [
         Section(
             panel,
-            meaning(analysis, panel.setting),
+            [*meaning(analysis, panel.setting), *_own_splits(results.facts.get(panel.setting, {}))],
             sheets(results, analysis, panel.setting),
             results.facts.get(panel.setting, {}),
             [picture for picture in figures if picture.scope == panel.setting],
@@ -105,6 +106,10 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
         sources=list(results.sources.items()),
         budgets=list(dict.fromkeys(budget for section in sections for budget in section.panel.budgets)),
     )
+
+
+def _own_splits(facts: Mapping[str, str]) -> list[str]:
+    return [OWN_SPLITS] if OWN_SPLITS in facts.values() else []
 
 
 def _gap(picture: Drawn) -> str:

@@ -85,11 +85,12 @@ class DatasetFile:
     """A dataset's YAML file, with one of its presets chosen where a study needs one."""
 
     def __init__(
-        self, entry: str, content: dict[str, Any], preset: str | None = None, chosen: Mapping[str, str] | None = None
+        self, entry: str, content: dict[str, Any], preset: str | None = None, chosen: Mapping[str, Any] | None = None
     ) -> None:
         """Check the keys of ``content``. Raises ConfigError: unknown key or preset.
 
-        entry: name in the catalogue or path, as the user gave it. chosen: split and prepare in place of the preset's.
+        entry: name in the catalogue or path, as the user gave it. chosen: split and prepare in place of the preset's;
+        a split may also be settings to lay over the preset's.
         """
         self.entry, self.content = entry, content
         for field in content:
@@ -99,7 +100,8 @@ class DatasetFile:
         self.preset: dict[str, Any] = {}
         if preset is not None:
             self._choose(preset)
-        self.preset = {**self.preset, **(chosen or {})}
+        self.laid = {part: settings for part, settings in (chosen or {}).items() if isinstance(settings, Mapping)}
+        self.preset = {**self.preset, **{part: own for part, own in (chosen or {}).items() if part not in self.laid}}
         self.components: dict[str, dict[str, Any]] = self.preset.get("components") or {}
 
     def _choose(self, preset: str) -> None:
@@ -133,8 +135,9 @@ class DatasetFile:
         if isinstance(chosen, str):
             if chosen not in named:
                 raise ConfigError(unknown_name(f"{field} of dataset {self.name!r}", chosen, named))
-            return named[chosen]
-        return {} if chosen is None and field == "prepare" else chosen
+            chosen = named[chosen]
+        chosen = {} if chosen is None and field == "prepare" else chosen
+        return overlay(chosen, self.laid[field]) if field in self.laid else chosen
 
     def spec(self, data: str | Mapping[str, str] | None) -> dict[str, Any]:
         """Return the dataset of a run. Raises ConfigError when the raw scans are needed and no folder was given."""

@@ -49,8 +49,8 @@ class Study:
     """Preset of the datasets to use: "quick", "paper" or one of your own."""
     data: Folders = None
     """Folder of the raw scans; where several datasets need one, a mapping from dataset to folder."""
-    split: str | None = None
-    """Name of a split in the dataset file, in place of the preset's."""
+    split: str | dict[str, Any] | None = None
+    """Name of a split in the dataset file, in place of the preset's, or settings laid over that: {seed: run}."""
     prepare: str | None = None
     """Name of a preparation in the dataset file, in place of the preset's."""
     annotations: Annotations = ({"name": "scribble"},)

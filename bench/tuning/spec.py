@@ -125,8 +125,11 @@ class Tuning:
     def run(self) -> dict[str, Any]:
         """Return the recipe's run without tuning, as plain data; it scores validation volumes only.
 
-        Raises ConfigError when the study has several annotations or schedules, or the recipe reads ground truth.
+        Raises ConfigError when the study has several annotations or schedules, when each seed has a split of its own,
+        or when the recipe reads ground truth.
         """
+        from alseg_core.data.splits import per_run
+
         runs = self.base().runs()
         if len(runs) != 1:
             kinds = ", ".join(sorted({f"{run.annotation_name}/{run.schedule}" for run in runs}))
@@ -136,6 +139,11 @@ class Tuning:
             )
         if runs[0].recipe.strategy.reads_ground_truth:
             raise ConfigError(f"recipe {self.recipe} reads ground truth, which no tuning may.")
+        if per_run(runs[0].dataset.split):  # the patients that one seed tests on would tune the others
+            raise ConfigError(
+                "a tuning needs one split for all seeds, and split.seed is 'run'; give a number: --set "
+                "settings.split.seed=0"
+            )
         raw = runs[0].describe()
         raw["evaluate"] = {**raw["evaluate"], "part": "val", "surface": False}
         return raw

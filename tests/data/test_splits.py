@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alseg_core.data.in_plane import InPlane
 from alseg_core.data.prepared import CaseInfo
-from alseg_core.data.splits import PARTS, SPLITS, apportion
+from alseg_core.data.splits import PARTS, SPLITS, apportion, of_run, per_run
 from alseg_core.errors import ConfigError, DataError
 
 
@@ -155,3 +155,19 @@ def test_a_patient_in_two_parts_is_an_error(one, other):
     lists[other] = [*lists[other], "p009..p011"]
     with pytest.raises(ConfigError, match="listed twice: p010"):
         SPLITS.build({"name": "patients", **lists})
+
+
+def test_a_split_per_run_is_the_one_of_the_runs_seed():
+    cases = cohort("ab" * 20)
+    anew, fixed = SPLITS.build({"name": "stratified", "seed": "run"}), SPLITS.build("stratified")
+    drawn = {of_run(anew, seed).assign(cases) for seed in range(5)}
+    assert len(drawn) == 5 and per_run(anew) and not per_run(fixed)
+    assert of_run(anew, 7).assign(cases) == SPLITS.build({"name": "stratified", "seed": 7}).assign(cases)
+    assert of_run(fixed, 7) is fixed
+    with pytest.raises(DataError, match="takes the seed of a run"):
+        anew.assign(cases)
+
+
+def test_a_wrong_seed_of_a_split_names_what_is_possible():
+    with pytest.raises(ConfigError, match="run"):
+        SPLITS.build({"name": "stratified", "seed": "each"})

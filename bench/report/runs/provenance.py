@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alseg_core.data.splits import PER_RUN
 from bench.report.runs.discover import Run
 from bench.report.setting import Setting, enumerated, title
 
@@ -19,6 +20,11 @@ FEW_SEEDS = 3
 """Seeds below which a report warns and marks no recipe as tied with the best."""
 MOST_NAMES = 6
 """Longest list of recipes in a warning."""
+ONE_SPLIT = "All seeds have one patient split: intervals are over seeds and test patients, not over other splits."
+OWN_SPLITS = (
+    "Each seed has a patient split of its own: intervals are over seeds with their splits and over test patients, who "
+    "are recognised where several splits test on them. Splits share training patients, which no interval accounts for."
+)
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 PACKAGES = ("torch", "numpy", "scipy", "monai", "faiss-cpu", "faiss-gpu-cu12")
 """Packages whose versions the report shows; run folders have more."""
@@ -44,14 +50,14 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
     known = [run.identity for run in runs if run.identity is not None]
     first = known[0] if known else None
     places = [run.environment for run in runs if run.environment]
-    data = _one([place.get("data") for place in places]) or {}
+    sizes = [place["data"] for place in places if place.get("data")]
     steps = sorted({tuple(place["data"]["iterations"]) for place in places if "iterations" in place.get("data", {})})
     return {
         **{
             f"{name} set": ", ".join(
-                f"{data[what][part]:,} {what}"
+                f"{_span(found)} {what}"
                 for what in ("patients", "volumes", "slices")
-                if part in data.get(what, {})
+                if (found := [data[what][part] for data in sizes if part in data.get(what, {})])
             )
             or UNKNOWN
             for part, name in PARTS.items()
@@ -59,6 +65,7 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "classes": ", ".join(first.classes if first else ()) or UNKNOWN,
         "preparation": _spelled(first and first.preparation),
         "split": _spelled(first and first.split),
+        "seeds and patients": OWN_SPLITS if own_splits(runs) else ONE_SPLIT,
         "scored on": {"test": "test volumes", "val": "validation volumes"}.get(scored_on(runs), UNKNOWN),
         "annotation": _spelled(first and first.annotator),
         "networks per round": _several(run.members for run in known),
@@ -81,9 +88,21 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
     }
 
 
+def own_splits(runs: Iterable[Run]) -> bool:
+    """Return whether each seed of the runs has a patient split of its own."""
+    split = next((run.identity.split for run in runs if run.identity is not None), None) or {}
+    return bool(split.get("seed") == PER_RUN)
+
+
 def scored_on(runs: Iterable[Run]) -> str:
     """Return the volumes that the runs are scored on: "test" or "val"."""
     return next((run.identity.part for run in runs if run.identity is not None), "test")
+
+
+def _span(counts: Sequence[int]) -> str:
+    """Return a count, or the range of several: each seed may have a split of its own."""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _one(values: Iterable[Any]) -> Any:

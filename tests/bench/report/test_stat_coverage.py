@@ -101,6 +101,36 @@ def test_volumes_of_a_patient_are_drawn_together() -> None:
     assert np.mean(np.abs(apart.means.mean - MEAN)[::2] <= apart.half[::2]) < 0.9
 
 
+def own_splits(dice: NDArray[np.float64], tested: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """``dice`` (M, S, 1, V) where each seed is scored on a draw of ``tested`` of the volumes, the others NaN."""
+    order = rng.permuted(np.tile(np.arange(dice.shape[-1]), (dice.shape[1], 1)), axis=1)
+    return np.where((order < tested)[None, :, None, :], dice, np.nan)
+
+
+@pytest.mark.parametrize(("patients", "tested"), [(24, 6), (100, 25)])
+def test_intervals_cover_where_each_seed_has_a_split_of_its_own(patients: int, tested: int) -> None:
+    rng = np.random.default_rng(patients)
+    mix, seeds, hits, nested = MIXES["volumes"], 5, [], []
+    for _ in range(20):
+        dice = own_splits(mix.draw(rng, 25, seeds, patients, 1), tested, rng)
+        seen = np.isfinite(dice[0, :, 0]).any(axis=0)
+        found = summary(dice[..., seen], np.arange(seen.sum()), 300)
+        error = np.abs(found.means.mean - MEAN)
+        hits.append([np.mean(error <= found.half), np.mean(np.abs(found.tests.mean) <= found.test_half)])
+        nested.append(np.mean(error <= stats.t.ppf(0.975, seeds - 1) * found.means.sd / np.sqrt(seeds)))
+    for share in np.mean(hits, axis=0):
+        assert near(float(share), 0.95, 500, allowed=0.03)
+    assert np.mean(nested) < 0.92  # as if no two splits shared a test patient
+
+
+def test_splits_without_a_common_test_patient_vary_as_their_seeds_do() -> None:
+    dice = MIXES["even"].draw(np.random.default_rng(0), 1, 8, 8 * 30, 1)
+    apart = np.where(np.repeat(np.eye(8), 30, axis=1)[None, :, None, :] > 0, dice, np.nan)
+    found = summary(apart, np.arange(8 * 30), 4000)
+    exact = stats.t.ppf(0.975, 7) * found.means.sd / np.sqrt(8)  # patients are in the variance of their seeds
+    assert found.half == pytest.approx(exact, rel=0.1)
+
+
 def alarms(seeds: int, sets: int, recipes: int = 6, rounds: int = 3) -> tuple[float, float]:
     """Share of false alarms, of single tests and of families of all pairs x budgets after Holm, without any effect.
 

@@ -80,10 +80,14 @@ def test_runs_are_means_over_drawn_volumes() -> None:
         assert drawn[b, m, s] == pytest.approx(np.mean(taken))
 
 
-def test_a_draw_without_a_defined_volume_is_nan() -> None:
-    drawn = bootstrap.Resampling.of(2, seed=0, draws=50).runs(np.array([[0.4, NAN]]), np.arange(2))
-    assert set(drawn[np.isfinite(drawn)]) == {0.4}
-    assert np.isnan(drawn).any()
+def test_a_run_keeps_its_score_in_draws_without_its_volumes() -> None:
+    resampling = bootstrap.Resampling.of(3, seed=0, draws=200)
+    drawn = resampling.runs(np.array([[0.4, 0.6, NAN], [NAN, NAN, NAN]]), np.arange(3))
+    weights = resampling.patients
+    none = weights[:, 2] == 1
+    assert none.any() and (drawn[none, 0] == 0.5).all()
+    expected = (weights[~none, :2] * [0.4, 0.6]).sum(axis=1) / weights[~none, :2].sum(axis=1)
+    assert drawn[~none, 0] == pytest.approx(expected) and np.isnan(drawn[:, 1]).all()
 
 
 def test_variation_takes_levels_apart() -> None:
