@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -224,6 +225,14 @@ class RunConfig:
                     f"Got {list(self.budgets)} = {list(counts)} slices."
                 )
         return counts
+
+    def steps(self, pool: int) -> tuple[int, ...]:
+        """Return the training steps of each round for a pool of ``pool`` slices. Raises ConfigError as :meth:`counts`.
+
+        A budget that is a share counts as this share, whatever the number of slices that it is rounded to.
+        """
+        shares = (budget if isinstance(budget, float) else budget / pool for budget in self.budgets)
+        return tuple(itertools.starmap(self.train.iterations, zip(self.counts(pool), shares, strict=True)))
 
     def check(self) -> None:
         """Raise ConfigError when weights that a network or an encoder starts from are not available."""

@@ -68,8 +68,7 @@ class _Experiment:
         self.pool = Pool(len(material.slices))
         self.ensemble: Ensemble | None = None
         self.first_start = self.start = ""  # Trainer.start() of the first round and of this one
-        steps = [config.train.iterations(count, len(self.pool)) for count in material.counts]
-        self.announcer = Announcer(listeners, steps)
+        self.announcer = Announcer(listeners, config.steps(len(self.pool)))
 
     def run(self) -> list[RoundRecord]:
         """Run the rounds that are not finished yet; return the records of all."""

@@ -125,7 +125,7 @@ def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = Non
     return Plan(
         pool=pool,
         budgets=material.counts,
-        iterations=tuple(config.train.iterations(count, pool) for count in material.counts),
+        iterations=config.steps(pool),
         val_slices=len(material.prepared.slices(material.split.val)),
         test_slices=len(material.prepared.slices(material.split.test)),
         test_volumes=len(material.split.test),

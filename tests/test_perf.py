@@ -69,7 +69,7 @@ def test_one_step_has_the_same_loss_and_gradients(dual: bool, monkeypatch: pytes
     theirs = copy_weights(PlainUNet(4, dual, widths=WIDTHS, dropouts=STILL), ours).train()
     images, labels = batch(marked=dual)
     beta = torch.tensor(0.3)
-    mine = (Dmpls() if dual else CrossEntropyDice())(ours.heads(images), labels, beta)
+    mine = (Dmpls() if dual else CrossEntropyDice())(ours.heads(images), labels, beta, torch.tensor(0.0))
     outputs = theirs(images)
     plain = training.scribble_loss(outputs, labels, float(beta)) if dual else training.full_loss(outputs, labels)
     mine.backward()

@@ -1,4 +1,4 @@
-"""Segmentation losses as components: ``loss(outputs, labels, draw)`` of the network's outputs and the labels."""
+"""Segmentation losses as components: ``loss(outputs, labels, draw, done)`` of outputs, labels and the step."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class Loss(Protocol):
     heads: ClassVar[int]
     """Number of outputs that the loss needs from the network."""
 
-    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
+    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor, done: Tensor) -> Tensor:
         """Return the scalar loss.
 
         outputs: logits (B, K, H, W) of each head in float32, the main one first. labels: (B, H, W) int64, IGNORE =
-        unmarked. draw: () float32, uniform in [0, 1), drawn anew each step.
+        unmarked. draw: () float32, uniform in [0, 1), drawn anew each step. done: () float32, share of the training
+        steps that are done, in [0, 1).
         """
         ...
 

@@ -13,6 +13,7 @@ also learns from unmarked ones.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -59,10 +60,12 @@ def _draw(value: float = 0.3) -> Tensor:
     return torch.tensor(value)
 
 
-def _value(loss: Loss, outputs: Outputs, labels: Tensor, what: str, draw: Tensor | None = None) -> Tensor:
+def _value(
+    loss: Loss, outputs: Outputs, labels: Tensor, what: str, draw: Tensor | None = None, done: float = 0.5
+) -> Tensor:
     """Call the loss and check what every answer must satisfy."""
     try:
-        value = loss(outputs, labels, _draw() if draw is None else draw)
+        value = loss(outputs, labels, _draw() if draw is None else draw, torch.tensor(done))
     except Exception as error:
         raise AssertionError(f"{type(loss).__name__} failed on {what}: {type(error).__name__}: {error}") from error
     fine = isinstance(value, Tensor) and value.shape == () and value.dtype == torch.float32
@@ -72,11 +75,17 @@ def _value(loss: Loss, outputs: Outputs, labels: Tensor, what: str, draw: Tensor
 
 
 def finite_scalar(loss: Loss) -> None:
-    """It gives a finite float32 scalar for every kind of labels, small and large logits, and a single slice."""
+    """It gives a finite float32 scalar for every kind of labels, small and large logits, a single slice, early and
+    late in the training.
+    """
     for what, labels in LABELS.items():
-        for scale in (1.0, 100.0):
-            value = _value(loss, _outputs(loss, scale=scale), labels, what)
-            demand(bool(value.isfinite()), loss, f"is not finite on {what} with logits of about {scale:g}.")
+        for scale, done in itertools.product((1.0, 100.0), (0.0, 0.999)):
+            value = _value(loss, _outputs(loss, scale=scale), labels, what, done=done)
+            demand(
+                bool(value.isfinite()),
+                loss,
+                f"is not finite on {what} with logits of about {scale:g} after {done:.0%} of the steps.",
+            )
     value = _value(loss, tuple(o[:1] for o in _outputs(loss)), LABELS[PARTLY][:1], "a single slice")
     demand(bool(value.isfinite()), loss, "is not finite on a single slice.")
 
@@ -138,7 +147,7 @@ def asks_the_host_for_nothing(loss: Loss) -> None:
     """
     outputs = tuple(output.to("meta") for output in _outputs(loss))  # tensors without values
     try:
-        loss(outputs, LABELS[PARTLY].to("meta"), _draw().to("meta"))
+        loss(outputs, LABELS[PARTLY].to("meta"), _draw().to("meta"), torch.tensor(0.5, device="meta"))
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "")
         raise AssertionError(

@@ -43,7 +43,7 @@ class CrossEntropyDice:
     w_dice: Weight = 0.5
     """Weight of the Dice loss, >= 0."""
 
-    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
+    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor, done: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`."""
         logits = outputs[0]
         dice = dice_loss(logits.softmax(dim=1), labels)

@@ -26,12 +26,19 @@ class Dmpls:
 
     weight: Annotated[float, Field(ge=0)] = 0.5
     """Weight of the pseudo-label term, >= 0."""
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the training over which the weight rises from 0, in [0, 1]; 0 = the full weight from the start.
 
-    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor) -> Tensor:
+    A pseudo label lacks the classes that the network does not find yet, and teaches it never to find them."""
+    balance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Balance of the classes in the cross-entropy, in [0, 1]; 0 = every marked pixel counts the same."""
+
+    def __call__(self, outputs: tuple[Tensor, ...], labels: Tensor, draw: Tensor, done: Tensor) -> Tensor:
         """Scalar loss; see :class:`alseg_core.losses.Loss`. Needs two heads."""
         main, aux = outputs[:2]
-        marked = 0.5 * (partial_cross_entropy(main, labels) + partial_cross_entropy(aux, labels))
+        marked = sum(partial_cross_entropy(output, labels, self.balance) for output in (main, aux)) / 2
         p_main, p_aux = main.softmax(dim=1), aux.softmax(dim=1)
         mixed = torch.lerp(p_aux.detach(), p_main.detach(), draw)  # beta is the draw
         pseudo = mixed.max(dim=1).indices  # argmax, which takes nine times as long on a CPU
-        return marked + self.weight * 0.5 * (dice_loss(p_main, pseudo) + dice_loss(p_aux, pseudo))
+        weight = self.weight * (done / self.ramp).clamp(max=1) if self.ramp > 0 else self.weight
+        return marked + weight * 0.5 * (dice_loss(p_main, pseudo) + dice_loss(p_aux, pseudo))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from alseg_core.registry import component
 
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
 Dropouts = tuple[Annotated[float, Field(ge=0, lt=1)], ...]
+Upsample = Literal["bilinear", "transposed"]
 
 
 def _block(inside: int, outside: int, dropout: float) -> nn.Sequential:
@@ -46,13 +47,23 @@ class Encoder(nn.Module):
         return levels
 
 
-class Decoder(nn.Module):
-    """Upsampling by transposed convolutions, skip connections by concatenation, logits at full size."""
+class BilinearUp(nn.Sequential):
+    """1x1 convolution to the width of the finer level, then bilinear upsampling with aligned corners."""
 
-    def __init__(self, widths: tuple[int, ...], classes: int) -> None:
+    def __init__(self, coarse: int, fine: int) -> None:
+        super().__init__(nn.Conv2d(coarse, fine, 1), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True))
+
+
+class Decoder(nn.Module):
+    """Upsampling to the next finer level, skip connections by concatenation, logits at full size."""
+
+    def __init__(self, widths: tuple[int, ...], classes: int, upsample: Upsample) -> None:
         super().__init__()
         pairs = list(zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True))
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for coarse, fine in pairs)
+        if upsample == "bilinear":
+            self.ups = nn.ModuleList(BilinearUp(coarse, fine) for coarse, fine in pairs)
+        else:
+            self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for coarse, fine in pairs)
         self.blocks = nn.ModuleList(_block(2 * fine, fine, 0.0) for _, fine in pairs)
         self.out = nn.Conv2d(widths[0], classes, 3, padding=1)
 
@@ -81,13 +92,14 @@ class UNetModule(SegmentationModule):
         classes: int,
         widths: tuple[int, ...],
         dropouts: tuple[float, ...],
+        upsample: Upsample,
         dual: bool,
         aux_dropout: float,
     ) -> None:
         super().__init__()
         self.encoder = Encoder(channels, widths, dropouts)
-        self.decoder = Decoder(widths, classes)
-        self.aux_decoder = Decoder(widths, classes) if dual else None
+        self.decoder = Decoder(widths, classes, upsample)
+        self.aux_decoder = Decoder(widths, classes, upsample) if dual else None
         self.aux_dropout = aux_dropout
 
     def forward(self, images: Tensor) -> Tensor:
@@ -126,6 +138,9 @@ class UNet:
     """Channels of each level, finest first."""
     dropouts: Dropouts = (0.05, 0.1, 0.2, 0.3, 0.5)
     """Dropout rate inside each encoder block, one per level, in [0, 1)."""
+    upsample: Upsample = "bilinear"
+    """Way to the next finer level: bilinear, as in all published results, after a 1x1 convolution; or transposed, a
+    transposed convolution."""
 
     def __post_init__(self) -> None:
         if len(self.dropouts) != len(self.widths):
@@ -142,7 +157,7 @@ class UNet:
 
     def build(self, channels: int, classes: int) -> UNetModule:
         """Network with freshly drawn weights."""
-        return UNetModule(channels, classes, self.widths, self.dropouts, dual=False, aux_dropout=0.0)
+        return UNetModule(channels, classes, self.widths, self.dropouts, self.upsample, dual=False, aux_dropout=0.0)
 
 
 @component
@@ -157,4 +172,6 @@ class UNetDual(UNet):
 
     def build(self, channels: int, classes: int) -> UNetModule:
         """Network with freshly drawn weights."""
-        return UNetModule(channels, classes, self.widths, self.dropouts, dual=True, aux_dropout=self.aux_dropout)
+        return UNetModule(
+            channels, classes, self.widths, self.dropouts, self.upsample, dual=True, aux_dropout=self.aux_dropout
+        )

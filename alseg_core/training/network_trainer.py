@@ -33,6 +33,9 @@ from alseg_core.training.trainer import Trainer
 
 Positive = Annotated[float, Field(gt=0)]
 
+ROUNDING = 1e-6
+"""Added before a product is cut to an integer, as 0.29 * 100 is less than 29."""
+
 
 @component
 class NetworkTrainer(Trainer):
@@ -42,7 +45,7 @@ class NetworkTrainer(Trainer):
     precision of their training.
     """
 
-    format: ClassVar[int] = 2
+    format: ClassVar[int] = 3
     gives_networks: ClassVar[bool] = True
 
     network: Annotated[Network, PlainValidator(NETWORKS.build)]
@@ -51,6 +54,8 @@ class NetworkTrainer(Trainer):
     """Loss over the labelled pixels."""
     iterations_full: Annotated[int, Field(ge=1)] = 60000
     """Steps of a training on the fully labelled pool; a share of its slices gets that share of the steps."""
+    iterations_least: Annotated[int, Field(ge=1)] = 1
+    """Fewest steps of a training, however few slices are labelled."""
     epochs: Annotated[int, Field(ge=1)] | None = None
     """Passes over the labelled slices, in place of iterations_full; null = not used."""
     batch: Annotated[int, Field(ge=1)] = 6
@@ -138,11 +143,11 @@ class NetworkTrainer(Trainer):
         """See :class:`Trainer`."""
         return restored_network(self.network, state, channels, classes, device)
 
-    def iterations(self, labelled: int, pool: int) -> int:
-        """Steps of a training on ``labelled`` of ``pool`` slices, at least 1."""
+    def iterations(self, labelled: int, share: float) -> int:
+        """See :class:`Trainer`. As published, 1 % of 60000 steps is 600, whatever the rounding of the slices."""
         if self.epochs is not None:
             return self.epochs * math.ceil(labelled / self.batch)
-        return max(1, int(self.iterations_full * (labelled / pool)))
+        return max(self.iterations_least, int(self.iterations_full * share + ROUNDING))
 
     def fit(
         self,
@@ -163,8 +168,8 @@ class NetworkTrainer(Trainer):
         with seeding.torch_seeded(seeding.child(rng)), repeatable():
             network = self.network.build(data.images.shape[1], classes).placed(device)
             plan = self._plan(data, network.window, steps, rng)
-            rates = np.array([[self.lr * poly(step, steps, self.power)] for step in range(steps)], dtype=np.float32)
-            numbers = torch.from_numpy(np.concatenate([rates, plan.numbers], axis=1)).to(device)
+            schedule = [[self.lr * poly(step, steps, self.power), step / steps] for step in range(steps)]
+            numbers = torch.from_numpy(np.concatenate([np.float32(schedule), plan.numbers], axis=1)).to(device)
             step = Replayed(self._step(network, fill, device), recorder(device) if network.window is None else None)
             best, best_weights = -math.inf, network.state_dict()
             network.train()
@@ -188,14 +193,15 @@ class NetworkTrainer(Trainer):
     def _step(self, network: SegmentationModule, fill: int, device: torch.device) -> Callable[..., Tensor]:
         """Return a function ``step(numbers, *images, *labels)`` for one step, which returns the loss.
 
-        numbers: (2 + 4 M) learning rate, then the numbers of :class:`Steps`. Nothing else changes from step to step.
+        numbers: (3 + 4 M) learning rate, share of the steps that are done, then the numbers of :class:`Steps`. Nothing
+        else changes from step to step.
         """
         rate = torch.tensor(self.lr, device=device)
         optimiser = self._optimiser(network, rate)
 
         def step(numbers: Tensor, *parts: Tensor) -> Tensor:
             rate.copy_(numbers[0])
-            maps = numbers[2:].view(-1, 2, 2)
+            maps = numbers[3:].view(-1, 2, 2)
             optimiser.zero_grad(set_to_none=True)
             total = torch.zeros((), device=device)
             count = len(parts) // 2
@@ -206,7 +212,8 @@ class NetworkTrainer(Trainer):
                     images, labels = moved_volume(self.augment, images, labels, fill, maps[i])
                 with autocast(self.precision, device):
                     outputs = network.heads(images.contiguous(memory_format=torch.channels_last))
-                loss = self.loss(tuple(output.float() for output in outputs), labels.long(), numbers[1]) / count
+                loss = self.loss(tuple(output.float() for output in outputs), labels.long(), numbers[2], numbers[1])
+                loss = loss / count
                 loss.backward()
                 total += loss.detach()
             if self.clip_norm is not None:

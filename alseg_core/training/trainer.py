@@ -29,8 +29,11 @@ class Trainer(Protocol):
     gives_networks: ClassVar[bool] = False
     """Whether models are SegmentationModules: for dropout passes, features of slices and pixels, and kept networks."""
 
-    def iterations(self, labelled: int, pool: int) -> int:
-        """Return the steps of a training on ``labelled`` of ``pool`` slices, at least 1."""
+    def iterations(self, labelled: int, share: float) -> int:
+        """Return the steps of a training on ``labelled`` slices, at least 1.
+
+        share: nominal share of the pool, in (0, 1]; a budget of 1 % is 0.01, though it be 14 of 1454 slices.
+        """
         ...
 
     def fit(

@@ -30,7 +30,9 @@ class Right:
 
     heads: ClassVar[int] = 1
 
-    def __call__(self, outputs: tuple[torch.Tensor, ...], labels: torch.Tensor, draw: torch.Tensor) -> Any:
+    def __call__(
+        self, outputs: tuple[torch.Tensor, ...], labels: torch.Tensor, draw: torch.Tensor, done: torch.Tensor
+    ) -> Any:
         return self.value(outputs[0], labels, draw)
 
     def value(self, logits: torch.Tensor, labels: torch.Tensor, draw: torch.Tensor) -> Any:

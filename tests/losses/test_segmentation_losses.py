@@ -11,7 +11,7 @@ from alseg_core.losses.cross_entropy import partial_cross_entropy
 from alseg_core.losses.dice import SMOOTH, dice_loss
 from alseg_core.vocabulary import IGNORE
 
-DRAW = torch.tensor(0.5)
+DRAW = HALF = torch.tensor(0.5)
 
 
 def case(marked: float = 0.3, classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,7 +73,7 @@ def test_dice_of_a_perfect_prediction_is_zero() -> None:
 
 def test_ce_dice_is_the_mean_of_both() -> None:
     logits, labels = case(marked=1.0)
-    loss = LOSSES.build("ce_dice")((logits,), labels, DRAW)
+    loss = LOSSES.build("ce_dice")((logits,), labels, DRAW, HALF)
     assert loss.item() == pytest.approx(0.5 * (slow_ce(logits, labels) + slow_dice(logits.softmax(1), labels)))
 
 
@@ -88,32 +88,57 @@ def test_dmpls_against_its_formula() -> None:
     expected = 0.5 * (slow_ce(main, labels) + slow_ce(aux, labels)) + 0.5 * 0.5 * (
         slow_dice(main.softmax(1), pseudo) + slow_dice(aux.softmax(1), pseudo)
     )
-    loss = LOSSES.build("dmpls")((main, aux), labels, torch.tensor(beta))
+    loss = LOSSES.build("dmpls")((main, aux), labels, torch.tensor(beta), HALF)
     assert loss.item() == pytest.approx(expected)
 
 
 def test_dmpls_mixes_by_the_draw() -> None:
     main, labels = case()
     loss = LOSSES.build("dmpls")
-    assert (
-        loss((main, -main), labels, torch.tensor(0.9)).item() != loss((main, -main), labels, torch.tensor(0.1)).item()
-    )
+    values = {loss((main, -main), labels, torch.tensor(draw), HALF).item() for draw in (0.1, 0.9)}
+    assert len(values) == 2
+
+
+def test_the_pseudo_label_of_dmpls_grows_in_over_its_ramp() -> None:
+    main, labels = case()
+    without, full = (LOSSES.build({"name": "dmpls", "weight": weight}) for weight in (0.0, 0.5))
+    ramped = LOSSES.build({"name": "dmpls", "ramp": 0.8})
+    low, high = (loss((main, -main), labels, DRAW, HALF).item() for loss in (without, full))
+    for done, share in ((0.0, 0.0), (0.2, 0.25), (0.6, 0.75), (0.8, 1.0), (0.99, 1.0)):
+        value = ramped((main, -main), labels, DRAW, torch.tensor(done)).item()
+        assert value == pytest.approx(low + share * (high - low), rel=1e-6)
+
+
+def test_balance_weighs_a_pixel_by_a_power_of_the_count_of_its_class() -> None:
+    logits, labels = case()
+    labels[labels == 2] = IGNORE  # a class without a mark
+    labels[labels == 3] = 0
+    per_class = {c: slow_ce(logits, torch.where(labels == c, labels, IGNORE)) for c in (0, 1)}
+    counts = {c: int((labels == c).sum()) for c in (0, 1)}
+    assert counts[0] > counts[1] > 0
+    for balance in (0.5, 1.0):
+        weights = {c: counts[c] ** (1 - balance) for c in (0, 1)}
+        expected = sum(weights[c] * per_class[c] for c in (0, 1)) / sum(weights.values())
+        assert partial_cross_entropy(logits, labels, balance).item() == pytest.approx(expected)
+        loss = LOSSES.build({"name": "dmpls", "weight": 0.0, "balance": balance})
+        assert loss((logits, logits), labels, DRAW, HALF).item() == pytest.approx(expected)
+    assert partial_cross_entropy(logits, torch.full_like(labels, IGNORE), 0.5).item() == 0
 
 
 def test_weights_of_cross_entropy_and_dice() -> None:
     logits, labels = case()
     ce, dice = slow_ce(logits, labels), slow_dice(logits.softmax(1), labels)
-    assert LOSSES.build("ce_dice")((logits,), labels, DRAW).item() == pytest.approx((ce + dice) / 2)
+    assert LOSSES.build("ce_dice")((logits,), labels, DRAW, HALF).item() == pytest.approx((ce + dice) / 2)
     weighted = LOSSES.build({"name": "ce_dice", "w_ce": 2.0, "w_dice": 0.25})
-    assert weighted((logits,), labels, DRAW).item() == pytest.approx(2 * ce + dice / 4)
+    assert weighted((logits,), labels, DRAW, HALF).item() == pytest.approx(2 * ce + dice / 4)
 
 
 def test_slices_without_labels_change_nothing() -> None:
     logits, labels = case()
     labels[1] = IGNORE
     logits.requires_grad_()
-    loss = LOSSES.build("ce_dice")((logits,), labels, DRAW)
-    alone = LOSSES.build("ce_dice")((logits[:1],), labels[:1], DRAW)
+    loss = LOSSES.build("ce_dice")((logits,), labels, DRAW, HALF)
+    alone = LOSSES.build("ce_dice")((logits[:1],), labels[:1], DRAW, HALF)
     assert loss.item() == pytest.approx(alone.item())
     loss.backward()
     assert logits.grad is not None and logits.grad[1].abs().max() == 0 < logits.grad[0].abs().max()

@@ -142,7 +142,7 @@ class PixelClassifier(Trainer):
     smoothing: Annotated[float, Field(gt=0)] = 1e-3
     """Share of the largest variance that is added to all."""
 
-    def iterations(self, labelled: int, pool: int) -> int:
+    def iterations(self, labelled: int, share: float) -> int:
         """Return 1: all slices are seen at once."""
         return 1
 

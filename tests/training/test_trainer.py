@@ -53,7 +53,7 @@ def train(seed: int = 0, **fields: Any) -> tuple[Member, list[float], list[int]]
 
     steps: list[int] = []
     trainer = construct(NetworkTrainer, {**FIELDS, **fields}, "train")
-    fitted = trainer.fit(toy(), 2, trainer.iterations(8, 8), 0, validate, np.random.default_rng(seed), steps.append)
+    fitted = trainer.fit(toy(), 2, trainer.iterations(8, 1.0), 0, validate, np.random.default_rng(seed), steps.append)
     return fitted, scores, steps
 
 
@@ -82,13 +82,15 @@ def test_same_seed_same_network_whatever_the_global_state() -> None:
 
 def test_steps_follow_the_labelled_share() -> None:
     trainer = construct(NetworkTrainer, {**FIELDS, "iterations_full": 60000}, "train")
-    assert [trainer.iterations(n, 1000) for n in (10, 50, 1000)] == [600, 3000, 60000]
-    assert trainer.iterations(1, 1_000_000) == 1
+    assert [trainer.iterations(14, share) for share in (0.01, 0.05, 0.29, 1.0)] == [600, 3000, 17400, 60000]
+    assert trainer.iterations(1, 1e-6) == 1
+    least = construct(NetworkTrainer, {**FIELDS, "iterations_full": 60000, "iterations_least": 900}, "train")
+    assert [least.iterations(14, share) for share in (0.01, 0.02)] == [900, 1200]
 
 
 def test_epochs_count_the_labelled_slices_alone() -> None:
     trainer = construct(NetworkTrainer, {**FIELDS, "epochs": 50, "batch": 8}, "train")
-    assert [trainer.iterations(n, pool) for n, pool in ((14, 1454), (14, 20), (16, 1454), (1, 9))] == [
+    assert [trainer.iterations(n, share) for n, share in ((14, 0.01), (14, 0.7), (16, 0.011), (1, 0.1))] == [
         100,
         100,
         100,

@@ -21,7 +21,7 @@ PATHOLOGIES = ("normal", "dilated", "thickened")
 
 @component
 class Phantom:
-    """Generated 3D patients with a cavity in a wall and a rare nodule beside it, at two phases each.
+    """Generated 3D patients with a cavity in a wall and a dark nodule beside it, at two phases each.
 
     Anatomy differs between patients and changes slowly along z; the ends of each volume hold no foreground; spacing,
     slice count, gain, offset, bias field and noise differ between scans; other structures look similar. Scribbles are
@@ -115,7 +115,7 @@ class _Anatomy:
             shape=(len(around), height, width),
             spacing_mm=(thickness, pixel, pixel),
             heights=around,
-            tissues=np.array([0.35, 0.85, 0.25, 0.6, 0.8, 0.3]) + rng.normal(0, 0.04, 6),
+            tissues=np.array([0.35, 0.85, 0.25, 0.1, 0.8, 0.3]) + rng.normal(0, 0.04, 6),
             body=rng.uniform([62, 72], [74, 86]),
             centre=rng.normal(0, 7, 2),
             tilt=rng.normal(0, 7, 2),
@@ -124,7 +124,7 @@ class _Anatomy:
             wall=float(wall),
             ellipse=(float(rng.uniform(0.8, 1.2)), float(rng.uniform(0, np.pi))),
             lobes=np.stack([rng.uniform(0, 0.09, 2), rng.uniform(0, 2 * np.pi, 2)], axis=1),
-            nodule=(float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.45, 0.85)), float(rng.uniform(7, 10))),
+            nodule=(float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.45, 0.85)), float(rng.uniform(9, 12))),
             others=others,
         )
 
@@ -158,7 +158,7 @@ class _Anatomy:
 
         angle, level, size = self.nodule
         reach = self.radius * (1 - 0.1 * contraction) + self.wall + 0.5 * size
-        bulge = size * np.sqrt(np.clip(1 - ((at - level) / 0.16) ** 2, 0, 1))
+        bulge = size * np.sqrt(np.clip(1 - ((at - level) / 0.22) ** 2, 0, 1))
         beside = np.hypot(y - reach * np.sin(angle), x - reach * np.cos(angle)) < bulge
 
         # heights outside the organ are NaN, and comparisons with NaN are false, so those slices stay empty

@@ -25,13 +25,20 @@ class Block(nn.Sequential):
         )
 
 
+class Up(nn.Sequential):
+    """1x1 convolution and bilinear upsampling."""
+
+    def __init__(self, coarse: int, fine: int) -> None:
+        super().__init__(nn.Conv2d(coarse, fine, 1), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True))
+
+
 class Decoder(nn.Module):
     """Decoder from the features of all levels to logits."""
 
     def __init__(self, widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
         steps = range(len(widths) - 1, 0, -1)
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(widths[i], widths[i - 1], 2, stride=2) for i in steps)
+        self.ups = nn.ModuleList(Up(widths[i], widths[i - 1]) for i in steps)
         self.blocks = nn.ModuleList(Block(2 * widths[i - 1], widths[i - 1], 0.0) for i in steps)
         self.out = nn.Conv2d(widths[0], classes, 3, padding=1)
 
@@ -73,13 +80,13 @@ class PlainUNet(nn.Module):
         return main, self.aux_decoder(dropped)
 
 
-Layer = nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d
+Layer = nn.Conv2d | nn.BatchNorm2d
 
 
 def pairs(network: nn.Module, other: nn.Module) -> list[tuple[Layer, Layer]]:
     """Pair the layers of two networks of the same shape, kind by kind in order of creation."""
     found: list[tuple[Layer, Layer]] = []
-    for kind in (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d):
+    for kind in (nn.Conv2d, nn.BatchNorm2d):
         ours = [module for module in network.modules() if isinstance(module, kind)]
         theirs = [module for module in other.modules() if isinstance(module, kind)]
         found += list(zip(ours, theirs, strict=True))

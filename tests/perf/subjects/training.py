@@ -121,7 +121,7 @@ def _needs(loss: str, classes: int, size: int, itemsize: int) -> tuple[float, fl
         moved += inputs[0].numel() + output.numel()
 
     for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+        if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(count)
     with FlopCounterMode(display=False) as counter:
         torch.stack([output.sum() for output in network.heads(images)]).sum().backward()
