@@ -168,8 +168,8 @@ class NetworkTrainer(Trainer):
         with seeding.torch_seeded(seeding.child(rng)), repeatable():
             network = self.network.build(data.images.shape[1], classes).placed(device)
             plan = self._plan(data, network.window, steps, rng)
-            schedule = [[self.lr * poly(step, steps, self.power), step / steps] for step in range(steps)]
-            numbers = torch.from_numpy(np.concatenate([np.float32(schedule), plan.numbers], axis=1)).to(device)
+            course = [(self.lr * poly(step, steps, self.power), step / steps) for step in range(steps)]
+            numbers = torch.from_numpy(np.concatenate([np.array(course, np.float32), plan.numbers], axis=1)).to(device)
             step = Replayed(self._step(network, fill, device), recorder(device) if network.window is None else None)
             best, best_weights = -math.inf, network.state_dict()
             network.train()
