@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +78,7 @@ def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Di
     clock = Relative() if launcher.remote else Stopwatch()
     forecast = workload.prepare(clock, policy.places, display.preparing)
     folder, study = workload.folder, workload.study
-    others = _write_index(folder, study.name, workload.configs, study.sources())
+    others = _write_index(folder, study, workload.configs)
     if others:
         note = "have other settings or are not part of the study now; they stay, outside this report"
         display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
@@ -117,10 +117,11 @@ def _run(
         raise
 
 
-def _write_index(folder: Path, name: str, configs: Sequence[RunConfig], sources: Mapping[str, str]) -> int:
+def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig]) -> int:
     """Write the runs of the study to study.json, and return how many other runs are in its folder."""
     import json
 
+    from alseg_core.registry import describe
     from alseg_core.results import write_atomic
 
     runs = [
@@ -135,7 +136,12 @@ def _write_index(folder: Path, name: str, configs: Sequence[RunConfig], sources:
         }
         for c in configs
     ]
-    index = {"name": name, "runs": runs, "sources": sources}
+    index = {
+        "name": study.name,
+        "runs": runs,
+        "sources": study.sources(),
+        "controls": describe(study.controls),
+    }
     write_atomic(folder / "study.json", json.dumps(index, indent=1))
     return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.report.analysis import Analysis
+from bench.report.controls import controls_verdict
 from bench.report.runs.provenance import OWN_SPLITS
 from bench.report.runs.results import Results
-from bench.report.setting import SETTING, short_title
+from bench.report.setting import SETTING, Setting, short_title
 from bench.report.tables.detail_tables import Sheet, sheets
 from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Panel, panels
@@ -71,7 +72,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
     sections = [
         Section(
             panel,
-            [*meaning(analysis, panel.setting), *_own_splits(results.facts.get(panel.setting, {}))],
+            _sentences(results, analysis, panel.setting),
             sheets(results, analysis, panel.setting),
             results.facts.get(panel.setting, {}),
             [picture for picture in figures if picture.scope == panel.setting],
@@ -108,8 +109,11 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
     )
 
 
-def _own_splits(facts: Mapping[str, str]) -> list[str]:
-    return [OWN_SPLITS] if OWN_SPLITS in facts.values() else []
+def _sentences(results: Results, analysis: Analysis, setting: Setting) -> list[str]:
+    """Return whether the controls are found, if there are any, what the differences mean, and what each seed split."""
+    controls = controls_verdict(results, analysis, setting)
+    own_splits = OWN_SPLITS in results.facts.get(setting, {}).values()
+    return [*([controls] if controls else []), *meaning(analysis, setting), *([OWN_SPLITS] if own_splits else [])]
 
 
 def _gap(picture: Drawn) -> str:

@@ -1,6 +1,7 @@
 """What is compared: a study file, the datasets and recipes it names, and the runs they make."""
 
 from bench.study.catalogue import catalogue, experiments, find, locate, read_yaml
+from bench.study.controls import Controls
 from bench.study.dataset_file import DatasetFile
 from bench.study.identity import RunIdentity
 from bench.study.job import Job
@@ -8,6 +9,7 @@ from bench.study.settings import overlay, parse_setting
 from bench.study.study import Resources, Study
 
 __all__ = [
+    "Controls",
     "DatasetFile",
     "Job",
     "Resources",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alseg_core.errors import ConfigError, unknown_name
 from alseg_core.outside import is_outside, load_component
 from bench.study.catalogue import find
+from bench.study.controls import check_controls
 from bench.study.dataset_file import DatasetFile
 from bench.study.settings import overlay
 
@@ -39,6 +40,7 @@ def assemble(study: Study) -> list[RunConfig]:
     from alseg_core.config import RunConfig
 
     check_names(study)
+    check_controls(study.controls, [str(find("recipe", name).get("name")) for name in study.recipes])
     runs = [RunConfig.load(describe_run(study, combination)) for combination in combinations(study)]
     for key, equal in itertools.groupby(sorted(run.key for run in runs)):
         if len(list(equal)) > 1:

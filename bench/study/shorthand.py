@@ -55,6 +55,9 @@ def _folder(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value  # YAML reads a folder named 2024 as a number
 
 
+AnyNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""Names as in :data:`Names`, or none."""
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 """Names in a list, or in one string separated by blanks or commas."""
 

@@ -12,6 +12,7 @@ from alseg_core.errors import ConfigError
 from alseg_core.registry import Name, component, construct, nested
 from bench.study.assemble import assemble
 from bench.study.catalogue import find
+from bench.study.controls import Controls
 from bench.study.dataset_file import BENCH_HINT, UNCITED, DatasetFile
 from bench.study.settings import overlay, parse_setting
 from bench.study.shorthand import Annotations, Folders, Names, Recipes, Seeds, Settings
@@ -59,6 +60,8 @@ class Study:
     """Name -> cumulative budgets, in shares of the pool (0.1) or slices (40); null = the preset's, named "default"."""
     seeds: Seeds = (0,)
     """A number n for seeds 0..n-1, or a list of seeds."""
+    controls: Annotated[Controls | None, nested(Controls, "controls")] = None
+    """Recipes whose place against random is known; the report says whether the study finds it. See ``Controls``."""
     members: Annotated[int, Field(ge=1)] = 1
     """Networks trained per round; the one with the best validation Dice is evaluated."""
     train: Settings = Field(default_factory=dict)

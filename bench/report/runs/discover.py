@@ -16,6 +16,7 @@ from alseg_core.metrics.metric import Metric
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.schema import check
+from bench.study.controls import Controls
 from bench.study.identity import RunIdentity
 
 NO_RESULTS = ("store", "ray", "report")
@@ -42,6 +43,8 @@ class Run:
     """Root seed."""
     budgets: tuple[int | float, ...]
     """Cumulative budgets of all rounds."""
+    controls: Controls | None = None
+    """What its study knows of some recipes; None if it declares nothing."""
     config: Mapping[str, Any] | None = None
     """Configuration as plain data; None for a run that never started."""
     data_key: str | None = None
@@ -138,6 +141,8 @@ def _study(folder: Path, found: Found) -> bool:
     try:
         content = json.loads((folder / "study.json").read_text())
         name, listed = str(content["name"]), list(_listed(content["runs"]))
+        known = content.get("controls")
+        shared = {"controls": None if known is None else Controls(**known)}
         found.sources.update({str(what): str(text) for what, text in content.get("sources", {}).items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found.problems.append(
@@ -147,7 +152,7 @@ def _study(folder: Path, found: Found) -> bool:
     _name(name, found)
     for facts in listed:
         place = folder / "runs" / facts["key"]
-        run = _read(place, {"study": name, "home": folder, **facts}, found.problems)
+        run = _read(place, {"study": name, "home": folder, **shared, **facts}, found.problems)
         if run is not None:
             found.runs.append(run)
     return True

@@ -17,6 +17,7 @@ from bench.report.runs.compatibility import separate
 from bench.report.runs.discover import Run, find
 from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
 from bench.report.setting import SETTING, Setting
+from bench.study.controls import Controls
 
 ROUND = [*SETTING, "recipe", "seed", "key", "round", "budget", "labelled", "fraction", "cost", "marked", "foreground"]
 """Columns of every table with rows per round. marked, foreground: labelled pixels bought so far; NaN in older runs."""
@@ -67,6 +68,8 @@ class Results:
     """Setting -> label -> text: how its numbers were made."""
     scored: dict[Setting, str] = field(default_factory=dict)
     """Setting -> "test" or "val", the volumes it was scored on."""
+    controls: dict[Setting, Controls] = field(default_factory=dict)
+    """Setting -> what its studies know of some recipes, where they declare it and agree."""
     savings: Savings | None = None
     """Work that runs shared."""
     warnings: list[str] = field(default_factory=list)
@@ -119,11 +122,20 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         metrics=metrics,
         facts={setting: facts(own) for setting, own in by_setting(runs).items()},
         scored={setting: scored_on(own) for setting, own in by_setting(runs).items()},
+        controls=_controls(runs),
         savings=savings(runs),
         warnings=warnings(runs),
         notes=notes,
         problems=found.problems,
     )
+
+
+def _controls(runs: Sequence[Run]) -> dict[Setting, Controls]:
+    """Return setting -> the controls that its studies declare, if they declare the same."""
+    declared = {
+        setting: {run.controls for run in own if run.controls is not None} for setting, own in by_setting(runs).items()
+    }
+    return {setting: found.pop() for setting, found in declared.items() if len(found) == 1}
 
 
 @dataclass

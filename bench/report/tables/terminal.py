@@ -14,6 +14,7 @@ from rich.text import Text
 
 from alseg_core.metrics.curve import AUBC
 from bench.report.analysis import analyse
+from bench.report.controls import controls_verdict
 from bench.report.runs.results import Results
 from bench.report.tables.interpretation import verdict
 from bench.report.tables.main_table import NOTHING, Cell, Panel, panels
@@ -27,7 +28,10 @@ def terminal(results: Results) -> Group:
     analysis = analysed(results)
     parts: list[RenderableType] = []
     for panel in panels(results, analysis):
-        parts += [Fitting(panel), Text(verdict(analysis, panel.setting)), Text()]
+        parts += [Fitting(panel), Text(verdict(analysis, panel.setting))]
+        if controls := controls_verdict(results, analysis, panel.setting):
+            parts.append(Text(controls))
+        parts.append(Text())
     return Group(*parts, *(Text(line) for line in missing(results)))
 
 

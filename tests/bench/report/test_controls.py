@@ -1,0 +1,109 @@
+"""Whether a report says that its control recipes are where they are known to be."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from alseg_core.metrics.curve import aubc
+from bench.report.analysis import analyse
+from bench.report.controls import controls_verdict
+from bench.report.document import document
+from bench.report.markdown import markdown
+from bench.report.runs.results import Results, collect
+from bench.report.tables import terminal
+from tests.bench.report.study_files import LABELLED, STEPS, study
+
+SETTING = ("d", "mask", "default")
+KNOWN = {"above": ["oracle_foreground"], "below": ["clumped"]}
+RANDOM = [0.50, 0.52, 0.47, 0.51, 0.49]
+NOISE = [0.02, -0.01, 0.00, 0.01, -0.02]
+
+
+def found(folder: Path, gains: dict[str, float], seeds: int = 5, **content: Any) -> Results:
+    """Random and recipes that are ahead by a gain and some noise."""
+    listed = [
+        {"recipe": recipe, "seed": seed, "dice": (RANDOM[seed] + gain + (gain != 0) * NOISE[seed] + STEPS).tolist()}
+        for recipe, gain in {"random": 0.0, **gains}.items()
+        for seed in range(seeds)
+    ]
+    return collect(study(folder, listed, **content))
+
+
+def verdict(results: Results) -> str:
+    return controls_verdict(results, analyse(results), SETTING)
+
+
+def test_controls_that_are_found_pass(tmp_path: Path) -> None:
+    text = verdict(found(tmp_path / "s", {"oracle_foreground": 0.1, "clumped": -0.2}, controls=KNOWN))
+    assert text.startswith("Controls: PASS. In AUBC, oracle_foreground is found above random (difference +0.100, p = ")
+    assert "; clumped is found below random (difference -0.200, p = " in text
+
+
+def test_p_is_that_of_the_paired_test_over_seeds_without_correction(tmp_path: Path) -> None:
+    results = found(tmp_path / "s", {"oracle_foreground": 0.02, "clumped": -0.2, "strided": 0.1}, controls=KNOWN)
+    areas = [
+        [aubc(LABELLED, (level + STEPS).tolist()) for level in levels] for levels in (RANDOM, np.add(RANDOM, NOISE))
+    ]
+    expected = stats.ttest_rel(np.add(areas[1], 0.02), areas[0]).pvalue
+    assert expected > 0.04
+    assert f"(difference +0.020, p = {expected:.2g})" in verdict(results)
+
+
+@pytest.mark.parametrize(
+    ("gains", "missed"),
+    [
+        ({"oracle_foreground": 0.1, "clumped": 0.2}, "clumped is not found below random (difference +0.200"),
+        ({"oracle_foreground": -0.1, "clumped": -0.2}, "oracle_foreground is not found above random (difference -0.1"),
+        ({"oracle_foreground": 0.1, "clumped": -0.005}, "clumped is not found below random (difference -0.005"),
+        ({"oracle_foreground": 0.1, "clumped": 0.0}, "clumped is not found below random (no test is possible)"),
+    ],
+    ids=["wrong side", "worse than random", "too small", "the same as random"],
+)
+def test_one_control_that_is_not_found_fails_the_study(tmp_path: Path, gains: dict[str, float], missed: str) -> None:
+    text = verdict(found(tmp_path / "s", gains, controls=KNOWN))
+    assert text.startswith("Controls: FAIL.") and missed in text
+
+
+def test_one_seed_finds_nothing(tmp_path: Path) -> None:
+    text = verdict(found(tmp_path / "s", {"oracle_foreground": 0.1, "clumped": -0.2}, seeds=1, controls=KNOWN))
+    assert text.startswith("Controls: FAIL.") and text.count("no test is possible") == 2
+
+
+def test_nothing_is_decided_while_runs_are_missing(tmp_path: Path) -> None:
+    gains = {"oracle_foreground": 0.1, "clumped": -0.2}
+    listed = [
+        {"recipe": recipe, "seed": seed, "dice": [] if (recipe, seed) == ("clumped", 2) else [0.3, 0.4, 0.5]}
+        for recipe in ("random", *gains)
+        for seed in range(3)
+    ]
+    listed.append({"recipe": "strided", "seed": 0, "dice": []})  # no control
+    results = collect(study(tmp_path / "s", listed, controls=KNOWN))
+    assert verdict(results) == "Controls: not decided yet, 1 of 9 runs are missing."
+
+
+def test_a_study_without_controls_says_nothing(tmp_path: Path) -> None:
+    for name, content in (("a", {}), ("b", {"controls": None})):
+        assert verdict(found(tmp_path / name, {"clumped": -0.2}, **content)) == ""
+
+
+def test_studies_with_different_controls_are_not_judged_together(tmp_path: Path) -> None:
+    for name, known in (("a", KNOWN), ("b", {"below": ["clumped"]})):
+        gains = {"oracle_foreground": 0.1, "clumped": -0.2, f"mine_{name}": 0.1}
+        found(tmp_path / "all" / name, gains, name=name, controls=known)
+    assert collect(tmp_path / "all").controls == {}
+    assert verdict(collect(tmp_path / "all" / "b")).startswith("Controls: PASS.")
+
+
+def test_terminal_and_report_say_it(tmp_path: Path) -> None:
+    results = found(tmp_path / "s", {"oracle_foreground": 0.1, "clumped": -0.2}, controls=KNOWN)
+    console = Console(width=200, file=io.StringIO(), record=True)
+    console.print(terminal(results))
+    assert "Controls: PASS." in console.export_text()
+    assert verdict(results) in markdown(document(results, analyse(results), []))
