@@ -77,7 +77,7 @@ def test_a_name_of_its_own_changes_nothing_else() -> None:
 
 
 MAKE = [
-    ([], {"preset": "quick", "datasets": ("phantom",), "seeds": (0, 1), "name": "quick"}),
+    ([], {"preset": "quick", "datasets": ("phantom",), "seeds": (0, 1, 2, 3, 4), "name": "quick"}),
     (["DATASET=acdc", "DATA=/my scans"], {"data": "/my scans", "members": 1, "name": "quick-acdc"}),
     (["DATASET=/x/mine.yaml"], {"datasets": ("/x/mine.yaml",), "name": "quick-mine"}),
     (["DATASET=acdc chaos"], {"datasets": ("acdc", "chaos"), "name": "quick-acdc-chaos"}),
@@ -129,7 +129,7 @@ def test_every_recipe_of_the_catalogue_makes_a_run(name: str) -> None:
 def test_studies_of_the_catalogue(tmp_path: Path) -> None:
     quick = Study.find("quick").runs()
     assert {r.recipe.name for r in quick} == {"random", "strided", "entropy", "coreset", "gcl_coreset"}
-    assert {r.seed for r in quick} == {0, 1} and {r.members for r in quick} == {1}
+    assert {r.seed for r in quick} == {0, 1, 2, 3, 4} and {r.members for r in quick} == {1}
     paper = Study.find("paper", [f"data={tmp_path}"]).runs()
     assert {r.members for r in paper} == {5} and len({r.seed for r in paper}) == 5
     assert network_trainer(paper[0]).iterations_full == 60000 and paper[0].budgets[:2] == (0.01, 0.02)
