@@ -12,10 +12,11 @@ import yaml
 from alseg_core.config import RunConfig
 from alseg_core.embed.contrastive import Contrastive
 from alseg_core.errors import ConfigError
+from alseg_core.metric_learning.views import TwoViews
 from alseg_core.models import NETWORKS
 from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher
-from bench.study import Study, catalogue
+from bench.study import Study, catalogue, find
 from bench.study.job import Job, RunEnded
 from tests.conftest import network_trainer
 
@@ -116,6 +117,42 @@ def test_ablation_has_every_combination_of_losses_once(tmp_path: Path) -> None:
     }
     assert len(combinations) == len(set(combinations.values())) == 2**4 - 1
     assert (False, False, False, False) not in combinations.values()
+
+
+# the authors' weights (NT-Xent, patient, volume, slice) of each combination that they ran
+AUTHORS = {
+    "ntxent_coreset": (1, 0, 0, 0),
+    "gcl_coreset_patient": (0, 1, 0, 0),
+    "gcl_ablation_v": (0, 0, 1, 0),
+    "gcl_ablation_s": (0, 0, 0, 1),
+    "gcl_ablation_np": (1, 0.35, 0, 0),
+    "gcl_coreset_volume": (1, 0, 0.35, 0),
+    "gcl_ablation_ns": (1, 0, 0, 0.35),
+    "gcl_ablation_pv": (0, 0.5, 0.5, 0),
+    "gcl_ablation_vs": (0, 0, 0.5, 0.5),
+    "gcl_coreset": (1, 0.05, 0.35, 0),
+    "gcl_ablation_pvs": (0, 0.33, 0.33, 0.33),
+    "gcl_ablation_npvs": (1, 0.1, 0.2, 0.05),
+}
+
+
+def test_ablation_has_the_authors_weights_and_batches_that_do_not_follow_them(tmp_path: Path) -> None:
+    found = [run for run in runs("paper_ablation", tmp_path, "seeds=1") if run.recipe.name != "random"]
+    assert {run.recipe.name: weights(run) for run in found if run.recipe.name in AUTHORS} == AUTHORS
+    others = {run.recipe.name for run in found} - set(AUTHORS)
+    assert others == {"gcl_ablation_ps", "gcl_ablation_nps", "gcl_ablation_nvs"}
+    assert all("weights are ours" in find("recipe", name)["summary"] for name in others)
+    assert {run.describe()["recipe"]["embed"]["batches"] for run in found} == {"patient_mates"}
+
+
+@pytest.mark.parametrize("name", sorted({"paper", *STUDIES} - {"paper_ablation"}))
+def test_the_published_method_keeps_its_encoder(name: str, tmp_path: Path) -> None:
+    trained = [run.recipe.embed for run in runs(name, tmp_path, "seeds=1")]
+    for embed in trained:
+        if isinstance(embed, Contrastive):
+            published = (embed.negatives, embed.batches, embed.first_conv, embed.normalise, embed.encoder_seed)
+            assert published == ("all", "by_losses", "fresh", False, None)
+            assert embed.views == TwoViews()
 
 
 def test_cost_study_runs_the_3d_reference_once(tmp_path: Path) -> None:
