@@ -20,8 +20,8 @@ from bench.report.setting import Scope
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
-FIRST = ("gcl_coreset", "ntxent_coreset")
-"""Recipes whose embeddings the paper compares."""
+FIRST = ("gcl_group_coreset", "gcl_coreset", "ntxent_coreset")
+"""Recipes whose embeddings are shown first: those of the paper and of the quick study."""
 MOST = 4
 POINTS = 1000
 """Most slices in a figure: t-SNE takes about a second, and more could not be told apart."""

@@ -128,8 +128,8 @@ def test_every_recipe_of_the_catalogue_makes_a_run(name: str) -> None:
 
 def test_studies_of_the_catalogue(tmp_path: Path) -> None:
     quick = Study.find("quick").runs()
-    assert {r.recipe.name for r in quick} == {"random", "strided", "entropy", "coreset", "gcl_coreset"}
     assert {r.seed for r in quick} == {0, 1, 2, 3, 4} and {r.members for r in quick} == {1}
+    assert {r.recipe.name for r in quick} == {"random", "strided", "entropy", "coreset", "gcl_group_coreset"}
     paper = Study.find("paper", [f"data={tmp_path}"]).runs()
     assert {r.members for r in paper} == {5} and len({r.seed for r in paper}) == 5
     assert network_trainer(paper[0]).iterations_full == 60000 and paper[0].budgets[:2] == (0.01, 0.02)
