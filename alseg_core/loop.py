@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from alseg_core import checkpoint, exhibits, seeding
 from alseg_core.config import RunConfig
 from alseg_core.device.memory import keep_freed, peak_mb, return_freed
 from alseg_core.embed import EmbedContext, Embedder, Embedding
+from alseg_core.embed.appraisal import appraise
+from alseg_core.embed.quality import QUALITY
 from alseg_core.errors import ResultsError
 from alseg_core.evaluate import summarise
 from alseg_core.events import Announcer, Listener, RoundFinished, RunStarted
@@ -108,6 +111,7 @@ class _Experiment:
             # not in the view: an embedder may open files, and the view must not lead to any
             embed = self.config.recipe.embed if strategy.needs_embedding else None
             embedding = None if embed is None else self._embed(embed, number)
+            known = {} if embed is None or embedding is None else self._appraise(embed, embedding, number)
         with _timed(seconds, "select"):
             selection = self._select(number, strategy, embedding, vault)
         with _timed(seconds, "annotate"):
@@ -139,7 +143,7 @@ class _Experiment:
             },
             seconds={part: round(value, 3) for part, value in seconds.items()},
             ledger=vault.ledger.drain(),
-            signals=self._facts(trained, reference, embedding),
+            signals=self._facts(trained, reference, embedding) | known,
             peak_mb=peak_mb(),
             marked=marked,
             foreground=foreground,
@@ -255,7 +259,17 @@ class _Experiment:
             checkpoint.save(results.path, best, trainer.network, slices.channels, self.classes)
 
     def _embed(self, embedder: Embedder, number: int) -> Embedding:
-        context = EmbedContext(
+        return embedder.embed(self._embed_context(number))
+
+    def _appraise(self, embedder: Embedder, embedding: Embedding, number: int) -> dict[str, object]:
+        """Return what the embedding knows without labels, for the record; no strategy sees it."""
+        known = appraise(embedder, embedding, self._embed_context(number))
+        return {
+            QUALITY: {name: {k: round(v, 4) for k, v in asdict(measured).items()} for name, measured in known.items()}
+        }
+
+    def _embed_context(self, number: int) -> EmbedContext:
+        return EmbedContext(
             slices=self.material.slices,
             data_key=self.material.prepared.key,
             seed=self.config.seed,
@@ -264,7 +278,6 @@ class _Experiment:
             model=self.ensemble,
             progress=lambda share: self.announcer.progress(number, f"embed {share:.0%}"),
         )
-        return embedder.embed(context)
 
     def _vault(self) -> Vault:
         return self.material.vault(self.config.evaluate.part)

@@ -8,6 +8,7 @@ import click
 
 from bench.commands.bench import bench_command
 from bench.commands.data import data
+from bench.commands.embed import embed
 from bench.commands.group import Group
 from bench.commands.listing import list_command
 from bench.commands.report import report
@@ -22,7 +23,7 @@ def main() -> None:
     """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
 
 
-for command in (bench_command, tune, report, list_command, data, store, run):
+for command in (bench_command, tune, report, list_command, data, embed, store, run):
     main.add_command(command)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
 from alseg_core import seeding
@@ -63,6 +64,14 @@ class Contrastive(ContrastiveTraining):
         features = unit_length(found.features) if self.normalise else found.features
         fixed = {} if self.encoder_seed is None else {"encoder_seed": self.encoder_seed}
         return Embedding(features, {**found.facts, **fixed})
+
+    def untrained(self, context: EmbedContext) -> NDArray[np.float32]:
+        """Return the features (N, 512) of an encoder with the random weights of this seed, to compare with."""
+        rng = seeding.stream(self.seed_of(context.seed), "encoder")
+        with seeding.torch_seeded(seeding.child(rng)):
+            encoder = ResNetEncoder(context.slices.channels)
+        features = encode(encoder, context.slices, self.image_size, context.device)
+        return unit_length(features) if self.normalise else features
 
     def _fetch(self, context: EmbedContext, store: Store) -> Embedding:
         key = self.store_key(context.slices, context.data_key, context.seed)

@@ -34,11 +34,16 @@ class EmbedContext:
     """Called with the share that is done, in (0, 1]."""
 
 
-def store_key(embedder: Embedder, slices: Slices, data_key: str, seed: int) -> dict[str, Any]:
-    """Return the key in the store of what ``embedder`` makes of a pool: the pool, the run's seed and its settings."""
+def pool_key(slices: Slices, data_key: str) -> dict[str, Any]:
+    """Return the part of a key in the store that stands for a pool."""
     table = slices.table
     rows = [table.cases, table.patients, table.volume.tolist(), table.z.tolist()]
-    return {"data": data_key, "table": digest(rows), "seed": seed, "settings": describe(embedder)}
+    return {"data": data_key, "table": digest(rows)}
+
+
+def store_key(embedder: Embedder, slices: Slices, data_key: str, seed: int) -> dict[str, Any]:
+    """Return the key in the store of what ``embedder`` makes of a pool: the pool, the run's seed and its settings."""
+    return {**pool_key(slices, data_key), "seed": seed, "settings": describe(embedder)}
 
 
 @dataclass(frozen=True, eq=False)

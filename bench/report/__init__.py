@@ -34,7 +34,12 @@ def write(folders: Path | Sequence[Path], out: Path | None = None) -> Results:
     (folder / "report.html").write_text(html(whole))
     (folder / "comparison.md").write_text(markdown(whole))
     (folder / "comparison.tex").write_text(latex(panels(results, analysis)))
-    tables = {"comparison": comparison(results), "timing": timing(results), **vars(analysis)}
+    tables = {
+        "comparison": comparison(results),
+        "timing": timing(results),
+        "embeddings": results.embeddings,
+        **vars(analysis),
+    }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     return results

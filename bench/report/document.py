@@ -12,6 +12,7 @@ from bench.report.runs.provenance import OWN_SPLITS
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, short_title
 from bench.report.tables.detail_tables import Sheet, sheets
+from bench.report.tables.embeddings import embedding_sheets
 from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Panel, panels
 
@@ -73,7 +74,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
         Section(
             panel,
             _sentences(results, analysis, panel.setting),
-            sheets(results, analysis, panel.setting),
+            [*sheets(results, analysis, panel.setting), *embedding_sheets(results, panel.setting)],
             results.facts.get(panel.setting, {}),
             [picture for picture in figures if picture.scope == panel.setting],
         )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from bench.report.figures import Drawn
 
 FILES = (
-    "comparison.csv holds every metric; cells.csv, areas.csv, tests.csv, penalties.csv, standing.csv, power.csv and "
-    "timing.csv hold the rest."
+    "comparison.csv holds every metric; cells.csv, areas.csv, tests.csv, penalties.csv, standing.csv, power.csv, "
+    "embeddings.csv and timing.csv hold the rest."
 )
 
 OPENING = re.compile(r"\[(?![-+]?\d+\.\d+, [-+]?\d+\.\d+\](?![(\[:]))")

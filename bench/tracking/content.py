@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from alseg_core.embed.quality import OWN, QUALITY
 from alseg_core.metrics.curve import AUBC_DICE, aubc
 from alseg_core.metrics.metric import DICE
 from alseg_core.vocabulary import RoundRecord
@@ -97,11 +98,22 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
         "annotation/fraction": record.fraction,
         "annotation/marked": record.marked,
         "annotation/foreground": record.foreground,
+        **_embedding(record),
         **{f"seconds/{part}": value for part, value in record.seconds.items()},
         "system/peak_mb": record.peak_mb,
         LAST: record.round,
     }
     return {_safe(name): float(value) for name, value in numbers.items() if value is not None and np.isfinite(value)}
+
+
+def _embedding(record: RoundRecord) -> dict[str, float]:
+    """Return the measures of the embedding and of what it is compared with, "embedding/same_patient" and so on."""
+    measured: Any = record.signals.get(QUALITY, {})
+    return {
+        f"embedding/{measure}" + ("" if of == OWN else f" of {of}"): value
+        for of, known in measured.items()
+        for measure, value in known.items()
+    }
 
 
 def _scored(name: str) -> str:

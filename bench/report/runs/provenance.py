@@ -9,6 +9,7 @@ from typing import Any
 
 from alseg_core.data.splits import PER_RUN
 from bench.report.runs.discover import Run
+from bench.report.runs.embeddings import embeddings, warning
 from bench.report.setting import Setting, enumerated, title
 
 UNKNOWN = "not recorded"
@@ -259,5 +260,7 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
             "Encoders started from random weights; published ones start from ImageNet",
             enumerated(weights, MOST_NAMES),
         )
+    if lost := warning(embeddings(runs)):
+        yield lost
     if any(record.signals.get("labels") == "simulated" for run in runs for record in run.records):
         yield "Scribbles were simulated from masks, not drawn by an annotator", runs[0].setting[1]

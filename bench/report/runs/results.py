@@ -15,6 +15,7 @@ from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.compatibility import separate
 from bench.report.runs.discover import Run, find
+from bench.report.runs.embeddings import EMBEDDINGS, embeddings
 from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
 from bench.report.setting import SETTING, Setting
 from bench.study.controls import Controls
@@ -76,6 +77,8 @@ class Results:
     """What a reader must know before trusting a number."""
     notes: list[str] = field(default_factory=list)
     """Runs that were kept apart or left out in merging, and why."""
+    embeddings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=EMBEDDINGS))
+    """One row per run and embedding; columns :data:`bench.report.runs.embeddings.EMBEDDINGS`."""
     problems: list[str] = field(default_factory=list)
     """Folders that could not be read, and why."""
 
@@ -126,6 +129,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         savings=savings(runs),
         warnings=warnings(runs),
         notes=notes,
+        embeddings=embeddings(runs),
         problems=found.problems,
     )
 

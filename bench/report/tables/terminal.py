@@ -15,6 +15,7 @@ from rich.text import Text
 from alseg_core.metrics.curve import AUBC
 from bench.report.analysis import analyse
 from bench.report.controls import controls_verdict
+from bench.report.runs.embeddings import lost
 from bench.report.runs.results import Results
 from bench.report.tables.interpretation import verdict
 from bench.report.tables.main_table import NOTHING, Cell, Panel, panels
@@ -36,10 +37,11 @@ def terminal(results: Results) -> Group:
 
 
 def missing(results: Results) -> list[str]:
-    """Return lines about missing runs, notes and problems."""
+    """Return lines about missing runs, encoders that lost what an untrained one knows, notes and problems."""
     lines = [f"failed: {key}: {reason}" for key, reason in results.failed.items()]
     if results.unfinished:
         lines.append(f"not finished: {', '.join(results.unfinished)}")
+    lines += lost(results.embeddings)
     return [*lines, *(f"note: {note}" for note in results.notes), *(f"problem: {line}" for line in results.problems)]
 
 

@@ -1,0 +1,197 @@
+"""Check of an embedding on a dataset: what it knows about the anatomy, and what k-centre would pick first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from alseg_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
+    from alseg_core.data.prepared import Prepared
+    from alseg_core.data.slices import Slices, SliceTable
+    from alseg_core.embed.embedder import EmbedContext
+    from alseg_core.embed.quality import Quality
+    from alseg_core.vocabulary import IntArray, LabelArray
+
+    Measures = TypeVar("Measures", Quality, "Picks")
+
+STARTS = 20
+"""First centres from which k-centre picks: the picks of a single one depend much on it."""
+DRAWS = 200
+"""Random selections that chance is the mean of."""
+END = 0.1
+"""Share of a volume's height that counts as its end, at either side."""
+CHANCE = "random slices"
+"""Name of the row of chance."""
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Slices that were picked; the last two are None without masks."""
+
+    patients: float
+    """Number of patients among them."""
+    tenths: float
+    """Tenths of the relative height that hold at least one, of 10."""
+    ends: float
+    """Share of them in the first or last tenth of their volume."""
+    foreground: float | None
+    """Share of them with any foreground."""
+    all_classes: float | None
+    """Share of them with every foreground class of the dataset."""
+
+
+@dataclass(frozen=True)
+class EmbeddingCheck:
+    """Measures by the name of the embedding, means over seeds."""
+
+    title: str
+    """What was checked."""
+    quality: dict[str, Quality]
+    """Neighbourhoods and spread."""
+    picks: dict[str, Picks]
+    """First picks of k-centre, means over random first centres, and random slices."""
+    notes: list[str]
+    """Remarks."""
+    lost: list[str]
+    """Where the trained encoder is worse than an untrained one."""
+
+
+def check(
+    dataset: str,
+    folder: str | None,
+    recipe: str,
+    study: str,
+    settings: Sequence[str],
+    store: Path,
+    progress: Callable[[float], None] | None = None,
+) -> EmbeddingCheck:
+    """Train the embedding of ``recipe`` as ``study`` would, unless the store has it, and measure it.
+
+    settings: laid over the study's, as "KEY=VALUE". Masks are read to describe picks and for nothing else. Raises
+    AlsegError when a name is unknown, the data are unusable, or the recipe has no embedding to check.
+    """
+    from alseg_core.data.prepare import prepare
+    from alseg_core.data.prepared import Prepared
+    from alseg_core.embed.embedder import EmbedContext
+    from alseg_core.store import Store
+    from bench.study import Study
+
+    given = ["name=embed", f"datasets={dataset}", f"recipes={recipe}", "seeds=1"]
+    given += [] if folder is None else [f"data={folder}"]
+    configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
+    first = next(iter(configs.values()))
+    _check_embeds(first)
+    kept = Store(store)
+    root = None if first.dataset.root is None else Path(first.dataset.root)
+    place = prepare(first.dataset.reader, root, first.dataset.prepare, kept)
+    prepared = Prepared.open(place)
+    slices = prepared.slices(first.dataset.split.assign(prepared.cases).train)
+    count, masks = first.counts(len(slices))[0], _masks(place, prepared, slices)
+    found = [
+        _measured(
+            config, EmbedContext(slices, prepared.key, seed, config.resolve_device(), kept, None, progress), masks
+        )
+        for seed, config in configs.items()
+    ]
+    quality = {name: _mean([each[name][0] for each in found]) for name in found[0]}
+    picks = {name: _mean([each[name][1] for each in found]) for name in found[0]}
+    rng = np.random.default_rng(0)
+    draws = [rng.choice(len(slices), count, replace=False) for _ in range(DRAWS)]
+    picks[CHANCE] = _mean([describe_picks(rows, slices.table, masks, len(prepared.labels)) for rows in draws])
+    return EmbeddingCheck(
+        title=f"{first.dataset.name}, {recipe}, {len(slices)} slices, {count} picks, {len(configs)} seed(s)",
+        quality=quality,
+        picks=picks,
+        notes=[_note(masks, len(slices))],
+        lost=_lost(quality),
+    )
+
+
+def _check_embeds(config: RunConfig) -> None:
+    """Raise ConfigError unless the recipe has an embedding that needs no trained segmentation network."""
+    from alseg_core.embed import EMBEDDERS
+
+    embed, name = config.recipe.embed, config.recipe.name
+    if embed is None or embed.needs_model:
+        why = "has no embedding" if embed is None else "embeds slices by a network trained on labels"
+        raise ConfigError(f"recipe {name!r} {why}; choose one that embeds by another of {', '.join(EMBEDDERS)}.")
+    embed.check()
+
+
+def _measured(config: RunConfig, context: EmbedContext, masks: LabelArray | None) -> dict[str, tuple[Quality, Picks]]:
+    """Return the measures of the embedding of one seed and of what it is compared with."""
+    from alseg_core import seeding
+    from alseg_core.embed.appraisal import appraise, features_of
+    from alseg_core.geometry.kcenter import k_center_greedy
+
+    embedder = config.recipe.embed
+    assert embedder is not None
+    embedding = embedder.embed(context)
+    rows, count = np.arange(len(context.slices)), config.counts(len(context.slices))[0]
+    starts = seeding.stream(config.seed, "embed check").choice(len(rows), min(STARTS, len(rows)), replace=False)
+    out = {}
+    for name, measured in appraise(embedder, embedding, context).items():
+        features = features_of(name, embedder, embedding, context)
+        picks = [k_center_greedy(features, rows[:0], rows, count, int(at), context.device)[0] for at in starts]
+        table, classes = context.slices.table, len(config.dataset.classes)
+        out[name] = measured, _mean([describe_picks(picked, table, masks, classes) for picked in picks])
+    return out
+
+
+def _masks(place: Path, prepared: Prepared, slices: Slices) -> LabelArray | None:
+    """Return the masks of all slices, None if a case has none."""
+    from alseg_core.oracles import Vault
+
+    if not all(prepared.info(case).has_mask for case in slices.table.cases):
+        return None
+    return Vault(place, prepared).masks(slices.rows, "embed check", "ground truth for reference")
+
+
+def describe_picks(rows: IntArray, table: SliceTable, masks: LabelArray | None, classes: int) -> Picks:
+    """Describe the slices ``rows`` (B,). masks: (N, H, W) of all slices; classes: number, background included."""
+    height = table.relative_z[rows]
+    foreground = whole = None
+    if masks is not None:
+        has = np.array([[(masks[row] == label).any() for label in range(1, classes)] for row in rows])
+        foreground, whole = float(has.any(axis=1).mean()), float(has.all(axis=1).mean())
+    return Picks(
+        patients=float(len(np.unique(table.patient[rows]))),
+        tenths=float(len(np.unique((10 * height).astype(int)))),
+        ends=float(((height < END) | (height > 1 - END)).mean()),
+        foreground=foreground,
+        all_classes=whole,
+    )
+
+
+def _mean(measured: Sequence[Measures]) -> Measures:
+    """Return the mean of measures of one kind, field by field; None where they are None."""
+    rows = [astuple(each) for each in measured]
+    kind: Any = type(measured[0])
+    mean: Measures = kind(*(None if None in values else float(np.mean(values)) for values in zip(*rows, strict=True)))
+    return mean
+
+
+def _note(masks: LabelArray | None, count: int) -> str:
+    if masks is None:
+        return "no masks, so foreground and classes of the picks are unknown"
+    return f"masks of {count} slices were read to describe the picks; no strategy sees them"
+
+
+def _lost(quality: dict[str, Quality]) -> list[str]:
+    from alseg_core.embed.quality import OWN, UNTRAINED
+
+    if UNTRAINED not in quality:
+        return []
+    own, untrained = quality[OWN], quality[UNTRAINED]
+    pairs = {
+        "patient": (own.same_patient, untrained.same_patient),
+        "volume": (own.same_volume, untrained.same_volume),
+    }
+    return [f"same {what} {a:.3f}, untrained {b:.3f}" for what, (a, b) in pairs.items() if a < b]
