@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +19,12 @@ from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError
 from alseg_core.evaluate import Evaluation
 from alseg_core.oracles import ORACLES, Oracle
-from alseg_core.registry import Name, component, construct, describe, nested, path_part
+from alseg_core.registry import OMIT_DEFAULT, Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
 from alseg_core.strategies.random import Random
 from alseg_core.training import TRAINERS, NetworkTrainer, Trainer
+from alseg_core.validation import Amount
 from alseg_core.vocabulary import REFERENCE_PREFIX, reads_ground_truth
 
 
@@ -104,7 +106,10 @@ class RunConfig:
     seed: Annotated[int, Field(ge=0)] = 0
     """Root seed of all random numbers of the run."""
     members: Annotated[int, Field(ge=1)] = 1
-    """Networks trained per round; the one with the best validation Dice is evaluated."""
+    """Networks trained per round; the one with the best validation Dice is evaluated, without validation the first."""
+    validation: Amount = dataclasses.field(default="all", metadata=OMIT_DEFAULT)
+    """Slices of the validation volumes that are labelled, at the cost of full masks: "all", a number of slices, drawn
+    at random and spread over the volumes, or "none", which keeps the last weights of each training."""
     evaluate: Annotated[Evaluation, nested(Evaluation, "evaluate")] = Evaluation()
     """Evaluation of whole volumes."""
     cover: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] = Pixels()
@@ -133,6 +138,10 @@ class RunConfig:
             )
         if self.keep_network and not isinstance(self.train, NetworkTrainer):
             raise ConfigError(f"keep_network keeps the network of trainer 'network', not of {self.train.title}.")
+        if self.evaluate.part == "val" and self.validation != "all":
+            raise ConfigError(
+                f"evaluate.part val scores whole validation volumes, and validation is {self.validation!r}: use all."
+            )
         if self.cover.needs_model:
             raise ConfigError(
                 "cover: the reference embedding must not depend on a trained network; use pixels or contrastive."

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -15,19 +14,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, PlainValidator
-from torch import Tensor
 
 from alseg_core.data.prepared import CaseInfo, Prepared
-from alseg_core.device.feed import placed
 from alseg_core.errors import ConfigError
 from alseg_core.metrics import SCORERS, Scorer
 from alseg_core.metrics.means import mean_defined, mean_score
 from alseg_core.metrics.metric import DICE, METRICS, Metric
-from alseg_core.metrics.overlap import dice, dice_scores, overlaps
+from alseg_core.metrics.overlap import dice_scores
 from alseg_core.metrics.surface import surface_scores
 from alseg_core.oracles import Vault
 from alseg_core.registry import OMIT_DEFAULT, component
-from alseg_core.training.inference import label_chunks, predict_labels
+from alseg_core.training.inference import predict_labels
 from alseg_core.training.model import Model, for_inference
 from alseg_core.vocabulary import LabelArray
 
@@ -172,44 +169,6 @@ def summarise(
     for kind, name in (("prediction", "empty_predictions"), ("truth", "empty_truths"), ("both", "empty_both")):
         out[name] = float(sum(row["empty"] == kind for row in rows))
     return out
-
-
-@dataclass(frozen=True, eq=False)
-class Validation:
-    """Mean Dice of the validation volumes on the network's grid: mean over a volume's classes, then over volumes."""
-
-    images: Tensor
-    """Slices of all volumes, (N, C, H, W) float32."""
-    depths: tuple[int, ...]
-    """Slices of each volume."""
-    masks: Tensor
-    """Their labels, (N, H, W) uint8."""
-    classes: int
-    """Number of classes, background included."""
-
-    @classmethod
-    def load(
-        cls, prepared: Prepared, cases: Sequence[str], vault: Vault, classes: int, device: str, cost_each: float
-    ) -> Validation:
-        """Load the validation volumes onto the device, or into pinned memory if they do not fit.
-
-        Their masks are billed in the ledger at ``cost_each`` per slice.
-        """
-        slices = prepared.slices(cases)
-        masks = vault.masks(slices.rows, "validation", "validation masks", cost_each)
-        images, truth = placed([torch.from_numpy(slices.images()), torch.from_numpy(masks)], device)
-        return cls(images, tuple(slices.table.depth.tolist()), truth, classes)
-
-    def __call__(self, network: Model) -> float:
-        """Return the mean Dice, 0..1, of a network in evaluation mode; 0 if no volume has foreground."""
-        parts, start = [], 0
-        for labels in label_chunks(network, self.images, self.depths):
-            truth = self.masks[start : start + len(labels)].to(labels.device, non_blocking=True)
-            parts.append(overlaps(labels, truth, self.classes))
-            start += len(labels)
-        slices = torch.cat(parts).cpu().numpy()  # the only time the host waits for the device
-        volumes = np.add.reduceat(slices, np.cumsum((0, *self.depths[:-1])), axis=0)
-        return mean_defined(mean_defined(dice(volume)) for volume in volumes) or 0.0
 
 
 def _scored(

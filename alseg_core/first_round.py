@@ -37,8 +37,8 @@ class FirstTraining:
     """Key of the prepared data."""
     slices: tuple[tuple[str, int], ...]
     """(case, z) of the labelled slices, in the order in which they were picked."""
-    validation: tuple[str, ...]
-    """Validation cases."""
+    validation: tuple[str | tuple[str, int], ...]
+    """Validation cases, or (case, z) of their labelled slices where only some are."""
     steps: int
     """Training steps of one network."""
     device: str
@@ -51,7 +51,7 @@ class FirstTraining:
         data: str,
         table: SliceTable,
         positions: IntArray,
-        validation: Sequence[str],
+        validation: Sequence[str | tuple[str, int]],
         steps: int,
         device: str,
     ) -> FirstTraining:

@@ -18,7 +18,8 @@ from alseg_core.data.splits import Split
 from alseg_core.errors import DataError
 from alseg_core.oracles import Ledger, Vault
 from alseg_core.store import Store
-from alseg_core.vocabulary import Selection
+from alseg_core.validation import Amount, chosen_slices
+from alseg_core.vocabulary import IntArray, Selection
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Plan:
     iterations: tuple[int, ...]
     """Training steps of one network in each round."""
     val_slices: int
-    """Validation slices."""
+    """Validation slices that are labelled and scored."""
     test_slices: int
     """Test slices."""
     test_volumes: int
@@ -59,6 +60,10 @@ class Material:
     """The pool: all slices of the training cases."""
     counts: tuple[int, ...]
     """Cumulative labelled slices of each round."""
+    validation: Amount
+    """How many validation slices are labelled."""
+    validated: IntArray
+    """Their positions in the slices of the validation cases."""
 
     def infos(self, cases: Sequence[str]) -> list[CaseInfo]:
         """Return the facts of cases."""
@@ -85,7 +90,15 @@ class Material:
             "volumes": {part: len(infos) for part, infos in parts.items()},
             "slices": {part: sum(info.depth for info in infos) for part, infos in parts.items()},
             "data_key": self.prepared.key,
+            **self._validated(),
         }
+
+    def _validated(self) -> dict[str, object]:
+        """Return the labelled validation slices, where they were drawn, as [case, z]."""
+        if isinstance(self.validation, str):
+            return {}
+        table = self.prepared.slices(self.split.val).table
+        return {"validation": [list(table.locate(int(position))) for position in self.validated]}
 
 
 def open_material(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Material:
@@ -99,7 +112,7 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs)
     prepared = Prepared.open(folder)
     split = config.split.assign(prepared.cases)
-    for part in ("val", "test"):
+    for part in ("val", "test") if config.validation != "none" else ("test",):
         lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
         if lacking:
             raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
@@ -115,7 +128,9 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
                 f"{', '.join(lacking[:5])}. Leave the recipe out where there are none."
             )
     slices = prepared.slices(split.train)
-    return Material(folder, prepared, split, slices, config.counts(len(slices)))
+    validated = chosen_slices(config.validation, prepared.slices(split.val).table, config.seed)
+    counts = config.counts(len(slices))
+    return Material(folder, prepared, split, slices, counts, config.validation, validated)
 
 
 def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Plan:
@@ -126,7 +141,7 @@ def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = Non
         pool=pool,
         budgets=material.counts,
         iterations=config.steps(pool),
-        val_slices=len(material.prepared.slices(material.split.val)),
+        val_slices=len(material.validated),
         test_slices=len(material.prepared.slices(material.split.test)),
         test_volumes=len(material.split.test),
         channels=material.slices.channels,

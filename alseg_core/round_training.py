@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from alseg_core import seeding
 from alseg_core.config import RunConfig
-from alseg_core.evaluate import Validation
 from alseg_core.first_round import FirstTraining
 from alseg_core.material import Material
 from alseg_core.oracles import Vault
@@ -18,6 +17,7 @@ from alseg_core.store import Store
 from alseg_core.training.batches import TrainingSet, whole_volumes
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member, kept_training
+from alseg_core.validation import Validation, names
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +54,7 @@ class RoundTraining:
         share: whether the round is the first and has the slices of the random baseline. Recipes that start with these
         slices train the same models, so that one of them does it for all.
         """
-        # validation masks are read every round and billed once
-        cost = 1.0 if self.number == 0 else 0.0
-        material, classes = self.material, len(self.config.dataset.classes)
-        validation = Validation.load(material.prepared, material.split.val, vault, classes, self.device, cost)
+        validation = self._validation(vault)
         data = self._data()
         if share:
             return self._shared(data, validation)
@@ -67,8 +64,25 @@ class RoundTraining:
     def identity(self) -> FirstTraining:
         """Return the identity of the training as one of a first round."""
         material, (positions, _) = self.material, self.pool.labels()
-        table, cases = material.slices.table, material.split.val
-        return FirstTraining.of(self.config, material.prepared.key, table, positions, cases, self.steps, self.device)
+        prepared, table = material.prepared, material.slices.table
+        known = names(material.validation, prepared.slices(material.split.val).table, material.validated)
+        return FirstTraining.of(self.config, prepared.key, table, positions, known, self.steps, self.device)
+
+    def _validation(self, vault: Vault) -> Validation | None:
+        """Return what scores the networks; its masks are read every round and billed once."""
+        material = self.material
+        if material.validation == "none":
+            return None
+        return Validation.load(
+            material.prepared,
+            material.split.val,
+            vault,
+            len(self.config.dataset.classes),
+            self.device,
+            cost_each=1.0 if self.number == 0 else 0.0,
+            chosen=None if material.validation == "all" else material.validated,
+            volumetric=self.config.train.volumetric,
+        )
 
     def _data(self) -> TrainingSet:
         slices, bought = self.material.slices, self.pool.labels()
@@ -77,7 +91,7 @@ class RoundTraining:
         images = slices.images(positions)
         return TrainingSet.of(images, labels, table.volume[positions], table.z[positions], self.device)
 
-    def _fit(self, data: TrainingSet, validation: Validation, member: int) -> Member:
+    def _fit(self, data: TrainingSet, validation: Validation | None, member: int) -> Member:
         config, count = self.config, self.config.members
         return config.train.fit(
             data,
@@ -89,7 +103,7 @@ class RoundTraining:
             lambda step: self.progress((member + step / self.steps) / count),
         )
 
-    def _shared(self, data: TrainingSet, validation: Validation) -> Trained:
+    def _shared(self, data: TrainingSet, validation: Validation | None) -> Trained:
         """Train each member unless the store has it."""
         config, channels = self.config, self.material.slices.channels
         own, identity, annotation = config.fingerprint, self.identity(), describe(config.annotation)

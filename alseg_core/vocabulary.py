@@ -93,10 +93,10 @@ class RoundRecord:
     """Largest distance of a training slice to its nearest labelled one in the reference embedding (Eq. 2)."""
     selected: list[dict[str, object]]
     """One entry per slice selected in this round: {"case", "z", "score"}."""
-    members: list[dict[str, float]]
-    """One entry per trained network: {"validation_dice", "iterations"}."""
+    members: list[dict[str, float | None]]
+    """One entry per trained network: {"validation_dice", "iterations"}; the first is None without validation."""
     best: int
-    """Index of the member that is evaluated, the one with the highest validation Dice."""
+    """Index of the member that is evaluated: that with the highest validation Dice, the first without validation."""
     volumes: list[dict[str, object]]
     """One row per test volume and class: {"case", "patient", "class", <metrics>, "empty"}; undefined is None."""
     summary: dict[str, float | None]

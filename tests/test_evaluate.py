@@ -11,12 +11,13 @@ from alseg_core import evaluate
 from alseg_core.data.in_plane import InPlane
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.data.slices import SliceTable
-from alseg_core.evaluate import Evaluation, Validation, summarise
+from alseg_core.evaluate import Evaluation, summarise
 from alseg_core.metrics.overlap import dice_scores
 from alseg_core.metrics.surface import surface_scores
 from alseg_core.models import SegmentationModule
 from alseg_core.oracles import Vault
 from alseg_core.training import inference
+from alseg_core.validation import Validation
 
 
 def row(case: str, name: str, dice: float | None, hd: float | None, empty: str = "") -> dict[str, object]:

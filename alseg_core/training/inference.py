@@ -69,8 +69,8 @@ class Ensemble:
 
     @property
     def best(self) -> int:
-        """Index of the member with the highest validation Dice, the first on ties; it is the one that is evaluated."""
-        return int(np.argmax([m.validation_dice for m in self.members]))
+        """Index of the member that is evaluated: the one with the highest validation Dice, the first of equal ones."""
+        return int(np.argmax([-1.0 if m.validation_dice is None else m.validation_dice for m in self.members]))
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Iterator[Tensor]:

@@ -31,9 +31,9 @@ class Member:
     """A trained model and how good it is."""
 
     network: Model
-    """The model with its best weights, in evaluation mode."""
-    validation_dice: float
-    """Mean Dice of the validation volumes, 0..1."""
+    """The model with its best weights, without validation its last ones, in evaluation mode."""
+    validation_dice: float | None
+    """Mean Dice on the validation labels, 0..1; None where a run has none."""
     iterations: int
     """Steps it was trained for."""
 

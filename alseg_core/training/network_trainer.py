@@ -39,7 +39,7 @@ ROUNDING = 1e-6
 
 @component
 class NetworkTrainer(Trainer):
-    """Gradient descent with a poly schedule; the weights with the best validation Dice are kept.
+    """Gradient descent with a poly schedule; the weights with the best validation Dice are kept, without it the last.
 
     Source: Vepa et al., NeurIPS 2024, section 4. A GPU predicts in float16 with trained networks, whatever the
     precision of their training.
@@ -155,7 +155,7 @@ class NetworkTrainer(Trainer):
         classes: int,
         steps: int,
         fill: int,
-        validate: Callable[[Model], float],
+        validate: Callable[[Model], float] | None,
         rng: np.random.Generator,
         progress: Callable[[int], None],
     ) -> Member:
@@ -171,7 +171,7 @@ class NetworkTrainer(Trainer):
             course = [(self.lr * poly(step, steps, self.power), step / steps) for step in range(steps)]
             numbers = torch.from_numpy(np.concatenate([np.array(course, np.float32), plan.numbers], axis=1)).to(device)
             step = Replayed(self._step(network, fill, device), recorder(device) if network.window is None else None)
-            best, best_weights = -math.inf, network.state_dict()
+            best, best_weights = -math.inf, network.state_dict()  # the last ones, unless a validation finds better
             network.train()
             batches = feed((data.images, data.labels), plan.rows, device)
             for done, (images, labels) in enumerate(batches, start=1):
@@ -180,15 +180,12 @@ class NetworkTrainer(Trainer):
                 if done % self.validate_every == 0 or done == steps:
                     if not math.isfinite(value := loss.item()):
                         raise AlsegError(f"training: loss {value} at step {done} of {steps}. Try a lower lr.")
-                    network.eval()
-                    score = validate(network)
-                    network.train()
-                    if score > best:
+                    if (score := _score(network, validate)) > best:
                         best, best_weights = score, copy.deepcopy(network.state_dict())
                 progress(done)
         network.zero_grad(set_to_none=True)  # gradients are in the memory of a captured step
         network.load_state_dict(best_weights)
-        return Member(network.eval(), best, steps)
+        return Member(network.eval(), None if validate is None else best, steps)
 
     def _step(self, network: SegmentationModule, fill: int, device: torch.device) -> Callable[..., Tensor]:
         """Return a function ``step(numbers, *images, *labels)`` for one step, which returns the loss.
@@ -235,6 +232,16 @@ class NetworkTrainer(Trainer):
         if window is None:
             return slice_steps(data, steps, self.batch, self.augment, rng)
         return volume_steps(data, steps, self.batch, window, self.augment, rng)
+
+
+def _score(network: SegmentationModule, validate: Callable[[Model], float] | None) -> float:
+    """Return the validation Dice of a network in training, -inf without validation."""
+    if validate is None:
+        return -math.inf
+    network.eval()
+    score = validate(network)
+    network.train()
+    return score
 
 
 def without_weights(network: Network) -> Network:

@@ -42,14 +42,15 @@ class Trainer(Protocol):
         classes: int,
         steps: int,
         fill: int,
-        validate: Callable[[Model], float],
+        validate: Callable[[Model], float] | None,
         rng: np.random.Generator,
         progress: Callable[[int], None],
     ) -> Member:
         """Train ``steps`` steps; a training of fewer steps takes less time.
 
         classes: number of classes, background included. fill: label of pixels that augmentation brings in from outside
-        a slice. validate: mean Dice of a model on the validation volumes. progress: called with the steps done.
+        a slice. validate: mean Dice of a model on the validation labels; None where the run has none: the member
+        is then the model with its last weights, and its validation_dice is None. progress: called with the steps done.
         Raises AlsegError when the training fails.
         """
         ...

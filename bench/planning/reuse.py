@@ -9,6 +9,7 @@ from bench.planning.disk_space import module_bytes
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
+    from alseg_core.data.prepared import Prepared
     from alseg_core.data.slices import Slices
     from alseg_core.data.splits import Split
     from alseg_core.embed.contrastive import Contrastive
@@ -28,6 +29,7 @@ class Reuse:
     """Size that the new ones among them will take in the store, in bytes."""
     _claimed: set[str] = field(default_factory=set)
     _pools: dict[str, tuple[Split, Slices]] = field(default_factory=dict)
+    _opened: dict[str, Prepared] = field(default_factory=dict)
     _kept: set[str] | None = None
 
     def claim_encoder(self, training: Contrastive, config: RunConfig, plan: Plan) -> bool:
@@ -47,26 +49,34 @@ class Reuse:
     def trainings(self, config: RunConfig, plan: Plan) -> int:
         """Return how many networks of the run's random first round it will not train itself."""
         from alseg_core.first_round import FirstTraining, kept_names, random_slices
+        from alseg_core.validation import chosen_slices, names
 
         split, slices = self._pool(config, plan)
         positions = random_slices(plan.pool, plan.budgets[0], config.seed)
+        table = self._prepared(plan).slices(split.val).table
+        known = names(config.validation, table, chosen_slices(config.validation, table, config.seed))
         first = FirstTraining.of(
-            config, plan.data_key, slices.table, positions, split.val, plan.iterations[0], device_kind(config)
+            config, plan.data_key, slices.table, positions, known, plan.iterations[0], device_kind(config)
         )
         if self._kept is None:
             self._kept = kept_names(self.store)
-        names = {first.name(member) for member in range(config.members)}
-        found = len(names & (self._kept | self._claimed))
-        self._claimed.update(names)
+        trainings = {first.name(member) for member in range(config.members)}
+        found = len(trainings & (self._kept | self._claimed))
+        self._claimed.update(trainings)
         return found
+
+    def _prepared(self, plan: Plan) -> Prepared:
+        from alseg_core.data.prepared import Prepared
+
+        if plan.data_key not in self._opened:
+            self._opened[plan.data_key] = Prepared.open(self.store.root / "prepared" / plan.data_key)
+        return self._opened[plan.data_key]
 
     def _pool(self, config: RunConfig, plan: Plan) -> tuple[Split, Slices]:
         """Return the split of the run's cases and the slices of its training cases."""
-        from alseg_core.data.prepared import Prepared
-
         name = f"{plan.data_key}{config.split!r}"
         if name not in self._pools:
-            prepared = Prepared.open(self.store.root / "prepared" / plan.data_key)
+            prepared = self._prepared(plan)
             split = config.split.assign(prepared.cases)
             self._pools[name] = split, prepared.slices(split.train)
         return self._pools[name]

@@ -30,6 +30,7 @@ CELLS = [
     "budget",
     "labelled",
     "cost",
+    "validation",
     "fraction",
     "mean",
     "sd",
@@ -97,9 +98,10 @@ class Analysis:
     cells: pd.DataFrame
     """One row per recipe and budget; columns :data:`CELLS`.
 
-    volumes: number scored. best: highest mean among the recipes with the most seeds at this budget, if they are
-    several. tied: the best, and those not significantly worse in a Holm-corrected test against it. One seed allows no
-    test.
+    cost: of the labels of the pool. validation: of the validation masks, which ``cost`` does not hold. Both are in
+    full-slice equivalents. volumes: number scored. best: highest mean among the recipes with the most seeds at this
+    budget, if they are several. tied: the best, and those not significantly worse in a Holm-corrected test against it.
+    One seed allows no test.
     """
     areas: pd.DataFrame
     """AUBC of complete runs, over axis "slices" or "cost"; columns :data:`AREAS`.
@@ -212,7 +214,8 @@ class _Setting:
         """Yield the rows of :data:`CELLS`."""
         runs = self.runs
         scored = np.isfinite(runs.dice).any(axis=1).sum(axis=-1)  # (M, R)
-        known = {name: known_mean(runs.amounts[name], axis=1) for name in ("labelled", "cost", "fraction")}
+        amounts = ("labelled", "cost", "validation", "fraction")
+        known = {name: known_mean(runs.amounts[name], axis=1) for name in amounts}
         known |= {"cover_radius": known_mean(runs.radius, axis=1)}
         for r, column in enumerate(self.budgets):
             best, tied = self._leaders(column, self.holm[r])

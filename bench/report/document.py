@@ -11,7 +11,7 @@ from bench.report.controls import controls_verdict
 from bench.report.runs.provenance import OWN_SPLITS
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, short_title
-from bench.report.tables.detail_tables import Sheet, sheets
+from bench.report.tables.detail_tables import Sheet, label_sentence, sheets
 from bench.report.tables.embeddings import embedding_sheets
 from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Panel, panels
@@ -111,10 +111,11 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
 
 
 def _sentences(results: Results, analysis: Analysis, setting: Setting) -> list[str]:
-    """Return whether the controls are found, if there are any, what the differences mean, and what each seed split."""
+    """Return whether controls are found, what differences mean, what each seed split and what validation cost."""
     controls = controls_verdict(results, analysis, setting)
-    own_splits = OWN_SPLITS in results.facts.get(setting, {}).values()
-    return [*([controls] if controls else []), *meaning(analysis, setting), *([OWN_SPLITS] if own_splits else [])]
+    splits = OWN_SPLITS if OWN_SPLITS in results.facts.get(setting, {}).values() else ""
+    found = (controls, *meaning(analysis, setting), splits, label_sentence(analysis, setting))
+    return [sentence for sentence in found if sentence]
 
 
 def _gap(picture: Drawn) -> str:

@@ -140,6 +140,7 @@ def describe_run(study: Study, combination: Combination) -> dict[str, Any]:
         "schedule": combination.schedule,
         "seed": combination.seed,
         "members": study.members,
+        "validation": study.validation,
         "train": _training([ORACLES.resolve(kind).training, *layers]),
         "evaluate": overlay(dataset.preset.get("evaluate", {}), study.evaluate),
         "cover": _configured(study.cover, components),

@@ -42,6 +42,8 @@ class RunIdentity:
     """Volumes that are scored, "test" or "val"."""
     members: int | None = None
     """Networks trained per round."""
+    validation: int | str = "all"
+    """Labelled slices of the validation volumes: "all", "none" or a number."""
     network: str | None = None
     """Name of the network, or of a trainer without one."""
     precision: str = "float32"
@@ -88,6 +90,7 @@ class RunIdentity:
             annotator=plain["annotation"],
             part=str((plain.get("evaluate") or {}).get("part", "test")),
             members=plain.get("members"),
+            validation=plain.get("validation", "all"),
             network=(train.get("network") or {}).get("name") or train.get("name"),
             precision=train.get("precision", "float32"),
             steps=train.get("iterations_full"),

@@ -63,7 +63,9 @@ class Study:
     controls: Annotated[Controls | None, nested(Controls, "controls")] = None
     """Recipes whose place against random is known; the report says whether the study finds it. See ``Controls``."""
     members: Annotated[int, Field(ge=1)] = 1
-    """Networks trained per round; the one with the best validation Dice is evaluated."""
+    """Networks trained per round; the one with the best validation Dice is evaluated, without validation the first."""
+    validation: int | str = "all"
+    """Labelled slices of the validation volumes: "all", a number, or "none", which keeps the last weights."""
     train: Settings = Field(default_factory=dict)
     """Annotation -> settings of its training, such as train.scribble.lr; alseg list fields trainer has the fields."""
     components: Settings = Field(default_factory=dict)

@@ -152,7 +152,7 @@ class PixelClassifier(Trainer):
         classes: int,
         steps: int,
         fill: int,
-        validate: Callable[[Model], float],
+        validate: Callable[[Model], float] | None,
         rng: np.random.Generator,
         progress: Callable[[int], None],
     ) -> Member:
@@ -164,7 +164,7 @@ class PixelClassifier(Trainer):
         classifier.fit(pixel_features(data.images.cpu().numpy())[known], labels[known])
         model = PixelModel(classifier, classes)
         progress(steps)
-        return Member(model, validate(model), steps)
+        return Member(model, None if validate is None else validate(model), steps)
 
     def restore(self, state: Mapping[str, Any], channels: int, classes: int, device: str) -> PixelModel:
         """See :class:`Trainer`."""

@@ -66,6 +66,16 @@ def test_learns_validates_on_time_and_keeps_the_best() -> None:
     assert (predict_labels(member.network, images) == labels.numpy()).mean() == pytest.approx(max(scores))
 
 
+def test_without_validation_the_last_weights_are_kept() -> None:
+    trainer = construct(NetworkTrainer, {**FIELDS, "validate_every": 60}, "train")
+    last, _, _ = train(validate_every=60)  # validated once, at the end
+    member = trainer.fit(toy(), 2, 60, 0, None, np.random.default_rng(0), lambda step: None)
+    assert member.validation_dice is None and not network_of(member).training
+    ours, theirs = network_of(member).state_dict(), network_of(last).state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert Ensemble([member, member], "cpu").best == 0 and Ensemble([last, member], "cpu").best == 0
+
+
 def test_same_seed_same_network_whatever_the_global_state() -> None:
     torch.manual_seed(1)
     first, _, _ = train(seed=3)

@@ -19,6 +19,7 @@ from bench.report.figures.penalties import PENALTIES
 from bench.report.figures.seconds import SECONDS
 from bench.report.figures.selected import SELECTED
 from bench.report.figures.style import WIDTH, save, styled
+from bench.report.figures.total_cost import TOTAL_COST
 from bench.report.runs.results import Results
 from bench.report.setting import Scope
 
@@ -30,6 +31,7 @@ __all__ = ["FIGURES", "Drawing", "Drawn", "draw_all"]
 FIGURES: dict[str, Drawing] = {
     "curves": CURVES,
     "annotation_time": ANNOTATION_TIME,
+    "total_cost": TOTAL_COST,
     "areas": AREAS,
     "improvement": IMPROVEMENT,
     "penalties": PENALTIES,

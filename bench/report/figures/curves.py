@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,18 +30,9 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     cells = rows_of(analysis.cells, setting)
     if cells.empty:
         return "no finished round"
-    names, look = highlighted(analysis, setting), palette(results, analysis)
     figure, axis = blank(4.6)
     log = scale(axis, cells["labelled"])
-    for recipe, line in cells[~cells["recipe"].isin(names)].groupby("recipe", sort=False):
-        line = line.sort_values("labelled")
-        axis.plot(line["labelled"], line["mean"], color=FAINT, linewidth=1, zorder=1, label=str(recipe))
-    ends = []
-    for i, recipe in enumerate(names):
-        line = cells[cells["recipe"] == recipe].sort_values("labelled")
-        x = aside(line["labelled"].to_numpy(float), i, len(names), float(cells["labelled"].max()), log)
-        interval_line(axis, x, line, look[recipe], recipe)
-        ends.append((recipe, float(x[-1]), float(line["mean"].iloc[-1]), look[recipe]))
+    ends = lines(axis, cells, "labelled", highlighted(analysis, setting), palette(results, analysis), log)
     ticks(axis, cells["labelled"])
     axis.set_xlabel("labelled slices")
     axis.set_ylabel(interval_text(results, cells, setting))
@@ -49,6 +41,25 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     window(axis, cells)
     end_labels(axis, ends)
     return figure
+
+
+def lines(
+    axis: Axes, cells: pd.DataFrame, amount: str, names: Sequence[str], look: Mapping[str, Look], log: bool
+) -> list[tuple[str, float, float, Look]]:
+    """Plot one line per recipe over the column ``amount``; return name, end and look of those in ``names``.
+
+    The others are grey.
+    """
+    for recipe, line in cells[~cells["recipe"].isin(names)].groupby("recipe", sort=False):
+        line = line.sort_values(amount)
+        axis.plot(line[amount], line["mean"], color=FAINT, linewidth=1, zorder=1, label=str(recipe))
+    ends = []
+    for i, recipe in enumerate(names):
+        line = cells[cells["recipe"] == recipe].sort_values(amount)
+        x = aside(line[amount].to_numpy(float), i, len(names), float(cells[amount].max()), log)
+        interval_line(axis, x, line, look[recipe], recipe)
+        ends.append((recipe, float(x[-1]), float(line["mean"].iloc[-1]), look[recipe]))
+    return ends
 
 
 def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, label: str) -> None:

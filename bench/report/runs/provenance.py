@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alseg_core.data.splits import PER_RUN
+from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.discover import Run
 from bench.report.runs.embeddings import embeddings, warning
 from bench.report.setting import Setting, enumerated, title
@@ -67,6 +68,7 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "preparation": _spelled(first and first.preparation),
         "split": _spelled(first and first.split),
         "seeds and patients": OWN_SPLITS if own_splits(runs) else ONE_SPLIT,
+        "validation labels": _several(run.validation for run in known),
         "scored on": {"test": "test volumes", "val": "validation volumes"}.get(scored_on(runs), UNKNOWN),
         "annotation": _spelled(first and first.annotator),
         "networks per round": _several(run.members for run in known),
@@ -140,9 +142,13 @@ def _steps_done(runs: Sequence[Run]) -> str:
     done: dict[int, list[float]] = defaultdict(list)
     for run in runs:
         for record in run.records:
-            done[record.round] += [member["iterations"] for member in record.members if "iterations" in member]
+            done[record.round] += _iterations(record)
     spans = [(min(steps), max(steps)) for _, steps in sorted(done.items()) if steps]
     return ", ".join(f"{a:,.0f}" if a == b else f"{a:,.0f} to {b:,.0f}" for a, b in spans) or UNKNOWN
+
+
+def _iterations(record: RoundRecord) -> list[float]:
+    return [count for member in record.members if (count := member.get("iterations")) is not None]
 
 
 @dataclass(frozen=True)
@@ -250,7 +256,7 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     if (volumes if patients is None else patients) < FEW_PATIENTS:
         count = f"{volumes} volumes" if patients is None else f"{patients} patients, {volumes} volumes"
         yield f"Few {PARTS[part]} patients: one patient can decide a small difference", count
-    steps = [m["iterations"] for run in runs for record in run.records for m in record.members if "iterations" in m]
+    steps = [count for run in runs for record in run.records for count in _iterations(record)]
     if steps and min(steps) < FEW_STEPS:
         kind = f"Networks trained for fewer than {FEW_STEPS:,} steps: scores also reflect how fast they learn"
         yield kind, f"from {min(steps):,.0f}"

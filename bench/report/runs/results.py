@@ -20,8 +20,22 @@ from bench.report.runs.provenance import Savings, by_setting, facts, savings, sc
 from bench.report.setting import SETTING, Setting
 from bench.study.controls import Controls
 
-ROUND = [*SETTING, "recipe", "seed", "key", "round", "budget", "labelled", "fraction", "cost", "marked", "foreground"]
-"""Columns of every table with rows per round. marked, foreground: labelled pixels bought so far; NaN in older runs."""
+ROUND = [
+    *SETTING,
+    "recipe",
+    "seed",
+    "key",
+    "round",
+    "budget",
+    "labelled",
+    "fraction",
+    "cost",
+    "marked",
+    "foreground",
+    "validation",
+]
+"""Columns of every table with rows per round. marked, foreground: labelled pixels bought so far; NaN in older runs.
+validation: cost of the validation masks read so far, in full-slice equivalents; ``cost`` does not hold it."""
 SCORES = [*ROUND, "metric", "value"]
 VOLUME_DICE = [*ROUND, "case", "patient", "dice"]
 STRUCTURES = [*ROUND, "case", "patient", "class", *METRICS, "empty"]
@@ -97,8 +111,10 @@ def collect(folders: Path | Sequence[Path]) -> Results:
     origins: dict[tuple[str, str], str] = {}
     peaks: list[int] = []
     for run in runs:
+        validation = 0.0
         for record in run.records:
-            rows.add(run, record)
+            validation += _validation_cost(record)
+            rows.add(run, record, validation)
             if record.peak_mb is not None:
                 peaks.append(record.peak_mb)
             if origin := record.signals.get("labels"):
@@ -152,10 +168,11 @@ class _Rows:
     structures: list[tuple[Any, ...]] = field(default_factory=list)
     seconds: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def add(self, run: Run, record: RoundRecord) -> None:
-        """Add the rows of one round."""
+    def add(self, run: Run, record: RoundRecord, validation: float) -> None:
+        """Add the rows of one round. validation: cost of the validation masks so far."""
         who = (*run.setting, run.recipe, run.seed, run.key)
-        bought = (record.labelled, record.fraction, record.cost, _number(record.marked), _number(record.foreground))
+        pixels = (_number(record.marked), _number(record.foreground))
+        bought = (record.labelled, record.fraction, record.cost, *pixels, validation)
         at = (*who, record.round, budget_text(run.budgets[record.round]), *bought)
         # older runs counted empty structures as the diagonal of their volume
         anew = {name: mean_score(record.volumes, metric) for name, metric in self.metrics.items() if metric.skips_empty}
@@ -177,6 +194,13 @@ def budget_text(budget: int | float) -> str:
 
 def _number(value: object) -> float:
     return math.nan if value is None else float(str(value))
+
+
+def _validation_cost(record: RoundRecord) -> float:
+    """Return what the validation masks read in a round cost, NaN without a ledger."""
+    if not record.ledger:
+        return math.nan
+    return sum(float(str(entry["cost"])) for entry in record.ledger if entry["what"] == "validation masks")
 
 
 def _row(run: Run) -> tuple[Any, ...]:

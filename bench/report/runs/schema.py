@@ -35,7 +35,7 @@ class _Round(_Part):
     fraction: float
     cost: float
     cover_radius: float
-    members: list[dict[str, float]]
+    members: list[dict[str, float | None]]
     volumes: list[dict[str, Any]]
     summary: dict[str, float | None]
     seconds: dict[str, float]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-AMOUNTS = ("labelled", "cost", "fraction", "foreground")
+AMOUNTS = ("labelled", "cost", "fraction", "foreground", "validation")
 """Columns of the scores with what was annotated by a round."""
 
 

@@ -62,6 +62,7 @@ def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet
         against_random(analysis, setting),
         power(analysis, setting),
         standing(analysis, setting),
+        label_cost(analysis, setting),
         measures(results, setting),
         empty(results, setting),
         times(results, setting),
@@ -195,6 +196,52 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
             "cover radius",
         ],
         lines,
+    )
+
+
+def label_cost(analysis: Analysis, setting: Setting) -> Sheet:
+    """Return what the labels of the pool and of validation cost at each budget."""
+    cells = rows_of(analysis.cells, setting)
+    known = cells[cells["validation"].notna()]
+    means = known.groupby(["round", "budget"], sort=True)[["labelled", "cost", "validation"]].mean().reset_index()
+    lines = [
+        Line(
+            [
+                Entry(str(row.budget)),
+                _count(row.labelled),
+                _number(row.cost, ".1f"),
+                _number(row.validation, ".1f"),
+                _number(row.cost + row.validation, ".1f"),
+                _number(100 * row.validation / (row.cost + row.validation), ".0f"),
+            ],
+            budget=str(row.budget),
+        )
+        for row in each(means[means["cost"] + means["validation"] > 0])
+    ]
+    return Sheet(
+        "What the labels cost",
+        "Cost up to each budget in full-slice equivalents, where a full mask of a slice costs 1; mean over recipes and "
+        "seeds. The budgets of all other tables are labelled slices of the pool. Validation masks choose the weights "
+        "of each network and are bought once, in the first round. AUBC over the cost of all labels is AUBC on cost, as "
+        "validation costs the same at every budget. Test masks are not counted: no choice depends on them.",
+        ["budget", "labelled slices", "their cost", "validation masks", "all labels", "validation's share (%)"],
+        lines,
+    )
+
+
+def label_sentence(analysis: Analysis, setting: Setting) -> str:
+    """Return in a sentence what validation cost beside the pool; "" if that is not recorded."""
+    cells = rows_of(analysis.cells, setting)
+    last = cells[cells["round"] == cells["round"].max()]
+    validation, cost = float(last["validation"].mean()), float(last["cost"].mean())
+    if math.isnan(validation):
+        return ""
+    if not validation:
+        return "No validation labels were read: networks have the weights of their last training step."
+    ratio = f", {validation / cost:.3g} times the {cost:.3g} of the pool's labels at the last budget" if cost else ""
+    return (
+        f"Beside the budgets, every run read the full masks of {validation:.0f} validation slices to choose its "
+        f"networks' weights: {validation:.0f} full-slice equivalents{ratio}."
     )
 
 

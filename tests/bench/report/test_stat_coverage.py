@@ -13,7 +13,7 @@ from bench.report.statistics.aggregates import improvement, middle
 from bench.report.statistics.bootstrap import Resampling
 from bench.report.statistics.budget_summary import Summary, columns, summarise
 from bench.report.statistics.efficiency import efficiency
-from bench.report.statistics.grid import Grid
+from bench.report.statistics.grid import AMOUNTS, Grid
 from bench.report.statistics.paired import holm, paired
 
 MEAN = 0.6
@@ -51,7 +51,7 @@ MIXES = {
 
 def summary(dice: NDArray[np.float64], patient: NDArray[np.intp], draws: int) -> Summary:
     shape = dice.shape[:3]
-    amounts = {name: np.ones(shape) for name in ("labelled", "cost", "fraction", "foreground")}
+    amounts = {name: np.ones(shape) for name in AMOUNTS}
     runs = Grid(
         [f"r{m}" for m in range(shape[0])], list(range(shape[1])), ["1"], [0], dice, patient, amounts, np.ones(shape)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from pathlib import Path
@@ -370,6 +371,26 @@ def test_empty_predictions_are_counted_over_seeds(tmp_path: Path) -> None:
         "random": ["0", "0", "0"],
         "coreset": ["3", "3", "3"],
     }
+
+
+@pytest.mark.parametrize(("masks", "words"), [(30.0, "30 validation slices"), (0.0, "No validation labels were read")])
+def test_what_validation_cost_stands_beside_the_pool(tmp_path: Path, masks: float, words: str) -> None:
+    bought = [{"who": "oracle", "what": "training labels", "slices": 1, "cost": 0.5}]
+    bought += [{"who": "validation", "what": "validation masks", "slices": 30, "cost": masks}] if masks else []
+    folder = tmp_path / "s"
+    made = study(folder, runs({"random": 0.5, "coreset": 0.6}, 2))
+    for place in (folder / "runs").glob("*/rounds.jsonl"):  # bought in the first round
+        first, *others = [json.loads(line) for line in place.read_text().splitlines()]
+        later = [{**line, "ledger": bought[:1]} for line in others]
+        place.write_text("".join(json.dumps(line) + "\n" for line in [{**first, "ledger": bought}, *later]))
+    results = collect(made)
+    (section,) = document(results, analyse(results), []).sections
+    assert any(words in sentence for sentence in section.sentences)
+    (sheet,) = [sheet for sheet in section.sheets if sheet.title == "What the labels cost"]
+    for line, slices in zip(sheet.lines, LABELLED, strict=True):
+        cost = slices / 15
+        values = [entry.value for entry in line.entries[1:]]
+        assert values == pytest.approx([slices, cost, masks, cost + masks, 100 * masks / (cost + masks)])
 
 
 def test_timing(some: Results, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from alseg_core.evaluate import Validation
 from alseg_core.losses import Loss
 from alseg_core.losses.dice import CrossEntropyDice
 from alseg_core.losses.dmpls import Dmpls
 from alseg_core.models.unet import UNet, UNetDual
 from alseg_core.training import NetworkTrainer
 from alseg_core.training.batches import TrainingSet
+from alseg_core.validation import Validation
 from alseg_core.vocabulary import IGNORE
 from material import Volumes, scribbles, volumes
 from measure import Bench, Row
