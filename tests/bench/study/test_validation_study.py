@@ -53,7 +53,7 @@ def test_a_study_with_a_few_validation_labels(tmp_path: Path, tiny: dict[str, An
     figure = draw(results, analysis, ("tiny", "scribble", "short"))
     assert not isinstance(figure, str)
     (axis,) = figure.axes
-    lines = [np.asarray(line.get_xdata(), dtype=float) for line in axis.lines]
-    (means,) = (x for x in lines if len(x) == 2 and x[0] < x[1])  # the dotted line is upright
-    assert means == pytest.approx([5.2, 5.4], rel=0.02) and axis.get_xlim()[0] == 0
+    assert axis.get_xlim()[0] == 0
+    shown = [np.asarray(line.get_xdata(), dtype=float) for line in axis.lines]
+    assert any(len(x) == 2 and x == pytest.approx([5.2, 5.4], rel=0.005) for x in shown)  # 5 masks and the scribbles
     plt.close(figure)
