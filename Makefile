@@ -51,10 +51,13 @@ $(STAMP): pyproject.toml constraints.txt
 		|| { tail -n 20 $(VENV)/install.log; exit 1; }
 	@touch $@
 
+# The command as it was typed, without seeds: a report says how to add some.
+TYPED = make bench $(foreach name,$(filter-out SEEDS ESTIMATE,$(GIVEN)),$(name)=$(if $(word 2,$($(name))),"$($(name))",$($(name))))
+
 bench: $(STAMP) ## run a study: the main job
 	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)" $(if $(filter file,$(origin DATASET)),,--set name="$(NAME)" --set datasets="$(DATASET)"),"$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
-		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") $(if $(SEEDS),--set seeds="$(SEEDS)") \
-		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local) $(if $(LAUNCHER),--launcher "$(LAUNCHER)") $(if $(ESTIMATE),--estimate)
+		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") \
+		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(SEEDS),--set seeds="$(SEEDS)") $(if $(LOCAL),--local) $(if $(LAUNCHER),--launcher "$(LAUNCHER)") $(if $(ESTIMATE),--estimate) --typed '$(subst ','\'',$(TYPED))'
 
 tune: $(STAMP) ## find settings of a recipe on validation volumes, with Optuna
 	@$(VENV)/bin/alseg tune "$(TUNING)" --out "$(OUT)" --set dataset="$(DATASET)" --set study="$(PRESET)" \

@@ -37,9 +37,16 @@ def _whole(_context: click.Context, _option: click.Parameter, settings: tuple[st
 @click.option(
     "--estimate", "only_estimate", is_flag=True, help="Print what would run, how long it would take and what is done."
 )
+@click.option("--typed", hidden=True, help="The command that was typed instead of this one, without its seeds.")
 @OUT
 def bench_command(
-    study: str, settings: tuple[str, ...], launcher: str | None, local: bool, only_estimate: bool, out: Path
+    study: str,
+    settings: tuple[str, ...],
+    launcher: str | None,
+    local: bool,
+    only_estimate: bool,
+    typed: str | None,
+    out: Path,
 ) -> None:
     """Run STUDY, a name (quick, paper) or a YAML file, or continue it; then write and show its report."""
     from rich.console import Console
@@ -47,15 +54,18 @@ def bench_command(
     from bench.launchers import find_launcher
     from bench.launchers.study_run import estimate, launch
     from bench.study import Study
+    from bench.study.rerun import recorded
     from bench.terminal.progress import Display
 
     if local and launcher not in (None, "local"):
         raise ConfigError(f"--local is short for --launcher local, and --launcher {launcher} was given too; drop one.")
-    chosen = find_launcher("local" if local else launcher or "ray")
+    launcher = "local" if local else launcher
+    chosen = find_launcher(launcher or "ray")
+    command = recorded(study, settings, out, launcher, typed)
     found, out = Study.find(study, settings), out.expanduser().absolute()
     with Display(Console()) as display:
         if only_estimate:
             estimate(found, out, chosen, display)
             return
-        failed = launch(found, out, chosen, display)
+        failed = launch(found, out, chosen, display, command)
     click.get_current_context().exit(1 if failed else 0)

@@ -64,13 +64,14 @@ def _parts() -> Iterator[Topic]:
     from alseg_core.training import NetworkTrainer
     from alseg_core.training.augment import Augment
     from bench.datasets.archive import Archive
-    from bench.study import Controls, Resources
+    from bench.study import Controls, Primary, Resources
 
     study = "in a study file, or with --set of alseg bench"
     yield Topic("trainer", "part", NetworkTrainer, f"{study}; train.mask for full masks", "train.scribble.")
     yield Topic("augment", "part", Augment, f"{study}; train.mask for full masks", "train.scribble.augment.")
     yield Topic("evaluate", "part", Evaluation, study, "evaluate.")
     yield Topic("controls", "part", Controls, study, "controls.")
+    yield Topic("primary", "part", Primary, study, "primary.")
     yield Topic("resources", "part", Resources, study, "resources.")
     yield Topic("prepare", "part", Prepare, "in a dataset file", "prepare.NAME.")
     yield Topic("fetch", "part", Archive, "in a dataset file", "fetch.")

@@ -26,9 +26,10 @@ INTERRUPTED_WAIT_S = 5.0
 """How long an interrupted study waits for MLflow to record it, in seconds."""
 
 
-def launch(study: Study, out: Path, launcher: Launcher, display: Display) -> bool:
+def launch(study: Study, out: Path, launcher: Launcher, display: Display, command: str | None = None) -> bool:
     """Run a study, write its report, and return whether runs failed.
 
+    command: how to start it again with other seeds (``bench.study.rerun``), for its report.
     Raises AlsegError if the study, its data or ``out`` cannot be used, or if the launcher cannot run the study.
     """
     from bench import report
@@ -38,7 +39,7 @@ def launch(study: Study, out: Path, launcher: Launcher, display: Display) -> boo
     folder = workload.folder
     with writing(out), locked(folder):
         with launcher.start(policy) if workload.todo else nullcontext():
-            forecast = _prepare(workload, policy, launcher, display)
+            forecast = _prepare(workload, policy, launcher, display, command)
             tracking = Background(Tracker(study.name, out), workload.jobs)
             _run(workload, forecast, policy, launcher, display, tracking)
         results = report.write(folder)
@@ -70,15 +71,15 @@ def _planned(study: Study, out: Path, launcher: Launcher) -> tuple[Workload, Pol
     return workload, Policy.of(study, workload.folder, workload.store, places)
 
 
-def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Display) -> Forecast:
+def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Display, command: str | None) -> Forecast:
     """Prepare the data, write the index of the study and announce what will run."""
     from bench.planning.stopwatch import Relative, Stopwatch
     from bench.terminal.study_summary import announcement
 
     clock = Relative() if launcher.remote else Stopwatch()
     forecast = workload.prepare(clock, policy.places, display.preparing)
-    folder, study = workload.folder, workload.study
-    others = _write_index(folder, study, workload.configs)
+    folder = workload.folder
+    others = _write_index(folder, workload.study, workload.configs, command)
     if others:
         note = "have other settings or are not part of the study now; they stay, outside this report"
         display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
@@ -117,7 +118,7 @@ def _run(
         raise
 
 
-def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig]) -> int:
+def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig], command: str | None) -> int:
     """Write the runs of the study to study.json, and return how many other runs are in its folder."""
     import json
 
@@ -141,6 +142,8 @@ def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig]) -> in
         "runs": runs,
         "sources": study.sources(),
         "controls": describe(study.controls),
+        "primary": describe(study.planned()),
+        "command": command,
     }
     write_atomic(folder / "study.json", json.dumps(index, indent=1))
     return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})

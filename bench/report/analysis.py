@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,16 @@ from numpy.typing import NDArray
 from alseg_core.metrics import curve
 from alseg_core.vocabulary import BASELINE
 from bench.report.runs.results import Results
-from bench.report.setting import SETTING, references
+from bench.report.setting import SETTING, Setting, references, rows_of
 from bench.report.statistics import aggregates, power, ranks
 from bench.report.statistics.bootstrap import Resampling, basis
-from bench.report.statistics.budget_summary import Summary, columns, summarise
+from bench.report.statistics.budget_summary import Column, Summary, columns, summarise
 from bench.report.statistics.efficiency import efficiency
 from bench.report.statistics.grid import Grid, grid, known_mean
-from bench.report.statistics.paired import ALPHA, SAME, holm, paired
+from bench.report.statistics.marks import marked
+from bench.report.statistics.paired import FEW_SEEDS, holm, paired
 from bench.report.statistics.penalty import matrix
+from bench.study.primary import Primary
 
 CELLS = [
     *SETTING,
@@ -43,9 +46,12 @@ CELLS = [
     "best",
     "tied",
 ]
-AREAS = [*SETTING, "recipe", "axis", "mean", "sd", "low", "high", "interval", "seeds"]
-TESTS = [*SETTING, "round", "budget", "a", "b", "difference", "low", "high", "interval", "p", "p_holm", "seeds"]
-PENALTIES = [*SETTING, "winner", "loser", "penalty", "penalty_holm"]
+AREAS = [*SETTING, "recipe", "axis", "mean", "sd", "low", "high", "interval", "seeds", "best", "tied"]
+PRIMARY = [*SETTING, "against", "metric", "round", "budget", "tests"]
+TESTS = [*SETTING, "round", "budget", "a", "b", "difference", "low", "high", "interval", "p", "test", "p_holm", "seeds"]
+PLANNED, PLANNED_REFERENCE, EXPLORATORY = "planned", "planned, reference", "exploratory"
+"""Kinds of tests."""
+PENALTIES = [*SETTING, "winner", "loser", "penalty"]
 STANDING = [
     *SETTING,
     "recipe",
@@ -92,51 +98,63 @@ class Analysis:
     seeds of a recipe; comparisons of two recipes use the seeds that both have. low and high are 95 % intervals (see
     ``statistics.bootstrap``); ``interval`` is what they are over: "seeds x volumes", "volumes" for one seed, "seeds"
     for one patient, "" for neither. NaN = cannot be computed. References, which read ground truth, are in cells, areas,
-    power and standing and have uncorrected tests, but no rank and no part in best, tied, penalties and Holm's families.
+    power and standing and have uncorrected tests, but no rank and no part in best, tied, penalties and the family of
+    planned tests.
     """
 
     cells: pd.DataFrame
     """One row per recipe and budget; columns :data:`CELLS`.
 
     cost: of the labels of the pool. validation: of the validation masks, which ``cost`` does not hold. Both are in
-    full-slice equivalents. volumes: number scored. best: highest mean among the recipes with the most seeds at this
-    budget, if they are several. tied: the best, and those not significantly worse in a Holm-corrected test against it.
-    One seed allows no test.
+    full-slice equivalents. volumes: number scored. best, tied: see ``statistics.marks``; tied: the best, and those
+    whose paired difference from it has an interval that includes 0, simultaneously over the comparisons with the best
+    at this budget. Both are False with fewer than three seeds.
     """
     areas: pd.DataFrame
     """AUBC of complete runs, over axis "slices" or "cost"; columns :data:`AREAS`.
 
-    The area over cost is that of the window which all complete runs of the setting cover, from the largest first to the
-    smallest last cost, interpolated linearly. If there is none (a recipe starts above another's last cost), it is
-    missing.
+    best, tied: as in cells. The area over cost is that of the window which all complete runs of the setting cover, from
+    the largest first to the smallest last cost, interpolated linearly. If there is none (a recipe starts above
+    another's last cost), it is missing.
     """
     tests: pd.DataFrame
     """One row per budget and pair of recipes; columns :data:`TESTS`.
 
-    difference: mean of a - b. p: two-sided t-test paired by seed. p_holm: corrected over all pairs x budgets of the
-    setting. Rows with budget "AUBC" (on slices) have round -1 and are a family of their own. Pairs that are identical
-    in all seeds, such as shared first rounds, are not tested: p is NaN and they do not count in a family. p is about
-    seeds on these volumes; the interval also covers other volumes, and is wider. Where each seed has a split of its
-    own, p is about seeds with their splits, as if no patient were in two of them.
+    difference: mean of a - b. p: two-sided t-test paired by seed. test: "planned" for a recipe against the one that
+    the primary comparison names, in its score; "planned, reference" for the same test of a reference; "exploratory" for
+    all others. p_holm: corrected over the planned tests of the setting, NaN for others. Rows with budget "AUBC" (on
+    slices) have round -1. Pairs that are identical in all seeds, such as shared first rounds, are not tested: p is NaN
+    and they do not count in the family. p is about seeds on these volumes; the interval also covers other volumes, and
+    is wider. Where each seed has a split of its own, p is about seeds with their splits, as if no patient were in two
+    of them.
     """
     penalties: pd.DataFrame
-    """One row per ordered pair, columns :data:`PENALTIES`; penalty: share of budgets at which loser is worse."""
+    """One row per ordered pair with three seeds in common, columns :data:`PENALTIES`.
+
+    penalty: share of budgets at which the interval of the difference shows loser to be worse; exploratory, each
+    interval alone at 95 %.
+    """
     standing: pd.DataFrame
     """One row per recipe over all budgets; columns :data:`STANDING`.
 
     rank: mean over budgets and seeds, 1 is best, on complete runs of the rank_seeds seeds that all ranked recipes have;
-    a recipe without a common seed is not ranked. iqm: mean of the middle half of the AUBC on slices of
-    complete runs. improvement: probability that a run has a higher AUBC than a run of random; NaN for
-    random. efficiency: of annotated foreground, see ``statistics.efficiency``; needs runs of the dataset and
-    annotation, of any schedule, with everything annotated. cover_radius: mean over rounds.
+    a recipe without a common seed is not ranked. iqm: mean of the middle half of the AUBC on slices of complete runs.
+    improvement: probability that a run has a higher AUBC than a run of the recipe that others are compared with, by
+    default random; NaN for that one. efficiency: of annotated foreground, see ``statistics.efficiency``; needs runs of
+    the dataset and annotation, of any schedule, with everything annotated. cover_radius: mean over rounds.
     """
     power: pd.DataFrame
-    """Differences from random that these seeds can detect, with power .8; columns :data:`POWERS`.
+    """Differences from the recipe of the primary comparison that these seeds detect with power .8; :data:`POWERS`.
 
-    detectable: smallest such mean difference. seeds_needed: seeds to detect a difference as large as observed;
-    seeds_needed_02: one of .02 Dice; inf beyond 1000. tests: size m of the test's Holm family. *_holm: the same at
-    level .05 / m, which the largest difference of the family must pass (a bound for Holm); NaN for references, which
-    are in no family. All are NaN for identical runs, such as shared first rounds.
+    detectable: smallest such mean difference; inf where it is more than 1, which no difference in Dice can be.
+    seeds_needed: seeds to detect a difference as large as observed; seeds_needed_02: one of .02 Dice; inf beyond 1000.
+    tests: number m of planned tests, for these; NaN for others. *_holm: the same at level .05 / m, which the largest
+    difference of the family must pass (a bound for Holm). All are NaN for identical runs, such as shared first rounds.
+    """
+    primary: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PRIMARY))
+    """One row per setting with a primary comparison: against, metric; round, budget: its column; tests: how many.
+
+    A study of one budget has no AUBC: its planned tests are on Dice at that budget, whatever metric it declares.
     """
 
 
@@ -148,7 +166,11 @@ def analyse(results: Results, seed: int = 0) -> Analysis:
         setting = dict(zip(SETTING, names, strict=True))
         own = np.logical_and.reduce([results.scores[name] == value for name, value in setting.items()])
         full = complete.get((str(setting["dataset"]), str(setting["annotation"])), (math.nan, math.nan))
-        settings.append((setting, _Setting(grid(results.scores[own], volumes, results.recipes), full, seed)))
+        declared = results.primary.get(typing.cast(Setting, names), Primary())
+        runs = grid(results.scores[own], volumes, results.recipes)
+        listed = rows_of(results.runs, typing.cast(Setting, names))
+        last = int(listed["wanted"].max()) - 1 if len(listed) else runs.rounds[-1]
+        settings.append((setting, _Setting(runs, full, seed, declared, last)))
 
     def table(part: str, columns: list[str]) -> pd.DataFrame:
         rows = [{**setting, **row} for setting, analysis in settings for row in getattr(analysis, part)()]
@@ -161,6 +183,7 @@ def analyse(results: Results, seed: int = 0) -> Analysis:
         penalties=table("penalties", PENALTIES),
         standing=table("standing", STANDING),
         power=table("power", POWERS),
+        primary=table("primary", PRIMARY),
     )
 
 
@@ -178,25 +201,57 @@ def _full_data(results: Results) -> dict[tuple[str, str], tuple[float, float]]:
 class _Setting:
     """Rows of the tables of one setting."""
 
-    def __init__(self, runs: Grid, full: tuple[float, float], seed: int) -> None:
+    def __init__(self, runs: Grid, full: tuple[float, float], seed: int, declared: Primary | None, last: int) -> None:
         self.runs, self.full, self.seed = runs, full, seed
         self.resampling = Resampling.of(int(runs.patient.max()) + 1, seed)
         self.patients = self.resampling.patients.shape[1]
         self.competes = ~references(runs.recipes)
         self.first, self.second = np.triu_indices(len(runs.recipes), k=1)
         *self.budgets, self.slices, self.cost = (
-            summarise(column, self.first, self.second, self.resampling) for column in columns(runs, self.resampling)
+            summarise(column, self.first, self.second, self.resampling, self._rivals(column))
+            for column in columns(runs, self.resampling)
         )
-        self.holm = self._holm(self.budgets)
-        self.holm_area = self._holm([self.slices])
+        names = runs.recipes
+        self.declared = declared if declared is not None and declared.against in names else None
+        compared = BASELINE if self.declared is None else self.declared.against
+        self.baseline = names.index(compared) if compared in names else None
+        self.planned = self._planned(last)
+        self.holm = self._holm()
 
-    def _holm(self, family: list[Summary]) -> Floats:
-        """Return corrected p of all pairs of competitors in ``family``, (columns, pairs); NaN for other pairs."""
-        p = np.array([column.tests.p for column in family])
-        rivals = self.competes[self.first] & self.competes[self.second]
-        out = np.full_like(p, np.nan)
-        out[:, rivals] = holm(p[:, rivals].ravel()).reshape(len(family), -1)
+    def _rivals(self, column: Column) -> int:
+        """Return how many recipes may be compared with the best of a column."""
+        return max(int((np.isfinite(column.scores).sum(axis=1) >= FEW_SEEDS)[self.competes].sum()) - 1, 1)
+
+    def _planned(self, last: int) -> Summary | None:
+        """Return the column of the primary comparison, given the number of the last round; None without one."""
+        if self.declared is None:
+            return None
+        if self.declared.metric == "aubc" and last > 0:
+            return self.slices
+        return next((column for column in self.budgets if column.round == last), None)
+
+    def _holm(self) -> Floats:
+        """Return corrected p of all pairs, (K,), NaN for pairs that are not planned tests of competitors."""
+        out = np.full(len(self.first), np.nan)
+        if self.planned is not None:
+            family = self._against() & self.competes[self.first] & self.competes[self.second]
+            out[family] = holm(self.planned.tests.p[family])
         return out
+
+    def _against(self) -> NDArray[np.bool_]:
+        """Return which pairs, (K,), hold the recipe that all others are compared with."""
+        return np.asarray((self.first == self.baseline) | (self.second == self.baseline))
+
+    def primary(self) -> Iterator[dict[str, Any]]:
+        """Yield the row of :data:`PRIMARY`."""
+        if self.declared is not None and self.planned is not None:
+            yield {
+                "against": self.declared.against,
+                "metric": self.declared.metric,
+                "round": self.planned.round,
+                "budget": self.planned.budget,
+                "tests": int(np.isfinite(self.holm).sum()),
+            }
 
     def _mean(self, column: Summary, m: int) -> dict[str, Any]:
         """Return the mean of a recipe with its interval, clipped to 0..1."""
@@ -218,7 +273,7 @@ class _Setting:
         known = {name: known_mean(runs.amounts[name], axis=1) for name in amounts}
         known |= {"cover_radius": known_mean(runs.radius, axis=1)}
         for r, column in enumerate(self.budgets):
-            best, tied = self._leaders(column, self.holm[r])
+            best, tied = marked(column, self.first, self.second, self.competes)
             for m in np.flatnonzero(column.means.count):
                 yield {
                     "recipe": runs.recipes[m],
@@ -231,36 +286,20 @@ class _Setting:
                     "tied": bool(tied[m]),
                 }
 
-    def _leaders(self, column: Summary, corrected: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which recipes (M,) are best at a budget, and which are best or not significantly worse."""
-        seeds, mean = column.means.count, column.means.mean
-        best = self.competes & (seeds > 0)
-        if not best.any():
-            return best, best
-        most = best & (seeds == seeds[best].max())
-        if most.sum() < 2 <= best.sum():  # the only recipe with all seeds has no other to be compared with
-            return np.zeros_like(best), np.zeros_like(best)
-        best = most
-        best &= mean >= mean[best].max() - SAME
-        tied = best.copy()
-        both = self.competes[self.first] & self.competes[self.second]
-        leader = int(np.flatnonzero(best)[0])
-        for one, others, sign in ((self.first, self.second, 1), (self.second, self.first, -1)):
-            worse = (corrected < ALPHA) & (sign * column.tests.mean > 0)
-            tied[others[(one == leader) & (np.isfinite(corrected) | both & column.tests.same) & ~worse]] = True
-        return best, tied
-
     def areas(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of :data:`AREAS`."""
         for axis, column in (("slices", self.slices), ("cost", self.cost)):
+            best, tied = marked(column, self.first, self.second, self.competes)
             for m in np.flatnonzero(column.means.count):
-                yield {"recipe": self.runs.recipes[m], "axis": axis, **self._mean(column, int(m))}
+                marks = {"best": bool(best[m]), "tied": bool(tied[m])}
+                yield {"recipe": self.runs.recipes[m], "axis": axis, **self._mean(column, int(m)), **marks}
 
     def tests(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of :data:`TESTS`."""
-        names = self.runs.recipes
-        for column, corrected in zip([*self.budgets, self.slices], [*self.holm, *self.holm_area], strict=True):
-            tests = column.tests
+        names, rivals = self.runs.recipes, self.competes[self.first] & self.competes[self.second]
+        for column in (*self.budgets, self.slices):
+            tests, planned = column.tests, self._against() & (column is self.planned)
+            kinds = np.where(planned, np.where(rivals, PLANNED, PLANNED_REFERENCE), EXPLORATORY)
             low, high = np.clip([tests.mean - column.test_half, tests.mean + column.test_half], -1, 1)
             for k in np.flatnonzero(tests.count):
                 yield {
@@ -273,19 +312,24 @@ class _Setting:
                     "high": high[k],
                     "interval": basis(int(tests.count[k]), self.patients),
                     "p": tests.p[k],
-                    "p_holm": corrected[k],
+                    "test": str(kinds[k]),
+                    "p_holm": self.holm[k] if planned[k] else math.nan,
                     "seeds": int(tests.count[k]),
                 }
 
     def penalties(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of :data:`PENALTIES`."""
         names = self.runs.recipes
-        difference, p = (np.array([getattr(c.tests, what) for c in self.budgets]).T for what in ("mean", "p"))
-        plain, corrected = (matrix(difference, by, self.first, self.second, len(names)) for by in (p, self.holm.T))
+        difference, half, count = (
+            np.array(values).T
+            for values in zip(*((c.tests.mean, c.test_half, c.tests.count) for c in self.budgets), strict=True)
+        )
+        half = np.where(count >= FEW_SEEDS, half, np.nan)
+        lost = matrix(difference, half, self.first, self.second, len(names))
         rivals = np.flatnonzero(self.competes)
         for i in rivals:
-            for j in rivals[rivals != i]:
-                yield {"winner": names[i], "loser": names[j], "penalty": plain[i, j], "penalty_holm": corrected[i, j]}
+            for j in rivals[np.isfinite(lost[i, rivals])]:
+                yield {"winner": names[i], "loser": names[j], "penalty": lost[i, j]}
 
     def standing(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of :data:`STANDING`."""
@@ -318,44 +362,44 @@ class _Setting:
         return aggregates.middle((weights * scores).sum(axis=-1), drawn, self.resampling)
 
     def _improvement(self, m: int) -> tuple[float, float, float]:
-        """Return the probability that a run has a larger area than a run of random, over common seeds."""
-        names, areas = self.runs.recipes, self.slices.scores
-        if names[m] == BASELINE or BASELINE not in names:
+        """Return the probability that a run has a larger area than one of the baseline, over common seeds."""
+        if self.baseline in (None, m):
             return math.nan, math.nan, math.nan
-        random = areas[names.index(BASELINE)]
-        both = np.isfinite(areas[m]) & np.isfinite(random)
-        return aggregates.improvement(areas[m, both], random[both])
+        areas, base = self.slices.scores, self.slices.scores[self.baseline]
+        both = np.isfinite(areas[m]) & np.isfinite(base)
+        return aggregates.improvement(areas[m, both], base[both])
 
     def power(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of :data:`POWERS`."""
-        names = self.runs.recipes
-        if BASELINE not in names:
-            return
-        baseline = names.index(BASELINE)
-        families = [int(np.isfinite(family).sum()) for family in (self.holm, self.holm_area)]
-        for column, tests in [*((column, families[0]) for column in self.budgets), (self.slices, families[1])]:
-            test = paired(column.scores - column.scores[baseline])
-            spread = np.where(test.same, np.nan, test.sd)
-            corrected = np.where(self.competes & self.competes[baseline] & (tests > 0), spread, np.nan)
-            as_seen, claim = power.seeds_needed(test.mean, spread), power.seeds_needed(CLAIM, spread)
-            as_seen_holm, claim_holm = (power.seeds_needed(d, corrected, tests) for d in (test.mean, CLAIM))
-            for m in np.flatnonzero(test.count):
-                if m != baseline:
-                    yield {
-                        "recipe": names[m],
-                        "round": column.round,
-                        "budget": column.budget,
-                        "seeds": int(test.count[m]),
-                        "difference": test.mean[m],
-                        "sd_difference": test.sd[m],
-                        "detectable": power.detectable(float(spread[m]), int(test.count[m])),
-                        "seeds_needed": as_seen[m],
-                        "seeds_needed_02": claim[m],
-                        "tests": tests if self.competes[m] else math.nan,
-                        "detectable_holm": power.detectable(float(corrected[m]), int(test.count[m]), tests),
-                        "seeds_needed_holm": as_seen_holm[m],
-                        "seeds_needed_02_holm": claim_holm[m],
-                    }
+        for column in (*self.budgets, self.slices):
+            if self.baseline is not None:
+                yield from self._power(column, self.baseline)
+
+    def _power(self, column: Summary, baseline: int) -> Iterator[dict[str, Any]]:
+        tests = int(np.isfinite(self.holm).sum()) if column is self.planned else 0
+        test = paired(column.scores - column.scores[baseline])
+        spread = np.where(test.same, np.nan, test.sd)
+        corrected = np.where(self.competes & (tests > 0), spread, np.nan)
+        as_seen, claim = power.seeds_needed(test.mean, spread), power.seeds_needed(CLAIM, spread)
+        as_seen_holm, claim_holm = (power.seeds_needed(d, corrected, tests) for d in (test.mean, CLAIM))
+        for m in np.flatnonzero(test.count):
+            if m != baseline:
+                seeds = int(test.count[m])
+                yield {
+                    "recipe": self.runs.recipes[m],
+                    "round": column.round,
+                    "budget": column.budget,
+                    "seeds": seeds,
+                    "difference": test.mean[m],
+                    "sd_difference": test.sd[m],
+                    "detectable": power.detectable(float(spread[m]), seeds),
+                    "seeds_needed": as_seen[m],
+                    "seeds_needed_02": claim[m],
+                    "tests": tests if tests and self.competes[m] else math.nan,
+                    "detectable_holm": power.detectable(float(corrected[m]), seeds, tests),
+                    "seeds_needed_holm": as_seen_holm[m],
+                    "seeds_needed_02_holm": claim_holm[m],
+                }
 
 
 def _three(name: str, values: Iterable[float]) -> dict[str, float]:

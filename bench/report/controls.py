@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from alseg_core.vocabulary import BASELINE
 from bench.report.analysis import Analysis
+from bench.report.numbers import signed
 from bench.report.runs.results import Results
 from bench.report.setting import Setting, rows_of
 from bench.report.statistics.paired import ALPHA
@@ -50,4 +51,4 @@ def _found(side: str, difference: float, p: float) -> bool:
 
 
 def _measured(difference: float, p: float) -> str:
-    return f"difference {difference:+.3f}, p = {p:.2g}" if math.isfinite(p) else "no test is possible"
+    return f"difference {signed(difference)}, p = {p:.2g}" if math.isfinite(p) else "no test is possible"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.report.analysis import Analysis
 from bench.report.controls import controls_verdict
+from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.provenance import OWN_SPLITS
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, short_title
@@ -94,7 +95,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
     return Document(
         name=results.name,
         what=_what(results),
-        warnings=results.warnings,
+        warnings=[*results.warnings, *_lost(results, [section.panel for section in sections])],
         notes=results.notes,
         problems=results.problems,
         sections=sections,
@@ -114,8 +115,14 @@ def _sentences(results: Results, analysis: Analysis, setting: Setting) -> list[s
     """Return whether controls are found, what differences mean, what each seed split and what validation cost."""
     controls = controls_verdict(results, analysis, setting)
     splits = OWN_SPLITS if OWN_SPLITS in results.facts.get(setting, {}).values() else ""
-    found = (controls, *meaning(analysis, setting), splits, label_sentence(analysis, setting))
+    found = (controls, *meaning(results, analysis, setting), splits, label_sentence(analysis, setting))
     return [sentence for sentence in found if sentence]
+
+
+def _lost(results: Results, panels: Sequence[Panel]) -> list[str]:
+    """Return a warning for each setting whose networks have lost classes."""
+    found = [(panel.title, collapsed(results.structures, panel.setting)) for panel in panels]
+    return [f"{WARNING} ({title}: {lost})." for title, lost in found if lost]
 
 
 def _gap(picture: Drawn) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.report.document import Document
-from bench.report.runs.provenance import FEW_SEEDS
+from bench.report.numbers import NOTHING
 from bench.report.setting import title
-from bench.report.tables.main_table import KEY, NOTHING
 
 HERE = Path(__file__).parent
 
@@ -44,9 +43,7 @@ def html(document: Document) -> str:
         style=Markup(style),
         script=Markup(script),
         choices=choices,
-        key=KEY,
         nothing=NOTHING,
-        few=FEW_SEEDS,
         title=title,
     )
     return page

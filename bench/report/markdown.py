@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from alseg_core.metrics.curve import AUBC
 from bench.report.document import Document, Section
+from bench.report.numbers import NOTHING
 from bench.report.tables.comparison import LEGEND
 from bench.report.tables.detail_tables import Sheet
-from bench.report.tables.main_table import KEY, NOTHING, Cell, Panel
+from bench.report.tables.main_table import Cell, Panel
 
 if TYPE_CHECKING:
     from bench.report.figures import Drawn
 
 FILES = (
     "comparison.csv holds every metric; cells.csv, areas.csv, tests.csv, penalties.csv, standing.csv, power.csv, "
-    "embeddings.csv and timing.csv hold the rest."
+    "primary.csv, embeddings.csv and timing.csv hold the rest."
 )
 
 OPENING = re.compile(r"\[(?![-+]?\d+\.\d+, [-+]?\d+\.\d+\](?![(\[:]))")
@@ -52,7 +53,7 @@ def _lines(document: Document) -> Iterator[str]:
 
 def _section(section: Section) -> Iterator[str]:
     panel = section.panel
-    yield from (f"## {_plain(panel.title)}", "", f"{_plain(panel.what)}, mean ± sd over seeds. {KEY}", "")
+    yield from (f"## {_plain(panel.title)}", "", f"{_plain(panel.what)}, mean ± sd over seeds. {panel.key}", "")
     yield from (*pipes(["recipe", *panel.heads, AUBC, "95 % interval", "seeds"], _rows(panel)), "")
     yield from (*map(_plain, section.sentences), "")
     for picture in section.figures:

@@ -5,6 +5,7 @@ from bench.study.controls import Controls
 from bench.study.dataset_file import DatasetFile
 from bench.study.identity import RunIdentity
 from bench.study.job import Job
+from bench.study.primary import Primary
 from bench.study.settings import overlay, parse_setting
 from bench.study.study import Resources, Study
 
@@ -12,6 +13,7 @@ __all__ = [
     "Controls",
     "DatasetFile",
     "Job",
+    "Primary",
     "Resources",
     "RunIdentity",
     "Study",

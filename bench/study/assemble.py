@@ -41,6 +41,7 @@ def assemble(study: Study) -> list[RunConfig]:
 
     check_names(study)
     check_controls(study.controls, [str(find("recipe", name).get("name")) for name in study.recipes])
+    study.planned()
     runs = [RunConfig.load(describe_run(study, combination)) for combination in combinations(study)]
     for key, equal in itertools.groupby(sorted(run.key for run in runs)):
         if len(list(equal)) > 1:

@@ -14,6 +14,7 @@ from bench.study.assemble import assemble
 from bench.study.catalogue import find
 from bench.study.controls import Controls
 from bench.study.dataset_file import BENCH_HINT, UNCITED, DatasetFile
+from bench.study.primary import Primary, resolve
 from bench.study.settings import overlay, parse_setting
 from bench.study.shorthand import Annotations, Folders, Names, Recipes, Seeds, Settings
 
@@ -62,6 +63,8 @@ class Study:
     """A number n for seeds 0..n-1, or a list of seeds."""
     controls: Annotated[Controls | None, nested(Controls, "controls")] = None
     """Recipes whose place against random is known; the report says whether the study finds it. See ``Controls``."""
+    primary: Annotated[Primary | None, nested(Primary, "primary")] = None
+    """Comparison whose tests are planned; null = AUBC against random where the study has random. See ``Primary``."""
     members: Annotated[int, Field(ge=1)] = 1
     """Networks trained per round; the one with the best validation Dice is evaluated, without validation the first."""
     validation: int | str = "all"
@@ -113,6 +116,13 @@ class Study:
     def runs(self) -> list[RunConfig]:
         """Return every run of the study, those of one seed together. Raises ConfigError when any of them is invalid."""
         return assemble(self)
+
+    def planned(self) -> Primary | None:
+        """Return the primary comparison, by default AUBC against random; None without it and without random.
+
+        Raises ConfigError when it names no recipe of the study, or one that reads ground truth.
+        """
+        return resolve(self.primary, [str(find("recipe", name).get("name")) for name in self.recipes])
 
     def sources(self) -> dict[str, str]:
         """Return what to cite: name of a dataset or recipe -> its source, for those that need a citation."""

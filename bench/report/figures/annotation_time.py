@@ -12,6 +12,7 @@ from bench.report.figures.curves import aside, interval_line, interval_text, sca
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.labels import end_labels
+from bench.report.figures.single_runs import dice, shown_intervals
 from bench.report.figures.style import FAINT, QUIET, Look, blank
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
@@ -27,7 +28,7 @@ EACH = 3
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Draw one line per recipe, kind of annotation and schedule of a dataset."""
-    cells = rows_of(analysis.cells, setting)
+    cells, runs = shown_intervals(rows_of(analysis.cells, setting)), dice(results, setting)
     if cells.empty:
         return "no finished round"
     cells = cells.assign(time=100 * cells["cost"] * cells["fraction"] / cells["labelled"])
@@ -42,7 +43,8 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     often = cells.groupby("recipe")[["annotation", "schedule"]].apply(lambda rows: len(rows.drop_duplicates()))
     ends: list[tuple[str, float, float, Look]] = []
     for (annotation, schedule), part in cells.groupby(["annotation", "schedule"], sort=False):
-        shown = highlighted(analysis, (setting[0], str(annotation), str(schedule)), best=EACH)
+        own: Scope = (setting[0], str(annotation), str(schedule))
+        shown, of_part = highlighted(analysis, own, best=EACH), dice(results, own)
         for recipe, line in part.groupby("recipe", sort=False):
             name, line = str(recipe), line.sort_values("time")
             if name not in shown:
@@ -52,7 +54,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
             again = often[name] > 1
             label = f"{name}, {short_title((str(annotation), str(schedule), None))}" if again else name
             x = aside(line["time"].to_numpy(float), shown.index(name), len(shown), float(cells["time"].max()), log)
-            interval_line(axis, x, line, drawn, label)
+            interval_line(axis, x, line, drawn, label, of_part[of_part["recipe"] == name])
             ends.append((label, float(x[-1]), float(line["mean"].iloc[-1]), drawn))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
@@ -60,7 +62,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     axis.set_ylabel(interval_text(results, cells, setting))
     axis.set_title(short_title(setting))
     axis.grid(axis="both")
-    window(axis, cells)
+    window(axis, cells, runs)
     end_labels(axis, ends)
     handles = [Line2D([], [], color=QUIET, linestyle=KINDS[i % len(KINDS)], label=kind) for i, kind in enumerate(kinds)]
     axis.legend(handles=handles, loc="lower right", handlelength=2.6)

@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from bench.report.figures.drawing import Drawing, scored
 from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.labels import end_labels
+from bench.report.figures.single_runs import dice, few, points, shown_intervals
 from bench.report.figures.style import FAINT, Look, blank
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
+from bench.report.statistics.paired import FEW_SEEDS
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -27,24 +29,30 @@ LOG_FROM = 12
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Draw one line per recipe with intervals; if there are many, those not highlighted are grey."""
-    cells = rows_of(analysis.cells, setting)
+    cells, runs = shown_intervals(rows_of(analysis.cells, setting)), dice(results, setting)
     if cells.empty:
         return "no finished round"
     figure, axis = blank(4.6)
     log = scale(axis, cells["labelled"])
-    ends = lines(axis, cells, "labelled", highlighted(analysis, setting), palette(results, analysis), log)
+    ends = lines(axis, cells, runs, "labelled", highlighted(analysis, setting), palette(results, analysis), log)
     ticks(axis, cells["labelled"])
     axis.set_xlabel("labelled slices")
     axis.set_ylabel(interval_text(results, cells, setting))
     axis.set_title(short_title(setting))
     axis.grid(axis="y")
-    window(axis, cells)
+    window(axis, cells, runs)
     end_labels(axis, ends)
     return figure
 
 
 def lines(
-    axis: Axes, cells: pd.DataFrame, amount: str, names: Sequence[str], look: Mapping[str, Look], log: bool
+    axis: Axes,
+    cells: pd.DataFrame,
+    runs: pd.DataFrame,
+    amount: str,
+    names: Sequence[str],
+    look: Mapping[str, Look],
+    log: bool,
 ) -> list[tuple[str, float, float, Look]]:
     """Plot one line per recipe over the column ``amount``; return name, end and look of those in ``names``.
 
@@ -57,19 +65,20 @@ def lines(
     for i, recipe in enumerate(names):
         line = cells[cells["recipe"] == recipe].sort_values(amount)
         x = aside(line[amount].to_numpy(float), i, len(names), float(cells[amount].max()), log)
-        interval_line(axis, x, line, look[recipe], recipe)
+        interval_line(axis, x, line, look[recipe], recipe, runs[runs["recipe"] == recipe])
         ends.append((recipe, float(x[-1]), float(line["mean"].iloc[-1]), look[recipe]))
     return ends
 
 
-def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, label: str) -> None:
-    """Plot the means of a recipe's cells with their intervals as bars."""
+def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, label: str, runs: pd.DataFrame) -> None:
+    """Plot the means of a recipe's cells with their intervals as bars, or with its runs as points if it has few."""
     mean, low, high = (line[name].to_numpy(float) for name in ("mean", "low", "high"))
     below, above = np.nan_to_num(mean - low).clip(0), np.nan_to_num(high - mean).clip(0)
+    sparse = few(line)
     axis.errorbar(
         x,
         mean,
-        yerr=[below, above],
+        yerr=None if sparse else [below, above],
         label=label,
         color=look.colour,
         marker=look.marker,
@@ -80,22 +89,30 @@ def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, lab
         capsize=2,
         zorder=3,
     )
+    if sparse:
+        for place, number in zip(x, line["round"], strict=True):
+            points(axis, place, runs.loc[runs["round"] == number, "value"], look)
 
 
 def interval_text(results: Results, cells: pd.DataFrame, setting: Scope) -> str:
     """Return the title of the axis, with what the intervals are over."""
-    over = {"seeds x volumes": "seeds and volumes", "volumes": "volumes alone"}
-    kinds = [over.get(kind, kind) for kind in cells.get("interval", pd.Series(dtype=object)).dropna().unique() if kind]
+    wide = cells[cells["seeds"] >= FEW_SEEDS]
+    if wide.empty:
+        return f"{scored(results, setting)}, mean\n(points: single runs)"
+    over = {"seeds x volumes": "seeds and patients", "volumes": "patients alone"}
+    kinds = [over.get(kind, kind) for kind in wide.get("interval", pd.Series(dtype=object)).dropna().unique() if kind]
     return f"{scored(results, setting)}, 95 % interval" + ("\nover " + "\nor ".join(kinds) if kinds else "")
 
 
-def window(axis: Axes, cells: pd.DataFrame) -> None:
-    """Fit the y axis to the means, and to intervals as far as the means stay distinguishable; the rest is cut off."""
+def window(axis: Axes, cells: pd.DataFrame, runs: pd.DataFrame) -> None:
+    """Fit the y axis to the means, and to intervals or runs as far as the means stay distinguishable, within 0..1."""
     least, most = float(cells["mean"].min()), float(cells["mean"].max())
     room = 0.6 * max(most - least, 0.05)
     low, high = float(cells["low"].min()), float(cells["high"].max())  # NaN where there are none
-    bottom = max(least - room, min(low, least) if low == low else least - 0.1 * room)
-    top = min(most + room, max(high, most) if high == high else most + 0.1 * room)
+    if low != low:
+        low, high = float(runs["value"].min()), float(runs["value"].max())
+    bottom = max(least - room, min(low, least) if low == low else least - 0.1 * room, 0.0)
+    top = min(most + room, max(high, most) if high == high else most + 0.1 * room, 1.0)
     air = max(0.04 * (top - bottom), 0.005)  # all of one Dice still have a window
     axis.set_ylim(bottom - air, top + air)
 
@@ -132,6 +149,7 @@ CURVES = Drawing(
     "Dice against labelled slices",
     "Each line is a recipe: its mean Dice after every budget, shifted slightly sideways so that bars do not overlap. "
     "If there are many recipes, only the best, random and one reference that reads ground truth are coloured. Bars "
-    "are 95 % intervals, cut off at the edge of the figure; recipes whose bars overlap a lot cannot be told apart.",
+    "are 95 % intervals over seeds and test patients, cut off at the edge of the figure; the table says which "
+    f"differences they show. With fewer than {FEW_SEEDS} seeds, small points are single runs instead.",
     draw,
 )

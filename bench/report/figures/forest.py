@@ -10,11 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alseg_core.vocabulary import BASELINE, reads_ground_truth
+from bench.report.compared import baseline
+from bench.report.figures import single_runs
 from bench.report.figures.drawing import Drawing, scored
 from bench.report.figures.highlight import highlighted, palette, ranking
+from bench.report.figures.single_runs import shown_intervals
 from bench.report.figures.style import QUIET, Look, blank
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
+from bench.report.statistics.paired import FEW_SEEDS
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -59,31 +63,38 @@ def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: 
 def _areas(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     areas = rows_of(analysis.areas, setting)
     areas = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
-    areas = areas.sort_values("mean", ascending=False, kind="stable")
+    areas = shown_intervals(areas.sort_values("mean", ascending=False, kind="stable"))
     if areas.empty:
         return "no AUBC: it needs complete runs with two or more budgets"
     figure, axis = blank(rows_height(len(areas)))
-    random = areas[areas["recipe"] == BASELINE]
-    if len(random):
-        axis.axvspan(random["low"].iloc[0], random["high"].iloc[0], color="#eeeeee", linewidth=0, zorder=0)
-        axis.axvline(random["mean"].iloc[0], color=QUIET, linewidth=1, zorder=0)
-    points(axis, areas, ("mean", "low", "high"), _looks(results, analysis, setting))
+    base = areas[areas["recipe"] == baseline(analysis, setting)]
+    if len(base):
+        axis.axvline(base["mean"].iloc[0], color=QUIET, linewidth=1, zorder=0)
+    if len(base) and base["low"].notna().all():
+        axis.axvspan(base["low"].iloc[0], base["high"].iloc[0], color="#eeeeee", linewidth=0, zorder=0)
+    look = _looks(results, analysis, setting)
+    points(axis, areas, ("mean", "low", "high"), look)
+    runs = single_runs.areas(results, setting)
+    for i, (recipe, seeds) in enumerate(zip(areas["recipe"], areas["seeds"], strict=True)):
+        if seeds < FEW_SEEDS:
+            values = runs.get(recipe, [])
+            single_runs.points(axis, values, [i] * len(values), look[recipe])
     name_rows(axis, _with_seeds(areas))
-    axis.set_xlabel(f"AUBC of {scored(results, setting)} over slices, 95 % interval")
+    what = "mean (small: single runs)" if single_runs.few(areas) else "95 % interval"
+    axis.set_xlabel(f"AUBC of {scored(results, setting)} over slices, {what}")
     axis.set_title(short_title(setting))
     return figure
 
 
 def _improvement(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    standing = rows_of(analysis.standing, setting)
-    if BASELINE not in set(standing["recipe"]):
-        return "no runs of random to compare with"
-    rows = standing[standing["improvement"].notna() & (standing["recipe"] != BASELINE)]
+    standing, base = rows_of(analysis.standing, setting), baseline(analysis, setting)
+    if base not in set(standing["recipe"]):
+        return f"no runs of {base} to compare with"
+    rows = standing[standing["improvement"].notna() & (standing["recipe"] != base)]
     if rows.empty:
-        return "no recipe other than random has a complete run"
-    seeds = rows_of(analysis.areas, setting)["seeds"].max()
-    if seeds < 2:
-        return "one seed: a probability needs several runs of a recipe"
+        return f"no recipe other than {base} has a complete run"
+    if single_runs.few(rows_of(analysis.areas, setting)):
+        return f"fewer than {FEW_SEEDS} seeds: a probability needs several runs of a recipe"
     rank = {recipe: i for i, recipe in enumerate(ranking(analysis, setting))}
     rows = rows.assign(rank=rows["recipe"].map(rank)).sort_values(["improvement", "rank"], ascending=[False, True])
     figure, axis = blank(rows_height(len(rows)))
@@ -92,7 +103,7 @@ def _improvement(results: Results, analysis: Analysis, setting: Scope) -> Figure
     name_rows(axis, list(rows["recipe"]))
     axis.set_xlim(-0.03, 1.03)
     axis.set_xticks(np.linspace(0, 1, 5), ["0", ".25", ".5", ".75", "1"])
-    axis.set_xlabel("probability of a higher AUBC than random, 95 % interval")
+    axis.set_xlabel(f"probability of a higher AUBC than {base}, 95 % interval over seeds")
     axis.set_title(short_title(setting))
     return figure
 
@@ -113,14 +124,16 @@ def _with_seeds(areas: pd.DataFrame) -> list[str]:
 
 AREAS = Drawing(
     "Area under the budget curve",
-    "One number per recipe over all budgets, best on top. Bars are 95 % intervals; the grey band is that of random. "
-    "With other seeds, recipes whose bars overlap a lot may swap places. A number in brackets is the number of seeds.",
+    "One number per recipe over all budgets, best on top. Bars are 95 % intervals over seeds and test patients; the "
+    "grey band is that of the recipe which the others are compared with, random by default. The patients are the same "
+    "for all recipes, so bars that overlap may hide a difference: see the table of differences. With fewer than "
+    f"{FEW_SEEDS} seeds, small points are single runs instead. A number in brackets is the number of seeds.",
     _areas,
 )
 IMPROVEMENT = Drawing(
     "Probability of beating random",
-    "Share of all pairs of a run of the recipe and a run of random in which the recipe has the higher AUBC: how "
-    "often it is better, not by how much. If the bar includes .5, these runs do not show whether the recipe beats "
-    "random at all.",
+    "Share of all pairs of a run of the recipe and a run of random, or of the recipe that the primary comparison "
+    "names, in which the recipe has the higher AUBC: how often it is better, not by how much. Exploratory: if the bar "
+    "includes .5, these runs do not show whether the recipe is better at all.",
     _improvement,
 )

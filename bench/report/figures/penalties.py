@@ -7,42 +7,40 @@ from typing import TYPE_CHECKING
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.style import DPI, FULL, INK, WIDTH
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
+from bench.report.statistics.paired import FEW_SEEDS
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
-FRAME = "#D55E00"
 NARROW = 12
 """Most recipes whose matrix fits a phone."""
 CROWDED = 24
 """Most recipes with room for two digits per cell."""
 
 
-def matrix(penalties: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the matrix winners x losers, 0 without losses, ordered by wins from the top and from the left."""
-    table = penalties.pivot(index="winner", columns="loser", values=column)
+def matrix(penalties: pd.DataFrame) -> pd.DataFrame:
+    """Return the matrix winners x losers, ordered by wins from the top and from the left; NaN = not compared."""
+    table = penalties.pivot(index="winner", columns="loser", values="penalty")
     names = list(dict.fromkeys([*penalties["winner"], *penalties["loser"]]))
-    table = table.reindex(index=names, columns=names).fillna(0.0)
+    table = table.reindex(index=names, columns=names)
     order = (table.sum(axis=1) - 1e-6 * table.sum(axis=0)).sort_values(ascending=False, kind="stable").index
     return table.loc[order, order]
 
 
 def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
-    """Draw a heat map with numbers; cells that remain after Holm's correction are framed."""
+    """Draw a heat map with numbers."""
     penalties = rows_of(analysis.penalties, setting)
     if penalties.empty:
-        return "no pair of recipes has two seeds in common, which a paired test needs"
-    table = matrix(penalties, "penalty")
-    values = table.to_numpy()
+        return f"no two recipes have {FEW_SEEDS} seeds in common"
+    table = matrix(penalties)
+    values = table.fillna(0.0).to_numpy()
     if not values.any():
-        return "no difference between two recipes was significant at any budget, corrected or not"
-    corrected = matrix(penalties, "penalty_holm").loc[table.index, table.columns].to_numpy()
+        return "the interval of no difference between two recipes leaves 0 out at any budget"
     count = len(table)
     width = WIDTH if count <= NARROW else FULL
     cell = min(0.5, (width - 2.4) / count)
@@ -65,9 +63,6 @@ def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
                     fontsize=size,
                     color="white" if value > 0.55 else INK,
                 )
-            if corrected[i, j] > 0:
-                frame = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=FRAME, linewidth=1.6)
-                axis.add_patch(frame)
     names = min(10.0, 62 * cell)
     axis.set_xticks(range(count), table.columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=names)
     axis.set_yticks(range(count), table.index, fontsize=names)
@@ -82,8 +77,8 @@ def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 
 PENALTIES = Drawing(
     "Pairwise penalty matrix",
-    "Share of budgets at which the recipe of the column was significantly worse than the recipe of the row "
-    "(two-sided t-test paired by seed, level .05); recipes that win most are on top. Without correction one test in "
-    "twenty is a false alarm: only framed cells remain after Holm's correction over all pairs and budgets.",
+    "Share of budgets at which the recipe of the column was worse than the recipe of the row: the 95 % interval of "
+    "their paired difference, over seeds and test patients, leaves 0 out. Recipes that win most are on top. "
+    "Exploratory: each interval is taken alone, so about one in twenty leaves 0 out by chance.",
     draw,
 )

@@ -10,6 +10,7 @@ from bench.report.figures.curves import interval_text, lines, window
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.labels import end_labels
+from bench.report.figures.single_runs import dice, shown_intervals
 from bench.report.figures.style import blank
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
 
 def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     """Draw one line per recipe over the labels of the pool and of validation together, from zero."""
-    cells = rows_of(analysis.cells, setting)
+    cells, runs = shown_intervals(rows_of(analysis.cells, setting)), dice(results, setting)
     if cells.empty:
         return "no finished round"
     if not cells["validation"].fillna(0).max():
         return "no validation labels were read"
     cells = cells.assign(all=cells["cost"] + cells["validation"])
     figure, axis = blank(4.6)
-    ends = lines(axis, cells, "all", highlighted(analysis, setting), palette(results, analysis), log=False)
+    ends = lines(axis, cells, runs, "all", highlighted(analysis, setting), palette(results, analysis), log=False)
     axis.set_xlim(left=0)
     axis.axvline(float(cells["validation"].max()), color="0.6", linewidth=1, linestyle=":")
     axis.set_xlabel("cost of all labels, full-slice equivalents (dotted: validation alone)")
     axis.set_ylabel(interval_text(results, cells, setting))
     axis.set_title(short_title(setting))
     axis.grid(axis="y")
-    window(axis, cells)
+    window(axis, cells, runs)
     end_labels(axis, ends)
     return figure
 

@@ -18,6 +18,7 @@ from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.schema import check
 from bench.study.controls import Controls
 from bench.study.identity import RunIdentity
+from bench.study.primary import Primary
 
 NO_RESULTS = ("store", "ray", "report")
 """Folders beside the runs that contain no runs."""
@@ -45,6 +46,10 @@ class Run:
     """Cumulative budgets of all rounds."""
     controls: Controls | None = None
     """What its study knows of some recipes; None if it declares nothing."""
+    primary: Primary | None = None
+    """Primary comparison that its study declares; None if it declares none."""
+    command: str | None = None
+    """Command that starts its study again with other seeds (``bench.study.rerun``); None if it is not recorded."""
     config: Mapping[str, Any] | None = None
     """Configuration as plain data; None for a run that never started."""
     data_key: str | None = None
@@ -141,8 +146,12 @@ def _study(folder: Path, found: Found) -> bool:
     try:
         content = json.loads((folder / "study.json").read_text())
         name, listed = str(content["name"]), list(_listed(content["runs"]))
-        known = content.get("controls")
-        shared = {"controls": None if known is None else Controls(**known)}
+        known, declared = content.get("controls"), content.get("primary")
+        shared = {
+            "controls": None if known is None else Controls(**known),
+            "primary": None if declared is None else Primary(**declared),
+            "command": content.get("command"),
+        }
         found.sources.update({str(what): str(text) for what, text in content.get("sources", {}).items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found.problems.append(

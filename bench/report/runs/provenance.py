@@ -12,14 +12,13 @@ from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.discover import Run
 from bench.report.runs.embeddings import embeddings, warning
 from bench.report.setting import Setting, enumerated, title
+from bench.report.statistics.paired import FEW_SEEDS
 
 UNKNOWN = "not recorded"
 FEW_PATIENTS = 20
 """Patients below which a report warns."""
 FEW_STEPS = 1000
 """Training steps below which a report warns."""
-FEW_SEEDS = 3
-"""Seeds below which a report warns and marks no recipe as tied with the best."""
 MOST_NAMES = 6
 """Longest list of recipes in a warning."""
 ONE_SPLIT = "All seeds have one patient split: intervals are over seeds and test patients, not over other splits."

@@ -16,9 +16,11 @@ from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.compatibility import separate
 from bench.report.runs.discover import Run, find
 from bench.report.runs.embeddings import EMBEDDINGS, embeddings
+from bench.report.runs.planned import commands, primaries
 from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
 from bench.report.setting import SETTING, Setting
 from bench.study.controls import Controls
+from bench.study.primary import Primary
 
 ROUND = [
     *SETTING,
@@ -85,6 +87,10 @@ class Results:
     """Setting -> "test" or "val", the volumes it was scored on."""
     controls: dict[Setting, Controls] = field(default_factory=dict)
     """Setting -> what its studies know of some recipes, where they declare it and agree."""
+    primary: dict[Setting, Primary | None] = field(default_factory=dict)
+    """Setting -> the comparison whose tests are planned, None if there is none."""
+    commands: dict[Setting, list[str]] = field(default_factory=dict)
+    """Setting -> commands that start its studies again with other seeds (``bench.study.rerun``)."""
     savings: Savings | None = None
     """Work that runs shared."""
     warnings: list[str] = field(default_factory=list)
@@ -105,6 +111,8 @@ def collect(folders: Path | Sequence[Path]) -> Results:
     """
     found = find([folders] if isinstance(folders, Path) else folders)
     runs, notes = separate(found.runs)
+    settings = by_setting(runs)
+    primary, disagreements = primaries(settings)
     metrics = {**METRICS, **{name: metric for run in runs for name, metric in run.metrics.items()}}
     rows = _Rows(metrics)
     weights: dict[str, str] = {}
@@ -139,12 +147,14 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         runs=pd.DataFrame([_row(run) for run in runs], columns=RUNS),
         folders={run.key: run.folder for run in runs},
         metrics=metrics,
-        facts={setting: facts(own) for setting, own in by_setting(runs).items()},
-        scored={setting: scored_on(own) for setting, own in by_setting(runs).items()},
+        facts={setting: facts(own) for setting, own in settings.items()},
+        scored={setting: scored_on(own) for setting, own in settings.items()},
         controls=_controls(runs),
+        primary=primary,
+        commands=commands(settings),
         savings=savings(runs),
         warnings=warnings(runs),
-        notes=notes,
+        notes=[*notes, *disagreements],
         embeddings=embeddings(runs),
         problems=found.problems,
     )

@@ -5,6 +5,7 @@
     bootstrap       intervals over seeds x test volumes, the same draws for all recipes
     paired          t-tests paired by seed, Holm's correction
     power           differences that the given seeds can detect, and seeds that a claim needs
+    marks           who is best, and who is tied with the best
     penalty         who loses to whom
     ranks           average rank
     aggregates      interquartile mean, probability of improvement

@@ -30,6 +30,11 @@ share a test patient, what is left is the variance between seeds, which holds th
 do); if all share all, it is the crossed case. Treating patients as nested although splits share them, as a t-test over
 seeds does, holds the truth in 73 to 88 % of cases with 10 splits of 24 or 100 patients, one quarter of them for
 testing; these intervals in 92 to 97 %. That splits share training patients too is seen by neither.
+
+This is noise without jumps. Where three networks of ten lose a class altogether, and a quarter of their Dice, the
+interval of a mean holds the truth in only 61 to 79 % of sets with 3 seeds, 83 to 87 % with 5 and 93 % with 10, because
+three seeds that all happen to keep the class do not show that others lose it. Intervals of a paired difference hold it
+in 94 to 98 %. A report therefore warns where classes are lost.
 """
 
 from __future__ import annotations
@@ -116,13 +121,16 @@ def of_means(runs: NDArray[np.float64], drawn: NDArray[np.float64], weights: NDA
     return variation(joint, drawn.mean(axis=-1), weights @ runs.T)
 
 
-def half_width(seeds: ArrayLike, volumes: ArrayLike, count: int, patients: int) -> NDArray[np.float64]:
+def half_width(
+    seeds: ArrayLike, volumes: ArrayLike, count: int, patients: int, intervals: int = 1
+) -> NDArray[np.float64]:
     """Return half of the 95 % interval for variances due to ``count`` seeds and the volumes of ``patients`` patients.
 
-    A level with a single item has no estimate of its variance and is left out; NaN if both have one.
+    intervals: number of intervals that hold the truth together with at least 95 % (Bonferroni: each at level 1 - .05 /
+    ``intervals``). A level with a single item has no estimate of its variance and is left out; NaN if both have one.
     """
     levels = [
-        (stats.t.ppf((1 + LEVEL) / 2, items - 1), np.maximum(variance, 0.0))
+        (stats.t.isf((1 - LEVEL) / 2 / intervals, items - 1), np.maximum(variance, 0.0))
         for variance, items in ((seeds, count), (volumes, patients))
         if items > 1
     ]

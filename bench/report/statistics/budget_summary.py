@@ -51,6 +51,8 @@ class Summary:
     """Differences first - second of K pairs over the seeds both have, (K,)."""
     test_half: NDArray[np.float64]
     """Half of their 95 % interval, (K,)."""
+    joint_half: NDArray[np.float64]
+    """The same, simultaneous over ``rivals`` comparisons, (K,)."""
 
 
 def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
@@ -74,18 +76,24 @@ def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
         yield Column(AREA_ROUND, curve.AUBC, (weights[axis] * runs.scores).sum(axis=-1), areas[axis])
 
 
-def summarise(column: Column, first: NDArray[np.intp], second: NDArray[np.intp], resampling: Resampling) -> Summary:
-    """Return the means of a column and the differences of the pairs ``first`` - ``second`` (K,), with intervals."""
+def summarise(
+    column: Column, first: NDArray[np.intp], second: NDArray[np.intp], resampling: Resampling, rivals: int = 1
+) -> Summary:
+    """Return the means of a column and the differences of the pairs ``first`` - ``second`` (K,), with intervals.
+
+    rivals: number of comparisons that the simultaneous intervals are for.
+    """
     has = np.isfinite(column.scores)
     patients = resampling.patients.shape[1]
     half = np.full(len(has), np.nan)
     for rows, count, varies in _variations(column, has, resampling):
         half[rows] = half_width(np.diag(varies.seeds)[rows], np.diag(varies.volumes)[rows], count, patients)
-    test_half = np.full(len(first), np.nan)
+    test_half, joint_half = np.full((2, len(first)), np.nan)
     for rows, count, varies in _variations(column, has[first] & has[second], resampling):
         a, b = first[rows], second[rows]
         seeds, volumes = (c[a, a] + c[b, b] - 2 * c[a, b] for c in (varies.seeds, varies.volumes))
         test_half[rows] = half_width(seeds, volumes, count, patients)
+        joint_half[rows] = half_width(seeds, volumes, count, patients, rivals)
     return Summary(
         round=column.round,
         budget=column.budget,
@@ -94,6 +102,7 @@ def summarise(column: Column, first: NDArray[np.intp], second: NDArray[np.intp],
         half=half,
         tests=paired(column.scores[first] - column.scores[second]),
         test_half=test_half,
+        joint_half=joint_half,
     )
 
 

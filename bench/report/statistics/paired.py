@@ -12,6 +12,8 @@ ALPHA = 0.05
 """Level of significance."""
 SAME = 1e-12
 """Differences below this are equal: they come from the order of summation."""
+FEW_SEEDS = 3
+"""Seeds below which a report marks nothing and shows no intervals: one over two seeds is as wide as the scale."""
 
 
 @dataclass(frozen=True, eq=False)

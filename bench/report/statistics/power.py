@@ -6,6 +6,7 @@ A single test has level .05. Among m tests with Holm's correction, the largest d
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -37,8 +38,12 @@ def smallest_effect(seeds: int, tests: int = 1) -> float:
 
 
 def detectable(sd: float, seeds: int, tests: int = 1) -> float:
-    """Return the smallest mean difference that ``seeds`` pairs detect if differences have ``sd``."""
-    return sd * smallest_effect(seeds, tests)
+    """Return the smallest mean difference in Dice that ``seeds`` pairs detect if differences have ``sd``.
+
+    inf where it is more than 1: differences between two Dice are smaller.
+    """
+    found = sd * smallest_effect(seeds, tests)
+    return math.inf if found > 1 else found
 
 
 def seeds_needed(difference: ArrayLike, sd: ArrayLike, tests: int = 1) -> NDArray[np.float64]:

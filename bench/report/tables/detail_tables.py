@@ -1,18 +1,22 @@
-"""The smaller tables of a report: differences from random, power, summary, metrics, empty predictions and times."""
+"""The smaller tables of a report: differences, power, summary, metrics, empty predictions and times."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from alseg_core.metrics.metric import DICE
-from alseg_core.vocabulary import BASELINE
-from bench.report.analysis import CLAIM, Analysis
+from bench.report.analysis import CLAIM, EXPLORATORY, Analysis
+from bench.report.compared import baseline, differences
+from bench.report.numbers import NOTHING, between, between_signed, detectable, signed
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
+from bench.report.statistics.paired import FEW_SEEDS
 from bench.report.tables import timing
-from bench.report.tables.main_table import NOTHING, between, each
+from bench.report.tables.interpretation import few
+from bench.report.tables.main_table import each
 from bench.report.tables.timing import NOTE, PARTS
 
 EMPTY = {"empty_predictions": "missed", "empty_truths": "invented"}
@@ -59,7 +63,7 @@ class Sheet:
 def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet]:
     """Return the tables of a setting that have rows."""
     made = [
-        against_random(analysis, setting),
+        from_baseline(analysis, setting),
         power(analysis, setting),
         standing(analysis, setting),
         label_cost(analysis, setting),
@@ -70,53 +74,53 @@ def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet
     return [sheet.lean() for sheet in made if sheet.lines]
 
 
-def against_random(analysis: Analysis, setting: Setting) -> Sheet:
-    """Return each recipe's paired difference from :data:`BASELINE`, AUBC first."""
-    tests = rows_of(analysis.tests, setting)
-    found: list[tuple[int, float, Line]] = []
-    for row in each(tests[(tests["a"] == BASELINE) | (tests["b"] == BASELINE)]):
-        turned = row.a == BASELINE
-        recipe = str(row.b if turned else row.a)
-        ahead, low, high = (-row.difference, -row.high, -row.low) if turned else (row.difference, row.low, row.high)
-        interval = NOTHING if math.isnan(low) else f"[{low:+.3f}, {high:+.3f}]"
-        entries = [
-            Entry(recipe),
-            Entry(str(row.budget)),
-            _number(ahead, "+.3f"),
-            Entry(interval, _known(low)),
-            _number(row.p, ".3f"),
-            _number(row.p_holm, ".3f"),
-            _count(row.seeds),
-        ]
-        found.append(
-            (int(row.round), -ahead, Line(entries, (recipe,), "" if row.round == AREA_ROUND else str(row.budget)))
+def from_baseline(analysis: Analysis, setting: Setting) -> Sheet:
+    """Return each recipe's paired difference from the one that all are compared with, the planned tests first."""
+    base, tests = baseline(analysis, setting), differences(analysis, setting)
+    tests = tests.assign(later=tests["test"] == EXPLORATORY)
+    lines = [
+        Line(
+            [
+                Entry(row.recipe),
+                Entry(str(row.budget)),
+                _signed(row.difference),
+                _interval(row),
+                _number(row.p if row.seeds >= FEW_SEEDS else math.nan, ".3f"),
+                _number(row.p_holm if row.seeds >= FEW_SEEDS else math.nan, ".3f"),
+                Entry(row.test),
+                _count(row.seeds),
+            ],
+            (row.recipe,),
+            "" if row.round == AREA_ROUND else str(row.budget),
         )
+        for row in each(tests.sort_values(["later", "round", "difference"], ascending=[True, True, False]))
+    ]
     return Sheet(
-        f"Difference from {BASELINE}",
+        f"Difference from {base}",
         "Mean difference in Dice over the seeds that both recipes have, with its 95 % interval over seeds and test "
-        "volumes, the p-value of the paired t-test over seeds, and the p-value after Holm's correction over all "
-        "pairs and budgets (for AUBC, over all pairs). A small p means that the difference is unlikely to be due to "
-        "chance; it is missing for a single seed and for identical runs, which cannot be tested. tests.csv has all "
-        "other pairs.",
-        ["recipe", "budget", "difference", "95 % interval", "p", "p (Holm)", "seeds"],
-        [line for *_, line in sorted(found, key=lambda item: item[:2])],
+        "patients, and the p-value of the paired t-test over seeds on these patients. Planned: the tests of the "
+        "study's primary comparison, with Holm's correction within this family; references, which read ground truth, "
+        "are tested beside it without correction. All other rows, and all other pairs in tests.csv, are exploratory "
+        "and not corrected: one in twenty has p < .05 by chance. p is missing for identical runs, and below "
+        f"{FEW_SEEDS} seeds, as intervals are.",
+        ["recipe", "score", "difference", "95 % interval", "p", "p (Holm)", "test", "seeds"],
+        lines,
     )
 
 
 def power(analysis: Analysis, setting: Setting) -> Sheet:
-    """Return the differences that these seeds can detect, in AUBC or at the last budget."""
-    own = rows_of(analysis.power, setting)
-    area = own[(own["round"] == AREA_ROUND) & own["difference"].notna()]
-    own = area if len(area) else own[own["round"] == own["round"].max()]
+    """Return the differences that these seeds can detect in the score of the primary comparison."""
+    own, primary = rows_of(analysis.power, setting), rows_of(analysis.primary, setting)
+    own = own[own["round"].isin(primary["round"]) & (own["seeds"] >= FEW_SEEDS) & own["difference"].notna()]
     lines = [
         Line(
             [
                 Entry(row.recipe),
                 Entry(str(row.budget)),
                 _count(row.seeds),
-                _number(row.difference, "+.3f"),
-                _number(row.detectable, ".3f"),
-                _number(row.detectable_holm, ".3f"),
+                _signed(row.difference),
+                _detectable(row.detectable),
+                _detectable(row.detectable_holm),
                 _seeds(row.seeds_needed),
                 _seeds(row.seeds_needed_02),
                 _seeds(row.seeds_needed_02_holm),
@@ -125,22 +129,23 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
         )
         for row in each(own.sort_values("difference", ascending=False))
     ]
+    tests = int(primary["tests"].max()) if len(primary) else 0
     return Sheet(
         "What these seeds can detect",
-        f"Smallest true difference from {BASELINE} that a paired t-test at level .05 detects with probability .8, "
-        "given the observed spread: for a single test, and corrected, at level .05 / number of tests (a bound for "
-        "Holm's correction). Then the number of seeds needed to detect a difference as large as the observed one, "
-        f"and one of {CLAIM:g} Dice. The spread is itself an estimate from few seeds.",
+        f"Smallest true difference from {baseline(analysis, setting)} that a paired t-test at level .05 detects with "
+        f"probability .8, given the observed spread: for one test, and within the family of {tests} planned, at level "
+        f".05 / {tests} (a bound for Holm's correction). Then the number of seeds needed to detect a difference as "
+        f"large as the observed one, and one of {CLAIM:g} Dice. The spread is itself an estimate from few seeds.",
         [
             "recipe",
             "score",
             "seeds",
             "difference",
             "detectable",
-            "detectable, corrected",
+            "detectable, family",
             "seeds for this difference",
             f"seeds for {CLAIM:g}",
-            f"seeds for {CLAIM:g}, corrected",
+            f"seeds for {CLAIM:g}, family",
         ],
         lines,
     )
@@ -150,23 +155,23 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
     """Return one line per recipe over all budgets, best rank first."""
     own = rows_of(analysis.standing, setting).copy()
     losses = rows_of(analysis.penalties, setting)
-    wins = losses.groupby("winner")["penalty_holm"].sum()
-    lost = losses.groupby("loser")["penalty_holm"].sum()
+    wins = losses.groupby("winner")["penalty"].sum()
+    lost = losses.groupby("loser")["penalty"].sum()
     areas = rows_of(analysis.areas, setting)
     cost = areas[areas["axis"] == "cost"].set_index("recipe")["mean"]
-    rivals = max(len(wins) - 1, 0)
+    base, shown = baseline(analysis, setting), not few(analysis, setting)
     ranked = own.sort_values(["rank", "iqm"], ascending=[True, False], na_position="last")
     lines = [
         Line(
             [
                 Entry(row.recipe),
                 _number(row.rank, ".2f"),
-                _with(row.iqm, row.iqm_low, row.iqm_high, 3),
+                _with(row.iqm, row.iqm_low, row.iqm_high, 3, shown),
                 _number(float(cost.get(row.recipe, math.nan)), ".3f"),
-                _with(row.improvement, row.improvement_low, row.improvement_high, 2),
+                _with(row.improvement, row.improvement_low, row.improvement_high, 2, shown),
                 _number(float(wins.get(row.recipe, math.nan)), ".2f"),
                 _number(float(lost.get(row.recipe, math.nan)), ".2f"),
-                _with(row.efficiency, row.efficiency_low, row.efficiency_high, 2),
+                _with(row.efficiency, row.efficiency_low, row.efficiency_high, 2, shown),
                 _number(row.cover_radius, ".4g"),
             ],
             (row.recipe,),
@@ -178,18 +183,18 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
         "Rank: average over budgets and seeds (1 is best). IQM: mean of the middle half of the runs' AUBC, "
         "with its 95 % interval. AUBC on cost: area under the curve over annotation cost "
         "instead of slices, within the range of costs that all recipes cover; missing if that range is empty. P(> "
-        f"{BASELINE}): probability that a run has a higher AUBC than a run of {BASELINE}; .5 means no difference. "
-        f"Wins, losses: penalties against the {rivals} others; a significant difference (Holm) at one budget counts 1 "
-        "/ number of budgets. Foreground efficiency: rate at which Dice approaches its value under full annotation "
-        "as foreground is annotated, from one start that all recipes share; needs runs with everything annotated. "
-        "Cover radius: largest distance of a training slice to its nearest labelled one, mean over budgets; smaller "
-        "is better.",
+        f"{base}): probability that a run has a higher AUBC than a run of {base}; .5 means no difference. Wins, "
+        "losses: penalties against the others; a difference at one budget whose 95 % interval leaves 0 out counts 1 / "
+        "number of budgets (exploratory). Foreground efficiency: rate at which Dice approaches its value under full "
+        "annotation as foreground is annotated, from one start that all recipes share; needs runs with everything "
+        "annotated. Cover radius: largest distance of a training slice to its nearest labelled one, mean over "
+        "budgets; smaller is better.",
         [
             "recipe",
             "rank",
             "IQM",
             "AUBC on cost",
-            f"P(> {BASELINE})",
+            f"P(> {base})",
             "wins",
             "losses",
             "foreground efficiency",
@@ -313,17 +318,32 @@ def _number(value: float, how: str) -> Entry:
     if math.isnan(value):
         return Entry(NOTHING)
     tiny = how == ".3f" and 0 < value < 0.0005
-    return Entry("<0.001" if tiny else format(value, f"z{how}" if how[0] != "+" else f"+z{how[1:]}"), float(value))
+    return Entry("<0.001" if tiny else format(value, f"z{how}"), float(value))
 
 
 def _count(value: float) -> Entry:
     return Entry(f"{value:.0f}", float(value))
 
 
-def _with(value: float, low: float, high: float, digits: int) -> Entry:
+def _signed(difference: float) -> Entry:
+    return Entry(signed(difference), _known(difference))
+
+
+def _detectable(difference: float) -> Entry:
+    return Entry(detectable(difference), _known(difference))
+
+
+def _interval(row: Any) -> Entry:
+    if row.seeds < FEW_SEEDS:
+        return Entry(NOTHING)
+    return Entry(between_signed(row.low, row.high), _known(row.low))
+
+
+def _with(value: float, low: float, high: float, digits: int, shown: bool) -> Entry:
+    """Return a number with its interval, if that is to be shown."""
     if math.isnan(value):
         return Entry(NOTHING)
-    interval = between(low, high)
+    interval = between(low, high) if shown else NOTHING
     return Entry(f"{value:.{digits}f}" + ("" if interval == NOTHING else f" {interval}"), float(value))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from alseg_core.embed.quality import NEIGHBOURS, OWN, PIXELS, UNTRAINED
+from bench.report.numbers import NOTHING
 from bench.report.runs.embeddings import MEASURES, one_encoder
 from bench.report.runs.results import Results
 from bench.report.setting import Setting, enumerated, rows_of
 from bench.report.tables.detail_tables import Entry, Line, Sheet
-from bench.report.tables.main_table import NOTHING
 
 MOST_NAMES = 4
 """Longest list of recipes in a sentence."""

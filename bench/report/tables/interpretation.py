@@ -1,131 +1,167 @@
-"""What the differences of a setting mean, in sentences computed from its tests."""
+"""What the differences of a setting mean, in sentences computed from its planned tests."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from alseg_core.metrics.curve import AUBC
-from alseg_core.vocabulary import BASELINE
-from bench.report.analysis import CLAIM, Analysis
-from bench.report.runs.provenance import FEW_SEEDS
+from bench.report.analysis import CLAIM, EXPLORATORY, PLANNED, PLANNED_REFERENCE, Analysis
+from bench.report.compared import baseline, differences, score
+from bench.report.numbers import NOTHING, between_signed, chance, signed
+from bench.report.runs.results import Results
 from bench.report.setting import Setting, enumerated, references, rows_of
-from bench.report.statistics.budget_summary import AREA_ROUND
-from bench.report.statistics.paired import ALPHA
+from bench.report.statistics.paired import ALPHA, FEW_SEEDS
 from bench.report.tables.main_table import each
+from bench.study.rerun import with_seeds
 
 MOST_NAMES = 8
 """Longest list of recipes in a sentence."""
+ENOUGH_SEEDS = 5
+"""Seeds that a report with fewer than three asks for."""
 
 
-def verdict(analysis: Analysis, setting: Setting) -> str:
-    """Return one sentence on how large a difference must be to be detected with these seeds."""
-    seeds = rows_of(analysis.cells, setting)["seeds"]
-    if seeds.max() < 2:
+def verdict(results: Results, analysis: Analysis, setting: Setting) -> str:
+    """Return one sentence: what the planned tests of a setting found, or why nothing can be said."""
+    base, name = baseline(analysis, setting), score(analysis, setting)
+    cells = rows_of(analysis.cells, setting)
+    if set(cells["recipe"]) == {base}:
+        return f"This study has no recipe to compare with {base!r}."
+    if few(analysis, setting):
+        return _few(results, setting, int(cells["seeds"].max()), f"differs from {base} in {name}" if name else "")
+    if not name:
         return (
-            "With one seed, differences between recipes cannot be tested, and the order in this table is not a "
-            f"finding. Run at least {FEW_SEEDS} seeds, or 5 to study small differences."
+            f"There is no primary comparison here (by default AUBC against {base!r}; see primary in alseg list fields "
+            "study), so all tests are exploratory; tests.csv has them."
         )
-    power, axis = _power(analysis, setting)
-    if not len(power):
-        if BASELINE in set(rows_of(analysis.cells, setting)["recipe"]):
-            return f"This study has no recipe to compare with {BASELINE!r}."
+    tests = planned(analysis, setting)
+    if tests.empty:
         return (
-            f"{BASELINE!r} is not in this study, so differences from it are not tested; tests.csv has all other pairs."
+            f"The planned tests, {name} against {base}, cannot be made: no recipe has two seeds of complete runs in "
+            f"common with {base} that differ."
         )
-    found = power["detectable"][np.isfinite(power["detectable"])]
-    if not len(found):
-        return f"No recipe has two seeds in common with {BASELINE}, so differences from it cannot be tested."
-    tests = power["tests"].max()
-    corrected = power["detectable_holm"].dropna()
-    after = f", and {_middle(corrected)} after correction for the {tests:.0f} comparisons" if tests > 1 else ""
+    return _found(tests, base, name, _detected(analysis, setting, len(tests)))
+
+
+def few(analysis: Analysis, setting: Setting) -> bool:
+    """Return whether no recipe of a setting has enough seeds to tell anything."""
+    return bool(rows_of(analysis.cells, setting)["seeds"].max() < FEW_SEEDS)
+
+
+def planned(analysis: Analysis, setting: Setting, kind: str = PLANNED) -> pd.DataFrame:
+    """Return the planned tests of a setting that could be made, as :func:`differences`, largest first."""
+    tests = differences(analysis, setting)
+    return tests[(tests["test"] == kind) & tests["p"].notna()].sort_values("difference", ascending=False)
+
+
+def meaning(results: Results, analysis: Analysis, setting: Setting) -> list[str]:
+    """Return the verdict, and what the references' tests, the seeds and all other tests are worth."""
+    first = verdict(results, analysis, setting)
+    if few(analysis, setting):
+        return [first]
+    return [first, *_references(analysis, setting), *_claim(analysis, setting), *_exploratory(analysis, setting)]
+
+
+def _few(results: Results, setting: Setting, seeds: int, what: str) -> str:
+    """Return what too few seeds cannot tell, and the command that adds some."""
+    count = "one seed" if seeds == 1 else f"{seeds} seeds"
+    runs = rows_of(results.runs, setting)
+    present = sorted({int(seed) for seed in runs["seed"]})
+    wanted = max(ENOUGH_SEEDS, len(present))
+    commands = [f"`{with_seeds(command, present, wanted)}`" for command in results.commands.get(setting, [])]
+    how = " and ".join(commands) or f"running the study again with {wanted} seeds"
     return (
-        f"With {_span(power['seeds'])} seeds, the smallest true difference from {BASELINE} in {axis} that would be "
-        f"detected four times out of five is about {_middle(found)} for a single test{after}; smaller true differences "
-        "are likely to be missed."
+        f"With {count} this study cannot tell whether any recipe {what or 'differs from another'}; {how} adds the "
+        "seeds that could show it, and keeps the finished runs."
     )
 
 
-def meaning(analysis: Analysis, setting: Setting) -> list[str]:
-    """Return the verdict, the recipes that differ from random, and how many seeds a claim would need."""
-    lines = [verdict(analysis, setting)]
-    power, axis = _power(analysis, setting)
-    if not len(power) or power["seeds"].max() < 2:
-        return lines
-    better, worse, plain, tested = _against(analysis, setting, int(power["round"].iloc[0]))
-    if tested:
-        found = [
-            f"{what}: {enumerated(names, MOST_NAMES)}"
-            for what, names in (("Better", better), ("Worse", worse))
-            if names
-        ]
-        verb = "differs" if tested == 1 else "differ"
-        lines.append(
-            f"{len(better) + len(worse)} of {_recipes(tested)} {verb} significantly from {BASELINE} in {axis} (paired "
-            f"t-test over seeds at level {ALPHA:g}, Holm correction over all pairs). Without the correction {plain} "
-            "would, "
-            f"with about {ALPHA * tested:.1g} expected by chance." + (f" {'; '.join(found)}." if found else "")
-        )
-    needed = power["seeds_needed_02"].dropna()
+def _found(tests: pd.DataFrame, base: str, name: str, detected: str) -> str:
+    """Return who differs from the baseline, and what would have been detected."""
+    found = tests[tests["p_holm"] < ALPHA]
+    seeds = _span(tests["seeds"])
+    if found.empty:
+        return f"No recipe differs from {base} in {name} with {seeds} seeds; {detected}."
+    sides = [(side, found[np.sign(found["difference"]) == sign]) for side, sign in (("above", 1), ("below", -1))]
+    texts = [
+        f"{side} {base}: {enumerated([_difference(row, row.p_holm) for row in each(rows)], MOST_NAMES)}"
+        for side, rows in sides
+        if len(rows)
+    ]
+    said = f"In {name} with {seeds} seeds, {'; '.join(texts)} (Holm, {_tests(len(tests))})"
+    rest = len(tests) - len(found)
+    return f"{said}; {'no other recipe differs, and ' if rest else ''}{detected}."
+
+
+def _difference(row: Any, p: float) -> str:
+    """Return a recipe with its difference, interval and p-value, and a warning where these seem to disagree."""
+    interval = between_signed(row.low, row.high)
+    shown = "" if interval == NOTHING else f" {interval}"
+    wider = ", but the interval, which is over test patients too, includes 0" if row.low <= 0 <= row.high else ""
+    return f"{row.recipe} {signed(row.difference)}{shown}, p {chance(p)}{wider}"
+
+
+def _detected(analysis: Analysis, setting: Setting, tests: int) -> str:
+    """Return which true differences would have been detected."""
+    own = _power(analysis, setting)
+    one, family = (float(own[column].median()) for column in ("detectable", "detectable_holm"))
+    if math.isinf(one):
+        return "seeds differ so much that no true difference would have been detected reliably"
+    within = "none" if math.isinf(family) else f"{family:.3f}"
+    alone = "" if tests == 1 else f"; {within} within the family of {tests}"
+    return f"true differences above {one:.3f} would have been detected four times in five (one test{alone})"
+
+
+def _references(analysis: Analysis, setting: Setting) -> Iterator[str]:
+    """Yield a sentence on the planned tests of references."""
+    tests = planned(analysis, setting, PLANNED_REFERENCE)
+    if len(tests):
+        found = enumerated([_difference(row, row.p) for row in each(tests)], MOST_NAMES)
+        yield f"References, which read ground truth, are tested outside the family and without correction: {found}."
+
+
+def _claim(analysis: Analysis, setting: Setting) -> Iterator[str]:
+    """Yield a sentence on the seeds that a small difference would need."""
+    own = _power(analysis, setting)
+    needed = own["seeds_needed_02"].dropna()
     if len(needed):
-        tests = power["tests"].max()
-        many = f", {_seeds(power['seeds_needed_02_holm'])} after the correction" if tests > 1 else ""
-        lines.append(
-            f"To detect a difference of {CLAIM:g} Dice from {BASELINE}, {_seeds(needed)} seeds would be needed for a "
-            f"single test{many} (median over recipes). The spread is estimated from {_span(power['seeds'])} seeds, so "
-            "these numbers may be off by a factor of several."
+        tests = own["tests"].max()
+        many = f", {_seeds(own['seeds_needed_02_holm'])} within the family" if tests > 1 else ""
+        yield (
+            f"To detect a difference of {CLAIM:g} Dice from {baseline(analysis, setting)} in "
+            f"{score(analysis, setting)}, {_seeds(needed)} seeds would be needed for one test{many} (medians over "
+            f"recipes, as above). The spread is estimated from {_span(own['seeds'])} seeds, so these numbers may be "
+            "off by a factor of several."
         )
-    return lines
 
 
-def _power(analysis: Analysis, setting: Setting) -> tuple[pd.DataFrame, str]:
-    """Return the rows of power on AUBC, or on the last budget if there is only one, and the name of that score."""
-    own = rows_of(analysis.power, setting)
-    own = own[~references(own["recipe"])]
-    area = own[own["round"] == AREA_ROUND]
-    if len(area) and area["difference"].notna().any():
-        return area, AUBC
-    last = own[own["round"] == own["round"].max()]
-    return last, f"Dice at {last['budget'].iloc[0]}" if len(last) else ""
-
-
-def _against(analysis: Analysis, setting: Setting, number: int) -> tuple[list[str], list[str], int, int]:
-    """Return who is better and worse than random in a round, and how many differ without correction, of how many."""
+def _exploratory(analysis: Analysis, setting: Setting) -> Iterator[str]:
+    """Yield a sentence on all tests that were not planned."""
     tests = rows_of(analysis.tests, setting)
-    tests = tests[(tests["round"] == number) & tests["p_holm"].notna()]
-    better: list[tuple[float, str]] = []
-    worse: list[tuple[float, str]] = []
-    count = plain = 0
-    for row in each(tests):
-        if BASELINE in (row.a, row.b):
-            count += 1
-            plain += row.p < ALPHA
-            other, ahead = (row.b, -row.difference) if row.a == BASELINE else (row.a, row.difference)
-            if row.p_holm < ALPHA:
-                (better if ahead > 0 else worse).append((ahead, f"{other} ({ahead:+.3f})"))
-    return [name for _, name in sorted(better, reverse=True)], [name for _, name in sorted(worse)], plain, count
+    count = int((tests["p"].notna() & (tests["test"] == EXPLORATORY)).sum())
+    if count:
+        yield (
+            f"All other tests, {count} of pairs and budgets, are exploratory and not corrected for their number: "
+            f"without any true difference about {ALPHA * count:.1f} of them would have p < {ALPHA:g}."
+        )
 
 
-def _recipes(count: int) -> str:
-    return f"{count} recipe{'' if count == 1 else 's'}"
+def _power(analysis: Analysis, setting: Setting) -> pd.DataFrame:
+    """Return the rows of power about the planned tests that are corrected."""
+    own = rows_of(analysis.power, setting)
+    return own[own["tests"].notna() & own["detectable"].notna() & ~references(own["recipe"])]
 
 
-def _middle(found: pd.Series) -> str:
-    low, high = _dice(found.min()), _dice(found.max())
-    span = f" (median over {_recipes(len(found))}; {low} to {high})" if low != high else ""
-    return f"{_dice(found.median())} Dice{span}"
+def _tests(count: int) -> str:
+    return f"{count} planned test{'' if count == 1 else 's'}"
 
 
 def _seeds(needed: pd.Series) -> str:
     middle = float(needed.median())
     return f"about {middle:.0f}" if math.isfinite(middle) else "more than 1,000"
-
-
-def _dice(difference: float) -> str:
-    """Return a difference in Dice as text; more than 1 is impossible, whatever the spread of two seeds suggests."""
-    return f"{difference:.3f}" if difference <= 1 else "more than 1"
 
 
 def _span(seeds: pd.Series) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from alseg_core.metrics.curve import AUBC
@@ -23,9 +24,7 @@ SIGNS = {
     "—": "--",
     "±": r"$\pm$",
 }
-HEAD = r"""% Requires \usepackage{booktabs}. Bold: the best. Underlined: not significantly worse than the best
-% (paired t-tests over seeds, Holm correction over all pairs and budgets). Mean and standard deviation over seeds.
-"""
+HEAD = "% Requires \\usepackage{booktabs}. Mean and standard deviation over seeds.\n"
 
 
 def latex(panels: Iterable[Panel]) -> str:
@@ -43,6 +42,7 @@ def _table(panel: Panel) -> str:
     references = [row for row in panel.rows if row.reference]
     units = ["", *(f"({slices})" for slices in panel.slices), ""]
     lines = [
+        *(f"% {line}" for line in textwrap.wrap(panel.key, 118)),
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape(f'{panel.what}, mean ± sd over seeds: {panel.title}. In parentheses: slices.')}}}",

@@ -12,19 +12,18 @@ import pandas as pd
 from alseg_core.metrics.curve import AUBC
 from alseg_core.vocabulary import reads_ground_truth
 from bench.report.analysis import Analysis
-from bench.report.runs.provenance import FEW_SEEDS
+from bench.report.numbers import NOTHING, between
 from bench.report.runs.results import Results
-from bench.report.setting import SETTING, Setting, references, rows_of, title
-from bench.report.statistics.budget_summary import AREA_ROUND
-from bench.report.statistics.paired import ALPHA
+from bench.report.setting import SETTING, Setting, rows_of, title
+from bench.report.statistics.paired import FEW_SEEDS
 
-NOTHING = "—"
-"""Text of a missing number."""
-KEY = (
-    f"Bold: the best. Underlined: not significantly worse than the best (paired t-tests over seeds at level {ALPHA:g}, "
-    f"Holm correction over all pairs and budgets of the table); with fewer than {FEW_SEEDS} seeds nothing is "
-    f"underlined. {AUBC}: area under the budget curve, over labelled slices."
+MARKS = (
+    "Bold: the highest mean. Underlined: tied with it, because the interval of their paired difference over seeds and "
+    "test patients includes 0. These intervals are simultaneous over the comparisons with the best in a column (95 %, "
+    "Bonferroni): whichever recipe is truly best is marked in at least 95 % of cases."
 )
+UNMARKED = f"With fewer than {FEW_SEEDS} seeds nothing is marked and no intervals are shown."
+AREA = f"{AUBC}: area under the budget curve, over labelled slices"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Cell:
     best: bool = False
     """Whether it is the highest mean."""
     tied: bool = False
-    """Whether a test found it not worse than the best; False with fewer than :data:`FEW_SEEDS` seeds."""
+    """Whether it is tied with the best, and not the best itself."""
 
     @property
     def text(self) -> str:
@@ -53,13 +52,8 @@ class Cell:
 
     @property
     def interval(self) -> str:
-        """The 95 % interval."""
-        return between(self.low, self.high)
-
-
-def between(low: float, high: float, digits: int = 2) -> str:
-    """Return an interval as text, or :data:`NOTHING`."""
-    return NOTHING if math.isnan(low) or math.isnan(high) else f"[{low:.{digits}f}, {high:.{digits}f}]"
+        """The 95 % interval; NOTHING with fewer than :data:`FEW_SEEDS` seeds."""
+        return between(self.low, self.high) if self.seeds >= FEW_SEEDS else NOTHING
 
 
 @dataclass(frozen=True)
@@ -105,6 +99,18 @@ class Panel:
     """Recipes, by AUBC, then by last Dice, best first."""
 
     @property
+    def few(self) -> bool:
+        """Whether no recipe has :data:`FEW_SEEDS` seeds."""
+        return not any(cell.seeds >= FEW_SEEDS for row in self.rows for cell in row.cells if cell)
+
+    @property
+    def key(self) -> str:
+        """What marks and columns mean."""
+        if self.few:
+            return f"{UNMARKED} {AREA}."
+        return f"{MARKS} {AREA}, with its own 95 % interval, also over seeds and test patients."
+
+    @property
     def heads(self) -> list[str]:
         """Column heads: the budget, and its number of slices."""
         both = zip(self.budgets, self.slices, strict=True)
@@ -122,11 +128,12 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
         dataset, annotation, schedule = map(str, names)
         setting = (dataset, annotation, schedule)
         heads = cells.groupby("round").agg({"budget": "first", "labelled": "mean"})
-        areas = _areas(rows_of(analysis.areas, setting), rows_of(analysis.tests, setting))
+        found = rows_of(analysis.areas, setting)
+        areas = _cells(found[(found["axis"] == "slices") & found["mean"].notna()], "recipe")
         rows = [
             Row(
                 str(recipe),
-                [_cells(own).get(n) for n in heads.index],
+                [_cells(own, "round").get(n) for n in heads.index],
                 areas.get(str(recipe)),
                 reads_ground_truth(str(recipe)),
             )
@@ -152,38 +159,11 @@ def _standing(row: Row) -> tuple[float, float]:
     return area, next((cell.mean for cell in reversed(row.cells) if cell), -1.0)
 
 
-def _cells(own: pd.DataFrame) -> dict[Any, Cell]:
-    """Return round -> cell of one recipe."""
+def _cells(own: pd.DataFrame, by: str) -> dict[Any, Cell]:
+    """Return the value of column ``by`` -> cell."""
     return {
-        row.round: Cell(
-            row.mean,
-            row.sd,
-            row.low,
-            row.high,
-            int(row.seeds),
-            bool(row.best),
-            bool(row.tied and not row.best and row.seeds >= FEW_SEEDS),
-        )
-        for row in each(own)
-    }
-
-
-def _areas(areas: pd.DataFrame, tests: pd.DataFrame) -> dict[str, Cell]:
-    """Return recipe -> cell of AUBC on slices, with best and tied as in the other columns."""
-    own = areas[(areas["axis"] == "slices") & areas["mean"].notna()]
-    rivals = own[~references(own["recipe"])]
-    leaders = rivals[rivals["seeds"] == rivals["seeds"].max()].sort_values("mean", ascending=False, kind="stable")
-    # the only recipe with all seeds has no other to be compared with
-    best = str(leaders["recipe"].iloc[0]) if len(leaders) > 1 or len(rivals) == 1 else ""
-    tied: set[str] = set()
-    for row in each(tests[tests["round"] == AREA_ROUND]):
-        if best in (row.a, row.b) and row.seeds >= FEW_SEEDS and not math.isnan(row.p_holm):
-            ahead = row.difference if row.a == best else -row.difference
-            if row.p_holm >= ALPHA or ahead <= 0:
-                tied.add(str(row.b if row.a == best else row.a))
-    return {
-        str(row.recipe): Cell(
-            row.mean, row.sd, row.low, row.high, int(row.seeds), row.recipe == best, row.recipe in tied
+        getattr(row, by): Cell(
+            row.mean, row.sd, row.low, row.high, int(row.seeds), bool(row.best), bool(row.tied and not row.best)
         )
         for row in each(own)
     }

@@ -15,23 +15,27 @@ from rich.text import Text
 from alseg_core.metrics.curve import AUBC
 from bench.report.analysis import analyse
 from bench.report.controls import controls_verdict
+from bench.report.numbers import NOTHING
+from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.embeddings import lost
 from bench.report.runs.results import Results
 from bench.report.tables.interpretation import verdict
-from bench.report.tables.main_table import NOTHING, Cell, Panel, panels
+from bench.report.tables.main_table import Cell, Panel, panels
 
 analysed = lru_cache(maxsize=1)(analyse)
 """Cached :func:`analyse`: what :func:`bench.report.write` has just computed is not computed again to be shown."""
 
 
 def terminal(results: Results) -> Group:
-    """Return the panels with their verdicts, failed and unfinished runs, for a rich console."""
+    """Return the panels with verdicts and warnings, and what is missing, for a rich console."""
     analysis = analysed(results)
     parts: list[RenderableType] = []
     for panel in panels(results, analysis):
-        parts += [Fitting(panel), Text(verdict(analysis, panel.setting))]
+        parts += [Fitting(panel), Text(verdict(results, analysis, panel.setting))]
         if controls := controls_verdict(results, analysis, panel.setting):
             parts.append(Text(controls))
+        if gone := collapsed(results.structures, panel.setting):
+            parts.append(Text(f"warning: {gone}. {WARNING}."))
         parts.append(Text())
     return Group(*parts, *(Text(line) for line in missing(results)))
 
@@ -54,7 +58,7 @@ class Fitting:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """See rich."""
         forms = [
-            table(self.panel, sd=True, interval=True),
+            table(self.panel, sd=True, interval=not self.panel.few),
             table(self.panel, sd=True),
             table(self.panel),
             table(self.panel, budgets=1),

@@ -164,8 +164,11 @@ def test_holm_by_hand() -> None:
 def test_penalties_by_hand() -> None:
     first, second = np.triu_indices(3, k=1)  # pairs 01, 02, 12
     difference = np.array([[0.1, 0.1, -0.1, 0.1], [0.2, 0.2, 0.2, 0.2], [NAN, -0.1, -0.1, -0.1]])
-    p = np.array([[0.01, 0.20, 0.01, 0.01], [0.01, 0.01, 0.01, 0.01], [NAN, 0.01, 0.06, NAN]])
-    assert penalty.matrix(difference, p, first, second, 3).tolist() == [[0, 0.5, 1], [0.25, 0, 0], [0, 0.25, 0]]
+    half = np.array([[0.05, 0.20, 0.05, 0.05], [0.1, 0.1, 0.1, 0.1], [NAN, 0.01, 0.15, NAN]])
+    found = penalty.matrix(difference, half, first, second, 3)
+    assert np.nan_to_num(found, nan=-1).tolist() == [[-1, 0.5, 1], [0.25, -1, 0], [0, 0.25, -1]]
+    unknown = penalty.matrix(difference, np.where(first[:, None] == 1, NAN, half), first, second, 3)
+    assert np.isnan(unknown[[1, 2], [2, 1]]).all(), "never compared"
 
 
 def test_ranks_by_hand() -> None:
@@ -243,11 +246,22 @@ def test_detectable_difference_is_found_with_power_08(seeds: int) -> None:
 @pytest.mark.parametrize(("seeds", "tests"), [(2, 3), (3, 3), (3, 40), (5, 190)])
 def test_detectable_difference_of_a_family_is_found_at_its_level(seeds: int, tests: int) -> None:
     rng = np.random.default_rng(seeds)
-    effect = power.detectable(0.03, seeds, tests)
-    p = paired(rng.normal(effect, 0.03, (20_000, seeds))).p
+    effect = power.detectable(0.003, seeds, tests)
+    p = paired(rng.normal(effect, 0.003, (20_000, seeds))).p
     assert np.mean(p < 0.05 / tests) == pytest.approx(0.8, abs=0.012)
-    needed = power.seeds_needed(effect * 1.0001, 0.03, tests)
-    assert needed == seeds and power.seeds_needed(effect * 0.999, 0.03, tests) == seeds + 1
+    needed = power.seeds_needed(effect * 1.0001, 0.003, tests)
+    assert needed == seeds and power.seeds_needed(effect * 0.999, 0.003, tests) == seeds + 1
+
+
+def test_no_difference_in_dice_is_larger_than_one() -> None:
+    assert power.detectable(0.1, 2, 10) == math.inf and 0 < power.detectable(0.01, 2) < 1
+
+
+def test_simultaneous_half_width_is_bonferronis() -> None:
+    values = np.array([0.2, 0.5, 0.3, 0.1])
+    half = bootstrap.half_width(values.var(ddof=1) / 4, 0.0, 4, 20, intervals=5)
+    low, high = stats.t.interval(1 - 0.05 / 5, 3, values.mean(), stats.sem(values))
+    assert half == pytest.approx((high - low) / 2)
 
 
 def test_seeds_needed_are_the_fewest() -> None:

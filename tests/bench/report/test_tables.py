@@ -17,10 +17,13 @@ from rich.console import Console
 
 from alseg_core.metrics.curve import aubc
 from alseg_core.results import RunFolder
-from bench.report.analysis import AREAS, CELLS, TESTS, Analysis, analyse
+from bench.report.analysis import Analysis, analyse
 from bench.report.document import document
 from bench.report.markdown import markdown, pipes
+from bench.report.numbers import between, between_signed, chance, detectable, signed
+from bench.report.runs.collapse import collapsed
 from bench.report.runs.results import Results, collect
+from bench.report.statistics.power import smallest_effect
 from bench.report.tables import Panel, comparison, latex, panels, terminal, timing
 from bench.report.tables.interpretation import meaning, verdict
 from bench.report.tables.latex import escape
@@ -59,44 +62,6 @@ def shown(results: Results, width: int) -> str:
     console = Console(width=width, file=io.StringIO(), record=True, force_terminal=True)
     console.print(terminal(results))
     return console.export_text()
-
-
-def analysis_of(cells: list[dict[str, Any]], areas: list[dict[str, Any]], tests: list[dict[str, Any]]) -> Analysis:
-    """Made by hand; fields that are not given are arbitrary."""
-    fill = {
-        "labelled": 10,
-        "cost": 1.0,
-        "fraction": 0.1,
-        "sd": 0.01,
-        "low": 0.1,
-        "high": 0.9,
-        "interval": "",
-        "volumes": 2,
-        "cover_radius": 1.0,
-        "best": False,
-        "tied": False,
-        "axis": "slices",
-    }
-    frames = [
-        pd.DataFrame([{**WHERE, **fill, **row} for row in rows], columns=columns)
-        for rows, columns in ((cells, CELLS), (areas, AREAS), (tests, TESTS))
-    ]
-    nothing = pd.DataFrame(columns=list(WHERE))
-    return Analysis(frames[0], frames[1], frames[2], nothing, nothing, nothing)
-
-
-def by_hand(areas: dict[str, tuple[float, int]], tests: list[tuple[str, str, float, float, int]]) -> Panel:
-    """Panel of areas recipe -> (mean, seeds) and tests (a, b, difference, corrected p, seeds)."""
-    empty = pd.DataFrame()
-    results = Results("s", empty, empty, empty, list(areas), {}, [], {}, {}, {})
-    cells = [{"recipe": r, "round": 0, "budget": "10 %", "mean": m, "seeds": n} for r, (m, n) in areas.items()]
-    rows = [{"recipe": r, "mean": m, "seeds": n} for r, (m, n) in areas.items()]
-    pairs = [
-        {"round": -1, "budget": "AUBC", "a": a, "b": b, "difference": d, "p": p, "p_holm": p, "seeds": n}
-        for a, b, d, p, n in tests
-    ]
-    (panel,) = panels(results, analysis_of(cells, rows, pairs))
-    return panel
 
 
 def marks(panel: Panel) -> dict[str, str]:
@@ -147,29 +112,20 @@ def test_best_and_ties_where_the_truth_is_known(clear: tuple[Results, Analysis])
         assert [cell.best for cell in row.cells if cell] == [row.recipe == "better"] * 3
 
 
-def test_marks_of_areas_by_hand() -> None:
-    panel = by_hand(
-        {"a": (0.8, 5), "b": (0.79, 5), "c": (0.6, 5), "d": (0.7, 2), "oracle_x": (0.9, 5)},
-        [
-            ("a", "b", 0.01, 0.7, 5),
-            ("a", "c", 0.2, 0.01, 5),
-            ("d", "a", -0.1, 0.9, 2),
-            ("b", "c", 0.1, 0.9, 5),
-            ("a", "oracle_x", -0.1, math.nan, 5),
-        ],
-    )
-    # d was tested with two seeds only; the reference neither leads nor ties
-    assert marks(panel) == {"a": "best", "b": "tied", "c": "", "d": "", "oracle_x": ""}
-
-
-def test_a_recipe_with_fewer_seeds_does_not_lead() -> None:
-    panel = by_hand({"lucky": (0.95, 1), "a": (0.8, 5), "b": (0.7, 5)}, [("a", "b", 0.1, 0.2, 5)])
-    assert marks(panel) == {"lucky": "", "a": "best", "b": "tied"}
-    assert [row.seeds for row in panel.rows] == ["1", "5", "5"]
-
-
-def test_nothing_is_underlined_with_two_seeds() -> None:
-    assert marks(by_hand({"a": (0.8, 2), "b": (0.79, 2)}, [("a", "b", 0.01, 0.9, 2)])) == {"a": "best", "b": ""}
+def test_with_two_seeds_nothing_is_marked_and_no_interval_is_shown(tmp_path: Path) -> None:
+    results = collect(study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.9, "badge": 0.5}, 2)))
+    analysis = analyse(results)
+    (panel,) = panels(results, analysis)
+    assert panel.few and set(marks(panel).values()) == {""}
+    assert not any(cell.best or cell.tied for row in panel.rows for cell in row.cells if cell)
+    assert panel.key.startswith("With fewer than 3 seeds nothing is marked")
+    assert r"\textbf" not in latex([panel]) and "95 %" not in shown(results, 200)
+    text = markdown(document(results, analysis, []))
+    assert not re.search(r"\[[-+]?\d", text), "an interval"
+    titles = [sheet.title for sheet in document(results, analysis, []).sections[0].sheets]
+    assert "What these seeds can detect" not in titles
+    (summary,) = [s for s in document(results, analysis, []).sections[0].sheets if s.title.startswith("Summary")]
+    assert not {"wins", "losses"} & set(summary.columns)
 
 
 def test_terminal_takes_the_form_that_fits(clear: tuple[Results, Analysis]) -> None:
@@ -188,64 +144,151 @@ def test_terminal_marks(clear: tuple[Results, Analysis]) -> None:
     console = Console(width=140, file=io.StringIO(), force_terminal=True, color_system="standard")
     console.print(terminal(clear[0]))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    (line,) = [line for line in text.splitlines() if " better " in line.replace("\x1b[", " \x1b[")]
+    line = next(line for line in text.splitlines() if " better " in line.replace("\x1b[", " \x1b["))
     assert line.count("\x1b[1m") == 4  # three budgets and the area
 
 
 def test_terminal_tells_what_is_missing(some: Results) -> None:
     text = shown(some, 160)
     assert "failed: d-coreset-mask-s1: out of luck" in text and "not finished: d-oracle_foreground-mask-s0" in text
-    assert "smallest true difference" in text or "cannot be tested" in text
+    assert "cannot tell whether any recipe differs from random" in text
 
 
 def test_verdict_in_words(clear: tuple[Results, Analysis]) -> None:
-    _, analysis = clear
-    power = analysis.power[(analysis.power["round"] == -1) & ~analysis.power["recipe"].str.startswith("oracle")]
-    said = re.search(r"With 5 seeds, the smallest true difference .*? about ([\d.]+) Dice", verdict(analysis, SETTING))
-    assert said is not None and float(said[1]) == pytest.approx(power["detectable"].median(), abs=0.0006)
-    lines = meaning(analysis, SETTING)
-    assert "2 of 3 recipes differ significantly from random in AUBC" in lines[1]
-    assert re.search(r"Better: better \(\+0\.\d+\); Worse: worse \(-0\.\d+\)\.", lines[1])
+    results, analysis = clear
+    own = analysis.power[analysis.power["tests"].notna()]
+    assert len(own) == 3
+    lines = meaning(results, analysis, SETTING)
+    assert re.search(
+        r"^In AUBC with 5 seeds, above random: better (\+0\.\d+) \[\+0\.\d+, \+0\.\d+\], p < 0\.001; below random: "
+        r"worse -0\.\d+ \[-0\.\d+, -0\.\d+\], p < 0\.001 \(Holm, 3 planned tests\); no other recipe differs, and ",
+        lines[0],
+    )
+    said = re.search(r"above ([\d.]+) would .* \(one test; ([\d.]+) within the family of 3\)\.$", lines[0])
+    assert said is not None
+    medians = [own[name].median() for name in ("detectable", "detectable_holm")]
+    assert [float(number) for number in said.groups()] == pytest.approx(medians, abs=0.0006)
+    assert "oracle_foreground +0" in lines[1] and "outside the family and without correction" in lines[1]
     assert "To detect a difference of 0.02 Dice" in lines[2]
+    assert "All other tests, 36 of pairs and budgets, are exploratory" in lines[3] and "about 1.8 of them" in lines[3]
 
 
-def test_verdict_tells_both_levels_and_calls_no_finding_nothing(tmp_path: Path) -> None:
-    """With three seeds a difference of 2.8 sd is significant, and smaller than the smallest that is found reliably."""
-    base = [0.5, 0.55, 0.6]
-    ahead = [0.046 + noise for noise in (-0.0165, 0.0, 0.0165)]
-    study_runs = [
+def paired_study(folder: Path, gains: list[float], name: str = "ahead", **content: Any) -> Results:
+    """Random, and a recipe whose runs are ahead of random's by the given differences."""
+    base = [0.5 + 0.02 * seed for seed in range(len(gains))]
+    levels = {"random": base, name: np.add(base, gains)}
+    listed = [
         {"recipe": recipe, "seed": seed, "dice": (level + STEPS).tolist()}
-        for recipe, levels in (("random", base), ("ahead", np.add(base, ahead)))
-        for seed, level in enumerate(levels)
+        for recipe, values in levels.items()
+        for seed, level in enumerate(values)
     ]
-    analysis = analyse(collect(study(tmp_path / "s", study_runs)))
-    row = analysis.power[analysis.power["round"] == -1].iloc[0]
-    test = analysis.tests[analysis.tests["round"] == -1].iloc[0]
-    assert test["p_holm"] < 0.05 and row["detectable"] > row["difference"]
-    lines = meaning(analysis, SETTING)
-    assert "mean nothing" not in " ".join(lines) and "smaller true differences are likely to be missed" in lines[0]
-    assert "1 of 1 recipe differs significantly from random" in lines[1]
+    return collect(study(folder, listed, **content))
 
 
-def test_verdict_after_the_correction(clear: tuple[Results, Analysis]) -> None:
-    _, analysis = clear
-    own = analysis.power[(analysis.power["round"] == -1) & ~analysis.power["recipe"].str.startswith("oracle")]
-    said = re.search(r"and ([\d.]+) .*after correction for the 6 comparisons", verdict(analysis, SETTING))
-    assert said is not None and float(said[1]) == pytest.approx(own["detectable_holm"].median(), abs=0.0006)
-    assert (own["detectable_holm"] > 1.3 * own["detectable"]).all()
+def test_verdict_of_no_difference(tmp_path: Path) -> None:
+    gains = [0.03, -0.03, 0.02, -0.02, 0.01]
+    results = paired_study(tmp_path / "s", gains)
+    smallest = smallest_effect(5) * float(np.std(gains, ddof=1))
+    assert verdict(results, analyse(results), SETTING) == (
+        f"No recipe differs from random in AUBC with 5 seeds; true differences above {smallest:.3f} would have been "
+        "detected four times in five (one test)."
+    )
 
 
-def test_verdict_of_one_seed(tmp_path: Path) -> None:
-    results = collect(study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.6}, 1)))
-    (line,) = meaning(analyse(results), SETTING)
-    assert line.startswith("With one seed, differences between recipes cannot be tested")
+def test_verdict_of_seeds_that_differ_by_all_there_is(tmp_path: Path) -> None:
+    results = paired_study(tmp_path / "s", [0.45, -0.45, 0.1])
+    text = verdict(results, analyse(results), SETTING)
+    assert "no true difference would have been detected reliably" in text and not re.search(r"[1-9]\.\d", text)
+    sheets = document(results, analyse(results), []).sections[0].sheets
+    (sheet,) = [sheet for sheet in sheets if sheet.title == "What these seeds can detect"]
+    assert sheet.lines[0].entries[4].text == "more than 1"
+
+
+def test_verdict_says_where_patients_disagree_with_seeds(tmp_path: Path) -> None:
+    """All seeds agree that a recipe is ahead, but only one of two patients is."""
+    results = paired_study(tmp_path / "s", [0.05, 0.051, 0.049])
+    volumes = results.volume_dice
+    ahead = (volumes["recipe"] == "ahead") & (volumes["case"] == "v1")
+    volumes.loc[ahead, "dice"] += 0.2
+    volumes.loc[(volumes["recipe"] == "ahead") & (volumes["case"] == "v2"), "dice"] -= 0.1
+    text = verdict(results, analyse(results), SETTING)
+    assert "above random: ahead +0.100" in text
+    assert "but the interval, which is over test patients too, includes 0" in text
+
+
+def test_verdict_of_one_seed_is_one_sentence_with_the_command(tmp_path: Path) -> None:
+    recipes = {"random": 0.5, "coreset": 0.6}
+    results = collect(study(tmp_path / "s", runs(recipes, 1), command="make bench DATASET=d SEEDS={seeds}"))
+    assert meaning(results, analyse(results), SETTING) == [
+        "With one seed this study cannot tell whether any recipe differs from random in AUBC; `make bench DATASET=d "
+        "SEEDS=5` adds the seeds that could show it, and keeps the finished runs."
+    ]
+    assert "SEEDS=5" in shown(results, 300)
     (panel,) = panels(results, analyse(results))
     assert panel.rows[0].cells[0] is not None and "±" not in panel.rows[0].cells[0].text
+    older = collect(study(tmp_path / "o", runs(recipes, 2)))
+    (line,) = meaning(older, analyse(older), SETTING)
+    assert "running the study again with 5 seeds adds" in line
 
 
-def test_verdict_without_random(tmp_path: Path) -> None:
-    results = collect(study(tmp_path / "s", runs({"badge": 0.5, "coreset": 0.6}, 2)))
-    assert "'random' is not in this study" in verdict(analyse(results), SETTING)
+def test_verdict_without_a_comparison(tmp_path: Path) -> None:
+    results = collect(study(tmp_path / "s", runs({"badge": 0.5, "coreset": 0.6}, 3)))
+    assert "There is no primary comparison here" in verdict(results, analyse(results), SETTING)
+    alone = collect(study(tmp_path / "a", runs({"random": 0.5}, 3)))
+    assert verdict(alone, analyse(alone), SETTING) == "This study has no recipe to compare with 'random'."
+    short = [{"recipe": r, "seed": s, "dice": [0.5 + 0.01 * s]} for r in ("random", "coreset") for s in range(3)]
+    begun = collect(study(tmp_path / "b", short))
+    assert "AUBC against random, cannot be made" in verdict(begun, analyse(begun), SETTING)
+
+
+def test_studies_that_plan_different_comparisons_have_no_planned_tests_together(tmp_path: Path) -> None:
+    areas, last = ({"against": "random", "metric": metric} for metric in ("aubc", "last_dice"))
+    a = study(tmp_path / "a", runs({"random": 0.5, "x": 0.6}, 3), "a", primary=areas)
+    b = study(tmp_path / "b", runs({"y": 0.6}, 3), "b", primary=last)
+    c = study(tmp_path / "c", runs({"z": 0.6}, 3), "c", primary=None)
+    apart = collect([a, b])
+    assert "different primary comparisons (aubc against random and last_dice against random)" in apart.notes[-1]
+    assert set(analyse(apart).tests["test"]) == {"exploratory"}
+    together = collect([a, c])
+    planned = analyse(together).tests
+    assert set(planned[planned["test"] == "planned"]["b"]) == {"x", "z"} and not together.notes
+
+
+def test_a_class_that_networks_have_lost_is_a_warning(tmp_path: Path) -> None:
+    folder = study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.6}, 3))
+    place = folder / "runs" / "d-coreset-mask-s0" / "rounds.jsonl"
+    lines = place.read_text().splitlines()
+    last = json.loads(lines[-1])
+    for row in last["volumes"]:
+        if row["class"] == "c1":
+            row["dice"] = 0.0 if row["case"] == "v1" else None
+    place.write_text("\n".join([*lines[:-1], json.dumps(last)]) + "\n")
+    results = collect(folder)
+    said = "1 of 12 (run, class) pairs at the last budget have Dice 0 (c1: 1 of 6 runs)"
+    assert said in shown(results, 300)
+    (warning,) = [line for line in document(results, analyse(results), []).warnings if said in line]
+    assert warning.startswith("A network that has lost a class cannot be compared")
+    clean = collect(study(tmp_path / "c", runs({"random": 0.5, "coreset": 0.6}, 3)))
+    assert "Dice 0" not in shown(clean, 300)
+
+
+def test_one_lost_class_in_twenty_is_no_warning() -> None:
+    row = {**WHERE, "round": 1, "class": "c", "case": "v"}
+    for lost, runs_ in ((1, 20), (1, 19), (2, 40), (3, 40)):
+        rows = [{**row, "key": str(i), "dice": 0.0 if i < lost else 0.4} for i in range(runs_)]
+        earlier = [{**row, "key": str(i), "round": 0, "dice": 0.0} for i in range(runs_)]
+        assert bool(collapsed(pd.DataFrame(rows + earlier), SETTING)) == (lost / runs_ > 0.05)
+
+
+def test_numbers_that_cannot_be_are_not_written() -> None:
+    assert [signed(value) for value in (-0.0004, 0.0, -0.0, 0.0004, -0.0006, math.nan)] == [
+        *["0.000"] * 4,
+        "-0.001",
+        "—",
+    ]
+    assert between_signed(-0.0001, 0.02) == "[0.000, +0.020]" and between(-0.0001, 1.0) == "[0.00, 1.00]"
+    assert [detectable(value) for value in (0.0714, 1.0, math.inf, math.nan)] == ["0.071", "1.000", "more than 1", "—"]
+    assert (chance(0.0004), chance(0.0312)) == ("< 0.001", "= 0.031")
 
 
 def test_latex_of_a_hostile_name_and_its_braces(clear: tuple[Results, Analysis]) -> None:
@@ -274,7 +317,7 @@ def test_markdown_in_the_order_of_a_reader(clear: tuple[Results, Analysis]) -> N
         "## Before you trust",
         "## d, mask",
         "| better | **",
-        "With 5 seeds, the smallest",
+        "In AUBC with 5 seeds, above random: better",
         "### Difference from random",
         "### What these seeds can detect",
         "### Summary",
@@ -357,7 +400,7 @@ def test_difference_is_of_the_recipe_from_random(clear: tuple[Results, Analysis]
     for entries in first.values():  # the interval holds the difference and is not turned about
         low, high = map(float, re.findall(r"[-+]\d\.\d+", entries[3].text))
         assert low <= entries[2].value <= high
-    assert "random" not in first and sheet.columns[:4] == ["recipe", "budget", "difference", "95 % interval"]
+    assert "random" not in first and sheet.columns[:4] == ["recipe", "score", "difference", "95 % interval"]
 
 
 def test_empty_predictions_are_counted_over_seeds(tmp_path: Path) -> None:

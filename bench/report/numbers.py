@@ -1,0 +1,38 @@
+"""How the numbers of a report are written: three decimals of Dice, no negative zero, nothing that cannot be."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "—"
+"""Text of a missing number."""
+
+
+def signed(difference: float) -> str:
+    """Return a difference with its sign, NOTHING if it is missing; what rounds to zero has no sign."""
+    if math.isnan(difference):
+        return NOTHING
+    text = f"{difference:+.3f}"
+    return text if float(text) else text[1:]
+
+
+def between(low: float, high: float, digits: int = 2) -> str:
+    """Return an interval of scores as text, or NOTHING."""
+    return NOTHING if math.isnan(low) or math.isnan(high) else f"[{low:z.{digits}f}, {high:z.{digits}f}]"
+
+
+def between_signed(low: float, high: float) -> str:
+    """Return an interval of differences as text, or NOTHING."""
+    return NOTHING if math.isnan(low) or math.isnan(high) else f"[{signed(low)}, {signed(high)}]"
+
+
+def detectable(difference: float) -> str:
+    """Return a detectable difference as text: "more than 1" where no difference in Dice can be as large."""
+    if math.isnan(difference):
+        return NOTHING
+    return f"{difference:.3f}" if difference <= 1 else "more than 1"
+
+
+def chance(p: float) -> str:
+    """Return a p-value after its relation: "= 0.012" or "< 0.001"."""
+    return "< 0.001" if p < 0.0005 else f"= {p:.3f}"
