@@ -27,9 +27,10 @@ class Dmpls:
     weight: Annotated[float, Field(ge=0)] = 0.5
     """Weight of the pseudo-label term, >= 0."""
     ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the training over which the weight rises from 0, in [0, 1]; 0 = the full weight from the start.
+    """Share of the training over which the weight grows in, in [0, 1]; 0 = the full weight from the start.
 
-    A pseudo label lacks the classes that the network does not find yet, and teaches it never to find them."""
+    A pseudo label lacks the classes that the network does not find yet, and teaches it never to find them. The weight
+    grows as exp(-5 (1 - t)^2), t being the share of the ramp that is done (Laine and Aila, ICLR 2017)."""
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Balance of the classes in the cross-entropy, in [0, 1]; 0 = every marked pixel counts the same."""
 
@@ -40,5 +41,10 @@ class Dmpls:
         p_main, p_aux = main.softmax(dim=1), aux.softmax(dim=1)
         mixed = torch.lerp(p_aux.detach(), p_main.detach(), draw)  # beta is the draw
         pseudo = mixed.max(dim=1).indices  # argmax, which takes nine times as long on a CPU
-        weight = self.weight * (done / self.ramp).clamp(max=1) if self.ramp > 0 else self.weight
-        return marked + weight * 0.5 * (dice_loss(p_main, pseudo) + dice_loss(p_aux, pseudo))
+        return marked + self._weight(done) * 0.5 * (dice_loss(p_main, pseudo) + dice_loss(p_aux, pseudo))
+
+    def _weight(self, done: Tensor) -> Tensor | float:
+        """Return the weight of the pseudo-label term at this point of the training."""
+        if self.ramp == 0:
+            return self.weight
+        return self.weight * torch.exp(-5 * (1 - done / self.ramp).clamp(min=0).square())
