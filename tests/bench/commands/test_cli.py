@@ -113,5 +113,5 @@ def test_help_and_lists_need_no_heavy_package() -> None:
 def test_data_check_counts_what_is_there() -> None:
     result = alseg("data", "check", "phantom")
     assert result.exit_code == 0
-    for part in ("48 cases of 24 patients", "spacing (mm): z ", "3 nodule in", "scribbles: 0 cases"):
+    for part in ("96 cases of 48 patients", "spacing (mm): z ", "3 nodule in", "scribbles: 0 cases"):
         assert part in result.output
