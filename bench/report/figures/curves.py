@@ -23,6 +23,9 @@ from bench.report.statistics.paired import FEW_SEEDS
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
+End = tuple[str, float, float, Look]
+"""Name, x, y and look of a line at its end."""
+
 LOG_FROM = 12
 """Ratio of largest to smallest budget above which the axis is logarithmic."""
 
@@ -37,12 +40,17 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     ends = lines(axis, cells, runs, "labelled", highlighted(analysis, setting), palette(results, analysis), log)
     ticks(axis, cells["labelled"])
     axis.set_xlabel("labelled slices")
-    axis.set_ylabel(interval_text(results, cells, setting))
-    axis.set_title(short_title(setting))
+    finish(axis, interval_text(results, cells, setting), short_title(setting), cells, runs, ends)
+    return figure
+
+
+def finish(axis: Axes, score: str, title: str, cells: pd.DataFrame, runs: pd.DataFrame, ends: Sequence[End]) -> None:
+    """Title the figure of some lines, name its vertical axis, and label the lines at their ends."""
+    axis.set_ylabel(score)
+    axis.set_title(title)
     axis.grid(axis="y")
     window(axis, cells, runs)
     end_labels(axis, ends)
-    return figure
 
 
 def lines(
@@ -53,7 +61,7 @@ def lines(
     names: Sequence[str],
     look: Mapping[str, Look],
     log: bool,
-) -> list[tuple[str, float, float, Look]]:
+) -> list[End]:
     """Plot one line per recipe over the column ``amount``; return name, end and look of those in ``names``.
 
     The others are grey.

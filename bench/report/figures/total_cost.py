@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from bench.report.figures.curves import interval_text, lines, window
+from bench.report.figures.curves import finish, interval_text, lines
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted, palette
-from bench.report.figures.labels import end_labels
 from bench.report.figures.single_runs import dice, shown_intervals
 from bench.report.figures.style import blank
 from bench.report.runs.results import Results
@@ -32,11 +31,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     axis.set_xlim(left=0)
     axis.axvline(float(cells["validation"].max()), color="0.6", linewidth=1, linestyle=":")
     axis.set_xlabel("cost of all labels, full-slice equivalents (dotted: validation alone)")
-    axis.set_ylabel(interval_text(results, cells, setting))
-    axis.set_title(short_title(setting))
-    axis.grid(axis="y")
-    window(axis, cells, runs)
-    end_labels(axis, ends)
+    finish(axis, interval_text(results, cells, setting), short_title(setting), cells, runs, ends)
     return figure
 
 
