@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ QUALITY = "quality"
 """Name of the measures in the signals of a round's record."""
 OWN, UNTRAINED, PIXELS = "embedding", "untrained encoder", "pixels"
 """What is measured: the embedding of the recipe, and what it is compared with."""
+SHARES = {"same_patient": "patient", "same_volume": "volume"}
+"""Shares in which a trained encoder should be above an untrained one -> what the neighbours have in common."""
 NEIGHBOURS = 5
 """Nearest neighbours of a slice that are looked at."""
 MOST = 4096
@@ -67,6 +70,15 @@ def neighbours(features: FloatArray, rows: IntArray, device: str = "cpu") -> Int
     other[other.all(axis=1), -1] = False  # among many equal vectors, the slice itself may not be found
     rest: IntArray = found[other].reshape(len(rows), k)
     return rest
+
+
+def fallen(own: Mapping[str, float], untrained: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """Return ("patient" or "volume", share, share of the untrained encoder) where a trained encoder is worse.
+
+    own, untrained: measures by the name of the field of :class:`Quality`.
+    """
+    pairs = [(what, float(own[share]), float(untrained[share])) for share, what in SHARES.items()]
+    return [(what, ours, theirs) for what, ours, theirs in pairs if ours < theirs]
 
 
 def participation(features: FloatArray) -> float:

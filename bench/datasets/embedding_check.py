@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -185,13 +185,9 @@ def _note(masks: LabelArray | None, count: int) -> str:
 
 
 def _lost(quality: dict[str, Quality]) -> list[str]:
-    from alseg_core.embed.quality import OWN, UNTRAINED
+    from alseg_core.embed.quality import OWN, UNTRAINED, fallen
 
     if UNTRAINED not in quality:
         return []
-    own, untrained = quality[OWN], quality[UNTRAINED]
-    pairs = {
-        "patient": (own.same_patient, untrained.same_patient),
-        "volume": (own.same_volume, untrained.same_volume),
-    }
-    return [f"same {what} {a:.3f}, untrained {b:.3f}" for what, (a, b) in pairs.items() if a < b]
+    worse = fallen(asdict(quality[OWN]), asdict(quality[UNTRAINED]))
+    return [f"same {what} {own:.3f}, untrained {untrained:.3f}" for what, own, untrained in worse]

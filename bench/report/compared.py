@@ -25,12 +25,12 @@ def score(analysis: Analysis, setting: Scope) -> str:
     return AUBC if own["round"].iloc[0] == AREA_ROUND else f"Dice at {own['budget'].iloc[0]}"
 
 
-def differences(analysis: Analysis, setting: Scope) -> pd.DataFrame:
-    """Return the rows of ``Analysis.tests`` that hold the baseline, turned to recipe - baseline.
+def differences(analysis: Analysis, setting: Scope, base: str | None = None) -> pd.DataFrame:
+    """Return the rows of ``Analysis.tests`` that hold ``base``, by default the baseline, turned to recipe - base.
 
     The columns a and b are replaced by recipe.
     """
-    tests, base = rows_of(analysis.tests, setting), baseline(analysis, setting)
+    tests, base = rows_of(analysis.tests, setting), base or baseline(analysis, setting)
     ours = tests[tests["b"] == base]
     theirs = tests[tests["a"] == base]
     turned = theirs.assign(a=theirs["b"], difference=-theirs["difference"], low=-theirs["high"], high=-theirs["low"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 from alseg_core.vocabulary import BASELINE
 from bench.report.analysis import Analysis
+from bench.report.compared import differences
 from bench.report.numbers import signed
 from bench.report.runs.results import Results
 from bench.report.setting import Setting, rows_of
+from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import ALPHA
 
 UNTESTED = (math.nan, math.nan)
@@ -29,7 +30,7 @@ def controls_verdict(results: Results, analysis: Analysis, setting: Setting) -> 
     needed = runs[runs["recipe"].isin([BASELINE, *controls.wanted])]
     if missing := int((needed["state"] != "finished").sum()):
         return f"Controls: not decided yet, {missing} of {len(needed)} runs are missing."
-    tested = dict(_tests(analysis, setting))
+    tested = _tests(analysis, setting)
     found = {name: _found(side, *tested.get(name, UNTESTED)) for name, side in controls.wanted.items()}
     parts = [
         f"{name} is {'' if found[name] else 'not '}found {side} {BASELINE} ({_measured(*tested.get(name, UNTESTED))})"
@@ -38,12 +39,11 @@ def controls_verdict(results: Results, analysis: Analysis, setting: Setting) -> 
     return f"Controls: {'PASS' if all(found.values()) else 'FAIL'}. In AUBC, {'; '.join(parts)}."
 
 
-def _tests(analysis: Analysis, setting: Setting) -> Iterator[tuple[str, tuple[float, float]]]:
-    """Yield recipe, and its difference from random in AUBC with the uncorrected p."""
-    for row in rows_of(analysis.tests, setting).to_dict("records"):
-        if row["round"] == -1 and BASELINE in (row["a"], row["b"]):
-            first = row["b"] == BASELINE
-            yield row["a" if first else "b"], (row["difference"] * (1 if first else -1), row["p"])
+def _tests(analysis: Analysis, setting: Setting) -> dict[str, tuple[float, float]]:
+    """Return recipe -> its difference from random in AUBC, and the uncorrected p."""
+    rows = differences(analysis, setting, BASELINE)
+    rows = rows[rows["round"] == AREA_ROUND]
+    return dict(zip(rows["recipe"], zip(rows["difference"], rows["p"], strict=True), strict=True))
 
 
 def _found(side: str, difference: float, p: float) -> bool:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import pandas as pd
 
-from alseg_core.embed.quality import OWN, QUALITY, UNTRAINED
+from alseg_core.embed.quality import OWN, QUALITY, SHARES, UNTRAINED, Quality, fallen
 from bench.report.runs.discover import Run
 from bench.report.setting import SETTING, enumerated, rows_of
 
-MEASURES = ("same_patient", "same_volume", "height_distance", "dimension", "norm_spread")
+MEASURES = tuple(field.name for field in fields(Quality))
 EMBEDDINGS = [*SETTING, "recipe", "seed", "encoder", "of", *MEASURES]
 """Columns of :func:`embeddings`. of: recipe's embedding, untrained encoder or pixels. encoder: name of the trained
 encoder in the store, None if the embedding has none."""
-SHARES = {"same_patient": "patient", "same_volume": "volume"}
-"""Shares in which a trained encoder should be above an untrained one -> what the neighbours have in common."""
 
 
 def embeddings(runs: Sequence[Run]) -> pd.DataFrame:
@@ -46,11 +45,7 @@ def worse_than_untrained(table: pd.DataFrame) -> list[tuple[str, str, float, flo
         if (recipe, UNTRAINED) not in means.index:
             continue
         own, untrained = means.loc[(recipe, OWN)], means.loc[(recipe, UNTRAINED)]
-        found += [
-            (recipe, what, float(own[share]), float(untrained[share]))
-            for share, what in SHARES.items()
-            if own[share] < untrained[share]
-        ]
+        found += [(recipe, *worse) for worse in fallen(own, untrained)]
     return found
 
 
