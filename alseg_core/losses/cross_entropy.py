@@ -13,14 +13,14 @@ from alseg_core.registry import component
 from alseg_core.vocabulary import IGNORE
 
 
-def partial_cross_entropy(logits: Tensor, labels: Tensor, balance: float = 0.0) -> Tensor:
+def partial_cross_entropy(logits: Tensor, labels: Tensor, balance: float | Tensor = 0.0) -> Tensor:
     """Mean cross-entropy over the marked pixels; 0 if there are none.
 
     logits: (B, K, H, W). labels: (B, H, W) int64, IGNORE = unmarked (Tang et al., CVPR 2018). balance: a pixel of class
     c counts n_c^-balance in the mean, with n_c marked pixels of the class in the batch: 0 for equal pixels, 1 for equal
-    classes.
+    classes; a scalar tensor where it changes during a training.
     """
-    if balance == 0:
+    if not isinstance(balance, Tensor) and balance == 0:
         total = functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
         return total / (labels != IGNORE).sum().clamp(min=1)
     number = torch.arange(logits.shape[1], device=labels.device).view(-1, 1)

@@ -134,6 +134,19 @@ def test_weights_of_cross_entropy_and_dice() -> None:
     assert weighted((logits,), labels, DRAW, HALF).item() == pytest.approx(2 * ce + dice / 4)
 
 
+@pytest.mark.parametrize(
+    ("fade", "done", "left"), [(0.0, 0.9, 1.0), (1.0, 0.0, 1.0), (1.0, 0.25, 0.75), (0.5, 0.25, 0.5), (0.5, 0.8, 0.0)]
+)
+def test_balance_of_masks_fades_over_a_share_of_the_training(fade: float, done: float, left: float) -> None:
+    logits, labels = case()
+    counts = {c: int((labels == c).sum()) for c in range(logits.shape[1])}
+    per_class = {c: slow_ce(logits, torch.where(labels == c, labels, IGNORE)) for c in counts if counts[c]}
+    weights = {c: counts[c] ** (1 - 0.8 * left) for c in per_class}
+    expected = sum(weights[c] * per_class[c] for c in per_class) / sum(weights.values())
+    loss = LOSSES.build({"name": "ce_dice", "w_ce": 1.0, "w_dice": 0.0, "balance": 0.8, "fade": fade})
+    assert loss((logits,), labels, DRAW, torch.tensor(done)).item() == pytest.approx(expected)
+
+
 def test_slices_without_labels_change_nothing() -> None:
     logits, labels = case()
     labels[1] = IGNORE

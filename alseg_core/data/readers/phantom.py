@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,9 @@ PATHOLOGIES = ("normal", "dilated", "thickened")
 class Phantom:
     """Generated 3D patients with a cavity in a wall and a dark nodule beside it, at two phases each.
 
-    Anatomy differs between patients and changes slowly along z; the ends of each volume hold no foreground; spacing,
-    slice count, gain, offset, bias field and noise differ between scans; other structures look similar. Scribbles are
-    simulated from the masks.
+    Anatomy and contrast differ between patients, and anatomy changes slowly along z; three to six slices at either end
+    of a volume hold no foreground; spacing, slice count, gain, offset, bias field and noise differ between scans; other
+    structures look similar. Scribbles are simulated from the masks.
     """
 
     labels: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
@@ -40,6 +40,8 @@ class Phantom:
     """Seed of the anatomy and the scanner."""
     size: Annotated[int, Field(ge=48)] = 128
     """Largest side of a native slice in pixels; the smallest is three quarters of it."""
+    version: Literal[2] = 2
+    """Version of the generator; other versions drew other patients."""
 
     def scan(self, root: Path | None = None) -> list[CaseRef]:
         """Return the cases 'phantomNNN_ED' and 'phantomNNN_ES'; ``root`` is ignored."""
@@ -86,21 +88,21 @@ class _Anatomy:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, pathology: str, size: int) -> _Anatomy:
-        bottom, top = int(rng.integers(1, 3)), int(rng.integers(1, 3))
+        bottom, top = int(rng.integers(3, 7)), int(rng.integers(3, 7))
         thickness, length = float(rng.uniform(7, 12)), float(rng.uniform(45, 75))
         filled = int(np.clip(round(length / thickness), 4, 8))
         height, width = (int(n) for n in rng.integers(size * 3 // 4, size + 1, 2))
         pixel = float(rng.uniform(150, 190)) / max(height, width)
         inside = (np.arange(filled) + rng.uniform(0.3, 0.7)) / filled
         around = np.concatenate([np.full(bottom, np.nan), inside, np.full(top, np.nan)])
-        radius, wall = rng.uniform(17, 22), rng.uniform(8, 10)
+        radius, wall = rng.uniform(13, 25), rng.uniform(6, 12)
         if pathology == "dilated":
             radius, wall = radius * 1.3, wall * 0.8
         elif pathology == "thickened":
             radius, wall = radius * 0.85, wall * 1.5
         angle = rng.uniform(0, 2 * np.pi, 5)
         reach = rng.uniform(40, 62, 5)
-        outer = rng.uniform(6, 15, 5)
+        outer = rng.uniform(6, 20, 5)
         others = np.stack(
             [
                 reach * np.sin(angle),
@@ -115,16 +117,16 @@ class _Anatomy:
             shape=(len(around), height, width),
             spacing_mm=(thickness, pixel, pixel),
             heights=around,
-            tissues=np.array([0.35, 0.85, 0.25, 0.1, 0.8, 0.3]) + rng.normal(0, 0.04, 6),
+            tissues=np.array([0.4, 0.85, 0.2, 0.05, 0.8, 0.3]) + rng.normal(0, 0.08, 6),
             body=rng.uniform([62, 72], [74, 86]),
-            centre=rng.normal(0, 7, 2),
-            tilt=rng.normal(0, 7, 2),
+            centre=rng.normal(0, 9, 2),
+            tilt=rng.normal(0, 9, 2),
             bend=rng.normal(0, 3, 2),
             radius=float(radius),
             wall=float(wall),
             ellipse=(float(rng.uniform(0.8, 1.2)), float(rng.uniform(0, np.pi))),
-            lobes=np.stack([rng.uniform(0, 0.09, 2), rng.uniform(0, 2 * np.pi, 2)], axis=1),
-            nodule=(float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.45, 0.85)), float(rng.uniform(9, 12))),
+            lobes=np.stack([rng.uniform(0, 0.14, 2), rng.uniform(0, 2 * np.pi, 2)], axis=1),
+            nodule=(float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.4, 0.8)), float(rng.uniform(9, 13))),
             others=others,
         )
 
@@ -158,7 +160,7 @@ class _Anatomy:
 
         angle, level, size = self.nodule
         reach = self.radius * (1 - 0.1 * contraction) + self.wall + 0.5 * size
-        bulge = size * np.sqrt(np.clip(1 - ((at - level) / 0.22) ** 2, 0, 1))
+        bulge = size * np.sqrt(np.clip(1 - ((at - level) / 0.34) ** 2, 0, 1))
         beside = np.hypot(y - reach * np.sin(angle), x - reach * np.cos(angle)) < bulge
 
         # heights outside the organ are NaN, and comparisons with NaN are false, so those slices stay empty
@@ -175,10 +177,10 @@ def _scan(tissue: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
     depth, height, width = tissue.shape
     image = ndimage.gaussian_filter(tissue, (0, 0.7, 0.7))
     y, x, z = (np.linspace(-1, 1, n, dtype=np.float32) for n in (height, width, depth))
-    slopes = rng.normal(0, 0.15, 5).astype(np.float32)
+    slopes = rng.normal(0, 0.3, 5).astype(np.float32)
     field = (slopes[0] * y + slopes[1] * y**2)[:, None] + (slopes[2] * x + slopes[3] * x**2)[None, :]
     image *= np.exp(field + slopes[4] * z[:, None, None] * 0.5)
-    image += rng.uniform(0.03, 0.07) * rng.standard_normal(image.shape, dtype=np.float32)
+    image += rng.uniform(0.05, 0.11) * rng.standard_normal(image.shape, dtype=np.float32)
     gain, offset = rng.uniform(150, 900), rng.uniform(0, 100)
     scan: NDArray[np.float32] = (np.clip(image, 0, None) * gain + offset).astype(np.float32)
     return scan

@@ -5,16 +5,16 @@ from __future__ import annotations
 from bench.study import Study
 
 QUICK = [
-    "phantom-coreset-scribble-default-s0-99de7af9",
-    "phantom-coreset-scribble-default-s1-576436a7",
-    "phantom-entropy-scribble-default-s0-76f999d8",
-    "phantom-entropy-scribble-default-s1-c036121c",
-    "phantom-gcl_group_coreset-scribble-default-s0-705e65bd",
-    "phantom-gcl_group_coreset-scribble-default-s1-1d381f1f",
-    "phantom-random-scribble-default-s0-8b26dc14",
-    "phantom-random-scribble-default-s1-776dbbf6",
-    "phantom-strided-scribble-default-s0-161d150f",
-    "phantom-strided-scribble-default-s1-9a540828",
+    "phantom-coreset-mask-default-s0-6c18ddf8",
+    "phantom-coreset-mask-default-s1-9a6530d4",
+    "phantom-entropy-mask-default-s0-08725af6",
+    "phantom-entropy-mask-default-s1-865ed4b8",
+    "phantom-gcl_group_coreset-mask-default-s0-1e29d3ec",
+    "phantom-gcl_group_coreset-mask-default-s1-58254c1a",
+    "phantom-random-mask-default-s0-d2010a45",
+    "phantom-random-mask-default-s1-46bc8494",
+    "phantom-strided-mask-default-s0-08096f89",
+    "phantom-strided-mask-default-s1-47ce3984",
 ]
 
 
@@ -25,4 +25,4 @@ def test_runs_of_the_default_study_keep_their_keys() -> None:
 
 
 def test_the_default_trainer_may_be_named_and_leaves_the_keys_as_they_are() -> None:
-    assert sorted(run.key for run in Study.find("quick", ["seeds=2", "train.scribble.name=network"]).runs()) == QUICK
+    assert sorted(run.key for run in Study.find("quick", ["seeds=2", "train.mask.name=network"]).runs()) == QUICK

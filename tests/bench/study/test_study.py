@@ -171,7 +171,7 @@ def test_training_of_a_recipe_goes_before_the_studys() -> None:
     assert (few.lr, few.batch, few.epochs) == (0.25, 5, 3)
     assert (whole.lr, whole.batch, whole.epochs) == (0.25, 1, None)
     assert volumes.describe()["train"]["network"]["name"] == "unet3d"
-    assert whole.iterations_full == 3200  # of the dataset's preset
+    assert whole.iterations_full == 4500  # of the dataset's preset
 
 
 @pytest.mark.parametrize("own", [3, {"cost": 1.0}])
