@@ -92,24 +92,21 @@ def check(
     root = None if first.dataset.root is None else Path(first.dataset.root)
     place = prepare(first.dataset.reader, root, first.dataset.prepare, kept)
     prepared = Prepared.open(place)
-    slices = prepared.slices(first.dataset.split.assign(prepared.cases).train)
-    count, masks = first.counts(len(slices))[0], _masks(place, prepared, slices)
-    found = [
-        _measured(
-            config, EmbedContext(slices, prepared.key, seed, config.resolve_device(), kept, None, progress), masks
-        )
-        for seed, config in configs.items()
-    ]
+    found, chance, pools = [], [], []
+    for seed, config in configs.items():
+        slices = prepared.slices(config.split.assign(prepared.cases).train)
+        pools.append((len(slices), config.counts(len(slices))[0]))
+        masks = _masks(place, prepared, slices)
+        context = EmbedContext(slices, prepared.key, seed, config.resolve_device(), kept, None, progress)
+        found.append(_measured(config, context, masks))
+        chance.append(_chance(config, slices, masks))
     quality = {name: _mean([each[name][0] for each in found]) for name in found[0]}
-    picks = {name: _mean([each[name][1] for each in found]) for name in found[0]}
-    rng = np.random.default_rng(0)
-    draws = [rng.choice(len(slices), count, replace=False) for _ in range(DRAWS)]
-    picks[CHANCE] = _mean([describe_picks(rows, slices.table, masks, len(prepared.labels)) for rows in draws])
+    size, count = (_span([pool[i] for pool in pools]) for i in range(2))
     return EmbeddingCheck(
-        title=f"{first.dataset.name}, {recipe}, {len(slices)} slices, {count} picks, {len(configs)} seed(s)",
+        title=f"{first.dataset.name}, {recipe}, {size} slices, {count} picks, {len(configs)} seed(s)",
         quality=quality,
-        picks=picks,
-        notes=[_note(masks, len(slices))],
+        picks={**{name: _mean([each[name][1] for each in found]) for name in found[0]}, CHANCE: _mean(chance)},
+        notes=[_note(masks, size)],
         lost=_lost(quality),
     )
 
@@ -145,6 +142,18 @@ def _measured(config: RunConfig, context: EmbedContext, masks: LabelArray | None
     return out
 
 
+def _chance(config: RunConfig, slices: Slices, masks: LabelArray | None) -> Picks:
+    """Return what random slices of the pool of one seed hold."""
+    rng, count = np.random.default_rng(0), config.counts(len(slices))[0]
+    draws = [rng.choice(len(slices), count, replace=False) for _ in range(DRAWS)]
+    return _mean([describe_picks(rows, slices.table, masks, len(config.dataset.classes)) for rows in draws])
+
+
+def _span(counts: Sequence[int]) -> str:
+    """Return a number, or the least and the largest where seeds differ because each splits the patients anew."""
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
 def _masks(place: Path, prepared: Prepared, slices: Slices) -> LabelArray | None:
     """Return the masks of all slices, None if a case has none."""
     from alseg_core.oracles import Vault
@@ -178,7 +187,7 @@ def _mean(measured: Sequence[Measures]) -> Measures:
     return mean
 
 
-def _note(masks: LabelArray | None, count: int) -> str:
+def _note(masks: LabelArray | None, count: str) -> str:
     if masks is None:
         return "no masks, so foreground and classes of the picks are unknown"
     return f"masks of {count} slices were read to describe the picks; no strategy sees them"

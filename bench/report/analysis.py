@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from bench.report.statistics.grid import Grid, grid, known_mean
 from bench.report.statistics.marks import marked
 from bench.report.statistics.paired import FEW_SEEDS, holm, paired
 from bench.report.statistics.penalty import matrix
+from bench.study.controls import Controls
 from bench.study.primary import Primary
 
 CELLS = [
@@ -49,7 +50,8 @@ CELLS = [
 AREAS = [*SETTING, "recipe", "axis", "mean", "sd", "low", "high", "interval", "seeds", "best", "tied"]
 PRIMARY = [*SETTING, "against", "metric", "round", "budget", "tests"]
 TESTS = [*SETTING, "round", "budget", "a", "b", "difference", "low", "high", "interval", "p", "test", "p_holm", "seeds"]
-PLANNED, PLANNED_REFERENCE, EXPLORATORY = "planned", "planned, reference", "exploratory"
+PLANNED, EXPLORATORY = "planned", "exploratory"
+PLANNED_CONTROL, PLANNED_REFERENCE = "planned, control", "planned, reference"
 """Kinds of tests."""
 PENALTIES = [*SETTING, "winner", "loser", "penalty"]
 STANDING = [
@@ -99,7 +101,7 @@ class Analysis:
     ``statistics.bootstrap``); ``interval`` is what they are over: "seeds x volumes", "volumes" for one seed, "seeds"
     for one patient, "" for neither. NaN = cannot be computed. References, which read ground truth, are in cells, areas,
     power and standing and have uncorrected tests, but no rank and no part in best, tied, penalties and the family of
-    planned tests.
+    planned tests. Controls have no part in that family either.
     """
 
     cells: pd.DataFrame
@@ -121,12 +123,12 @@ class Analysis:
     """One row per budget and pair of recipes; columns :data:`TESTS`.
 
     difference: mean of a - b. p: two-sided t-test paired by seed. test: "planned" for a recipe against the one that
-    the primary comparison names, in its score; "planned, reference" for the same test of a reference; "exploratory" for
-    all others. p_holm: corrected over the planned tests of the setting, NaN for others. Rows with budget "AUBC" (on
-    slices) have round -1. Pairs that are identical in all seeds, such as shared first rounds, are not tested: p is NaN
-    and they do not count in the family. p is about seeds on these volumes; the interval also covers other volumes, and
-    is wider. Where each seed has a split of its own, p is about seeds with their splits, as if no patient were in two
-    of them.
+    the primary comparison names, in its score; "planned, reference" and "planned, control" for the same test of a
+    reference or of a control, whose answer is known; "exploratory" for all others. p_holm: corrected over the planned
+    tests of the setting, NaN for others. Rows with budget "AUBC" (on slices) have round -1. Pairs that are identical in
+    all seeds, such as shared first rounds, are not tested: p is NaN and they do not count in the family. p is about
+    seeds on these volumes; the interval also covers other volumes, and is wider. Where each seed has a split of its
+    own, p is about seeds with their splits, as if no patient were in two of them.
     """
     penalties: pd.DataFrame
     """One row per ordered pair with three seeds in common, columns :data:`PENALTIES`.
@@ -167,10 +169,11 @@ def analyse(results: Results, seed: int = 0) -> Analysis:
         own = np.logical_and.reduce([results.scores[name] == value for name, value in setting.items()])
         full = complete.get((str(setting["dataset"]), str(setting["annotation"])), (math.nan, math.nan))
         declared = results.primary.get(typing.cast(Setting, names), Primary())
+        controls = results.controls.get(typing.cast(Setting, names), Controls()).wanted
         runs = grid(results.scores[own], volumes, results.recipes)
         listed = rows_of(results.runs, typing.cast(Setting, names))
         last = int(listed["wanted"].max()) - 1 if len(listed) else runs.rounds[-1]
-        settings.append((setting, _Setting(runs, full, seed, declared, last)))
+        settings.append((setting, _Setting(runs, full, seed, declared, last, controls)))
 
     def table(part: str, columns: list[str]) -> pd.DataFrame:
         rows = [{**setting, **row} for setting, analysis in settings for row in getattr(analysis, part)()]
@@ -201,7 +204,15 @@ def _full_data(results: Results) -> dict[tuple[str, str], tuple[float, float]]:
 class _Setting:
     """Rows of the tables of one setting."""
 
-    def __init__(self, runs: Grid, full: tuple[float, float], seed: int, declared: Primary | None, last: int) -> None:
+    def __init__(
+        self,
+        runs: Grid,
+        full: tuple[float, float],
+        seed: int,
+        declared: Primary | None,
+        last: int,
+        controls: Collection[str],
+    ) -> None:
         self.runs, self.full, self.seed = runs, full, seed
         self.resampling = Resampling.of(int(runs.patient.max()) + 1, seed)
         self.patients = self.resampling.patients.shape[1]
@@ -215,6 +226,8 @@ class _Setting:
         self.declared = declared if declared is not None and declared.against in names else None
         compared = BASELINE if self.declared is None else self.declared.against
         self.baseline = names.index(compared) if compared in names else None
+        asked = [name == compared or name not in controls for name in names]
+        self.family = self.competes & np.array(asked, dtype=bool)
         self.planned = self._planned(last)
         self.holm = self._holm()
 
@@ -231,10 +244,10 @@ class _Setting:
         return next((column for column in self.budgets if column.round == last), None)
 
     def _holm(self) -> Floats:
-        """Return corrected p of all pairs, (K,), NaN for pairs that are not planned tests of competitors."""
+        """Return corrected p of all pairs, (K,), NaN for pairs that are not in the family of planned tests."""
         out = np.full(len(self.first), np.nan)
         if self.planned is not None:
-            family = self._against() & self.competes[self.first] & self.competes[self.second]
+            family = self._against() & self.family[self.first] & self.family[self.second]
             out[family] = holm(self.planned.tests.p[family])
         return out
 
@@ -297,9 +310,11 @@ class _Setting:
     def tests(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of :data:`TESTS`."""
         names, rivals = self.runs.recipes, self.competes[self.first] & self.competes[self.second]
+        apart = np.where(rivals, PLANNED_CONTROL, PLANNED_REFERENCE)
+        family = self.family[self.first] & self.family[self.second]
         for column in (*self.budgets, self.slices):
             tests, planned = column.tests, self._against() & (column is self.planned)
-            kinds = np.where(planned, np.where(rivals, PLANNED, PLANNED_REFERENCE), EXPLORATORY)
+            kinds = np.where(planned, np.where(family, PLANNED, apart), EXPLORATORY)
             low, high = np.clip([tests.mean - column.test_half, tests.mean + column.test_half], -1, 1)
             for k in np.flatnonzero(tests.count):
                 yield {
@@ -379,7 +394,7 @@ class _Setting:
         tests = int(np.isfinite(self.holm).sum()) if column is self.planned else 0
         test = paired(column.scores - column.scores[baseline])
         spread = np.where(test.same, np.nan, test.sd)
-        corrected = np.where(self.competes & (tests > 0), spread, np.nan)
+        corrected = np.where(self.family & (tests > 0), spread, np.nan)
         as_seen, claim = power.seeds_needed(test.mean, spread), power.seeds_needed(CLAIM, spread)
         as_seen_holm, claim_holm = (power.seeds_needed(d, corrected, tests) for d in (test.mean, CLAIM))
         for m in np.flatnonzero(test.count):
@@ -395,7 +410,7 @@ class _Setting:
                     "detectable": power.detectable(float(spread[m]), seeds),
                     "seeds_needed": as_seen[m],
                     "seeds_needed_02": claim[m],
-                    "tests": tests if tests and self.competes[m] else math.nan,
+                    "tests": tests if tests and self.family[m] else math.nan,
                     "detectable_holm": power.detectable(float(corrected[m]), seeds, tests),
                     "seeds_needed_holm": as_seen_holm[m],
                     "seeds_needed_02_holm": claim_holm[m],

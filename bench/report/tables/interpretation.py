@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.report.analysis import CLAIM, EXPLORATORY, PLANNED, PLANNED_REFERENCE, Analysis
+from bench.report.analysis import CLAIM, EXPLORATORY, PLANNED, PLANNED_CONTROL, PLANNED_REFERENCE, Analysis
 from bench.report.compared import baseline, differences, score
 from bench.report.numbers import NOTHING, between_signed, chance, signed
 from bench.report.runs.results import Results
-from bench.report.setting import Setting, enumerated, references, rows_of
+from bench.report.setting import Setting, enumerated, rows_of
 from bench.report.statistics.paired import ALPHA, FEW_SEEDS
 from bench.report.tables.main_table import each
 from bench.study.rerun import with_seeds
@@ -38,6 +38,8 @@ def verdict(results: Results, analysis: Analysis, setting: Setting) -> str:
             "study), so all tests are exploratory; tests.csv has them."
         )
     tests = planned(analysis, setting)
+    if tests.empty and len(planned(analysis, setting, PLANNED_CONTROL)):
+        return f"All recipes here are controls, whose place against {base} is known: there is nothing else to test."
     if tests.empty:
         return (
             f"The planned tests, {name} against {base}, cannot be made: no recipe has two seeds of complete runs in "
@@ -58,7 +60,7 @@ def planned(analysis: Analysis, setting: Setting, kind: str = PLANNED) -> pd.Dat
 
 
 def meaning(results: Results, analysis: Analysis, setting: Setting) -> list[str]:
-    """Return the verdict, and what the references' tests, the seeds and all other tests are worth."""
+    """Return the verdict, and what the tests of references and controls, the seeds and all other tests are worth."""
     first = verdict(results, analysis, setting)
     if few(analysis, setting):
         return [first]
@@ -116,11 +118,13 @@ def _detected(analysis: Analysis, setting: Setting, tests: int) -> str:
 
 
 def _references(analysis: Analysis, setting: Setting) -> Iterator[str]:
-    """Yield a sentence on the planned tests of references."""
-    tests = planned(analysis, setting, PLANNED_REFERENCE)
-    if len(tests):
-        found = enumerated([_difference(row, row.p) for row in each(tests)], MOST_NAMES)
-        yield f"References, which read ground truth, are tested outside the family and without correction: {found}."
+    """Yield a sentence each on the planned tests of references and of controls."""
+    kinds = {PLANNED_REFERENCE: "References, which read ground truth,", PLANNED_CONTROL: "Controls"}
+    for kind, subject in kinds.items():
+        tests = planned(analysis, setting, kind)
+        if len(tests):
+            found = enumerated([_difference(row, row.p) for row in each(tests)], MOST_NAMES)
+            yield f"{subject} are tested outside the family and without correction: {found}."
 
 
 def _claim(analysis: Analysis, setting: Setting) -> Iterator[str]:
@@ -152,7 +156,7 @@ def _exploratory(analysis: Analysis, setting: Setting) -> Iterator[str]:
 def _power(analysis: Analysis, setting: Setting) -> pd.DataFrame:
     """Return the rows of power about the planned tests that are corrected."""
     own = rows_of(analysis.power, setting)
-    return own[own["tests"].notna() & own["detectable"].notna() & ~references(own["recipe"])]
+    return own[own["tests"].notna() & own["detectable"].notna()]
 
 
 def _tests(count: int) -> str:

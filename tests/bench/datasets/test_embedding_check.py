@@ -55,6 +55,20 @@ def test_the_check_compares_with_untrained_pixels_and_chance(tiny: dict[str, Any
     assert again == found
 
 
+def test_every_seed_has_the_pool_of_its_own_split(tiny: dict[str, Any], tmp_path: Path) -> None:
+    dataset = tiny_file(tiny, tmp_path)
+    both = check(dataset, None, "coreset", "quick", ["seeds=[3, 4]", "split.seed=run"], tmp_path / "store")
+    alone = [
+        check(dataset, None, "coreset", "quick", [f"seeds=[{seed}]", f"split.seed={seed}"], tmp_path / "store")
+        for seed in (3, 4)
+    ]
+    for name, quality in both.quality.items():
+        parts = [each.quality[name].same_volume for each in alone]
+        assert quality.same_volume == pytest.approx(np.mean(parts))
+    assert alone[0].quality != alone[1].quality and alone[0].picks[CHANCE] != alone[1].picks[CHANCE]
+    assert both.picks[CHANCE].ends == pytest.approx(np.mean([each.picks[CHANCE].ends for each in alone]))
+
+
 def test_the_command_shows_the_tables_and_its_exit_code_says_whether_training_lost(
     tiny: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from bench.report.document import document
 from bench.report.markdown import markdown
 from bench.report.runs.results import Results, collect
 from bench.report.tables import terminal
+from bench.report.tables.interpretation import meaning
 from tests.bench.report.study_files import LABELLED, STEPS, study
 
 SETTING = ("d", "mask", "default")
@@ -107,3 +108,30 @@ def test_terminal_and_report_say_it(tmp_path: Path) -> None:
     console.print(terminal(results))
     assert "Controls: PASS." in console.export_text()
     assert verdict(results) in markdown(document(results, analyse(results), []))
+
+
+def test_controls_are_tested_outside_the_family(tmp_path: Path) -> None:
+    gains = {"oracle_foreground": 0.1, "clumped": -0.2, "strided": 0.02, "coreset": 0.03}
+    with_controls, without = found(tmp_path / "a", gains, controls=KNOWN), found(tmp_path / "b", gains)
+    analysis, plain = analyse(with_controls), analyse(without)
+    assert (analysis.primary["tests"].item(), plain.primary["tests"].item()) == (2, 3)
+    kinds = analysis.tests[analysis.tests["round"] == -1].set_index(["a", "b"])["test"]
+    assert kinds["random", "clumped"] == "planned, control"
+    assert kinds["random", "oracle_foreground"] == "planned, reference"
+    assert (kinds == "planned").sum() == 2
+    areas = analysis.power[analysis.power["round"] == -1]
+    assert set(areas["recipe"][areas["tests"] == 2]) == {"strided", "coreset"}
+    assert areas["tests"][areas["recipe"] == "clumped"].isna().all()
+    lines = meaning(with_controls, analysis, SETTING)
+    assert "within the family of 2" in lines[0] and "clumped" not in lines[0]
+    assert any(
+        line.startswith("Controls are tested outside the family and without correction: clumped -0.2") for line in lines
+    )
+
+
+def test_a_study_of_controls_alone_has_no_family(tmp_path: Path) -> None:
+    results = found(tmp_path / "s", {"oracle_foreground": 0.1, "clumped": -0.2}, controls=KNOWN)
+    lines = meaning(results, analyse(results), SETTING)
+    assert (
+        lines[0] == "All recipes here are controls, whose place against random is known: there is nothing else to test."
+    )
