@@ -35,7 +35,8 @@ class Combination:
 def assemble(study: Study) -> list[RunConfig]:
     """Return every run of a study, those of one seed together.
 
-    Raises ConfigError when a name is unknown, two files share a name, two runs are equal, or a run is invalid.
+    Raises ConfigError when a name is unknown, two files share a name, two runs are equal, a run is invalid, or
+    settings of a training are used by no run.
     """
     from alseg_core.config import RunConfig
 
@@ -46,7 +47,21 @@ def assemble(study: Study) -> list[RunConfig]:
     for key, equal in itertools.groupby(sorted(run.key for run in runs)):
         if len(list(equal)) > 1:
             raise ConfigError(f"the study holds run {key} twice; datasets, recipes and annotations must differ.")
+    _check_trained(study, runs)
     return runs
+
+
+def _check_trained(study: Study, runs: Sequence[RunConfig]) -> None:
+    """Raise ConfigError where the study sets the training of an annotation that no run has."""
+    from alseg_core.oracles import ORACLES
+
+    used = {type(run.annotation): run.annotation_name for run in runs}
+    for kind in study.train:
+        if ORACLES.resolve(kind) not in used:
+            raise ConfigError(
+                f"train.{kind} is set, and no run is annotated so; runs of this study have {', '.join(used.values())}. "
+                f"Set train.{next(iter(used.values()))}, or annotations={kind}."
+            )
 
 
 def check_names(study: Study) -> None:

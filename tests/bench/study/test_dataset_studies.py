@@ -19,23 +19,13 @@ from tests.data.test_chaos import write_case
 
 SMALL = (
     "seeds=1",
-    "annotations=mask",
     "schedules.default=[3,6]",
-    "train.mask.iterations_full=40",
-    "train.mask.network={name: unet, widths: [4, 8], dropouts: [0, 0]}",
     "components.contrastive={image_size: 16, epochs: 1}",
     "recipes=random gcl_coreset_volume",
 )
 
-SCRIBBLES = (
-    "evaluate.surface=false",  # most of the time, and part of the other studies
-    "annotations=scribble",
-    "train.scribble.iterations_full=40",
-    "train.scribble.network={name: unet_dual, widths: [4, 8], dropouts: [0, 0]}",
-)
 
-
-def run(dataset: str, folder: Path, out: Path, *settings: str) -> str:
+def run(dataset: str, folder: Path, out: Path, *settings: str, kind: str = "mask") -> str:
     arguments = [
         "bench",
         "quick",
@@ -47,7 +37,8 @@ def run(dataset: str, folder: Path, out: Path, *settings: str) -> str:
         "--set",
         f"data={folder}",
     ]
-    for setting in (*SMALL, *settings):
+    trained = (f"train.{kind}={{iterations_full: 40, network: {{widths: [4, 8], dropouts: [0, 0]}}}}",)
+    for setting in (*SMALL, f"annotations={kind}", *trained, *settings):
         arguments += ["--set", setting]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -104,7 +95,9 @@ def test_mscmr_trains_on_scribbles_of_the_prepared_form(tmp_path: Path) -> None:
         kind, labels = ("scribble", np.where(marked, mask, 4).astype(np.uint8)) if part == "train" else ("manual", mask)
         write_nifti(base / f"labels/subject{number}_DE_{kind}.nii.gz", labels, (5.0, 4.0, 4.0))
     assert len(list((tmp_path / "data").rglob("*scribble*"))) == 25
-    run("mscmr", tmp_path / "data", tmp_path / "out", *SCRIBBLES)
+    run(
+        "mscmr", tmp_path / "data", tmp_path / "out", "evaluate.surface=false", kind="scribble"
+    )  # surfaces take most of the time
     volumes = finished(tmp_path / "out")
     assert set(volumes) == {"random", "gcl_coreset_volume"}
     for rows in volumes.values():

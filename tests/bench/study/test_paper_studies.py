@@ -184,14 +184,14 @@ def scaled_down(name: str, tiny: dict[str, Any], folder: Path) -> list[RunConfig
         "components.contrastive={epochs: 1, image_size: 16, init: random}",
         "components.bald.passes=2",
         "components.core_gcn.epochs=2",
-        "train.scribble={iterations_full: 20, network: {widths: [4, 8], dropouts: [0.1, 0.1]}}",
     ]
     if name in PRETRAINED:
         encoder = NETWORKS.build("unet_resnet50").build(3, 2).encoder
         torch.save(encoder.state_dict(), folder / "r50.pth")
         settings += ["train.mask.epochs=1", f"train.mask.network.weights={folder / 'r50.pth'}"]
     else:
-        settings += ["train.mask={iterations_full: 20, network: {widths: [4, 8], dropouts: [0.1, 0.1]}}"]
+        small = "{iterations_full: 20, network: {widths: [4, 8], dropouts: [0.1, 0.1]}}"
+        settings += [f"train.{kind}={small}" for kind in STUDIES[name][1]]
     return Study.find(name, settings).runs()
 
 

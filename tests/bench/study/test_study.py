@@ -246,6 +246,7 @@ def test_ablation_has_no_group_losses() -> None:
     [
         (["recipes=gcl_corset"], "unknown recipe 'gcl_corset'. Did you mean 'gcl_coreset'?"),
         (["datasets=phantm"], "unknown dataset 'phantm'. Did you mean 'phantom'?"),
+        (["train.mask.lr=0.1"], "train.mask is set, and no run is annotated so; runs of this study have scribble"),
         (["annotations=scribbles"], "unknown annotation 'scribbles'. Did you mean 'scribble'?"),
         (["preset=qick"], "Did you mean 'quick'?"),
         (["seeds=0"], "seeds: .*at least one"),
