@@ -5,16 +5,16 @@ from __future__ import annotations
 from bench.study import Study
 
 QUICK = [
-    "phantom-coreset-mask-default-s0-6c18ddf8",
-    "phantom-coreset-mask-default-s1-9a6530d4",
-    "phantom-entropy-mask-default-s0-08725af6",
-    "phantom-entropy-mask-default-s1-865ed4b8",
-    "phantom-gcl_group_coreset-mask-default-s0-1e29d3ec",
-    "phantom-gcl_group_coreset-mask-default-s1-58254c1a",
-    "phantom-random-mask-default-s0-d2010a45",
-    "phantom-random-mask-default-s1-46bc8494",
-    "phantom-strided-mask-default-s0-08096f89",
-    "phantom-strided-mask-default-s1-47ce3984",
+    "phantom-coreset-mask-default-s0-57345def",
+    "phantom-coreset-mask-default-s1-4e96cdde",
+    "phantom-entropy-mask-default-s0-b6240414",
+    "phantom-entropy-mask-default-s1-c7cae888",
+    "phantom-gcl_group_coreset-mask-default-s0-320e44d7",
+    "phantom-gcl_group_coreset-mask-default-s1-b33b6bb8",
+    "phantom-random-mask-default-s0-62387f37",
+    "phantom-random-mask-default-s1-3b2539f8",
+    "phantom-strided-mask-default-s0-2d17ef76",
+    "phantom-strided-mask-default-s1-fc7fc9de",
 ]
 
 
