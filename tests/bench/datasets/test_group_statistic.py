@@ -33,7 +33,7 @@ def test_against_pairs() -> None:
 
 def test_command(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["data", "groups", "phantom", "--preset", "quick", "--out", str(tmp_path)])
-    assert result.exit_code == 0 and result.output.startswith("phantom, 906 slices: all 0.")
+    assert result.exit_code == 0 and result.output.startswith("phantom, 1512 slices: all 0.")
 
 
 @pytest.mark.real_data

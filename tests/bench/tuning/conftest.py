@@ -22,6 +22,7 @@ def tuning_file(tmp_path: Path, tiny: dict[str, Any]) -> Path:
         "name": "small",
         "recipe": "gcl_coreset",
         "dataset": str(tmp_path / "tiny.yaml"),
+        "settings": {"annotations": "scribble"},
         "trials": 3,
         "startup": 2,
         "full": {"top": 1, "seeds": 1},
