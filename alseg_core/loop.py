@@ -111,6 +111,7 @@ class _Experiment:
             # not in the view: an embedder may open files, and the view must not lead to any
             embed = self.config.recipe.embed if strategy.needs_embedding else None
             embedding = None if embed is None else self._embed(embed, number)
+        with _timed(seconds, "appraise"):  # not a cost of the recipe
             known = {} if embed is None or embedding is None else self._appraise(embed, embedding, number)
         with _timed(seconds, "select"):
             selection = self._select(number, strategy, embedding, vault)

@@ -25,7 +25,11 @@ class Mask:
         """Raise DataError unless every case has a mask."""
         lacking = [case.case for case in cases if not case.has_mask]
         if lacking:
-            raise DataError(f"annotation 'mask' needs training cases with masks; none for {', '.join(lacking[:5])}.")
+            scribbled = all(case.has_scribble for case in cases)
+            hint = " All of them have scribbles: annotate by those (make bench ANNOTATION=scribble)." if scribbled else ""
+            raise DataError(
+                f"annotation 'mask' needs training cases with masks; none for {', '.join(lacking[:5])}.{hint}"
+            )
 
     def origin(self, cases: Sequence[CaseInfo]) -> str:
         """Return "": masks have one source."""

@@ -45,7 +45,7 @@ class NetworkTrainer(Trainer):
     precision of their training.
     """
 
-    format: ClassVar[int] = 3
+    format: ClassVar[int] = 4
     gives_networks: ClassVar[bool] = True
 
     network: Annotated[Network, PlainValidator(NETWORKS.build)]

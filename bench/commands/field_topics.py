@@ -67,8 +67,8 @@ def _parts() -> Iterator[Topic]:
     from bench.study import Controls, Primary, Resources
 
     study = "in a study file, or with --set of alseg bench"
-    yield Topic("trainer", "part", NetworkTrainer, f"{study}; train.mask for full masks", "train.scribble.")
-    yield Topic("augment", "part", Augment, f"{study}; train.mask for full masks", "train.scribble.augment.")
+    yield Topic("trainer", "part", NetworkTrainer, f"{study}; KIND is mask or scribble", "train.KIND.")
+    yield Topic("augment", "part", Augment, f"{study}; KIND is mask or scribble", "train.KIND.augment.")
     yield Topic("evaluate", "part", Evaluation, study, "evaluate.")
     yield Topic("controls", "part", Controls, study, "controls.")
     yield Topic("primary", "part", Primary, study, "primary.")
@@ -110,9 +110,9 @@ def _registries() -> Iterator[tuple[Registry[Any], str, str]]:
     study = "in a study file, or with --set of alseg bench"
     yield STRATEGIES, f"{study}; in a recipe file under strategy", "components.NAME."
     yield EMBEDDERS, f"{study}; in a recipe file under embed", "components.NAME."
-    yield TRAINERS, f"{study}, where the trainer is NAME; train.mask for full masks", "train.scribble."
-    yield NETWORKS, f"{study}, where the network is NAME; train.mask for full masks", "train.scribble.network."
-    yield LOSSES, f"{study}, where the loss is NAME; train.mask for full masks", "train.scribble.loss."
+    yield TRAINERS, f"{study}, where the trainer is NAME; KIND is mask or scribble", "train.KIND."
+    yield NETWORKS, f"{study}, where the network is NAME; KIND is mask or scribble", "train.KIND.network."
+    yield LOSSES, f"{study}, where the loss is NAME; KIND is mask or scribble", "train.KIND.loss."
     yield SCORERS, "in a study file under evaluate, as metrics: [{name: NAME, FIELD: VALUE}]", ""
     yield ORACLES, "in a study file as annotations: [{name: NAME, FIELD: VALUE}]", ""
     yield READERS, "in a dataset file", "reader."

@@ -84,8 +84,12 @@ def check(
     from bench.study import Study
 
     given = ["name=embed", f"datasets={dataset}", f"recipes={recipe}", "seeds=1"]
+    given += ["controls=null", "primary=null"]  # both are about several recipes
     given += [] if folder is None else [f"data={folder}"]
     configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
+    if len(configs) > 1:  # an encoder each, unless the settings fix one for all
+        given.append("components.contrastive.encoder_seed=null")
+        configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
     first = next(iter(configs.values()))
     _check_embeds(first)
     kept = Store(store)

@@ -11,7 +11,7 @@ from bench.report.numbers import signed
 from bench.report.runs.results import Results
 from bench.report.setting import Setting, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
-from bench.report.statistics.paired import ALPHA
+from bench.report.statistics.paired import ALPHA, FEW_SEEDS
 
 UNTESTED = (math.nan, math.nan)
 
@@ -20,8 +20,9 @@ def controls_verdict(results: Results, analysis: Analysis, setting: Setting) -> 
     """Return PASS or FAIL with the test of each control of a setting, "" if its study declares none.
 
     A control is found if the two-sided t-test on AUBC, paired by seed, has p < .05 and the difference from random has
-    the known sign. Each control is one planned test, not corrected. PASS: all are found. While runs of random or of a
-    control are missing, nothing is decided.
+    the known sign; a study of one budget has no AUBC, there Dice is tested. Each control is one planned test, not
+    corrected. PASS: all are found. While runs of random or of a control are missing, or with fewer than
+    :data:`FEW_SEEDS` seeds, nothing is decided.
     """
     controls = results.controls.get(setting)
     if controls is None:
@@ -30,19 +31,23 @@ def controls_verdict(results: Results, analysis: Analysis, setting: Setting) -> 
     needed = runs[runs["recipe"].isin([BASELINE, *controls.wanted])]
     if missing := int((needed["state"] != "finished").sum()):
         return f"Controls: not decided yet, {missing} of {len(needed)} runs are missing."
+    if needed["seed"].nunique() < FEW_SEEDS:
+        return f"Controls: not decided, {FEW_SEEDS} seeds or more are needed."
     tested = _tests(analysis, setting)
     found = {name: _found(side, *tested.get(name, UNTESTED)) for name, side in controls.wanted.items()}
     parts = [
         f"{name} is {'' if found[name] else 'not '}found {side} {BASELINE} ({_measured(*tested.get(name, UNTESTED))})"
         for name, side in controls.wanted.items()
     ]
-    return f"Controls: {'PASS' if all(found.values()) else 'FAIL'}. In AUBC, {'; '.join(parts)}."
+    score = "Dice" if rows_of(analysis.cells, setting)["round"].nunique() == 1 else "AUBC"
+    return f"Controls: {'PASS' if all(found.values()) else 'FAIL'}. In {score}, {'; '.join(parts)}."
 
 
 def _tests(analysis: Analysis, setting: Setting) -> dict[str, tuple[float, float]]:
-    """Return recipe -> its difference from random in AUBC, and the uncorrected p."""
+    """Return recipe -> its difference from random in AUBC, or in Dice at a single budget, and the uncorrected p."""
     rows = differences(analysis, setting, BASELINE)
-    rows = rows[rows["round"] == AREA_ROUND]
+    single = rows_of(analysis.cells, setting)["round"].nunique() == 1
+    rows = rows[(rows["round"] == AREA_ROUND) != single]
     return dict(zip(rows["recipe"], zip(rows["difference"], rows["p"], strict=True), strict=True))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,7 @@ class Combination:
 def assemble(study: Study) -> list[RunConfig]:
     """Return every run of a study, those of one seed together.
 
-    Raises ConfigError when a name is unknown, two files share a name, two runs are equal, a run is invalid, or
-    settings of a training are used by no run.
+    Raises ConfigError when a name is unknown, two files share a name, two runs are equal, or a run is invalid.
     """
     from alseg_core.config import RunConfig
 
@@ -47,20 +46,22 @@ def assemble(study: Study) -> list[RunConfig]:
     for key, equal in itertools.groupby(sorted(run.key for run in runs)):
         if len(list(equal)) > 1:
             raise ConfigError(f"the study holds run {key} twice; datasets, recipes and annotations must differ.")
-    _check_trained(study, runs)
     return runs
 
 
-def _check_trained(study: Study, runs: Sequence[RunConfig]) -> None:
-    """Raise ConfigError where the study sets the training of an annotation that no run has."""
+def check_trained(study: Study, kinds: Iterable[str]) -> None:
+    """Raise ConfigError when no run of the study has one of the annotations ``kinds``, whose training is set."""
     from alseg_core.oracles import ORACLES
 
-    used = {type(run.annotation): run.annotation_name for run in runs}
-    for kind in study.train:
+    names = [str(annotation.get("name")) for annotation in study.annotations]
+    own = [recipe["annotation"] for name in study.recipes if (recipe := find("recipe", name)).get("annotation")]
+    names += [annotation if isinstance(annotation, str) else str(annotation.get("name")) for annotation in own]
+    used = {ORACLES.resolve(name) for name in names}
+    for kind in kinds:
         if ORACLES.resolve(kind) not in used:
             raise ConfigError(
-                f"train.{kind} is set, and no run is annotated so; runs of this study have {', '.join(used.values())}. "
-                f"Set train.{next(iter(used.values()))}, or annotations={kind}."
+                f"train.{kind} is set, and no run is annotated so; runs of this study have {', '.join(names)}. Set "
+                f"train.{names[0]}, or annotations={kind}."
             )
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from alseg_core.errors import ConfigError
 from alseg_core.registry import Name, component, construct, nested
-from bench.study.assemble import assemble
+from bench.study.assemble import assemble, check_trained
 from bench.study.catalogue import find
 from bench.study.controls import Controls
 from bench.study.dataset_file import BENCH_HINT, UNCITED, DatasetFile
@@ -94,18 +94,22 @@ class Study:
     def load(cls, raw: Mapping[str, Any], settings: Iterable[str] = ()) -> Study:
         """Build a study from plain data with ``key=value`` settings laid over it.
 
-        Raises ConfigError naming every wrong field.
+        Raises ConfigError naming every wrong field, or where ``settings`` are about a training that no run has.
         """
         merged: Any = dict(raw)
+        trained: set[str] = set()
         for setting in settings:
             for key, value in parse_setting(setting).items():  # field by field: the study's name is no component's
                 merged[key] = overlay(merged.get(key), value)
+                trained |= set(value) if key == "train" and isinstance(value, Mapping) else set()
         if "budgets" in merged:
             raise ConfigError(
                 "the budgets of a study are named schedules: --set schedules.mine=[0.1,0.2] (shares of the pool) or "
                 "[10,20,40] (slices, cumulative); they replace the preset's."
             )
         study: Study = construct(cls, merged, "study")
+        if trained:
+            check_trained(study, sorted(trained))
         return study
 
     @classmethod

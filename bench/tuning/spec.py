@@ -118,7 +118,8 @@ class Tuning:
 
     def base(self) -> Study:
         """Return the study with the settings of the tuning, for its recipe and dataset alone."""
-        base: Any = {key: value for key, value in find("study", self.study).items() if key not in ("name", "schedules")}
+        compared = ("name", "schedules", "controls", "primary")  # about several recipes or budgets
+        base: Any = {key: value for key, value in find("study", self.study).items() if key not in compared}
         ours = {"name": self.name, "datasets": [self.dataset], "recipes": [self.recipe], "seeds": 1, "data": self.data}
         return Study.load({**overlay(base, self.settings), **ours})
 
@@ -198,8 +199,8 @@ def _configured(
     changed |= {"seed": seed, "budgets": list(changed["budgets"])[:budgets]}
     if share < 1:
         train = changed["train"]
-        field = "iterations_full" if train.get("epochs") is None else "epochs"
-        train[field] = max(1, round(train[field] * share))
+        fields = ("iterations_full", "iterations_least") if train.get("epochs") is None else ("epochs",)
+        train |= {field: max(1, round(train[field] * share)) for field in fields if field in train}
     return RunConfig.load(changed)
 
 

@@ -100,9 +100,9 @@ def from_baseline(analysis: Analysis, setting: Setting) -> Sheet:
         "Mean difference in Dice over the seeds that both recipes have, with its 95 % interval over seeds and test "
         "patients, and the p-value of the paired t-test over seeds on these patients. Planned: the tests of the "
         "study's primary comparison, with Holm's correction within this family; references, which read ground truth, "
-        "are tested beside it without correction. All other rows, and all other pairs in tests.csv, are exploratory "
-        "and not corrected: one in twenty has p < .05 by chance. p is missing for identical runs, and below "
-        f"{FEW_SEEDS} seeds, as intervals are.",
+        "and controls are tested beside it without correction. All other rows, and all other pairs in tests.csv, are "
+        "exploratory and not corrected: one in twenty has p < .05 by chance. p is missing for identical runs, and "
+        f"below {FEW_SEEDS} seeds, as intervals are.",
         ["recipe", "score", "difference", "95 % interval", "p", "p (Holm)", "test", "seeds"],
         lines,
     )

@@ -38,14 +38,15 @@ def verdict(results: Results, analysis: Analysis, setting: Setting) -> str:
             "study), so all tests are exploratory; tests.csv has them."
         )
     tests = planned(analysis, setting)
-    if tests.empty and len(planned(analysis, setting, PLANNED_CONTROL)):
+    controls = set(results.controls[setting].wanted) if setting in results.controls else set()
+    if controls and set(rows_of(results.runs, setting)["recipe"]) <= {base, *controls}:
         return f"All recipes here are controls, whose place against {base} is known: there is nothing else to test."
     if tests.empty:
         return (
             f"The planned tests, {name} against {base}, cannot be made: no recipe has two seeds of complete runs in "
             f"common with {base} that differ."
         )
-    return _found(tests, base, name, _detected(analysis, setting, len(tests)))
+    return _found(tests, base, name, _detected(analysis, setting, len(tests)), "other recipe" if controls else "recipe")
 
 
 def few(analysis: Analysis, setting: Setting) -> bool:
@@ -81,12 +82,12 @@ def _few(results: Results, setting: Setting, seeds: int, what: str) -> str:
     )
 
 
-def _found(tests: pd.DataFrame, base: str, name: str, detected: str) -> str:
-    """Return who differs from the baseline, and what would have been detected."""
+def _found(tests: pd.DataFrame, base: str, name: str, detected: str, noun: str) -> str:
+    """Return who differs from the baseline, and what would have been detected. noun: what was tested."""
     found = tests[tests["p_holm"] < ALPHA]
     seeds = _span(tests["seeds"])
     if found.empty:
-        return f"No recipe differs from {base} in {name} with {seeds} seeds; {detected}."
+        return f"No {noun} differs from {base} in {name} with {seeds} seeds; {detected}."
     sides = [(side, found[np.sign(found["difference"]) == sign]) for side, sign in (("above", 1), ("below", -1))]
     texts = [
         f"{side} {base}: {enumerated([_difference(row, row.p_holm) for row in each(rows)], MOST_NAMES)}"

@@ -7,7 +7,7 @@ import pandas as pd
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING
 
-PARTS = ("embed", "select", "annotate", "train", "evaluate", "cover")
+PARTS = ("embed", "select", "annotate", "train", "evaluate", "cover", "appraise")
 NOTE = (
     "Mean wall time of each part of a round, in seconds, slowed by whatever else ran on the machine. An embedding "
     "already in the store only has to be read; a first round shared with other recipes counts with the time its "

@@ -42,7 +42,7 @@ def test_fields_of_a_study_are_what_set_takes() -> None:
     ],
 )
 def test_a_listed_key_is_taken_by_set(name: str, key: str, value: object) -> None:
-    assert f"  {key}: default " in alseg("list", "fields", name).output
+    assert f"  {key.replace('scribble', 'KIND')}: default " in alseg("list", "fields", name).output
     raw = {"name": "q", "datasets": ["phantom"], "recipes": ["entropy", "gcl_coreset"]}
     changed = Study.load(raw, [f"{key}={yaml.safe_dump(value)}"]).runs()
     assert {run.key for run in changed} != {run.key for run in Study.load(raw).runs()}

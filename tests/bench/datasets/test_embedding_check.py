@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,36 @@ def test_every_seed_has_the_pool_of_its_own_split(tiny: dict[str, Any], tmp_path
         assert quality.same_volume == pytest.approx(np.mean(parts))
     assert alone[0].quality != alone[1].quality and alone[0].picks[CHANCE] != alone[1].picks[CHANCE]
     assert both.picks[CHANCE].ends == pytest.approx(np.mean([each.picks[CHANCE].ends for each in alone]))
+
+
+def test_each_seed_has_an_encoder_unless_one_is_asked_for(tiny: dict[str, Any], tmp_path: Path) -> None:
+    dataset = tiny_file(tiny, tmp_path)
+
+    def spread(*settings: str) -> float:
+        found = check(dataset, None, "gcl_group_coreset", "controls", [ENCODER, *settings], tmp_path / "store")
+        return found.quality["embedding"].dimension
+
+    alone = [spread(f"seeds=[{seed}]", "components.contrastive.encoder_seed=null") for seed in (0, 1)]
+    assert alone[0] != alone[1]
+    assert spread("seeds=2") == pytest.approx(np.mean(alone))
+    assert spread("seeds=2", "components.contrastive.encoder_seed=0") == pytest.approx(alone[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_quick_encoder_of_the_phantom_has_learned(tmp_path: Path, seed: int) -> None:
+    settings = [f"components.contrastive.encoder_seed={seed}"]
+    found = check("phantom", None, "gcl_group_coreset", "quick", settings, tmp_path)
+    own, untrained = found.quality["embedding"], found.quality["untrained encoder"]
+    assert own.same_patient > untrained.same_patient and own.same_volume > untrained.same_volume
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif("ALSEG_ACDC" not in os.environ, reason="ALSEG_ACDC, the folder of the ACDC scans, is not set")
+def test_the_quick_encoder_of_acdc_has_learned(tmp_path: Path) -> None:
+    found = check("acdc", os.environ["ALSEG_ACDC"], "gcl_group_coreset", "quick", [], tmp_path)
+    own, untrained = found.quality["embedding"], found.quality["untrained encoder"]
+    assert own.same_patient > untrained.same_patient + 0.1 and own.same_volume > untrained.same_volume + 0.1
 
 
 def test_the_command_shows_the_tables_and_its_exit_code_says_whether_training_lost(

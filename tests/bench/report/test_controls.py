@@ -72,9 +72,11 @@ def test_one_control_that_is_not_found_fails_the_study(tmp_path: Path, gains: di
     assert text.startswith("Controls: FAIL.") and missed in text
 
 
-def test_one_seed_finds_nothing(tmp_path: Path) -> None:
-    text = verdict(found(tmp_path / "s", {"oracle_foreground": 0.1, "clumped": -0.2}, seeds=1, controls=KNOWN))
-    assert text.startswith("Controls: FAIL.") and text.count("no test is possible") == 2
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_few_seeds_decide_nothing(tmp_path: Path, seeds: int) -> None:
+    gains = {"oracle_foreground": 0.1, "clumped": -0.2}
+    text = verdict(found(tmp_path / "s", gains, seeds=seeds, controls=KNOWN))
+    assert text == "Controls: not decided, 3 seeds or more are needed."
 
 
 def test_nothing_is_decided_while_runs_are_missing(tmp_path: Path) -> None:
@@ -127,6 +129,31 @@ def test_controls_are_tested_outside_the_family(tmp_path: Path) -> None:
     assert any(
         line.startswith("Controls are tested outside the family and without correction: clumped -0.2") for line in lines
     )
+
+
+def test_who_else_differs_is_said_of_other_recipes(tmp_path: Path) -> None:
+    results = found(tmp_path / "s", {"clumped": -0.2, "strided": 0.001}, controls={"below": ["clumped"]})
+    assert meaning(results, analyse(results), SETTING)[0].startswith("No other recipe differs from random in AUBC")
+
+
+def test_an_untested_recipe_is_no_control(tmp_path: Path) -> None:
+    results = found(tmp_path / "s", {"clumped": -0.2, "strided": 0.0}, controls={"below": ["clumped"]})
+    assert "AUBC against random, cannot be made" in meaning(results, analyse(results), SETTING)[0]
+
+
+def test_a_study_of_one_budget_is_judged_by_dice(tmp_path: Path) -> None:
+    listed = [
+        {
+            "recipe": recipe,
+            "seed": seed,
+            "dice": [RANDOM[seed] + gain + (gain != 0) * NOISE[seed]],
+            "config": {"budgets": [0.1]},
+        }
+        for recipe, gain in {"random": 0.0, "clumped": -0.2}.items()
+        for seed in range(5)
+    ]
+    text = verdict(collect(study(tmp_path / "s", listed, controls={"below": ["clumped"]})))
+    assert text.startswith("Controls: PASS. In Dice, clumped is found below random (difference -0.200")
 
 
 def test_a_study_of_controls_alone_has_no_family(tmp_path: Path) -> None:

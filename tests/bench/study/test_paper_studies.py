@@ -191,7 +191,10 @@ def scaled_down(name: str, tiny: dict[str, Any], folder: Path) -> list[RunConfig
         settings += ["train.mask.epochs=1", f"train.mask.network.weights={folder / 'r50.pth'}"]
     else:
         small = "{iterations_full: 20, network: {widths: [4, 8], dropouts: [0.1, 0.1]}}"
-        settings += [f"train.{kind}={small}" for kind in STUDIES[name][1]]
+        settings += [
+            f"train.{kind}={small}"
+            for kind in sorted({annotation["name"] for annotation in Study.find(name).annotations})
+        ]
     return Study.find(name, settings).runs()
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from bench.study import Study
 
 QUICK = [
-    "phantom-coreset-mask-default-s0-57345def",
-    "phantom-coreset-mask-default-s1-4e96cdde",
-    "phantom-entropy-mask-default-s0-b6240414",
-    "phantom-entropy-mask-default-s1-c7cae888",
-    "phantom-gcl_group_coreset-mask-default-s0-320e44d7",
-    "phantom-gcl_group_coreset-mask-default-s1-b33b6bb8",
-    "phantom-random-mask-default-s0-62387f37",
-    "phantom-random-mask-default-s1-3b2539f8",
-    "phantom-strided-mask-default-s0-2d17ef76",
-    "phantom-strided-mask-default-s1-fc7fc9de",
+    "phantom-coreset-mask-default-s0-9a8d0059",
+    "phantom-coreset-mask-default-s1-464a83ab",
+    "phantom-entropy-mask-default-s0-db170787",
+    "phantom-entropy-mask-default-s1-3b2eac31",
+    "phantom-gcl_group_coreset-mask-default-s0-c4b778a7",
+    "phantom-gcl_group_coreset-mask-default-s1-a49d143a",
+    "phantom-random-mask-default-s0-a6c4eede",
+    "phantom-random-mask-default-s1-0e90e4f4",
+    "phantom-strided-mask-default-s0-a59ee0c7",
+    "phantom-strided-mask-default-s1-6bc79c6f",
 ]
 
 

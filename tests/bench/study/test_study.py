@@ -53,7 +53,7 @@ def test_each_annotation_is_trained_as_published() -> None:
 
 def test_study_goes_before_preset_and_set_before_study(tmp_path: Path) -> None:
     content = yaml.safe_load(catalogue("dataset")["phantom"].read_text())
-    content["presets"]["quick"]["train"] = {"iterations_full": 111, "batch": 2, "mask": {"lr": 0.5}}
+    content["presets"]["quick"]["train"] |= {"iterations_full": 111, "batch": 2, "mask": {"lr": 0.5}}
     content["presets"]["quick"]["components"] = {"contrastive": {"epochs": 7, "w_volume": 0.2}}
     (tmp_path / "d.yaml").write_text(yaml.safe_dump(content))
     study = load(

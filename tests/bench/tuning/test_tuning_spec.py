@@ -121,6 +121,8 @@ def test_the_proxy_is_cheap_and_the_last_judgement_has_other_seeds(tuning_file: 
     assert {run.budgets for run in proxy} == {(3, 6)} and {run.budgets for run in full} == {(3, 6, 8)}
     short, long = network_trainer(proxy[0]), network_trainer(full[0])
     assert short.iterations_full == 30 and long.iterations_full == 60
+    least = tuning(tuning_file, "proxy.share=0.5", "settings.train.scribble.iterations_least=40")
+    assert [run.steps(14) for run in least.trial_runs(least.run(), values)] == [(20, 20)] * 2
     assert {run.evaluate.part for run in [*proxy, *full]} == {"val"}
     assert get(proxy[0].describe(), "embed.w_patient") == get(full[2].describe(), "embed.w_patient") == 0.7
 
