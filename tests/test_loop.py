@@ -269,11 +269,11 @@ def test_a_run_that_finds_what_it_trained_itself_says_so(tiny: dict[str, Any], t
 
 
 def first_training(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What the first round's training is known by once a run has bought three slices."""
+    """What the first round's training is known by once a run has bought three slices with foreground."""
     config, store = RunConfig.load(settings), Store(folder / "store")
     material = open_material(config, store)
     pool, vault = Pool(len(material.slices)), material.vault(config.evaluate.part)
-    pool.add(config.annotation.annotate(vault, material.slices, np.arange(2, 5), config.seed), 0)
+    pool.add(config.annotation.annotate(vault, material.slices, np.arange(6, 9), config.seed), 0)
     training = RoundTraining(config, material, pool, store, "cpu", 0, 7, lambda done: None)
     return training.identity().key(0, pool.labels()[1])
 
@@ -389,6 +389,6 @@ def test_3d_reference_learns_the_phantom(tiny: dict[str, Any], tmp_path: Path) -
     tiny["dataset"]["prepare"] = {"size": 32, "spacing_mm": 3.3, "clip_percentile": [0, 99], "normalise": "minmax"}
     tiny |= {"recipe": {"name": "random_3d", "strategy": "whole_volumes"}, "annotation": "mask", "budgets": [0.35]}
     network = {"name": "unet3d", "widths": [8, 16, 32]}
-    tiny["train"] = {"network": network, "loss": "ce_dice", "iterations_full": 500, "batch": 1, "lr": 0.03}
+    tiny["train"] = {"network": network, "loss": "ce_dice", "iterations_full": 1000, "batch": 1, "lr": 0.03}
     (record,) = loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"))
     assert record.summary["dice_wall"] > 0.6 and record.summary["dice_cavity"] > 0.6, record.summary

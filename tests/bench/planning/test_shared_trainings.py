@@ -23,7 +23,8 @@ from bench.study.job import Job
 
 def promised_and_found(study_file: Path, folder: Path, *settings: str) -> tuple[int, int]:
     """Shared trainings in the forecast of a study and in its runs, all of whose studies share one store."""
-    common = ("recipes=random entropy", "schedules.one=[3]", "train.scribble.epochs=4")  # as many steps in any pool
+    kind = "mask" if "annotations=mask" in settings else "scribble"
+    common = ("recipes=random entropy", "schedules.one=[3]", f"train.{kind}.epochs=4")  # as many steps in any pool
     configs = Study.find(str(study_file), [*common, *settings]).runs()
     store = folder / "store"
     plans = {config.key: plan(config, Store(store)) for config in configs}
@@ -77,7 +78,7 @@ def test_kinds_of_strokes_in_one_study_are_told_apart(study_file: Path, tmp_path
 
 
 def test_masks_of_other_slices_share_nothing(study_file: Path, tmp_path: Path) -> None:
-    masks = ("annotations=mask", "train.mask={iterations_full: 60, network: {widths: [4, 8], dropouts: [0.1, 0.2]}}")
+    masks = ("annotations=mask", "train.mask={network: {widths: [4, 8], dropouts: [0.1, 0.2]}}")
     assert promised_and_found(study_file, tmp_path, *masks) == (1, 1)
     assert promised_and_found(study_file, tmp_path, *masks, "recipes=bald") == (1, 1)
     assert promised_and_found(study_file, tmp_path, *masks, "recipes=margin", "schedules.one=[4]") == (0, 0)
