@@ -26,7 +26,7 @@ class Mask:
         lacking = [case.case for case in cases if not case.has_mask]
         if lacking:
             scribbled = all(case.has_scribble for case in cases)
-            hint = " All of them have scribbles: annotate by those (make bench ANNOTATION=scribble)." if scribbled else ""
+            hint = " All have scribbles: annotate by those (make bench ANNOTATION=scribble)." if scribbled else ""
             raise DataError(
                 f"annotation 'mask' needs training cases with masks; none for {', '.join(lacking[:5])}.{hint}"
             )
