@@ -39,7 +39,8 @@ def check_controls(controls: Controls | None, recipes: Sequence[str]) -> None:
         if name == BASELINE:
             raise ConfigError(f"controls: {BASELINE!r} is what controls are compared with; remove it.")
         if name not in recipes:
-            raise ConfigError(unknown_name("recipe of the study in controls", name, recipes))
+            unknown = unknown_name("recipe of the study in controls", name, recipes)
+            raise ConfigError(f"{unknown} Add it to recipes, or set controls=null.")
         if named.count(name) > 1:
             raise ConfigError(f"controls: {name!r} is listed twice.")
     if BASELINE not in recipes:
