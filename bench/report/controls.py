@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from alseg_core.metrics.curve import AUBC
 from alseg_core.vocabulary import BASELINE
 from bench.report.analysis import Analysis
 from bench.report.compared import differences
@@ -39,16 +40,19 @@ def controls_verdict(results: Results, analysis: Analysis, setting: Setting) -> 
         f"{name} is {'' if found[name] else 'not '}found {side} {BASELINE} ({_measured(*tested.get(name, UNTESTED))})"
         for name, side in controls.wanted.items()
     ]
-    score = "Dice" if rows_of(analysis.cells, setting)["round"].nunique() == 1 else "AUBC"
+    score = "Dice" if _one_budget(analysis, setting) else AUBC
     return f"Controls: {'PASS' if all(found.values()) else 'FAIL'}. In {score}, {'; '.join(parts)}."
 
 
 def _tests(analysis: Analysis, setting: Setting) -> dict[str, tuple[float, float]]:
     """Return recipe -> its difference from random in AUBC, or in Dice at a single budget, and the uncorrected p."""
     rows = differences(analysis, setting, BASELINE)
-    single = rows_of(analysis.cells, setting)["round"].nunique() == 1
-    rows = rows[(rows["round"] == AREA_ROUND) != single]
+    rows = rows[(rows["round"] == AREA_ROUND) != _one_budget(analysis, setting)]
     return dict(zip(rows["recipe"], zip(rows["difference"], rows["p"], strict=True), strict=True))
+
+
+def _one_budget(analysis: Analysis, setting: Setting) -> bool:
+    return bool(rows_of(analysis.cells, setting)["round"].nunique() == 1)
 
 
 def _found(side: str, difference: float, p: float) -> bool:

@@ -55,6 +55,14 @@ def study(tmp_path: Path, tiny: dict[str, Any], write_volume: Callable[..., None
     return {"name": "s", "datasets": [str(tmp_path / "scribbled.yaml")], "data": str(root), "recipes": ["random"]}
 
 
+def test_masks_that_are_missing_are_answered_with_the_scribbles_there_are(
+    study: dict[str, Any], tmp_path: Path
+) -> None:
+    (config,) = Study.load({**study, "annotations": "mask", "train": {}}, ["train.mask.loss=ce_dice"]).runs()
+    with pytest.raises(DataError, match="none for p0, p1. All have scribbles: .*ANNOTATION=scribble"):
+        loop.run(config, tmp_path / "run", Store(tmp_path / "store"))
+
+
 def test_a_recipe_that_reads_ground_truth_stops_before_compute(study: dict[str, Any], tmp_path: Path) -> None:
     """Even beside recipes that need no masks, with which it would share all other checks."""
     study["recipes"] = ["random", "oracle_foreground"]
