@@ -53,9 +53,7 @@ def check_trained(study: Study, kinds: Iterable[str]) -> None:
     """Raise ConfigError when no run of the study has one of the annotations ``kinds``, whose training is set."""
     from alseg_core.oracles import ORACLES
 
-    names = [str(annotation.get("name")) for annotation in study.annotations]
-    own = [recipe["annotation"] for name in study.recipes if (recipe := find("recipe", name)).get("annotation")]
-    names += [annotation if isinstance(annotation, str) else str(annotation.get("name")) for annotation in own]
+    names = list(dict.fromkeys(str(combination.annotation["name"]) for combination in combinations(study)))
     used = {ORACLES.resolve(name) for name in names}
     for kind in kinds:
         if ORACLES.resolve(kind) not in used:

@@ -65,7 +65,7 @@ def meaning(results: Results, analysis: Analysis, setting: Setting) -> list[str]
     first = verdict(results, analysis, setting)
     if few(analysis, setting):
         return [first]
-    return [first, *_references(analysis, setting), *_claim(analysis, setting), *_exploratory(analysis, setting)]
+    return [first, *_apart(analysis, setting), *_claim(analysis, setting), *_exploratory(analysis, setting)]
 
 
 def _few(results: Results, setting: Setting, seeds: int, what: str) -> str:
@@ -118,7 +118,7 @@ def _detected(analysis: Analysis, setting: Setting, tests: int) -> str:
     return f"true differences above {one:.3f} would have been detected four times in five (one test{alone})"
 
 
-def _references(analysis: Analysis, setting: Setting) -> Iterator[str]:
+def _apart(analysis: Analysis, setting: Setting) -> Iterator[str]:
     """Yield a sentence each on the planned tests of references and of controls."""
     kinds = {PLANNED_REFERENCE: "References, which read ground truth,", PLANNED_CONTROL: "Controls"}
     for kind, subject in kinds.items():
