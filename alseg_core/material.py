@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from alseg_core.config import RunConfig
+from alseg_core.data.class_check import check_classes
 from alseg_core.data.prepare import Progress as PrepareProgress
 from alseg_core.data.prepare import prepare
 from alseg_core.data.prepared import CaseInfo, Prepared
@@ -19,7 +20,7 @@ from alseg_core.errors import DataError
 from alseg_core.oracles import Ledger, Vault
 from alseg_core.store import Store
 from alseg_core.validation import Amount, chosen_slices
-from alseg_core.vocabulary import IntArray, Selection
+from alseg_core.vocabulary import AS_STORED, IntArray, Selection
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Plan:
     """Rows and columns of the network's input, in pixels."""
     data_key: str
     """Key of the prepared data in the store."""
+    warnings: tuple[str, ...] = ()
+    """What to know about the data before trusting a score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,8 @@ class Material:
     """How many validation slices are labelled."""
     validated: IntArray
     """Their positions in the slices of the validation cases."""
+    warnings: tuple[str, ...] = ()
+    """What to know about the data before trusting a score."""
 
     def infos(self, cases: Sequence[str]) -> list[CaseInfo]:
         """Return the facts of cases."""
@@ -74,12 +79,19 @@ class Material:
         return Vault(self.folder, self.prepared, Ledger(), frozenset(self.split.test if part == "val" else ()))
 
     def entries(self, selection: Selection) -> list[dict[str, object]]:
-        """Return the record of a selection: {"case", "z", "score"} of each slice, the score None where it has none."""
+        """Return the record of a selection: {"case", "z", "score"} of each slice, the score None where it has none.
+
+        Slices of a scan that was turned also have "stored": their axis and index in the file.
+        """
         scores = selection.scores if selection.scores is not None else np.full(len(selection.positions), math.nan)
         out: list[dict[str, object]] = []
         for position, score in zip(selection.positions, scores, strict=True):
             case, z = self.slices.table.locate(int(position))
             out.append({"case": case, "z": z, "score": float(score) if math.isfinite(score) else None})
+            info = self.prepared.info(case)
+            if info.axes != AS_STORED:  # where to find the slice in the file
+                axis, index = info.axes.locate(z, info.depth)
+                out[-1]["stored"] = {"axis": axis, "index": index}
         return out
 
     def sizes(self) -> dict[str, object]:
@@ -90,6 +102,7 @@ class Material:
             "volumes": {part: len(infos) for part, infos in parts.items()},
             "slices": {part: sum(info.depth for info in infos) for part, infos in parts.items()},
             "data_key": self.prepared.key,
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
             **self._validated(),
         }
 
@@ -127,10 +140,15 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
                 f"recipe {config.recipe.name!r} reads ground truth, so training cases need masks; none for "
                 f"{', '.join(lacking[:5])}. Leave the recipe out where there are none."
             )
+    train, val, test = ([prepared.info(case) for case in getattr(split, part)] for part in ("train", "val", "test"))
+    try:
+        warnings = check_classes(config.dataset.classes, train, val, test)
+    except DataError as error:
+        raise DataError(f"{config.dataset.name}: {error}") from None
     slices = prepared.slices(split.train)
     validated = chosen_slices(config.validation, prepared.slices(split.val).table, config.seed)
     counts = config.counts(len(slices))
-    return Material(folder, prepared, split, slices, counts, config.validation, validated)
+    return Material(folder, prepared, split, slices, counts, config.validation, validated, warnings)
 
 
 def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Plan:
@@ -147,4 +165,5 @@ def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = Non
         channels=material.slices.channels,
         size=material.slices.size[0],
         data_key=material.prepared.key,
+        warnings=material.warnings,
     )

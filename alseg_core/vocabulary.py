@@ -8,6 +8,7 @@ Axis order is (z, y, x) everywhere: ``D`` slices of ``H`` rows and ``W`` columns
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,42 @@ def reads_ground_truth(recipe: str) -> bool:
     return recipe.startswith(REFERENCE_PREFIX)
 
 
+@dataclass(frozen=True)
+class StoredAxes:
+    """How the axes (z, y, x) of a scan come from the axes (i, j, k) of its file."""
+
+    order: tuple[int, int, int] = (2, 1, 0)
+    """Stored axis of the slices, of the rows and of the columns."""
+    flipped: tuple[bool, bool, bool] = (False, False, False)
+    """Whether slices, rows and columns run against their stored axis."""
+
+    def read(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return stored voxels (I, J, K) as (D, H, W), without copying them."""
+        return stored.transpose(self.order)[self._steps]
+
+    def write(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return voxels (D, H, W) as they are stored, (I, J, K); undoes :meth:`read`."""
+        return array[self._steps].transpose(np.argsort(self.order))
+
+    def locate(self, z: int, depth: int) -> tuple[int, int]:
+        """Return the stored axis and the index along it of slice ``z`` of ``depth``."""
+        return self.order[0], depth - 1 - z if self.flipped[0] else z
+
+    def turned(self, codes: str) -> str:
+        """Return the directions of (columns, rows, slices), given those of the stored axes, such as "LPS"."""
+        opposite = dict(zip("LRPAIS", "RLAPSI", strict=True))
+        pairs = zip(reversed(self.order), reversed(self.flipped), strict=True)
+        return "".join(opposite[codes[axis]] if flipped else codes[axis] for axis, flipped in pairs)
+
+    @property
+    def _steps(self) -> tuple[slice, ...]:
+        return tuple(slice(None, None, -1 if flipped else 1) for flipped in self.flipped)
+
+
+AS_STORED = StoredAxes()
+"""Slices along the third stored axis."""
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """One scan in its native geometry."""
@@ -53,6 +90,8 @@ class Volume:
     """Phase or modality."""
     attributes: dict[str, str] = field(default_factory=dict)
     """Further facts about the patient, such as the pathology that a split is stratified by."""
+    axes: StoredAxes = AS_STORED
+    """Where its axes come from in the file."""
 
 
 @dataclass(frozen=True, eq=False)

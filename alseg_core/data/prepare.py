@@ -23,7 +23,7 @@ from alseg_core.registry import OMIT_DEFAULT, component, describe
 from alseg_core.store import Store
 from alseg_core.vocabulary import IGNORE, Volume
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files that :func:`prepare` writes; increase it with any change that alters them."""
 
 Progress = Callable[[int, int, str], None]
@@ -292,8 +292,25 @@ def _prepared(
         "geometry": asdict(settings.geometry(*native, centre)),
         "has_mask": volume.mask is not None,
         "has_scribble": volume.scribble is not None,
+        "axes": asdict(volume.axes),
+        "classes": list(classes_of(volume)),
+        "constant": is_constant(volume),
     }
     return parts, facts
+
+
+def classes_of(volume: Volume) -> tuple[int, ...]:
+    """Return the classes that the mask of a volume holds, or its scribble where it has no mask."""
+    labels = volume.mask if volume.mask is not None else volume.scribble
+    if labels is None:
+        return ()
+    counts = np.bincount(labels.ravel(), minlength=IGNORE + 1)
+    return tuple(int(label) for label in np.flatnonzero(counts[:IGNORE]))
+
+
+def is_constant(volume: Volume) -> bool:
+    """Return whether the image of a volume has one value only."""
+    return bool((volume.image == volume.image.flat[0]).all())
 
 
 class _GrowingArray:

@@ -18,7 +18,7 @@ from alseg_core.data.arrays import map_array
 from alseg_core.data.in_plane import InPlane
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.errors import DataError, unknown_name
-from alseg_core.vocabulary import LabelArray
+from alseg_core.vocabulary import AS_STORED, LabelArray, StoredAxes
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,20 @@ class CaseInfo:
     has_scribble: bool
     native_offset: int | None
     """Where its mask starts in the flat array of native masks; None without mask."""
+    axes: StoredAxes = AS_STORED
+    """Where the axes of its native slices come from in the file."""
+    classes: tuple[int, ...] = ()
+    """Classes that its mask holds, or its scribble where it has no mask."""
+    constant: bool = False
+    """Whether its image has one value only."""
 
     def to_native(self, labels: LabelArray) -> LabelArray:
         """Return network labels (D, size, size) of this case on its native grid (D, h, w)."""
         return self.geometry.backward(labels, self.native_shape)
+
+    def to_stored(self, labels: LabelArray) -> LabelArray:
+        """Return network labels (D, size, size) of this case as its file stores voxels, (I, J, K)."""
+        return self.axes.write(self.to_native(labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,5 +109,6 @@ class Prepared:
 
 
 def _case(entry: dict[str, Any]) -> CaseInfo:
-    tuples = {name: tuple(entry[name]) for name in ("native_shape", "spacing_mm")}
-    return CaseInfo(**{**entry, **tuples, "geometry": InPlane(**entry["geometry"])})
+    tuples = {name: tuple(entry[name]) for name in ("native_shape", "spacing_mm", "classes")}
+    axes = StoredAxes(**{name: tuple(value) for name, value in entry["axes"].items()})
+    return CaseInfo(**{**entry, **tuples, "geometry": InPlane(**entry["geometry"]), "axes": axes})

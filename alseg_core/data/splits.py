@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from alseg_core.errors import SplitError
-from alseg_core.registry import Registry, component
+from alseg_core.registry import OMIT_DEFAULT, Registry, component
 from alseg_core.seeding import stream
 
 PARTS = ("train", "val", "test")
@@ -99,19 +99,8 @@ class ByPatient:
 
     def assign(self, cases: Sequence[Case]) -> Split:
         """Return the split of the cases. Raises SplitError naming the listed patients that the data lack."""
-        present = {case.patient for case in cases}
         parts = {part: getattr(self, part) for part in PARTS}
-        missing = {part: [p for p in ids if p not in present] for part, ids in parts.items()}
-        problems = [
-            f"{part} lacks {len(ids)} of {len(parts[part])} patients ({_some(ids)})"
-            for part, ids in missing.items()
-            if ids
-        ]
-        if problems:
-            raise SplitError(
-                f"the data hold {len(present)} patients ({_some(sorted(present))}), not all that this split lists: "
-                f"{'; '.join(problems)}. Is a folder of the dataset missing, such as the one with the test patients?"
-            )
+        _check_present(cases, parts)
         return _divide(cases, {patient: part for part, ids in parts.items() for patient in ids})
 
 
@@ -132,6 +121,8 @@ class Stratified:
     """Share of test patients."""
     seed: int | Literal["run"] = 0
     """Seed of the draw; "run" takes the run's, so that every seed of a study has a split of its own."""
+    patients: Patients | None = dataclasses.field(default=None, metadata=OMIT_DEFAULT)
+    """Patients to draw from, as ids or inclusive ranges, whatever else is in the folder; null = all in the folder."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -140,12 +131,16 @@ class Stratified:
         return self
 
     def assign(self, cases: Sequence[Case]) -> Split:
-        """Return the split of the cases. Raises SplitError: fewer than 3 patients, or one without the attribute.
+        """Return the split of the cases; those of patients who are not drawn from are unused.
 
-        A split per run must be given the run's seed first (:func:`of_run`).
+        Raises SplitError: fewer than 3 patients, one without the attribute, or one that the data lack. A split per run
+        must be given the run's seed first (:func:`of_run`).
         """
         if isinstance(self.seed, str):
             raise SplitError("this split takes the seed of a run, and there is no run here; give seed a number.")
+        if self.patients is not None:
+            _check_present(cases, {"the draw": self.patients})
+            cases = [case for case in cases if case.patient in set(self.patients)]
         strata: dict[str, list[str]] = defaultdict(list)
         for patient, value in sorted(self._values(cases).items()):
             strata[value].append(patient)
@@ -197,6 +192,20 @@ def apportion(count: int, shares: Sequence[float]) -> list[int]:
     rest = np.argsort(-(exact - whole), kind="stable")[: count - int(whole.sum())]
     whole[rest] += 1
     return [int(n) for n in whole]
+
+
+def _check_present(cases: Sequence[Case], parts: Mapping[str, Sequence[str]]) -> None:
+    """Raise SplitError naming the patients that a split lists and the data lack."""
+    present = {case.patient for case in cases}
+    missing = {part: [patient for patient in ids if patient not in present] for part, ids in parts.items()}
+    problems = [
+        f"{part} lacks {len(ids)} of {len(parts[part])} patients ({_some(ids)})" for part, ids in missing.items() if ids
+    ]
+    if problems:
+        raise SplitError(
+            f"the data hold {len(present)} patients ({_some(sorted(present))}), not all that this split lists: "
+            f"{'; '.join(problems)}. Is a folder of the dataset missing, such as the one with the test patients?"
+        )
 
 
 def _divide(cases: Sequence[Case], part_of: Mapping[str, str]) -> Split:

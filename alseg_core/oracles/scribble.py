@@ -17,6 +17,9 @@ from alseg_core.registry import component
 from alseg_core.seeding import stream
 from alseg_core.vocabulary import IGNORE, Annotation, IntArray
 
+PARTLY = "partly simulated"
+"""Origin of scribbles some of which were drawn by an annotator."""
+
 
 @component
 class Scribble:
@@ -29,8 +32,9 @@ class Scribble:
     training: ClassVar[Mapping[str, Any]] = {"network": {"name": "unet_dual"}, "loss": {"name": "dmpls"}}
     cites: ClassVar[Mapping[str, str]] = {"training from scribbles": "DMPLS: Luo et al., MICCAI 2022"}
 
-    source: Literal["auto", "given", "simulated"] = "auto"
-    """Scribbles given with the data, simulated from masks, or auto: given where a case has them, else simulated."""
+    source: Literal["auto", "given", "simulated", "mixed"] = "auto"
+    """Scribbles given with the data, simulated from masks, or mixed: given where a case has them, else simulated. auto
+    takes given ones if all training cases have them, simulated ones if none has, and refuses a mixture."""
     cost: Annotated[float, Field(ge=0, le=1)] = 1 / 15
     """Cost of one slice, as a share of that of a full mask."""
     length: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -47,29 +51,36 @@ class Scribble:
         usable = {
             "given": lambda case: case.has_scribble,
             "simulated": lambda case: case.has_mask,
-            "auto": lambda case: case.has_scribble or case.has_mask,
-        }[self.source]
+        }.get(self.source, lambda case: case.has_scribble or case.has_mask)
         lacking = [case.case for case in cases if not usable(case)]
         if lacking:
-            wanted = {"given": "scribbles", "simulated": "masks", "auto": "scribbles or masks"}[self.source]
+            wanted = {"given": "scribbles", "simulated": "masks"}.get(self.source, "scribbles or masks")
             raise DataError(
                 f"annotation 'scribble' with source {self.source!r} needs training cases with {wanted}; "
                 f"none for {', '.join(lacking[:5])}."
             )
+        if self.source == "auto" and self.origin(cases) == PARTLY:
+            without = [case.case for case in cases if not case.has_scribble]
+            raise DataError(
+                f"scribbles are given for {len(cases) - len(without)} of the {len(cases)} training cases, not for "
+                f"{', '.join(without[:5])}{' ...' if len(without) > 5 else ''}. Given and simulated ones differ, so "
+                "say which to take: --set 'annotations={name: scribble, source: simulated}' for all cases, or source: "
+                "mixed for given ones where there are some; or leave those cases out of the split."
+            )
 
     def origin(self, cases: Sequence[CaseInfo]) -> str:
         """Return "given", "simulated" or "partly simulated"."""
-        if self.source != "auto":
+        if self.source in ("given", "simulated"):
             return self.source
         given = sum(case.has_scribble for case in cases)
-        return "given" if given == len(cases) else "partly simulated" if given else "simulated"
+        return "given" if given == len(cases) else PARTLY if given else "simulated"
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Return the scribbles of ``positions``; a simulated one depends only on (seed, case, z) and the fields."""
         rows = slices.rows[positions]
         labels = np.empty((len(rows), *slices.size), np.uint8)
         given = np.full(len(rows), self.source == "given")
-        if self.source == "auto":
+        if self.source in ("auto", "mixed"):
             has = np.array([case.has_scribble for case in vault.prepared.cases])
             given = has[vault.prepared.table.volume[rows]]
         if given.any():

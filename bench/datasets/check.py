@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from alseg_core.data.readers.reader import CaseRef
 from alseg_core.errors import DataError
 from bench.datasets.contact_sheet import Tile, places, tiles_of, write_sheet
 from bench.datasets.contents import Contents, class_name
 from bench.datasets.preset_fit import PresetFit, Scan
 from bench.study import DatasetFile, find
 
+EXAMPLES = 4
+"""Most scans that the example of a patient shows."""
 Progress = Callable[[int, int, str], None]
 """Called with (cases done, cases in total, id of the case)."""
 
@@ -25,7 +28,7 @@ def check(
     sheet: PNG to write, with some slices and their labels. Raises DataError when the folder does not have the layout
     that the dataset's reader expects.
     """
-    from alseg_core.data.prepare import verify
+    from alseg_core.data.prepare import classes_of, is_constant, verify
     from alseg_core.data.readers import READERS
     from alseg_core.data.readers.reader import DataProblems, problems_of
 
@@ -52,21 +55,41 @@ def check(
         else:
             contents.add(volume)
             has_mask, has_scribble = volume.mask is not None, volume.scribble is not None
-            scans.append(Scan(ref.case, ref.patient, ref.attributes, len(volume.image), has_mask, has_scribble))
+            held, flat = classes_of(volume), is_constant(volume)
+            facts = (ref.case, ref.patient, ref.attributes, len(volume.image), has_mask, has_scribble, held, flat)
+            scans.append(Scan(*facts))
             tiles += tiles_of(volume, shown.get(at, ()))
         if progress is not None:
             progress(at + 1, len(refs), ref.case)
-    lines = [f"{file.name}: {len(refs)} cases of {len({ref.patient for ref in refs})} patients"]
+    lines = [f"{file.name}: {len(refs)} cases of {len({ref.patient for ref in refs})} patients", *_patients(refs)]
     groups = Counter(ref.group for ref in refs if ref.group)
     if groups:
         lines.append("groups: " + ", ".join(f"{name} {count}" for name, count in sorted(groups.items())))
     classes = [str(name) for name in file.content.get("classes") or []]
     lines += contents.lines(classes)
+    if constant := [scan.case for scan in scans if scan.constant]:
+        lines.append(f"warning: the image of {', '.join(constant)} is constant: it shows nothing to segment")
+    if root and hasattr(reader, "notes"):
+        lines += reader.notes(Path(root))
     lines += PresetFit(dataset, root, scans).lines(file.content)
     if sheet is not None and tiles:
         write_sheet(sheet, lines[0], tiles, [class_name(classes, label) for label in reader.labels])
         lines.append(f"contact sheet: {sheet}")
     return lines, grouped(problems, root)
+
+
+def _patients(refs: Sequence[CaseRef]) -> list[str]:
+    """Return a line on what counts as a patient: how many scans each has, and an example."""
+    scans: dict[str, list[str]] = {}
+    for ref in refs:
+        scans.setdefault(ref.patient, []).append(ref.case)
+    if not scans:
+        return []
+    counts = Counter(map(len, scans.values()))
+    patient = max(scans, key=lambda name: len(scans[name]))
+    spread = ", ".join(f"{count} with {n} scan{'s' * (n > 1)}" for n, count in sorted(counts.items()))
+    shown = ", ".join(scans[patient][:EXAMPLES]) + (" ..." if len(scans[patient]) > EXAMPLES else "")
+    return [f"patients: {spread}; for example patient {patient}: {shown}"]
 
 
 def grouped(problems: Sequence[str], root: str | None) -> list[str]:

@@ -33,6 +33,10 @@ class Scan:
     """Number of slices."""
     has_mask: bool
     has_scribble: bool
+    classes: tuple[int, ...] = ()
+    """Classes that its mask holds, or its scribble where it has no mask."""
+    constant: bool = False
+    """Whether its image has one value only."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ class PresetFit:
 
     def _sizes_of(self, config: RunConfig) -> str:
         """Return the sizes of a run. Raises what the run would raise of its data."""
+        from alseg_core.data.class_check import check_classes
+
         divided = config.split.assign(self.scans)
         known = {scan.case: scan for scan in self.scans}
         train, val, test = ([known[case] for case in part] for part in (divided.train, divided.val, divided.test))
@@ -108,6 +114,7 @@ class PresetFit:
         if without:
             raise DataError(f"val and test cases need masks; none for {', '.join(without[:5])}")
         config.annotation.check(cast("Sequence[CaseInfo]", train))
+        warnings = check_classes(config.dataset.classes, train, val, test)
         budgets = config.counts(sum(scan.depth for scan in train))
         volumes = " / ".join(str(len(part)) for part in (train, val, test))
         sizes = f"{volumes} volumes to train / validate / test, {', '.join(map(str, budgets))} slices to label"
@@ -116,4 +123,4 @@ class PresetFit:
             sizes += f"; fewer than {FEW_SLICES} slices teach a network little: --set schedules.mine=[{more}]"
         if len(val) < FEW_VOLUMES:
             sizes += f"; {len(val)} validation volume(s) are few to choose networks by: use a split with a larger val"
-        return sizes
+        return "; ".join([sizes, *warnings])

@@ -83,6 +83,8 @@ def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Di
     if others:
         note = "have other settings or are not part of the study now; they stay, outside this report"
         display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
+    for warning in forecast.warnings:
+        display.say(f"warning: {warning}")
     display.say(announcement(workload, forecast, launcher.remote))
     return forecast
 

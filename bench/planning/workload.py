@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,13 +80,29 @@ class Workload:
         plans = plans_of(self.configs, self.store, preparing)
         for job, config in zip(self.jobs, self.configs, strict=True):
             RunFolder(job.folder).check(config.fingerprint, plans[job.key].data_key)
-        return forecast(self.configs, plans, self.done, Store(self.store), clock, places)
+        found = forecast(self.configs, plans, self.done, Store(self.store), clock, places)
+        return dataclasses.replace(found, warnings=warnings_of(self.configs, plans))
 
 
 def check_components(configs: Sequence[RunConfig]) -> None:
     """Raise AlsegError if a component of a run cannot be used, such as a network whose file of weights is missing."""
     for config in {(c.cover, c.recipe.embed, c.train): c for c in configs}.values():
         config.check()
+
+
+def warnings_of(configs: Sequence[RunConfig], plans: Mapping[str, Plan]) -> tuple[str, ...]:
+    """Return what the plans warn of, each with the datasets and, where some seeds only are concerned, the seeds."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for config in configs:
+        for text in plans[config.key].warnings:
+            found = seeds.setdefault((config.dataset.name, text), [])
+            if config.seed not in found:
+                found.append(config.seed)
+    every = {config.seed for config in configs}
+    return tuple(
+        f"{name}: {text}" + ("" if set(found) == every else f" (seeds {', '.join(map(str, found))})")
+        for (name, text), found in seeds.items()
+    )
 
 
 def plans_of(configs: Sequence[RunConfig], store: Path, preparing: Preparing) -> Mapping[str, Plan]:

@@ -22,12 +22,25 @@ def test_axis_order_and_spacing(tmp_path, write_volume):
 def test_labels_stored_as_float_are_read_as_uint8(tmp_path, write_volume):
     array = (np.arange(24) % 4).reshape(2, 3, 4)
     write_volume(tmp_path / "a.nii.gz", array.astype(np.float32))
-    labels, _ = read_labels(tmp_path / "a.nii.gz", (0, 1, 2, 3))
+    labels = read_labels(tmp_path / "a.nii.gz", (0, 1, 2, 3))
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, array)
 
 
-@pytest.mark.parametrize(("value", "words"), [(1.5, "whole numbers"), (np.nan, "whole numbers"), (-1, "unknown label")])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (1.5, r"not a whole number: 1\.5\. Were the labels interpolated"),
+        (0.98823535, r"not a whole number: 0\.988235\."),
+        (0.998, r"not a whole number: 0\.998\."),
+        (2.9999998, r"unknown label value 2\.9999998; known: 0, 1"),
+        (300.49999, "not a whole number: 300.5"),
+        (np.nan, "not a whole number: nan"),
+        (np.inf, "not a whole number: inf"),
+        (-1, "unknown label value -1; known: 0, 1"),
+        (2, "unknown label value 2; known: 0, 1"),
+    ],
+)
 def test_bad_labels(tmp_path, write_volume, value, words):
     array = np.zeros((2, 3, 4), np.float32)
     array[1, 1, 1] = value
@@ -35,6 +48,31 @@ def test_bad_labels(tmp_path, write_volume, value, words):
     with pytest.raises(DataError, match=words) as caught:
         read_labels(tmp_path / "bad_gt.nii.gz", (0, 1))
     assert "bad_gt.nii.gz" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0.9999, 1.0009, np.nextafter(np.float32(1), np.float32(0))])
+def test_labels_that_were_rounded_are_the_values_that_they_are_next_to(tmp_path, write_volume, value):
+    array = np.zeros((2, 3, 4), np.float32)
+    array[1, 1, 1] = value
+    write_volume(tmp_path / "a.nii.gz", array)
+    labels = read_labels(tmp_path / "a.nii.gz", (0, 1, 2))
+    assert labels[1, 1, 1] == 1 and labels.sum() == 1
+
+
+def test_labels_stored_with_a_slope_are_whole_numbers(tmp_path):
+    stored = np.array([0, 32767, 16384, 0], np.int16).reshape(4, 1, 1)
+    file = nibabel.Nifti1Image(stored, np.eye(4))
+    file.header.set_slope_inter(2 / 32767, 0)
+    nibabel.save(file, tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.nii.gz", (0, 1, 2)).ravel(), [0, 2, 1, 0])
+
+
+def test_stored_values_stand_for_class_numbers(tmp_path, write_volume):
+    array = np.array([0, 200, 500, 600], np.int16).reshape(2, 2, 1)
+    write_volume(tmp_path / "a.nii.gz", array)
+    np.testing.assert_array_equal(
+        read_labels(tmp_path / "a.nii.gz", {0: 0, 600: 1, 200: 2, 500: 255}).ravel(), [0, 2, 255, 1]
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"not a scan at all", b"\x1f\x8b\x08\x00" + b"\x00" * 40])

@@ -171,3 +171,18 @@ def test_a_split_per_run_is_the_one_of_the_runs_seed():
 def test_a_wrong_seed_of_a_split_names_what_is_possible():
     with pytest.raises(ConfigError, match="run"):
         SPLITS.build({"name": "stratified", "seed": "each"})
+
+
+def test_a_split_that_names_its_patients_is_the_same_whatever_else_is_in_the_folder() -> None:
+    few, more = cohort("AABBCCDDEE"), cohort("AABBCCDDEEAAABBB")
+    named = SPLITS.build({"name": "stratified", "patients": ["p001..p010"]})
+    assert named.assign(more) == named.assign(few) == SPLITS.build("stratified").assign(few)
+    assert SPLITS.build("stratified").assign(more) != named.assign(more)
+    used = {patient for part in PARTS for patient in patients(getattr(named.assign(more), part))}
+    assert used == {f"p{i:03d}" for i in range(1, 11)}
+
+
+def test_a_split_that_names_its_patients_refuses_a_folder_that_lacks_some() -> None:
+    named = SPLITS.build({"name": "stratified", "patients": ["p001..p010"]})
+    with pytest.raises(DataError, match=r"the draw lacks 2 of 10 patients \(p009, p010\)"):
+        named.assign(cohort("AABBCCDD"))

@@ -75,9 +75,9 @@ class Acdc:
         image, spacing = parts["image"]
         scribble = None
         if "scribble" in parts:
-            scribble = parts["scribble"][0]
+            scribble = parts["scribble"]
             scribble[scribble == UNMARKED] = IGNORE
-        return Volume(image, parts["mask"][0], scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
+        return Volume(image, parts["mask"], scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
 
 
 def _patient_folders(root: Path) -> list[Path]:

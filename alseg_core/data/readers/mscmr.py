@@ -7,9 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
-from alseg_core.data.nifti import Spacing, read_image, read_labels
+from alseg_core.data.nifti import read_image, read_labels
 from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.errors import DataError
 from alseg_core.registry import component
@@ -78,16 +76,15 @@ class Mscmr:
             },
         )
         image, spacing = parts["image"]
-        mask = parts["mask"][0] if "mask" in parts else None
+        mask = parts.get("mask")
         scribble = None
         if "scribble" in parts:
-            scribble = parts["scribble"][0]
+            scribble = parts["scribble"]
             scribble[scribble == UNMARKED] = IGNORE
         return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
 
-    def _mask(self, path: Path) -> tuple[LabelArray, Spacing]:
-        raw = path.name.endswith("_LGE_manual.nii.gz")
-        return _raw_labels(path) if raw else read_labels(path, self.labels)
+    def _mask(self, path: Path) -> LabelArray:
+        return read_labels(path, RAW if path.name.endswith("_LGE_manual.nii.gz") else self.labels)
 
 
 def _prepared_form(parts: list[Path]) -> tuple[list[CaseRef], list[str]]:
@@ -136,16 +133,3 @@ def _raw_form(root: Path) -> tuple[list[CaseRef], list[str]]:
         if len(files) == 2:
             refs.append(CaseRef(f"subject{number}", f"subject{number}", "LGE", files))
     return refs, problems
-
-
-def _raw_labels(path: Path) -> tuple[LabelArray, Spacing]:
-    """Read the class numbers 0..3 of an official label file, whose values do not fit into 8 bits."""
-    stored, spacing = read_image(path)
-    unknown = sorted(set(np.unique(stored).tolist()) - set(RAW))
-    if unknown:
-        shown = ", ".join(f"{value:g}" for value in unknown[:5])
-        raise DataError(f"{path}: unknown label value {shown}; known: {', '.join(map(str, sorted(RAW)))}.")
-    labels = np.zeros(stored.shape, np.uint8)
-    for value, label in RAW.items():
-        labels[stored == value] = label
-    return labels, spacing

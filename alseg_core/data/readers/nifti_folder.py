@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from alseg_core.data.nifti import Spacing, read_image, read_orientation
+from alseg_core.data.grid import Grid, SliceAxis, difference, stored_axes
+from alseg_core.data.nifti import Source, read_grid, read_image, read_labels
+from alseg_core.data.readers.nifti_files import case_name, files_in, mismatches, some, unread
+from alseg_core.data.readers.patient_facts import Facts, check_alike, from_names, from_pattern, from_table
 from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.errors import DataError
-from alseg_core.registry import component
-from alseg_core.vocabulary import IGNORE, LabelArray, Volume
+from alseg_core.registry import OMIT_DEFAULT, component
+from alseg_core.vocabulary import AS_STORED, IGNORE, LabelArray, StoredAxes, Volume
 
-SUFFIXES = (".nii.gz", ".nii")
-TOLERANCE = 0.01
-"""Relative difference between the spacings of an image and its labels that counts as rounding."""
+ORDINALS = ("first", "second", "third")
+AXIS_CURE = (
+    "Set the reader's field slice_axis: axial, coronal, sagittal or coarsest turns all scans alike, third takes them "
+    "as they are stored."
+)
 
 Value = Annotated[int, Field(ge=-(2**24), le=2**24)]  # whole numbers that float32 holds
 
@@ -32,11 +36,12 @@ class NiftiFolder:
 
     Labels and scribbles have the name of their image, or that name without nnU-Net's channel ``_0000``. If there is a
     folder of labels or scribbles, every image must have one. A label belongs to the voxel of the image with the same
-    index: the spacing of both headers must agree to 1 %, except that a label file with spacing exactly 1, 1, 1 counts
-    as having none; and their axes must point the same way, unless the affine of the label file is the identity.
+    index: both headers must place it alike, to 1 % of the spacing and half a voxel, except that a label file with unit
+    spacing and no position counts as saying nothing.
 
-    Without a pattern and a csv, every scan is a patient of its own. This is refused where names look like several scans
-    of one patient, which would end up in different parts of a split.
+    Without a pattern and a csv, names tell the patients: words for visits, runs, time points, phases and sides are
+    taken out, and every name that is left is a patient. Names that leave it open are refused, since scans of one
+    patient could end up in different parts of a split.
     """
 
     paper: ClassVar[str] = "none: the user's own data"
@@ -60,7 +65,12 @@ class NiftiFolder:
     csv: str | None = None
     """Table in the data folder with the columns file, patient, perhaps group, and attributes; in place of a pattern."""
     trust_grid: bool = False
-    """Take labels and scribbles voxel by voxel, whatever their headers say about spacing and axes."""
+    """Take labels and scribbles voxel by voxel, whatever their headers say about spacing, axes and position."""
+    slice_axis: SliceAxis | None = dataclasses.field(default=None, metadata=OMIT_DEFAULT)
+    """Axis that counts the slices: a stored one (first, second, third), coarsest, or that of a plane (axial, coronal,
+    sagittal); scans are turned to it, all alike. null = the third, refused where it does not look like it."""
+    geometry: Source | None = dataclasses.field(default=None, metadata=OMIT_DEFAULT)
+    """Entry of the headers that is right where they hold several: sform, qform or pixdim; null = they must agree."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -93,29 +103,41 @@ class NiftiFolder:
             where = "no folder was given" if root is None else f"no folder images/ was found at {root}"
             raise DataError(f"nifti_folder: {where}. Expected layout:\n{self.layout}")
         problems: list[str] = []
-        images = _files(root / "images", problems)
+        images = files_in(root / "images", problems)
+        problems += unread(root)[0]
         if not images and not problems:
             raise DataError(
                 f"nifti_folder: {root / 'images'} holds no .nii.gz or .nii file. Expected layout:\n{self.layout}"
             )
-        parts = {"mask": _files(root / "labels", problems), "scribble": _files(root / "scribbles", problems)}
-        names = {image: _name(image, parts.values()) for image in images}
-        _check_pairs(images, parts, names, root, problems)
-        facts = self._facts(root, images, problems)
-        if self.pattern is None and self.csv is None:
-            _check_one_scan_each(names.values(), problems)
+        parts = {"mask": files_in(root / "labels", problems), "scribble": files_in(root / "scribbles", problems)}
+        names = {image: case_name(image, parts.values()) for image in images}
+        problems += mismatches(images, parts, names, root)
+        facts = self._facts(root, images, names, problems)
         refs = []
         for image, path in images.items():
             case = names[image]
             files = {"image": path, **{part: found[case] for part, found in parts.items() if case in found}}
-            own = facts.get(image, _Facts(""))
+            own = facts.get(image, Facts(""))
             refs.append(CaseRef(case, own.patient or case, own.group, files, own.attributes))
-        for case, files_of in _repeated({image: names[image] for image in images}).items():
-            problems.append(f"case {case!r} exists twice: {' and '.join(str(images[image]) for image in files_of)}.")
         refs.sort(key=lambda ref: ref.case)
+        problems += _odd_axes(self._grids(refs), self.slice_axis, root)
         if problems:
             raise wrong(problems, f"the data at {root}", refs)
         return refs
+
+    def notes(self, root: Path) -> list[str]:
+        """Return what lies in the folder and is not read, what headers leave open, and what identifies patients."""
+        images = files_in(root / "images", [])
+        blank = [
+            ref.case
+            for ref, grid in self._grids(CaseRef(name, name, files={"image": path}) for name, path in images.items())
+            if not grid.codes
+        ]
+        lines = unread(root)[1]
+        if blank:
+            lines.append(f"no direction of the axes in the header of {some(blank)}")
+        by = f"csv {self.csv}" if self.csv is not None else f"pattern {self.pattern}" if self.pattern else "file names"
+        return [*lines, f"patients are identified by: {by}"]
 
     def load(self, ref: CaseRef) -> Volume:
         """Load the image with its mask, its scribble, or both; the spacing is the image's."""
@@ -123,170 +145,84 @@ class NiftiFolder:
         parts = read_parts(
             ref,
             {
-                "image": read_image,
-                "mask": lambda path: _labels(path, known),
-                "scribble": lambda path: _labels(path, {**known, self.unmarked: IGNORE}),
+                "image": lambda path: read_image(path, self.geometry, self._turned(path)[1]),
+                "mask": lambda path: self._read_labels(path, known, ref),
+                "scribble": lambda path: self._read_labels(path, {**known, self.unmarked: IGNORE}, ref),
             },
         )
-        image, spacing = parts["image"]
-        labels = {part: read for part, read in parts.items() if part != "image"}
-        if not self.trust_grid:
-            problems = [
-                problem
-                for part, (_, own) in labels.items()
-                for problem in _other_grid(ref.files[part], own, ref.files["image"], spacing)
-            ]
-            if problems:
-                raise wrong(problems, f"case {ref.case!r}")
-        mask, scribble = (labels[part][0] if part in labels else None for part in ("mask", "scribble"))
-        return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes)
+        (image, spacing), mask, scribble = parts["image"], parts.get("mask"), parts.get("scribble")
+        axes = self._turned(ref.files["image"])[1]
+        return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes, axes)
 
-    def _facts(self, root: Path, images: dict[str, Path], problems: list[str]) -> dict[str, _Facts]:
+    def _turned(self, image: Path) -> tuple[Grid, StoredAxes]:
+        """Return the grid of an image and how it is turned. Raises DataError naming the file."""
+        grid = read_grid(image, self.geometry)
+        try:
+            return grid, stored_axes(grid, self.slice_axis)
+        except DataError as error:
+            raise DataError(f"{image}: {error}") from None
+
+    def _read_labels(self, path: Path, known: Mapping[int, int], ref: CaseRef) -> LabelArray:
+        """Read class numbers (D, H, W), turned as the image. Raises DataError if the header places them elsewhere."""
+        image, grid, axes = ref.files["image"], None, AS_STORED
+        with suppress(DataError):  # the image's own problem, reported with the image
+            grid, axes = self._turned(image)
+        labels = read_labels(path, known, axes)
+        if not self.trust_grid:
+            own = read_grid(path, self.geometry)
+            differs = None if grid is None else difference(own, grid)
+            if differs is not None:
+                raise DataError(
+                    f"{path}: {differs} of {image}; images and labels must lie on one grid. Resample the labels to "
+                    "that of the image; the reader's field trust_grid: true takes them voxel by voxel."
+                )
+        return labels
+
+    def _grids(self, refs: Iterable[CaseRef]) -> list[tuple[CaseRef, Grid]]:
+        """Return the scans with their grids, without those whose header cannot be used: loading them says why."""
+        found = []
+        for ref in refs:
+            with suppress(DataError):
+                found.append((ref, read_grid(ref.files["image"], self.geometry)))
+        return found
+
+    def _facts(
+        self, root: Path, images: Mapping[str, Path], names: Mapping[str, str], problems: list[str]
+    ) -> dict[str, Facts]:
         """Return patient, group and attributes of each image by its name."""
         if self.csv is not None:
-            return _table(root / self.csv, images, problems)
-        if self.pattern is None:
-            return {}
-        facts = {}
-        for image, path in images.items():
-            found = re.fullmatch(self.pattern, image)
-            named = {key: value for key, value in found.groupdict().items() if value} if found else {}
-            if "patient" not in named:
-                problems.append(f"{path}: its name {image!r} does not match the pattern {self.pattern!r}.")
-                continue
-            facts[image] = _Facts(named.pop("patient"), named.pop("group", ""), named)
+            facts = from_table(root / self.csv, images, problems)
+        elif self.pattern is not None:
+            facts = from_pattern(self.pattern, images, problems)
+        else:
+            facts = from_names(names, problems)
+        check_alike(facts, problems)
         return facts
 
 
-@dataclass(frozen=True)
-class _Facts:
-    patient: str
-    group: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
-
-
-def _files(folder: Path, problems: list[str]) -> dict[str, Path]:
-    """Return name without suffix -> path of the NIfTI files in a folder; empty if the folder does not exist."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
-        if suffix is None or path.name.startswith("."):
-            continue
-        name = path.name.removesuffix(suffix)
-        if name in found:
-            problems.append(f"{path} and {found[name].name} have the same name; keep one of them.")
-        found[name] = path
-    return found
-
-
-def _name(image: str, others: Iterable[Collection[str]]) -> str:
-    """Return the name of an image's case: its own, or the name without nnU-Net's channel if its labels have that."""
-    base = image.removesuffix("_0000")
-    found = [name for names in others for name in (image, base) if name in names]
-    return image if image in found or not found else base
-
-
-def _check_pairs(
-    images: dict[str, Path], parts: dict[str, dict[str, Path]], names: dict[str, str], root: Path, problems: list[str]
-) -> None:
-    folders = {"mask": root / "labels", "scribble": root / "scribbles"}
-    labelled = [part for part, folder in folders.items() if folder.is_dir()]
-    for image, path in images.items():
-        if labelled and not any(names[image] in parts[part] for part in labelled):
-            wanted = " or ".join(f"{folders[part].name}/{names[image]}.nii.gz" for part in labelled)
-            problems.append(f"{path}: there is no {wanted} to go with it.")
-    for part in labelled:
-        problems.extend(
-            f"{parts[part][name]}: there is no images/{name}.nii.gz to go with it."
-            for name in sorted(set(parts[part]) - set(names.values()))
-        )
-
-
-def _repeated(names: dict[str, str]) -> dict[str, list[str]]:
-    """Return the values that several keys have, with those keys."""
-    keys = defaultdict(list)
-    for key, name in names.items():
-        keys[name].append(key)
-    return {name: found for name, found in keys.items() if len(found) > 1}
-
-
-def _table(path: Path, images: dict[str, Path], problems: list[str]) -> dict[str, _Facts]:
-    """Read the facts about the images from the rows of a CSV file."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{path}: the csv cannot be read ({getattr(error, 'strerror', None) or error}).")
-        return {}
-    rows = csv.DictReader(lines)
-    missing = {"file", "patient"} - set(rows.fieldnames or ())
-    if missing:
-        problems.append(
-            f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(rows.fieldnames or ()) or 'none'}. "
-            "Expected: file, patient, perhaps group, and attributes."
-        )
-        return {}
-    facts: dict[str, _Facts] = {}
-    for row in rows:
-        where = f"{path}, line {rows.line_num}"
-        named = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
-        file, patient = named.pop("file"), named.pop("patient")
-        name = next((file.removesuffix(suffix) for suffix in SUFFIXES if file.endswith(suffix)), file)
-        if None in row or not patient:
-            problems.append(f"{where}: {'more cells than columns' if None in row else 'the patient is empty'}.")
-        elif name not in images:
-            problems.append(f"{where}: there is no image {file!r} in {path.parent / 'images'}.")
-        elif name in facts:
-            problems.append(f"{where}: {file!r} exists twice.")
-        else:
-            facts[name] = _Facts(patient, named.pop("group", ""), {key: v for key, v in named.items() if v})
-            continue
-        facts.setdefault(name, _Facts(patient))
-    problems += [f"{image}: no row of {path} says whose it is." for name, image in images.items() if name not in facts]
-    return facts
-
-
-def _other_grid(path: Path, own: Spacing, image: Path, spacing: Spacing) -> list[str]:
-    """Return how the grid in the header of a label file differs from the image's."""
-    rule = "images and labels must lie on one grid (the reader's field trust_grid: true takes them voxel by voxel)."
-    if own != (1, 1, 1) and not np.allclose(own, spacing, rtol=TOLERANCE, atol=0):
-        return [f"{path}: spacing {_mm(own)} (z, y, x) differs from {_mm(spacing)} of {image}; {rule}"]
-    ours, theirs = read_orientation(path), read_orientation(image)
-    if ours.default or not (ours.codes and theirs.codes) or ours.codes == theirs.codes:
+def _odd_axes(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None, root: Path) -> list[str]:
+    """Return the scans whose slices seem to lie along another axis, and what tells scans apart that lie differently."""
+    if chosen == "third":
         return []
-    return [f"{path}: axes {', '.join(ours.codes)} differ from {', '.join(theirs.codes)} of {image}; {rule}"]
-
-
-def _labels(path: Path, known: dict[int, int]) -> tuple[LabelArray, Spacing]:
-    """Read class numbers (D, H, W) uint8 and the spacing of a file. known: stored value -> class number."""
-    stored, spacing = read_image(path)
-    values = np.unique(stored)
-    unknown = values[~np.isin(values, list(known))]
-    if len(unknown):
-        found = ", ".join(f"{value:g}" for value in unknown[:5])
-        found += f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise DataError(
-            f"{path}: unknown label value {found}; known: {', '.join(map(str, sorted(known)))}. "
-            "Set them with the reader's fields labels, values and unmarked."
-        )
-    codes = np.array([known[int(value)] for value in values], np.uint8)
-    return codes[np.searchsorted(values, stored)], spacing
-
-
-def _mm(spacing: Spacing) -> str:
-    return " x ".join(f"{step:.3g}" for step in spacing) + " mm"
-
-
-def _check_one_scan_each(names: Iterable[str], problems: list[str]) -> None:
-    """Add a problem when names share a numbered beginning, such as p04_ed and p04_es: they look like one patient."""
-    scans: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(names):
-        beginning = re.split(r"[_.-]", name, maxsplit=1)[0]
-        if beginning != name and re.search(r"\d", beginning):
-            scans[beginning].append(name)
-    several = [found for found in scans.values() if len(found) > 1]
-    if several:
+    problems = []
+    for ref, grid in scans if chosen is None else ():
+        if grid.coarsest not in (None, 2):
+            assert grid.coarsest is not None
+            problems.append(
+                f"{ref.files['image']}: slices are counted along the third stored axis ({grid.spacing[2]:.4g} mm), but "
+                f"the {ORDINALS[grid.coarsest]} is clearly the coarsest ({grid.spacing[grid.coarsest]:.4g} mm). "
+                f"{AXIS_CURE}"
+            )
+    directions: dict[str, list[str]] = defaultdict(list)
+    for ref, grid in scans:
+        with suppress(DataError):
+            order = stored_axes(grid, chosen)
+            if grid.codes:
+                directions[order.turned(grid.codes)].append(ref.case)
+    if len(directions) > 1:
+        listed = "; ".join(f"{codes} {some(cases)}" for codes, cases in sorted(directions.items()))
         problems.append(
-            f"{' and '.join(several[0][:2])} look like scans of one patient, and neither pattern nor csv names the "
-            r"patients. Give the reader a pattern, such as '(?P<patient>[^_]+)_(?P<group>.+)', or a csv; "
-            r"'(?P<patient>.+)' makes every scan a patient."
+            f"{root / 'images'}: the axes (columns, rows, slices) of the scans point in different directions: "
+            f"{listed}. {AXIS_CURE}"
         )
+    return problems

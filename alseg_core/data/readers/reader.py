@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from numpy.typing import NDArray
-
 from alseg_core.errors import DataError
 from alseg_core.vocabulary import Volume
-
-Part = tuple[NDArray[Any], tuple[float, float, float]]
-"""Voxels (D, H, W) and their spacing (z, y, x) in mm."""
 
 SHOWN = 20
 """Most problems that one message lists; it counts the rest."""
@@ -85,12 +80,12 @@ def problems_of(error: DataError) -> list[str]:
     return list(error.problems) if isinstance(error, DataProblems) else [str(error)]
 
 
-def read_parts(ref: CaseRef, readers: Mapping[str, Callable[[Path], Part]]) -> dict[str, Part]:
+def read_parts(ref: CaseRef, readers: Mapping[str, Callable[[Path], Any]]) -> dict[str, Any]:
     """Read the file of each part that the case has, with the function for that part.
 
     All files are tried before one DataError names every file that cannot be read.
     """
-    parts: dict[str, Part] = {}
+    parts: dict[str, Any] = {}
     problems: list[str] = []
     for part, read in readers.items():
         if part in ref.files:

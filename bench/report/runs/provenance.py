@@ -250,6 +250,9 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     if part == "val":
         yield "Scores are from validation volumes, which also selected the networks: they are not test results", "val"
     data = _one(run.environment.get("data") for run in runs) or {}
+    told = Counter(text for run in runs for text in run.environment.get("data", {}).get("warnings", ()))
+    for text, times in told.items():
+        yield "About the data", text + ("" if times == len(runs) else f" ({times} of {len(runs)} runs)")
     patients = data.get("patients", {}).get(part)
     volumes = len({row["case"] for row in runs[0].records[0].volumes})
     if (volumes if patients is None else patients) < FEW_PATIENTS:

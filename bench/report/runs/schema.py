@@ -75,6 +75,7 @@ class _Data(_Part):
     volumes: dict[str, int] = {}
     slices: dict[str, int] = {}
     iterations: list[int] = []
+    warnings: list[str] = []
 
 
 class _Metric(_Part):
