@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alseg_core.config import RunConfig
 from alseg_core.errors import AlsegError
-from alseg_core.events import Event, RoundFinished, RunStarted
+from alseg_core.events import Event, Noticed, RoundFinished, RunStarted
 from alseg_core.loop import run
 from alseg_core.store import Store
 
@@ -24,6 +24,8 @@ def _print(event: Event) -> None:
             f"cover radius {record.cover_radius:.2f}, {sum(record.seconds.values()):.0f} s",
             flush=True,
         )
+    elif isinstance(event, Noticed):
+        print(event.text, flush=True)
 
 
 def main() -> int:

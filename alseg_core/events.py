@@ -39,7 +39,15 @@ class RoundFinished:
     record: RoundRecord
 
 
-Event = RunStarted | Progress | RoundFinished
+@dataclass(frozen=True)
+class Noticed:
+    """Something that the user should know, such as a damaged file that was made again."""
+
+    text: str
+    """One line."""
+
+
+Event = RunStarted | Progress | RoundFinished | Noticed
 Listener = Callable[[Event], None]
 """Called with every event of a run."""
 

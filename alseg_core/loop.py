@@ -17,14 +17,15 @@ from alseg_core.device.memory import keep_freed, peak_mb, return_freed
 from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.embed.appraisal import appraise
 from alseg_core.embed.quality import QUALITY
-from alseg_core.errors import ResultsError
+from alseg_core.errors import PoolError, ResultsError
 from alseg_core.evaluate import summarise
-from alseg_core.events import Announcer, Listener, RoundFinished, RunStarted
+from alseg_core.events import Announcer, Listener, Noticed, RoundFinished, RunStarted
 from alseg_core.first_round import random_slices
 from alseg_core.geometry.kcenter import cover_radius
 from alseg_core.material import Material, open_material
 from alseg_core.oracles import Vault
 from alseg_core.pool import Pool
+from alseg_core.provenance import changes, maker, maker_of
 from alseg_core.results import RunFolder
 from alseg_core.round_training import RoundTraining, Trained
 from alseg_core.signals import ReferenceSignals, Signals
@@ -40,7 +41,8 @@ def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Liste
     """Run an experiment, or continue it after its last finished round; return the records of all rounds.
 
     A run that is interrupted at any instant, by any means, and started again ends with the same selections as an
-    uninterrupted one.
+    uninterrupted one. Models that are lost or damaged meanwhile are trained again from the labels of their round.
+    Raises ResultsError when ``folder`` belongs to another run, or when its finished rounds are damaged.
     """
     device = config.resolve_device()
     torch.set_num_threads(config.threads)
@@ -48,9 +50,9 @@ def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Liste
     keep_freed()
     material = open_material(config, store)
     results = RunFolder(folder)
-    with results.session(config.describe(), config.fingerprint, material.prepared.key):
+    with results.session(config.describe(), config.fingerprint, material.prepared.key) as mended:
         experiment = _Experiment(config, material, store, device, results, listeners)
-        return experiment.run()
+        return experiment.run(mended)
 
 
 class _Experiment:
@@ -71,16 +73,20 @@ class _Experiment:
         self.pool = Pool(len(material.slices))
         self.ensemble: Ensemble | None = None
         self.first_start = self.start = ""  # Trainer.start() of the first round and of this one
+        self.made_by = maker(device)
         self.announcer = Announcer(listeners, config.steps(len(self.pool)))
 
-    def run(self) -> list[RoundRecord]:
-        """Run the rounds that are not finished yet; return the records of all."""
+    def run(self, mended: Sequence[str] = ()) -> list[RoundRecord]:
+        """Run the rounds that are not finished yet; return the records of all.
+
+        mended: what was damaged in the run folder and has been written again.
+        """
         records = self.results.records()
         self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
+        for text in mended:
+            self._notice(text)
         if len(records) < len(self.material.counts):
-            sizes = {**self.material.sizes(), "iterations": list(self.announcer.steps)}
-            metrics = [scorer.metric for scorer in self.config.evaluate.metrics]
-            self.results.save_environment(self.device, self.config.threads, sizes, metrics)
+            self._environment(records)
             self._replay(records)
             for number in range(len(records), len(self.material.counts)):
                 records.append(self._round(number))
@@ -88,19 +94,64 @@ class _Experiment:
         self.results.drop_states()
         return records
 
+    def _notice(self, text: str) -> None:
+        self.announcer.emit(Noticed(text))
+
+    def _environment(self, records: Sequence[RoundRecord]) -> None:
+        """Save environment.json, which tells of the first round; notice that code or machine have changed since."""
+        fault = self.results.fault("environment.json", records)
+        known = {} if fault else self.results.environment()
+        if fault:
+            self._notice(f"{fault}; it was written again, as of this machine")
+        if not known:
+            sizes = {**self.material.sizes(), "iterations": list(self.announcer.steps)}
+            metrics = [scorer.metric for scorer in self.config.evaluate.metrics]
+            self.results.save_environment(self.device, self.config.threads, sizes, metrics)
+        if records and (changed := changes(maker_of(records[-1], known), self.made_by)):
+            self._notice(
+                f"round {len(records) + 1} is made by other code or on another machine than the one before: "
+                f"{', '.join(changed)}; the report warns of it"
+            )
+
     def _replay(self, records: Sequence[RoundRecord]) -> None:
         """Bring pool and models to the state after the last finished round; bought labels are not billed again."""
         table = self.material.slices.table
         position = {table.locate(i): i for i in range(len(table))}
         vault = self._vault()
+        picks = np.empty(0, dtype=np.int64)
         for record in records:
-            picks = np.array([position[str(s["case"]), int(str(s["z"]))] for s in record.selected], dtype=np.int64)
-            self._annotate(picks, record.round, vault)
+            try:
+                picks = np.array([position[str(s["case"]), int(str(s["z"]))] for s in record.selected], dtype=np.int64)
+                self._annotate(picks, record.round, vault)
+            except (KeyError, ValueError, TypeError, PoolError) as error:
+                raise ResultsError(
+                    f"run folder {self.results.path}: the slices of round {record.round + 1} are not those of this "
+                    f"run's data ({error}), so rounds.jsonl is damaged; delete the folder to run afresh."
+                ) from None
         if records:
             self.first_start = str(records[0].signals.get("network", RANDOM))
-            state = self.results.load_state(records[-1].round)
-            channels = self.material.slices.channels
-            self.ensemble = Ensemble.restore(state, self.config.train, channels, len(self.classes), self.device)
+            self.ensemble = self._restore(records[-1], picks)
+
+    def _restore(self, record: RoundRecord, picks: IntArray) -> Ensemble:
+        """Return the models of the last finished round, which selected ``picks``."""
+        channels = self.material.slices.channels
+        try:
+            state = self.results.load_state(record)
+        except ResultsError as error:
+            self._notice(f"{error}; the networks of round {record.round + 1} are trained again from its labels")
+            return self._train_again(record, picks)
+        return Ensemble.restore(state, self.config.train, channels, len(self.classes), self.device)
+
+    def _train_again(self, record: RoundRecord, picks: IntArray) -> Ensemble:
+        """Train the models of a finished round again: they depend only on labels, settings and seed."""
+        ensemble = self._train(record.round, Selection(picks), self._vault()).ensemble
+        if _described(ensemble) != record.members:
+            self._notice(
+                f"the networks of round {record.round + 1} are not those of its first training, as happens with other "
+                "code or on another machine: what follows may differ from an uninterrupted run"
+            )
+        self.results.save_state(record.round, ensemble.state())
+        return ensemble
 
     def _round(self, number: int) -> RoundRecord:
         """Select, annotate, train, evaluate; the record is on disk when this returns."""
@@ -135,7 +186,7 @@ class _Experiment:
             cost=self.pool.cost,
             cover_radius=radius,
             selected=self.material.entries(selection),
-            members=[{"validation_dice": m.validation_dice, "iterations": m.iterations} for m in ensemble.members],
+            members=_described(ensemble),
             best=ensemble.best,
             volumes=rows,
             summary={
@@ -148,9 +199,13 @@ class _Experiment:
             peak_mb=peak_mb(),
             marked=marked,
             foreground=foreground,
+            seed=self.config.seed,
+            fingerprint=self.config.fingerprint,
+            data_key=self.material.prepared.key,
+            made_by=self.made_by,
         )
         self.results.save_state(number, ensemble.state())
-        self.results.append(record)
+        record = self.results.append(record)
         self.results.drop_states(keep=number)
         self.ensemble = ensemble
         return record
@@ -282,6 +337,11 @@ class _Experiment:
 
     def _vault(self) -> Vault:
         return self.material.vault(self.config.evaluate.part)
+
+
+def _described(ensemble: Ensemble) -> list[dict[str, float | None]]:
+    """Return what a record tells of the models."""
+    return [{"validation_dice": m.validation_dice, "iterations": m.iterations} for m in ensemble.members]
 
 
 @contextmanager

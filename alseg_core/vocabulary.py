@@ -152,3 +152,13 @@ class RoundRecord:
     """Labelled pixels bought so far; None in older records."""
     foreground: int | None = None
     """Those of them that are foreground; None in older records."""
+    seed: int | None = None
+    """Root seed of the run; None in older records, as are the next two."""
+    fingerprint: str | None = None
+    """Fingerprint of the run's configuration."""
+    data_key: str | None = None
+    """Key of the prepared data."""
+    made_by: dict[str, str | None] = field(default_factory=dict)
+    """Code and machine that made the round: {"alseg", "commit", "torch", "device"}; empty in older records."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Name -> size and SHA-256 (:func:`alseg_core.intact.seal`) of the run's other files at the end of the round."""

@@ -50,9 +50,9 @@ def test_states_keep_the_last_round_only(tmp_path: Path) -> None:
     for number in (0, 1):
         folder.save_state(number, {"weights": torch.ones(2) * number})
     folder.drop_states(keep=1)
-    assert folder.load_state(1)["weights"].tolist() == [1, 1]
+    assert folder.load_state(record(1))["weights"].tolist() == [1, 1]
     with pytest.raises(ResultsError, match="state_0.pt is missing"):
-        folder.load_state(0)
+        folder.load_state(record(0))
 
 
 def test_a_failure_is_told_until_the_run_goes_on(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ LOCK = "lock"
 """Name of the file that a process locks while it runs the study."""
 DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 """Error numbers of a folder that may not be written by this user, or by anyone."""
+IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+"""Error numbers of a file that is where a folder belongs, or the other way round."""
 GOES_ON = "No finished round is lost: the same command continues from there."
 """End of every message about a study that stopped because it could not write."""
 
@@ -37,6 +39,8 @@ def locked(folder: Path) -> Iterator[None]:
         lock = FileLock(str(folder / LOCK))
         try:
             lock.acquire(timeout=0)
+        except IsADirectoryError:
+            raise ResultsError(f"{folder / LOCK} is a folder, where a file belongs; move it away.") from None
         except Timeout:
             raise ResultsError(
                 f"the study in {folder} is being run by another process; wait for it or stop it."
@@ -74,6 +78,15 @@ def check_writable(folder: Path) -> None:
         ) from None
 
 
+def check_folders(folder: Path) -> None:
+    """Raise ResultsError where the folder of a study, or that of its runs, is something else than a folder."""
+    for path in (folder, folder / "runs"):
+        if path.is_symlink() and not path.exists():
+            raise ResultsError(f"{path} is a link that leads nowhere; put its target back, or delete it.")
+        if path.exists() and not path.is_dir():
+            raise ResultsError(f"{path} is no folder; move it away, or choose another with --out (OUT=).")
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Turn errors of writing files below ``folder`` into a ResultsError with the reason and what to do."""
@@ -86,7 +99,8 @@ def writing(folder: Path) -> Iterator[None]:
     except Exception as error:
         if full := disk_full(error, folder):
             raise ResultsError(f"{full}. {GOES_ON}") from error
-        if not (isinstance(error, OSError) and error.errno in DENIED):
+        if not (isinstance(error, OSError) and error.errno in (*DENIED, *IN_THE_WAY)):
             raise
-        where = f"{error.filename or folder} cannot be written ({error.strerror})"
-        raise ResultsError(f"{where}; change its permissions. {GOES_ON}") from error
+        where = f"{error.filename2 or error.filename or folder} cannot be written ({error.strerror})"
+        what = "change its permissions" if error.errno in DENIED else "move it away"
+        raise ResultsError(f"{where}; {what}. {GOES_ON}") from error

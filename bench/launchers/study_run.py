@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.launchers.launcher import Launcher, Policy
-from bench.launchers.study_folder import check_writable, locked, shown, writing
+from bench.launchers.study_folder import check_folders, check_writable, locked, shown, writing
 from bench.planning.workload import Workload
 
 if TYPE_CHECKING:
@@ -61,10 +61,13 @@ def estimate(study: Study, out: Path, launcher: Launcher, display: Display) -> N
         forecast = workload.prepare(Stopwatch(), policy.places, display.preparing)
     display.stop()
     display.console.print(table(workload, forecast, launcher.remote))
+    for key, fault in workload.damaged.items():
+        display.say(f"damaged: run {key}: {fault}")
 
 
 def _planned(study: Study, out: Path, launcher: Launcher) -> tuple[Workload, Policy]:
     """Return the work of a study and how the launcher will do it, once both have been checked."""
+    check_folders(out / study.name)
     workload = Workload.of(study, out)
     launcher.check(study, workload.configs)
     places = launcher.places(study, workload.unfinished)
@@ -102,7 +105,7 @@ def _run(
     from bench.study.job import RunEnded
 
     order = {key: i for i, key in enumerate(forecast.left)}
-    todo = sorted(workload.todo, key=lambda job: order[job.key])
+    todo = sorted(workload.todo, key=lambda job: order.get(job.key, len(order)))  # damaged ones end soon
     display.start(todo, forecast)
 
     def tell(key: str, event: StudyEvent) -> None:

@@ -33,6 +33,10 @@ class Workload:
     """Jobs of all its runs, in the order of ``configs``."""
     done: Mapping[str, int]
     """Number of finished rounds, by the key of the run."""
+    damaged: Mapping[str, str]
+    """What is wrong with run folders, by the key of the run. Such a run is mended or fails, and concerns no other."""
+    data: Mapping[str, str]
+    """Key of the data that a run was made from, by the key of the run, where it has started."""
     folder: Path
     """Folder of the study."""
     store: Path
@@ -44,24 +48,26 @@ class Workload:
 
         Raises AlsegError if the study is invalid or if a file that it names is missing.
         """
-        from alseg_core.results import RunFolder
-
         configs, folder = study.runs(), out / study.name
         study.check_folders()
         check_components(configs)
         jobs = [Job.of(config, folder) for config in configs]
-        done = {job.key: min(len(RunFolder(job.folder).records()), job.rounds) for job in jobs}
-        return cls(study, configs, jobs, done, folder, out / "store")
+        found = {job.key: _State.of(job, config) for job, config in zip(jobs, configs, strict=True)}
+        done = {key: state.rounds for key, state in found.items()}
+        damaged = {key: state.fault for key, state in found.items() if state.fault}
+        data = {key: state.data_key for key, state in found.items() if state.data_key}
+        return cls(study, configs, jobs, done, damaged, data, folder, out / "store")
 
     @property
     def todo(self) -> list[Job]:
-        """Jobs with unfinished rounds."""
-        return [job for job in self.jobs if self.done[job.key] < job.rounds]
+        """Jobs with unfinished rounds or a damaged folder."""
+        return [job for job in self.jobs if self.done[job.key] < job.rounds or job.key in self.damaged]
 
     @property
     def unfinished(self) -> list[RunConfig]:
-        """Configurations of the runs with unfinished rounds."""
-        return [config for config, job in zip(self.configs, self.jobs, strict=True) if self.done[job.key] < job.rounds]
+        """Configurations of the jobs in :attr:`todo`."""
+        keys = {job.key for job in self.todo}
+        return [config for config in self.configs if config.key in keys]
 
     def prepare(self, clock: Clock, places: int | None, preparing: Preparing) -> Forecast:
         """Prepare the data in the store and forecast the runs.
@@ -71,7 +77,7 @@ class Workload:
             places: number of runs that execute at the same time; None if unknown.
             preparing: is called for every prepared scan.
 
-        Raises AlsegError if the data are unusable, or if a run folder was made with other data or settings.
+        Raises AlsegError if the data are unusable, or if a run was made with other data.
         """
         from alseg_core.results import RunFolder
         from alseg_core.store import Store
@@ -79,9 +85,36 @@ class Workload:
 
         plans = plans_of(self.configs, self.store, preparing)
         for job, config in zip(self.jobs, self.configs, strict=True):
-            RunFolder(job.folder).check(config.fingerprint, plans[job.key].data_key)
-        found = forecast(self.configs, plans, self.done, Store(self.store), clock, places)
-        return dataclasses.replace(found, warnings=warnings_of(self.configs, plans))
+            data = plans[job.key].data_key
+            if job.key not in self.damaged and self.data.get(job.key, data) != data:
+                folder = RunFolder(job.folder)
+                folder.check(folder.records(), config.fingerprint, data)
+        # a damaged run takes no time: it ends at once, or as if it had not been damaged if it can be mended
+        done = {job.key: job.rounds if job.key in self.damaged else self.done[job.key] for job in self.jobs}
+        return forecast(self.configs, plans, done, Store(self.store), clock, places)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is on disk of a run: its finished rounds, what is wrong with its folder, the key of its data."""
+
+    rounds: int = 0
+    fault: str | None = None
+    data_key: str | None = None
+
+    @classmethod
+    def of(cls, job: Job, config: RunConfig) -> _State:
+        from alseg_core.errors import ResultsError
+        from alseg_core.results import RunFolder
+
+        folder = RunFolder(job.folder)
+        try:
+            records = folder.records()
+            fault = folder.check(records, config.fingerprint)
+            identity = None if fault else folder.identity()
+        except ResultsError as error:
+            return cls(fault=str(error))
+        return cls(min(len(records), job.rounds), fault, None if identity is None else identity["data_key"])
 
 
 def check_components(configs: Sequence[RunConfig]) -> None:

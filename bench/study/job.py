@@ -39,10 +39,14 @@ class Job:
         return RunIdentity.read(self.raw)
 
     def finished(self) -> bool:
-        """Return whether all rounds are on disk."""
+        """Return whether all rounds are on disk and undamaged."""
+        from alseg_core.errors import ResultsError
         from alseg_core.results import RunFolder
 
-        return len(RunFolder(self.folder).records()) >= self.rounds
+        try:
+            return len(RunFolder(self.folder).records()) >= self.rounds
+        except ResultsError:
+            return False
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,8 @@ class Display:
             dice = event.record.summary.get("dice")
             self._dice[key] = "" if dice is None else f", Dice {dice:.3f} with {event.record.labelled} slices"
             self._show(key, event.record.round, "finished", course.seconds_of(event.record.round + 1))
+        elif isinstance(event, events.Noticed):
+            self.say(f"{self._labels[key]}: {event.text}")
         elif isinstance(event, RunRetried):
             self._show(key, 0, "again", 0.0)
             self.say(f"trying again: {self._labels[key]}: {event.reason}")

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from alseg_core.embed.quality import OWN, QUALITY
+from alseg_core.errors import ResultsError
 from alseg_core.metrics.curve import AUBC_DICE, aubc
 from alseg_core.metrics.metric import DICE
+from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
 
@@ -72,9 +74,10 @@ def dataset_of(job: Job, data_key: str) -> dict[str, str]:
 
 
 def _environment(folder: Path) -> dict[str, Any]:
-    path = folder / "environment.json"
-    facts: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return facts
+    try:
+        return RunFolder(folder).environment()
+    except ResultsError:  # the report tells that it is damaged
+        return {}
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
@@ -19,6 +20,7 @@ from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
 from bench.tracking.pictures import sheet
 from bench.tracking.server import connect, experiment, runs_of
 from bench.tracking.views import NOTE, experiment_tags
+from bench.tracking.weights import FILE as NETWORK
 from bench.tracking.weights import pack
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ WHOLE, FORM = "alseg.tracked", "3"
 
 Runs in another form are sent again, and runs with other results are replaced.
 """
-FAILURE = "failure"
+FAILURE, DAMAGED = "failure", "damaged"
+"""Tags: why a run failed, and which of its files are damaged and therefore not sent."""
+EXAMPLES = "examples.npz"
 BATCH = 900
 """Metrics per request; MLflow allows 1,000."""
 NOTE_LIMIT = 7000
@@ -105,7 +109,12 @@ class Tracker:
         now = mark(folder)  # before the records, so that a change in between is sent again
         if known is not None and known.whole and now in (known.whole, None):
             return
-        records = folder.records()  # a damaged folder says nothing about the store
+        try:
+            records = folder.records()
+            if fault := folder.check(records):
+                raise ResultsError(fault)
+        except ResultsError as error:  # a damaged run has failed; what the store has of it stays
+            records, failure = [], failure or str(error)
         try:
             if known is not None and records and (known.whole or known.rounds > len(records)):
                 client.delete_run(known.run)  # the folder was deleted and the run repeated
@@ -228,7 +237,10 @@ class Tracker:
     def _data(self, client: MlflowClient, run: Stored, job: Job, folder: RunFolder) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        identity = folder.identity()
+        try:
+            identity = folder.identity()
+        except ResultsError:  # the run has failed because of it
+            return
         if run.data or identity is None:
             return
         dataset = Dataset(**content.dataset_of(job, identity["data_key"]))
@@ -242,10 +254,14 @@ class Tracker:
             path = Path(temporary)
             selected = [{"round": r.round, "labelled": r.labelled, "selected": r.selected} for r in records]
             (path / "selected.json").write_text(json.dumps(selected, indent=1))
-            if (folder.path / "examples.npz").exists():
-                sheet(folder.path / "examples.npz", path / "examples.png")
-            pack(folder.path, path, run.run)
+            faults = {name: fault for name in (EXAMPLES, NETWORK) if (fault := folder.fault(name, records))}
+            if (folder.path / EXAMPLES).exists() and EXAMPLES not in faults:
+                sheet(folder.path / EXAMPLES, path / "examples.png")
+            if NETWORK not in faults:
+                pack(folder.path, path, run.run)
             client.log_artifacts(run.run, str(path))
+            if faults:
+                client.set_tag(run.run, DAMAGED, "; ".join(faults.values())[:VALUE_LIMIT])
 
     def _failure(self, client: MlflowClient, run: Stored, failure: str | None, finished: bool) -> None:
         if failure is not None:
@@ -268,7 +284,7 @@ class Tracker:
 def mark(folder: RunFolder) -> str | None:
     """Return form and digest of a run's rounds, or None without rounds."""
     path = folder.path / "rounds.jsonl"
-    if not path.exists():
+    if not path.is_file():
         return None
     return f"{FORM}-{hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()}"
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.errors import ResultsError
+from alseg_core.results import RunFolder
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of
 from bench.study.identity import RunIdentity
@@ -34,6 +35,8 @@ def arrays(results: Results, setting: Scope, name: str, wanted: tuple[str, ...])
         path = results.folders[key] / f"{name}.npz" if key in results.folders else None
         if path is None or not path.exists():
             continue
+        if fault := RunFolder(path.parent).fault(path.name, RunFolder(path.parent).records()):
+            raise ResultsError(f"{path.parent}: {fault}; delete it to have the report without it.")
         try:
             with np.load(path, allow_pickle=False) as file:
                 content = {key: file[key] for key in file.files}

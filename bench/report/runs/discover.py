@@ -161,9 +161,7 @@ def _study(folder: Path, found: Found) -> bool:
     _name(name, found)
     for facts in listed:
         place = folder / "runs" / facts["key"]
-        run = _read(place, {"study": name, "home": folder, **shared, **facts}, found.problems)
-        if run is not None:
-            found.runs.append(run)
+        found.runs.append(_read(place, {"study": name, "home": folder, **shared, **facts}, found.problems))
     return True
 
 
@@ -197,17 +195,17 @@ def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
     return _read(place, facts, problems)
 
 
-def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | None:
-    """Read the run in ``place``; None, and a problem, if its files are damaged."""
+def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run:
+    """Read the run in ``place``, one without rounds that has failed if its files are damaged, which is a problem."""
     folder = RunFolder(place)
     try:
         content = _json(place / "config.json")
         records = tuple(folder.records())
         if len(records) > len(facts["budgets"]):
             raise ResultsError(f"{len(records)} rounds for {len(facts['budgets'])} budgets")
-        environment = _json(place / "environment.json")
+        environment = _environment(folder, problems)
         check(content.get("config"), environment, records)
-        return Run(
+        run = Run(
             **facts,
             folder=place,
             config=content["config"] if content else None,
@@ -216,9 +214,33 @@ def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | N
             records=records,
             failure=folder.failure(),
         )
-    except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _check_owner(run)
+        if fault := folder.check(records):
+            raise ResultsError(f"{fault}; the command that made the study writes it again")
+        return run
+    except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         problems.append(f"run {place} is damaged ({_short(error)}); left out.")
-        return None
+        return Run(**facts, folder=place, failure=f"its folder is damaged: {_short(error)}")
+
+
+def _check_owner(run: Run) -> None:
+    """Raise ResultsError if the folder holds another run than its study lists under this name."""
+    if (found := run.identity) is None:
+        return
+    listed = (*run.setting, run.recipe, run.seed, list(run.budgets))
+    kept = (*found.setting, found.recipe, found.seed, list(found.budgets))
+    if listed != kept:
+        differs = [f"{b} instead of {a}" for a, b in zip(listed, kept, strict=True) if a != b]
+        raise ResultsError(f"it holds another run: {', '.join(differs)}; delete the folder to run afresh")
+
+
+def _environment(folder: RunFolder, problems: list[str]) -> dict[str, Any]:
+    """Return the content of environment.json; where it is damaged, nothing but a problem, for no score needs it."""
+    try:
+        return folder.environment()
+    except ResultsError as error:
+        problems.append(f"run {folder.path}: {error} Its versions, machine and sizes are not in this report.")
+        return {}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alseg_core.data.splits import PER_RUN
+from alseg_core.provenance import maker_of
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.discover import Run
 from bench.report.runs.embeddings import embeddings, warning
@@ -29,13 +30,21 @@ OWN_SPLITS = (
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 PACKAGES = ("torch", "numpy", "scipy", "monai", "faiss-cpu", "faiss-gpu-cu12")
 """Packages whose versions the report shows; run folders have more."""
-ALIKE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "devices": lambda place: place.get("gpu") or place.get("device"),
-    "versions of torch": lambda place: place.get("packages", {}).get("torch"),
-    "versions of alseg": lambda place: place.get("alseg"),
-    "commits of alseg": lambda place: place.get("commit"),
+ALIKE = {
+    "device": "devices",
+    "torch": "versions of torch",
+    "alseg": "versions of alseg",
+    "commit": "commits of alseg",
 }
-"""Facts of the environment that the runs of one setting should share; None if not recorded."""
+"""What made a round (:func:`alseg_core.provenance.maker_of`): fact -> plural. The runs of a setting should share it."""
+
+
+def makers(run: Run) -> list[dict[str, str | None]]:
+    """Return what made the rounds of a run, in their order and each once; before the first round, its environment."""
+    found = [maker_of(record, run.environment) for record in run.records]
+    if not found and run.environment:
+        found = [maker_of(None, run.environment)]
+    return [maker for i, maker in enumerate(found) if maker not in found[:i]]
 
 
 def by_setting(runs: Iterable[Run]) -> dict[Setting, list[Run]]:
@@ -76,9 +85,9 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
         "optimiser": _several(
             f"{run.optimiser}, learning rate {run.learning_rate}, batch {run.batch}" for run in known
         ),
-        "device": _several(ALIKE["devices"](place) for place in places),
+        "device": _several(value for run in runs for value in _distinct(run, "device")),
         "threads": _several(place.get("threads") for place in places),
-        "alseg": _several(_version(place) for place in places),
+        "alseg": _several(version for run in runs for version in dict.fromkeys(map(_version, makers(run)))),
         "packages": _several(
             ", ".join(f"{p} {place['packages'][p]}" for p in PACKAGES if p in place["packages"])
             for place in places
@@ -131,10 +140,15 @@ def _several(values: Iterable[Any]) -> str:
     return "; ".join(value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))) or UNKNOWN
 
 
-def _version(place: Mapping[str, Any]) -> str | None:
-    if place.get("alseg") is None:
+def _distinct(run: Run, fact: str) -> list[str]:
+    """Return the values of one fact of what made the rounds of a run, each once, as far as they are known."""
+    return list(dict.fromkeys(value for maker in makers(run) if (value := maker.get(fact)) is not None))
+
+
+def _version(maker: Mapping[str, str | None]) -> str | None:
+    if maker.get("alseg") is None:
         return None
-    return f"{place['alseg']}" + (f" at commit {place['commit']}" if place.get("commit") else "")
+    return f"{maker['alseg']}" + (f" at commit {maker['commit']}" if maker.get("commit") else "")
 
 
 def _steps_done(runs: Sequence[Run]) -> str:
@@ -242,10 +256,15 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
         short = enumerated(sorted(name for name, n in seeds.items() if n < many), MOST_NAMES)
         kind = "Unequal numbers of seeds: comparisons use the seeds that both recipes have"
         yield kind, f"fewer than {many}: {short}"
-    for what, fact in ALIKE.items():
-        values = [value for run in runs if (value := fact(run.environment)) is not None]
+    for fact, what in ALIKE.items():
+        values = [value for run in runs for value in _distinct(run, fact)]
         if len(set(values)) > 1:
             yield f"Runs of one setting used different {what}", _several(values)
+        changed = {f"{run.recipe}, seed {run.seed}": own for run in runs if len(own := _distinct(run, fact)) > 1}
+        if changed:
+            texts = [f"{run}: {' then '.join(own)}" for run, own in changed.items()]
+            kind = f"Rounds of one run were made with different {what}, so a step between them may be theirs"
+            yield kind, enumerated(texts, MOST_NAMES)
     part = scored_on(runs)
     if part == "val":
         yield "Scores are from validation volumes, which also selected the networks: they are not test results", "val"

@@ -43,6 +43,11 @@ class _Round(_Part):
     peak_mb: float | None
     marked: float | None
     foreground: float | None
+    seed: int | None
+    fingerprint: str | None
+    data_key: str | None
+    made_by: dict[str, str | None]
+    files: dict[str, str]
 
 
 class _Named(_Part):

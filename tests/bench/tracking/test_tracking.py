@@ -288,9 +288,10 @@ def test_a_server_decides_where_files_are(uri: str, tmp_path: Path, monkeypatch:
 def test_a_run_that_cannot_be_read_keeps_none_of_the_others_back(job: Job, tmp_path: Path) -> None:
     others = [make(tmp_path, f"k{number}", 3) for number in range(2, 6)]
     (job.folder / "rounds.jsonl").write_text("damaged\n")
-    trouble = Background(Tracker("study", tmp_path), [job, *others]).finish(tmp_path / "report", 60)
-    assert trouble is not None and "1 of 5 runs not tracked" in trouble and "rounds.jsonl" in trouble
+    assert Background(Tracker("study", tmp_path), [job, *others]).finish(tmp_path / "report", 60) is None
     _, parent, runs = stored(tmp_path)
+    damaged = runs[job.key]
+    assert damaged.info.status == "FAILED" and "rounds.jsonl, line 1 is damaged" in damaged.data.tags["failure"]
     assert {key for key, run in runs.items() if run.info.status == "FINISHED"} == {"k2", "k3", "k4", "k5"}
     assert parent.info.status == "FINISHED"
 
