@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,8 @@ import torch
 from alseg_core import seeding
 from alseg_core.config import RunConfig
 from alseg_core.data.slices import SliceTable
-from alseg_core.errors import ConfigError
+from alseg_core.errors import ConfigError, ResultsError
+from alseg_core.intact import mapping_of
 from alseg_core.oracles import ORACLES
 from alseg_core.registry import describe
 from alseg_core.store import KEY, Store, digest
@@ -95,14 +95,17 @@ class FirstTraining:
 def kept_names(store: Store) -> set[str]:
     """Return :meth:`FirstTraining.name` of every training in the store.
 
-    A training kept by an earlier version does not record the settings of its annotation; the defaults are assumed.
+    A training kept by an earlier version does not record the settings of its annotation; the defaults are assumed. A
+    damaged one is left out, as it will be trained again.
     """
     names = set()
     for path in store.root.glob(f"training/*/{KEY}"):
-        known = dict(json.loads(path.read_text()).get("key", {}))
+        try:
+            known = dict((mapping_of(path) or {}).get("key", {}))
+            annotation = mapping_of(path.with_name(ANNOTATION)) or _defaults(str(known.get("annotation")))
+        except (ResultsError, ValueError, TypeError):
+            continue
         known.pop("labels", None)
-        settings = path.with_name(ANNOTATION)
-        annotation = json.loads(settings.read_text()) if settings.exists() else _defaults(str(known.get("annotation")))
         names.add(digest({**known, "annotation": annotation}))
     return names
 

@@ -83,7 +83,7 @@ class _Experiment:
         """
         records = self.results.records()
         self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
-        for text in mended:
+        for text in (*mended, *self.results.lost(records)):
             self._notice(text)
         if len(records) < len(self.material.counts):
             self._environment(records)

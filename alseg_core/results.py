@@ -103,16 +103,18 @@ class RunFolder:
         made = None
         if records and records[-1].fingerprint is not None:
             made = {"fingerprint": records[-1].fingerprint, "data_key": str(records[-1].data_key)}
-            self._compare("rounds.jsonl", made, fingerprint, data_key)
+            self._compare(f"rounds.jsonl, with seed {records[-1].seed},", made, fingerprint, data_key)
         fault = self.fault("config.json", records)
-        if fault is None:
-            known = self.identity()
-            if known is not None:
-                self._compare("config.json", known, fingerprint, data_key)
-                if made is not None:
-                    self._compare("rounds.jsonl", made, known["fingerprint"], known["data_key"])
-        elif records and made is None:
+        if fault is not None and records and made is None:
             raise ResultsError(f"run folder {self.path}: {fault}; put back a copy, or delete the folder to run afresh.")
+        known = None if fault is not None and fingerprint is not None else self.identity()
+        if known is not None:
+            self._compare("config.json", known, fingerprint, data_key)
+            if made not in (None, known):
+                raise ResultsError(
+                    f"run folder {self.path}: config.json and rounds.jsonl, with seed {records[-1].seed}, are of "
+                    "different runs; the command that made the study mends it or says what to do."
+                )
         return fault
 
     def _compare(self, file: str, known: Mapping[str, str], fingerprint: str | None, data_key: str | None) -> None:
@@ -122,8 +124,9 @@ class RunFolder:
             return
         same = known["fingerprint"] == ours["fingerprint"]
         what = "other data (the scans or their preparation changed since)" if same else "another configuration"
+        found, wanted = (f"{run['fingerprint']} on data {run['data_key']}" for run in (known, ours))
         raise ResultsError(
-            f"run folder {self.path} was made with {what}: {file} has {known}, wanted {ours}; "
+            f"run folder {self.path} was made with {what}: {file} is of run {found}, wanted is {wanted}; "
             f"move or delete it to run afresh, or choose another OUT."
         )
 
@@ -214,6 +217,14 @@ class RunFolder:
         except Exception as error:  # torch raises several kinds for a file that holds something else
             raise ResultsError(f"{path.name} cannot be loaded ({type(error).__name__})") from None
         return state
+
+    def lost(self, records: Sequence[RoundRecord]) -> list[str]:
+        """Return a line if there are models of later rounds than could be left by a run that was interrupted."""
+        numbers = [path.stem.removeprefix("state_") for path in self.path.glob("state_*.pt")]
+        last = max((int(number) for number in numbers if number.isdecimal()), default=0)
+        if last <= len(records):
+            return []
+        return [f"there are models of round {last + 1} but {len(records)} finished rounds: the others are done again"]
 
     def drop_states(self, keep: int | None = None) -> None:
         """Delete the models of all rounds but ``keep``."""

@@ -42,7 +42,7 @@ class Rounds:
                 continue
             try:
                 rounds = rounds._with_line(row)
-            except (ValueError, TypeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 if number == len(rows):
                     break
                 count = len(rounds.records)
@@ -61,13 +61,16 @@ class Rounds:
         return Rounds((*self.records, record), f"{self.text}{line}\n", check)
 
     def _with_line(self, line: bytes) -> Rounds:
-        """Return the rounds and that of one more line. Raises ValueError or TypeError if it does not follow them."""
+        """Return the rounds and that of one more line. Raises ValueError if it does not follow them."""
         text = line.decode().strip()
         content = json.loads(text)
         if not isinstance(content, dict):
-            raise ValueError("it holds no record")
+            raise ValueError("it is no record of a round")
         check = str(content.pop(CHECK, ""))
-        record = RoundRecord(**content)
+        try:
+            record = RoundRecord(**content)
+        except TypeError:
+            raise ValueError("it is no record of a round") from None
         if record.round != len(self.records):
             raise ValueError(f"it holds round {record.round}, wanted {len(self.records)}")
         if self.records and record.fingerprint != self.records[-1].fingerprint and self.check:

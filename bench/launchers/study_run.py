@@ -61,8 +61,7 @@ def estimate(study: Study, out: Path, launcher: Launcher, display: Display) -> N
         forecast = workload.prepare(Stopwatch(), policy.places, display.preparing)
     display.stop()
     display.console.print(table(workload, forecast, launcher.remote))
-    for key, fault in workload.damaged.items():
-        display.say(f"damaged: run {key}: {fault}")
+    _tell_damage(workload, display)
 
 
 def _planned(study: Study, out: Path, launcher: Launcher) -> tuple[Workload, Policy]:
@@ -89,7 +88,13 @@ def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Di
     for warning in forecast.warnings:
         display.say(f"warning: {warning}")
     display.say(announcement(workload, forecast, launcher.remote))
+    _tell_damage(workload, display)
     return forecast
+
+
+def _tell_damage(workload: Workload, display: Display) -> None:
+    for key, fault in workload.damaged.items():
+        display.say(f"damaged: {key}: {fault}")
 
 
 def _run(

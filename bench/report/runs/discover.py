@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alseg_core.errors import ResultsError
+from alseg_core.intact import mapping_of
 from alseg_core.metrics.metric import Metric
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
@@ -199,7 +200,7 @@ def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run:
     """Read the run in ``place``, one without rounds that has failed if its files are damaged, which is a problem."""
     folder = RunFolder(place)
     try:
-        content = _json(place / "config.json")
+        content = mapping_of(place / "config.json") or {}
         records = tuple(folder.records())
         if len(records) > len(facts["budgets"]):
             raise ResultsError(f"{len(records)} rounds for {len(facts['budgets'])} budgets")
@@ -214,9 +215,9 @@ def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run:
             records=records,
             failure=folder.failure(),
         )
-        _check_owner(run)
         if fault := folder.check(records):
             raise ResultsError(f"{fault}; the command that made the study writes it again")
+        _check_owner(run)
         return run
     except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         problems.append(f"run {place} is damaged ({_short(error)}); left out.")
@@ -227,11 +228,12 @@ def _check_owner(run: Run) -> None:
     """Raise ResultsError if the folder holds another run than its study lists under this name."""
     if (found := run.identity) is None:
         return
+    names = ("dataset", "annotation", "schedule", "recipe", "seed", "budgets")
     listed = (*run.setting, run.recipe, run.seed, list(run.budgets))
     kept = (*found.setting, found.recipe, found.seed, list(found.budgets))
-    if listed != kept:
-        differs = [f"{b} instead of {a}" for a, b in zip(listed, kept, strict=True) if a != b]
-        raise ResultsError(f"it holds another run: {', '.join(differs)}; delete the folder to run afresh")
+    differs = [f"{name} {b} instead of {a}" for name, a, b in zip(names, listed, kept, strict=True) if a != b]
+    if differs:
+        raise ResultsError(f"it holds another run, with {', '.join(differs)}; delete the folder to run afresh")
 
 
 def _environment(folder: RunFolder, problems: list[str]) -> dict[str, Any]:
@@ -241,15 +243,6 @@ def _environment(folder: RunFolder, problems: list[str]) -> dict[str, Any]:
     except ResultsError as error:
         problems.append(f"run {folder.path}: {error} Its versions, machine and sizes are not in this report.")
         return {}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    content = json.loads(path.read_text())
-    if not isinstance(content, dict):
-        raise ResultsError(f"{path.name} holds no mapping")
-    return content
 
 
 def _short(error: Exception) -> str:

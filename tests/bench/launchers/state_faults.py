@@ -1,4 +1,4 @@
-"""Ways in which a run folder, its study or the store is damaged or swapped: what each does to the files."""
+"""Ways in which a run folder or the store is damaged or swapped: what each does to the files, and what it gives."""
 
 from __future__ import annotations
 
@@ -33,6 +33,25 @@ class Place:
 
 
 Fault = Callable[[Place], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault and what it gives, as regular expressions."""
+
+    fault: Fault
+    """What happens to the files."""
+    notice: str | None = None
+    """What the run tells when it has mended the damage and ends with the results of an undamaged one; None: nothing."""
+    reason: str | None = None
+    """Why the run fails; None: it does not."""
+    problem: str | None = None
+    """What a report of the damaged folder tells; None: nothing."""
+
+
+def refused(fault: Fault, reason: str) -> Case:
+    """A fault that a run and a report refuse for the same reason."""
+    return Case(fault, reason=reason, problem=reason)
 
 
 def flipped(path: Path, at: float = 0.5) -> None:
@@ -151,77 +170,149 @@ def last_line_cut(place: Place) -> None:
     cut(place.run / "rounds.jsonl", 0.9)
 
 
-INTERRUPTED: dict[str, Fault] = {
-    "bits of the models flipped": lambda p: flipped(p.state),
-    "models cut": lambda p: cut(p.state),
-    "models empty": lambda p: p.state.write_bytes(b""),
-    "models missing": no_states,
-    "models are a folder": lambda p: in_the_way(p.state),
-    "models are text": lambda p: p.state.write_text("weights"),
-    "models hold code": lambda p: code_in(p.state),
-    "last line cut": last_line_cut,
-    "last line cut, no models": lambda p: (last_line_cut(p), no_states(p)),
-    "last line without its end": lines(lambda rows: [*rows[:-1], rows[-1].rstrip(b"\n")]),
-    "zeros for the last line, as after a power cut": lines(lambda rows: [*rows[:-1], bytes(len(rows[-1]))]),
-    "a byte 0xff in the last line": lines(lambda rows: [*rows[:-1], rows[-1][:40] + b"\xff" + rows[-1][41:]]),
-    "a byte 0xff in the first line": lines(lambda rows: [rows[0][:40] + b"\xff" + rows[0][41:], *rows[1:]]),
-    "rounds empty": written("rounds.jsonl", b""),
-    "rounds missing": lambda p: (p.run / "rounds.jsonl").unlink(),
-    "a blank line at the end": lines(lambda rows: [*rows, b"\n"]),
-    "Windows line ends": lines(lambda rows: [row.replace(b"\n", b"\r\n") for row in rows]),
-    "rounds are a folder": lambda p: in_the_way(p.run / "rounds.jsonl"),
-    "rounds are a link that leads nowhere": lambda p: replaced(p.run / "rounds.jsonl", "link"),
-    "a line twice": lines(lambda rows: [*rows, rows[-1]]),
-    "lines in another order": lines(lambda rows: rows[::-1]),
-    "first line missing": lines(lambda rows: rows[1:]),
-    "a pick edited": edited("rounds.jsonl", lambda row: row["selected"][0].update(z=row["selected"][0]["z"] ^ 1)),
-    "a pick of no scan": edited("rounds.jsonl", lambda row: row["selected"][0].update(case="nobody")),
-    "a Dice edited": edited("rounds.jsonl", lambda row: row["summary"].update(dice=0.99), line=1),
-    "a line that is no record": lines(lambda rows: [*rows, b'{"round": 2}\n']),
-    "a line of 100,000 brackets": lines(lambda rows: [*rows, b"[" * 100_000 + b"\n"]),
-    "rounds of another seed": of_the_other("rounds.jsonl"),
-    "all files of another seed": whole_other,
-    "configuration of another seed": of_the_other("config.json"),
-    "configuration cut": lambda p: cut(p.run / "config.json"),
-    "a byte 0xff in the configuration": lambda p: (p.run / "config.json").write_bytes(b'{"fingerprint": "\xff"}'),
-    "configuration missing": lambda p: (p.run / "config.json").unlink(),
-    "configuration is a folder": lambda p: in_the_way(p.run / "config.json"),
-    "configuration is a list": written("config.json", b"[]"),
-    "zeros for the configuration": written("config.json", bytes(500)),
-    "budgets edited": edited("config.json", lambda content: content["config"].update(budgets=[3, 6, 9])),
-    "seed edited": edited("config.json", lambda content: content["config"].update(seed=7)),
-    "environment cut": lambda p: cut(p.run / "environment.json"),
-    "environment missing": lambda p: (p.run / "environment.json").unlink(),
-    "environment is a folder": lambda p: in_the_way(p.run / "environment.json"),
-    "failure cut": written("failure.json", b'{"reason": "no'),
-    "failure is a folder": lambda p: in_the_way(p.run / "failure.json"),
-    "lock is a folder": lambda p: in_the_way(p.run / "lock"),
-    "run folder is a file": lambda p: replaced(p.run),
-    "run folder is a link that leads nowhere": lambda p: replaced(p.run, "link"),
-    "run folder is elsewhere, behind a link": moved,
-    "half-written files": lambda p: [
-        (p.run / name).write_text("{") for name in ("rounds.jsonl.tmp", "config.json.tmp", "state.tmp")
-    ],
-    "clock set back": in_future,
-    "index of the prepared data damaged": stored("prepared/*/index.json", cut),
-    "key of an entry of the store damaged": stored("*/*/key.json", cut),
-    "key of an entry of the store is a folder": stored("training/*/key.json", in_the_way),
-    "settings in an entry of the store damaged": stored("training/*/annotation.json", cut),
-    "a shared training damaged": stored("training/*/member.pt", flipped),
+AGAIN = "the networks of round {} are trained again from its labels"
+CHANGED = "is damaged or was changed since the run wrote it"
+REWRITTEN = f"config.json {CHANGED} .*; it was written again"
+REPORTED = f"config.json {CHANGED} .*; the command that made the study writes it again"
+OTHER_RUN = (
+    "was made with another configuration: rounds.jsonl, with seed 1, is of run [0-9a-f]+ on data .*move or delete"
+)
+TO_DO = "put back a copy of the file, (keep only its first {} lines? to redo the rounds after them, )?or delete the run"
+IN_THE_WAY = "is a folder, where a file belongs; move it away"
+
+INTERRUPTED: dict[str, Case] = {
+    "bits of the models flipped": Case(
+        lambda p: flipped(p.state), rf"state_1.pt {CHANGED} \(its checksum differs\); {AGAIN.format(2)}"
+    ),
+    "models cut": Case(lambda p: cut(p.state), rf"{CHANGED} \(\d+ bytes instead of \d+\); {AGAIN.format(2)}"),
+    "models empty": Case(lambda p: p.state.write_bytes(b""), rf"\(0 bytes instead of \d+\); {AGAIN.format(2)}"),
+    "models missing": Case(no_states, f"state_1.pt is missing; {AGAIN.format(2)}"),
+    "models are text": Case(lambda p: p.state.write_text("weights"), AGAIN.format(2)),
+    "models hold code": Case(lambda p: code_in(p.state), AGAIN.format(2)),
+    "models are a folder": Case(lambda p: in_the_way(p.state), reason=f"state_1.pt {IN_THE_WAY}"),
+    "last line cut": Case(last_line_cut, f"state_0.pt is missing; {AGAIN.format(1)}"),
+    "last line cut, no models": Case(lambda p: (last_line_cut(p), no_states(p)), AGAIN.format(1)),
+    "last line without its end": Case(lines(lambda rows: [*rows[:-1], rows[-1].rstrip(b"\n")])),
+    "zeros for the last line, as after a power cut": Case(
+        lines(lambda rows: [*rows[:-1], bytes(len(rows[-1]))]), AGAIN.format(1)
+    ),
+    "a byte 0xff in the last line": refused(
+        lines(lambda rows: [*rows[:-1], rows[-1][:40] + b"\xff" + rows[-1][41:]]),
+        f"rounds.jsonl, line 2 is damaged .*0xff.*{TO_DO.format(1)}",
+    ),
+    "a byte 0xff in the first line": refused(
+        lines(lambda rows: [rows[0][:40] + b"\xff" + rows[0][41:], *rows[1:]]),
+        f"rounds.jsonl, line 1 is damaged .*0xff.*{TO_DO.format(0)}",
+    ),
+    "rounds empty": Case(written("rounds.jsonl", b""), "models of round 2 but 0 finished rounds.*done again"),
+    "rounds missing": Case(lambda p: (p.run / "rounds.jsonl").unlink(), "models of round 2 but 0 finished rounds"),
+    "a blank line at the end": Case(lines(lambda rows: [*rows, b"\n"])),
+    "Windows line ends": Case(lines(lambda rows: [row.replace(b"\n", b"\r\n") for row in rows])),
+    "rounds are a folder": refused(lambda p: in_the_way(p.run / "rounds.jsonl"), f"rounds.jsonl {IN_THE_WAY}"),
+    "rounds are a link that leads nowhere": refused(
+        lambda p: replaced(p.run / "rounds.jsonl", "link"), "rounds.jsonl is a link that leads nowhere; put its target"
+    ),
+    "a line twice": refused(
+        lines(lambda rows: [*rows, rows[-1]]), rf"line 3 is damaged \(it holds round 1, wanted 2\); {TO_DO.format(2)}"
+    ),
+    "lines in another order": refused(lines(lambda rows: rows[::-1]), r"line 1 .*\(it holds round 1, wanted 0\)"),
+    "first line missing": refused(lines(lambda rows: rows[1:]), r"line 1 .*\(it holds round 1, wanted 0\)"),
+    "a pick edited": refused(
+        edited("rounds.jsonl", lambda row: row["selected"][0].update(z=row["selected"][0]["z"] ^ 1)),
+        "line 1 .*its checksum does not fit: the line was changed after it was written",
+    ),
+    "a pick of no scan": refused(
+        edited("rounds.jsonl", lambda row: row["selected"][0].update(case="nobody")), "line 1 .*its checksum does not"
+    ),
+    "a Dice edited": refused(
+        edited("rounds.jsonl", lambda row: row["summary"].update(dice=0.99), line=1), "line 2 .*its checksum does not"
+    ),
+    "a line that is no record": refused(
+        lines(lambda rows: [*rows, b'{"round": 2}\n']), rf"line 3 .*it is no record of a round\); {TO_DO.format(2)}"
+    ),
+    "a line of 100,000 brackets": refused(lines(lambda rows: [*rows, b"[" * 100_000 + b"\n"]), "line 3 .*recursion"),
+    "rounds of another seed": Case(
+        of_the_other("rounds.jsonl"),
+        reason=OTHER_RUN,
+        problem="config.json and rounds.jsonl, with seed 1, are of different runs",
+    ),
+    "all files of another seed": Case(
+        whole_other, reason=OTHER_RUN, problem="it holds another run, with seed 1 instead of 0; delete the folder"
+    ),
+    "configuration of another seed": Case(
+        of_the_other("config.json"), REWRITTEN, problem="config.json and rounds.jsonl, with seed 0, are of different"
+    ),
+    "configuration cut": Case(lambda p: cut(p.run / "config.json"), REWRITTEN, problem="config.json is damaged"),
+    "a byte 0xff in the configuration": Case(
+        written("config.json", b'{"fingerprint": "\xff"}'), REWRITTEN, problem="config.json is damaged .*0xff"
+    ),
+    "configuration missing": Case(
+        lambda p: (p.run / "config.json").unlink(), "config.json is missing; it was written", problem="config.json is m"
+    ),
+    "configuration is a folder": refused(lambda p: in_the_way(p.run / "config.json"), f"config.json {IN_THE_WAY}"),
+    "configuration is a list": Case(written("config.json", b"[]"), REWRITTEN, problem="it holds no mapping"),
+    "zeros for the configuration": Case(written("config.json", bytes(500)), REWRITTEN, problem="config.json is damag"),
+    "budgets edited": Case(
+        edited("config.json", lambda content: content["config"].update(budgets=[3, 6, 9])), REWRITTEN, problem=REPORTED
+    ),
+    "seed edited": Case(
+        edited("config.json", lambda content: content["config"].update(seed=7)), REWRITTEN, problem=REPORTED
+    ),
+    "environment cut": Case(
+        lambda p: cut(p.run / "environment.json"),
+        f"environment.json {CHANGED} .*; it was written again, as of this machine",
+        problem="environment.json is damaged .*Its versions, machine and sizes are not in this report",
+    ),
+    "environment missing": Case(
+        lambda p: (p.run / "environment.json").unlink(), "environment.json is missing; it was written again"
+    ),
+    "environment is a folder": refused(
+        lambda p: in_the_way(p.run / "environment.json"), f"environment.json {IN_THE_WAY}"
+    ),
+    "failure cut": Case(written("failure.json", b'{"reason": "no')),
+    "failure is a folder": Case(lambda p: in_the_way(p.run / "failure.json")),
+    "lock is a folder": Case(lambda p: in_the_way(p.run / "lock"), reason=f"lock {IN_THE_WAY}"),
+    "run folder is a file": Case(
+        lambda p: replaced(p.run), reason="is no folder, so no run can be kept there", problem="Not a directory"
+    ),
+    "run folder is a link that leads nowhere": Case(
+        lambda p: replaced(p.run, "link"), reason="is no folder, so no run can be kept there; move it away"
+    ),
+    "run folder is elsewhere, behind a link": Case(moved),
+    "half-written files": Case(
+        lambda p: [(p.run / name).write_text("{") for name in ("rounds.jsonl.tmp", "config.json.tmp", "state.tmp")]
+    ),
+    "clock set back": Case(in_future),
+    "index of the prepared data damaged": Case(stored("prepared/*/index.json", cut)),
+    "key of an entry of the store damaged": Case(stored("*/*/key.json", cut)),
+    "key of an entry of the store is a folder": Case(stored("training/*/key.json", in_the_way)),
+    "settings in an entry of the store damaged": Case(stored("training/*/annotation.json", cut)),
+    "a shared training damaged": Case(stored("training/*/member.pt", flipped)),
 }
 """Faults of a run that was stopped after the second of three rounds."""
 
-FINISHED: dict[str, Fault] = {
-    "bits of the examples flipped": lambda p: flipped(p.run / "examples.npz"),
-    "examples of another seed": of_the_other("examples.npz"),
-    "examples are a folder": lambda p: in_the_way(p.run / "examples.npz"),
-    "selected slices cut": lambda p: cut(p.run / "selected.npz"),
-    "embedding is text": written("embedding.npz", b"text"),
-    "bits of the network flipped": lambda p: flipped(p.run / "network.pt"),
-    "a Dice of the last round edited": edited("rounds.jsonl", lambda row: row["summary"].update(dice=0.99), line=2),
-    "configuration cut after the end": lambda p: cut(p.run / "config.json"),
-    "environment cut after the end": lambda p: cut(p.run / "environment.json"),
-    "failure after the end": written("failure.json", b"{"),
-    "all files of another seed after the end": whole_other,
+FINISHED: dict[str, Case] = {
+    "bits of the examples flipped": Case(
+        lambda p: flipped(p.run / "examples.npz"),
+        problem=rf"examples.npz {CHANGED} \(its checksum .*; delete it",
+    ),
+    "selected slices of another seed": Case(of_the_other("selected.npz"), problem=f"selected.npz {CHANGED}"),
+    "examples are a folder": Case(lambda p: in_the_way(p.run / "examples.npz"), problem="examples.npz is no file"),
+    "selected slices cut": Case(lambda p: cut(p.run / "selected.npz"), problem="selected.npz .*bytes instead of"),
+    "embedding is text": Case(written("embedding.npz", b"text"), problem="embedding.npz .*4 bytes instead of"),
+    "bits of the network flipped": Case(lambda p: flipped(p.run / "network.pt")),
+    "a Dice of the last round edited": refused(
+        edited("rounds.jsonl", lambda row: row["summary"].update(dice=0.99), line=2), "line 3 .*its checksum does not"
+    ),
+    "configuration cut after the end": Case(
+        lambda p: cut(p.run / "config.json"), REWRITTEN, problem="config.json is damaged"
+    ),
+    "environment cut after the end": Case(
+        lambda p: cut(p.run / "environment.json"), problem="Its versions, machine and sizes are not in this report"
+    ),
+    "failure after the end": Case(written("failure.json", b"{")),
+    "all files of another seed after the end": Case(
+        whole_other, reason=OTHER_RUN, problem="it holds another run, with seed 1 instead of 0"
+    ),
 }
 """Faults of a finished run."""

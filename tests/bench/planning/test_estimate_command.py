@@ -103,11 +103,9 @@ def test_going_on_says_what_is_done(study_file: Path, tmp_path: Path) -> None:
     display = Display(Console(file=io.StringIO(), width=300))
     first = announcement(workload, workload.prepare(Stopwatch(), 1, display.preparing))
     assert first.startswith("study small: 2 runs, 6 rounds, 6 trainings, 1 at once: about ")
-    LocalLauncher().run(workload.todo[:1], Policy(workload.folder, workload.store), lambda key, event: None)
-    (tmp_path / "small" / "runs" / workload.jobs[1].key).mkdir()
-    (done,) = (tmp_path / "small").glob("runs/*/rounds.jsonl")
-    line = done.read_text().splitlines(keepends=True)[0]
-    (tmp_path / "small" / "runs" / workload.jobs[1].key / "rounds.jsonl").write_text(line)
+    LocalLauncher().run(workload.todo, Policy(workload.folder, workload.store), lambda key, event: None)
+    rounds = workload.jobs[1].folder / "rounds.jsonl"
+    rounds.write_text(rounds.read_text().splitlines(keepends=True)[0])
     again = Workload.of(study, tmp_path)
     told = announcement(again, again.prepare(Stopwatch(), 1, display.preparing))
     assert "of which 1 runs and 4 rounds are finished; left: 2 rounds, 2 trainings, 1 at once" in told

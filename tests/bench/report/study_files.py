@@ -133,9 +133,9 @@ def study(folder: Path, runs: Sequence[Mapping[str, Any]], name: str = "s", **co
             (place.path / "environment.json").write_text(json.dumps(run["environment"]))
         for number, dice in enumerate(run["dice"]):
             volumes = {"v1": [dice - 0.1, dice - 0.1], "v2": [dice + 0.1, None]}
-            content = dataclasses.asdict(record(number, volumes, **run.get("rounds", {})))
+            line = dataclasses.asdict(record(number, volumes, **run.get("rounds", {})))
             with (place.path / "rounds.jsonl").open("a") as file:  # without checksums, so that tests may edit it
-                file.write(json.dumps(content, separators=(",", ":")) + "\n")
+                file.write(json.dumps(line, separators=(",", ":")) + "\n")
         if "failure" in run:
             place.fail(run["failure"], "trace")
     (folder / "study.json").write_text(json.dumps({"name": name, "runs": index, **content}))
