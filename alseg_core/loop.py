@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alseg_core import checkpoint, exhibits, seeding
+from alseg_core import checkpoint, exhibits, resume, seeding
 from alseg_core.config import RunConfig
 from alseg_core.device.memory import keep_freed, peak_mb, return_freed
 from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.embed.appraisal import appraise
 from alseg_core.embed.quality import QUALITY
-from alseg_core.errors import PoolError, ResultsError
+from alseg_core.errors import ResultsError
 from alseg_core.evaluate import summarise
 from alseg_core.events import Announcer, Listener, Noticed, RoundFinished, RunStarted
 from alseg_core.first_round import random_slices
@@ -25,7 +25,7 @@ from alseg_core.geometry.kcenter import cover_radius
 from alseg_core.material import Material, open_material
 from alseg_core.oracles import Vault
 from alseg_core.pool import Pool
-from alseg_core.provenance import changes, maker, maker_of
+from alseg_core.provenance import maker
 from alseg_core.results import RunFolder
 from alseg_core.round_training import RoundTraining, Trained
 from alseg_core.signals import ReferenceSignals, Signals
@@ -83,10 +83,11 @@ class _Experiment:
         """
         records = self.results.records()
         self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
-        for text in (*mended, *self.results.lost(records)):
+        for text in (*mended, *resume.lost(self.results, records)):
             self._notice(text)
         if len(records) < len(self.material.counts):
-            self._environment(records)
+            for text in resume.environment(self.results, records, self.made_by, self._save_environment):
+                self._notice(text)
             self._replay(records)
             for number in range(len(records), len(self.material.counts)):
                 records.append(self._round(number))
@@ -97,40 +98,19 @@ class _Experiment:
     def _notice(self, text: str) -> None:
         self.announcer.emit(Noticed(text))
 
-    def _environment(self, records: Sequence[RoundRecord]) -> None:
-        """Save environment.json, which tells of the first round; notice that code or machine have changed since."""
-        fault = self.results.fault("environment.json", records)
-        known = {} if fault else self.results.environment()
-        if fault:
-            self._notice(f"{fault}; it was written again, as of this machine")
-        if not known:
-            sizes = {**self.material.sizes(), "iterations": list(self.announcer.steps)}
-            metrics = [scorer.metric for scorer in self.config.evaluate.metrics]
-            self.results.save_environment(self.device, self.config.threads, sizes, metrics)
-        if records and (changed := changes(maker_of(records[-1], known), self.made_by)):
-            self._notice(
-                f"round {len(records) + 1} is made by other code or on another machine than the one before: "
-                f"{', '.join(changed)}; the report warns of it"
-            )
+    def _save_environment(self) -> None:
+        sizes = {**self.material.sizes(), "iterations": list(self.announcer.steps)}
+        metrics = [scorer.metric for scorer in self.config.evaluate.metrics]
+        self.results.save_environment(self.device, self.config.threads, sizes, metrics)
 
     def _replay(self, records: Sequence[RoundRecord]) -> None:
         """Bring pool and models to the state after the last finished round; bought labels are not billed again."""
-        table = self.material.slices.table
-        position = {table.locate(i): i for i in range(len(table))}
-        vault = self._vault()
-        picks = np.empty(0, dtype=np.int64)
-        for record in records:
-            try:
-                picks = np.array([position[str(s["case"]), int(str(s["z"]))] for s in record.selected], dtype=np.int64)
-                self._annotate(picks, record.round, vault)
-            except (KeyError, ValueError, TypeError, PoolError) as error:
-                raise ResultsError(
-                    f"run folder {self.results.path}: the slices of round {record.round + 1} are not those of this "
-                    f"run's data ({error}), so rounds.jsonl is damaged; delete the folder to run afresh."
-                ) from None
+        vault, bought = self._vault(), resume.picks(records, self.material.slices.table)
+        for number, positions in enumerate(bought):
+            self._annotate(positions, number, vault)
         if records:
             self.first_start = str(records[0].signals.get("network", RANDOM))
-            self.ensemble = self._restore(records[-1], picks)
+            self.ensemble = self._restore(records[-1], bought[-1])
 
     def _restore(self, record: RoundRecord, picks: IntArray) -> Ensemble:
         """Return the models of the last finished round, which selected ``picks``."""

@@ -218,14 +218,6 @@ class RunFolder:
             raise ResultsError(f"{path.name} cannot be loaded ({type(error).__name__})") from None
         return state
 
-    def lost(self, records: Sequence[RoundRecord]) -> list[str]:
-        """Return a line if there are models of later rounds than could be left by a run that was interrupted."""
-        numbers = [path.stem.removeprefix("state_") for path in self.path.glob("state_*.pt")]
-        last = max((int(number) for number in numbers if number.isdecimal()), default=0)
-        if last <= len(records):
-            return []
-        return [f"there are models of round {last + 1} but {len(records)} finished rounds: the others are done again"]
-
     def drop_states(self, keep: int | None = None) -> None:
         """Delete the models of all rounds but ``keep``."""
         for path in self.path.glob("state_*.pt"):

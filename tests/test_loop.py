@@ -19,11 +19,13 @@ import yaml
 from alseg_core import checkpoint, loop
 from alseg_core.config import RunConfig
 from alseg_core.errors import ConfigError, DataError, ResultsError
-from alseg_core.events import Event, Progress, RoundFinished, RunStarted
+from alseg_core.events import Event, Noticed, Progress, RoundFinished, RunStarted
+from alseg_core.intact import seal
 from alseg_core.material import open_material
 from alseg_core.material import plan as plan_of
 from alseg_core.models import NETWORKS
 from alseg_core.pool import Pool
+from alseg_core.results import RunFolder
 from alseg_core.round_training import RoundTraining
 from alseg_core.store import Store, digest
 from alseg_core.training import NetworkTrainer
@@ -108,6 +110,71 @@ def test_a_killed_process_continues_with_the_same_picks(tiny: dict[str, Any], tm
     process.wait()
     assert 1 <= len(rounds.read_text().splitlines()) < len(whole)
     same(loop.run(config, rounds.parent, Store(tmp_path / "killed" / "store")), whole)
+
+
+def interrupted(config: RunConfig, folder: Path, store: Store, rounds: int) -> list[RoundRecord]:
+    """Run until ``rounds`` rounds are finished; return them."""
+
+    def stop(event: Event) -> None:
+        if isinstance(event, RoundFinished) and event.record.round + 1 == rounds:
+            raise Stop
+
+    with pytest.raises(Stop):
+        loop.run(config, folder, store, [stop])
+    return RunFolder(folder).records()
+
+
+@pytest.mark.parametrize(("recipe", "members"), [("random", 1), ("coreset_task", 2)])
+def test_lost_models_are_trained_again_to_the_bit(
+    recipe: str, members: int, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    config = RunConfig.load({**tiny, "members": members, "recipe": {"name": recipe, **RECIPES[recipe]}})
+    store = Store(tmp_path / "store")
+    whole = loop.run(config, tmp_path / "whole", store)
+    for done in (1, 2):
+        folder = tmp_path / f"cut{done}"
+        before = interrupted(config, folder, store, done)
+        state = folder / f"state_{done - 1}.pt"
+        weights = seal(state)
+        state.unlink()
+        seen: list[Any] = []
+
+        def listen(event: Event, seen: list[Any] = seen, state: Path = state) -> None:
+            if isinstance(event, Noticed):
+                seen.append(event.text)
+            elif isinstance(event, Progress) and event.phase == "select":
+                seen.append(seal(state) if state.exists() else None)
+
+        records = loop.run(config, folder, store, [listen])
+        assert seen[0] == f"{state.name} is missing; the networks of round {done} are trained again from its labels"
+        assert seen[1] == weights == before[-1].files[state.name]
+        assert records[:done] == before
+        same(records, whole, but="training")
+
+
+def test_every_round_says_whose_it_is_and_what_made_it(
+    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, store = RunConfig.load({**tiny, "seed": 3}), Store(tmp_path / "store")
+    monkeypatch.setattr("alseg_core.provenance.code", lambda: {"alseg": "1.0", "commit": "aaa"})
+    interrupted(config, tmp_path / "run", store, 1)
+    environment = (tmp_path / "run" / "environment.json").read_text()
+    monkeypatch.setattr("alseg_core.provenance.code", lambda: {"alseg": "1.0", "commit": "bbb"})
+    notices: list[str] = []
+    records = loop.run(
+        config, tmp_path / "run", store, [lambda e: notices.append(e.text) if isinstance(e, Noticed) else None]
+    )
+    assert notices == [
+        "round 2 is made by other code or on another machine than the one before (commit aaa to bbb); the report warns "
+        "of it"
+    ]
+    assert [r.made_by["commit"] for r in records] == ["aaa", "bbb", "bbb"]
+    assert records[0].made_by == {"alseg": "1.0", "commit": "aaa", "torch": torch.__version__, "device": "cpu"}
+    assert (tmp_path / "run" / "environment.json").read_text() == environment  # that of the first round
+    key = open_material(config, store).prepared.key
+    assert {(r.seed, r.fingerprint, r.data_key) for r in records} == {(3, config.fingerprint, key)}
+    sealed = {"config.json", "environment.json", "examples.npz", "selected.npz", "state_2.pt"}
+    assert set(records[-1].files) == sealed
 
 
 def test_the_record_tells_the_round(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -66,3 +68,86 @@ def test_a_failure_is_told_until_the_run_goes_on(tmp_path: Path) -> None:
 def test_records_are_strict_json(tmp_path: Path) -> None:
     RunFolder(tmp_path).append(record(0))
     json.loads((tmp_path / "rounds.jsonl").read_text(), parse_constant=lambda c: pytest.fail(c))
+
+
+def own(number: int, fingerprint: str = "f", seed: int = 0) -> RoundRecord:
+    """A round that says whose it is."""
+    return dataclasses.replace(record(number), fingerprint=fingerprint, data_key="d", seed=seed)
+
+
+def test_a_round_seals_the_files_of_its_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.session({}, "f", "d"):
+        folder.save_state(0, {"weights": torch.ones(2)})
+        written = folder.append(own(0))
+    assert set(written.files) == {"config.json", "state_0.pt"} and folder.records() == [written]
+    content = (tmp_path / "config.json").read_bytes()
+    assert written.files["config.json"] == f"{len(content)} {hashlib.sha256(content).hexdigest()}"
+    assert folder.fault("config.json", [written]) is None and folder.check([written], "f", "d") is None
+    (tmp_path / "config.json").write_bytes(content.replace(b'"d"', b'"e"'))
+    fault = "config.json is damaged or was changed since the run wrote it (its checksum differs)"
+    assert folder.fault("config.json", [written]) == folder.check([written], "f", "d") == fault
+    with folder.session({}, "f", "d") as mended:
+        assert mended == [f"{fault}; it was written again"]
+    assert (tmp_path / "config.json").read_bytes() == content
+
+
+def test_lines_that_do_not_follow_one_another_are_found(tmp_path: Path) -> None:
+    for name, fingerprint, seed in (("a", "f", 0), ("b", "g", 1)):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            RunFolder(tmp_path / name).append(own(number, fingerprint, seed))
+    path = tmp_path / "a" / "rounds.jsonl"
+    mine = path.read_text().splitlines(keepends=True)
+    other = (tmp_path / "b" / "rounds.jsonl").read_text().splitlines(keepends=True)
+    bare = json.dumps({k: v for k, v in json.loads(mine[1]).items() if k != "check"}) + "\n"
+    for rows, line, reason in (
+        ([mine[0], other[1], mine[2]], 2, "it is of another run, with seed 1"),
+        ([mine[0], mine[0], mine[1]], 2, "it holds round 0, wanted 1"),
+        ([mine[0], mine[1].replace("0.5", "0.6"), mine[2]], 2, "its checksum does not fit"),
+        ([mine[0].replace("0.5", "0.6"), *mine[1:]], 1, "its checksum does not fit"),
+        ([mine[0], bare, mine[2]], 2, "its checksum does not fit"),
+        ([bare.replace('"round": 1', '"round": 0'), mine[1], mine[2]], 2, "its checksum does not fit"),
+        ([*mine[:2], "null\n"], 3, "it is no record of a round"),
+    ):
+        path.write_text("".join(rows))
+        with pytest.raises(ResultsError, match=rf"line {line} is damaged \({reason}"):
+            RunFolder(tmp_path / "a").records()
+        with pytest.raises(ResultsError, match="is damaged"):  # nothing is appended to damaged rounds
+            RunFolder(tmp_path / "a").append(own(3))
+    path.write_text("\r\n".join(line.rstrip() for line in mine) + "\n\n")
+    assert len(RunFolder(tmp_path / "a").records()) == 3
+    RunFolder(tmp_path / "a").append(own(3))
+    assert [r.round for r in RunFolder(tmp_path / "a").records()] == [0, 1, 2, 3]
+
+
+def test_rounds_of_another_run_are_refused(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.session({}, "f", "d"):
+        folder.append(own(0, "g", seed=7))
+    with pytest.raises(ResultsError, match=r"another configuration: rounds.jsonl, with seed 7, is of run g on data d"):
+        folder.check(folder.records(), "f", "d")
+    with pytest.raises(ResultsError, match=r"config.json and rounds.jsonl, with seed 7, are of different runs"):
+        folder.check(folder.records())
+
+
+def test_a_damaged_configuration_is_written_again_only_if_rounds_say_whose_they_are(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.session({}, "f", "d"):
+        folder.append(record(0))  # as an older version
+    line = json.loads((tmp_path / "rounds.jsonl").read_text())
+    (tmp_path / "rounds.jsonl").write_text(json.dumps({k: line[k] for k in line if k not in ("check", "files")}) + "\n")
+    assert folder.check(folder.records(), "f", "d") is None
+    (tmp_path / "config.json").write_text('{"fingerprint": "f"')
+    refused = pytest.raises(ResultsError, match="config.json cannot be read .*put back a copy, or delete the folder")
+    with refused, folder.session({}, "f", "d"):
+        pass
+    (tmp_path / "rounds.jsonl").unlink()
+    with folder.session({}, "f", "d") as mended:
+        assert len(mended) == 1 and folder.identity() == {"fingerprint": "f", "data_key": "d"}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_failure_says_that_its_reason_is_not_known(content: str, tmp_path: Path) -> None:
+    (tmp_path / "failure.json").write_text(content)
+    assert (RunFolder(tmp_path).failure() or "").startswith("not known: ")
