@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,36 @@ def test_runs_of_one_setting_made_on_different_machines_are_told(tmp_path: Path,
     three = runs({"random": 0.5}, 3, environment=ENVIRONMENT)
     three[2]["environment"] = {**ENVIRONMENT, **changes}
     assert collect(study(tmp_path / "s", three)).warnings == [f"Runs of one setting used different {text}"]
+
+
+MAKER = {"alseg": "0.1.0", "commit": "abc123", "torch": "2.13.0", "device": "A big one"}
+
+
+@pytest.mark.parametrize(
+    ("fact", "now", "text"),
+    [
+        ("device", "cpu", "devices"),
+        ("torch", "2.9.0", "versions of torch"),
+        ("alseg", "0.2.0", "versions of alseg"),
+        ("commit", "def456", "commits of alseg"),
+    ],
+)
+def test_rounds_of_one_run_made_with_something_else_are_told(tmp_path: Path, fact: str, now: str, text: str) -> None:
+    three = runs({"random": 0.5}, 3, environment=ENVIRONMENT)
+    folder = study(tmp_path / "s", three)
+    path = sorted(folder.glob("runs/*/rounds.jsonl"))[1]
+    makers = [MAKER, MAKER, {**MAKER, fact: now}]
+    rows = [{**json.loads(line), "made_by": by} for line, by in zip(path.read_text().splitlines(), makers, strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    results = collect(folder)
+    known = f"{MAKER[fact]}; {now}"
+    assert results.warnings == [
+        f"Runs of one setting used different {text} ({known}).",
+        f"Rounds of one run were made with different {text}, so a step between them may be theirs "
+        f"(random, seed 1: {MAKER[fact]} then {now}).",
+    ]
+    label = {"device": "device", "alseg": "alseg", "commit": "alseg"}.get(fact)
+    assert label is None or now in results.facts["d", "mask", "default"][label]
 
 
 def test_what_is_not_recorded_is_no_difference(tmp_path: Path) -> None:

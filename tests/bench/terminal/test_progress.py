@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from alseg_core.events import Progress, RunStarted
+from alseg_core.events import Noticed, Progress, RunStarted
 from bench.planning.forecast import Course, Forecast, Round
 from bench.study.job import Job, RunEnded, RunRetried
 from bench.terminal.progress import Display, duration, labels
@@ -55,10 +55,15 @@ def test_plain_lines_without_a_terminal() -> None:
     with Display(Console(file=out, width=80)) as display:
         display.start([job("random", 0), job("strided", 0)])
         display("acdc-random-0", RunStarted((1, 2, 3), 9, ()))
+        display("acdc-random-0", Noticed("state_0.pt is missing"))
         display("acdc-random-0", Progress(1, "train", 0.4))
         display("acdc-random-0", RunEnded(None))
         display("acdc-strided-0", RunEnded("disk full"))
-    assert out.getvalue().splitlines() == ["[1/2] random, seed 0: finished", "[2/2] strided, seed 0: failed: disk full"]
+    assert out.getvalue().splitlines() == [
+        "random, seed 0: state_0.pt is missing",
+        "[1/2] random, seed 0: finished",
+        "[2/2] strided, seed 0: failed: disk full",
+    ]
 
 
 def live(courses: dict[str, Course], places: int) -> Display:
