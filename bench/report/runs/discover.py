@@ -130,6 +130,9 @@ def _search(folder: Path, found: Found) -> None:
         elif "config.json" in files:
             below[:] = []
             loose.append(place)
+        elif "rounds.jsonl" in files:
+            below[:] = []
+            found.problems.append(f"{place} has rounds but no config.json that says whose they are; left out.")
     for place in sorted(loose):
         name = place.parent.parent.name if place.parent.name == "runs" else place.parent.name
         if (run := _loose(place, name, found.problems)) is not None:

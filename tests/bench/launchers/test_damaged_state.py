@@ -308,6 +308,18 @@ def test_a_run_of_an_older_version_continues_and_is_reported(damage: bool, templ
     assert "ct, seed 0: 0.0.1 then " in warning
 
 
+def test_other_data_are_an_error_of_the_study_before_anything_runs(template: Template, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first, _ = template.copy(out, finished=False).jobs
+    (first.folder / "rounds.jsonl").unlink()
+    path = first.folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data_key": "0123"}))
+    work = Workload.of(template.study, out)
+    assert not work.damaged
+    with pytest.raises(ResultsError, match=r"was made with other data .*config.json is of run .* on data 0123, wan"):
+        work.prepare(Relative(), 1, lambda *_: None)
+
+
 def test_a_damaged_entry_of_the_store_does_not_stop_a_forecast(template: Template, tmp_path: Path) -> None:
     out = tmp_path / "out"
     work = template.copy(out, finished=True)

@@ -340,6 +340,14 @@ def test_without_its_list_a_study_is_its_run_folders(tmp_path: Path) -> None:
     assert len(results.runs) == 2 and "study.json is damaged" in results.problems[0]
 
 
+def test_rounds_without_a_configuration_are_told(tmp_path: Path) -> None:
+    folder = study(tmp_path / "s", runs({"random": 0.5}, 2))
+    (folder / "study.json").unlink()
+    (folder / "runs" / "d-random-mask-s1" / "config.json").unlink()
+    results = collect(folder)
+    assert len(results.runs) == 1 and "d-random-mask-s1 has rounds but no config.json" in results.problems[0]
+
+
 def test_more_rounds_than_budgets_are_damage(tmp_path: Path) -> None:
     folder = study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.5}, 1))
     place = RunFolder(folder / "runs" / "d-random-mask-s0")
