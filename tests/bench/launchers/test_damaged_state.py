@@ -149,7 +149,7 @@ def test_damage_is_mended_with_the_same_results_or_refused_with_its_reason(
     assert case.notice is None or re.search(case.notice, notices[0]), notices
     assert not (run.folder.parent / "attacked").exists() and not (run.folder / "attacked").exists()
     after = Workload.of(template.study, out)
-    assert not after.damaged and not after.todo
+    assert not after.damaged and not after.todo and collect(out / "small").failed == {}
 
 
 def bench(template: Template, out: Path, *options: str) -> Any:
@@ -283,23 +283,26 @@ def test_two_processes_at_once_do_not_share_a_run(
     assert same(RunFolder(first.folder).records(), template.whole)
 
 
-@pytest.mark.parametrize("damage", [False, True])
-def test_a_run_of_an_older_version_continues_and_is_reported(damage: bool, template: Template, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["none", "models", "models of another training"])
+def test_a_run_of_an_older_version_continues_and_is_reported(damage: str, template: Template, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first, _ = template.copy(out, finished=False).jobs
     path = first.folder / "rounds.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
+    if damage == "models of another training":
+        rows[1]["members"][0]["validation_dice"] += 0.1
     new = ("seed", "fingerprint", "data_key", "made_by", "files", "check")
     path.write_text("".join(json.dumps({k: v for k, v in row.items() if k not in new}) + "\n" for row in rows))
     facts = json.loads((first.folder / "environment.json").read_text())
     (first.folder / "environment.json").write_text(json.dumps({**facts, "alseg": "0.0.1"}))
-    if damage:
+    if damage != "none":
         flipped(first.folder / "state_1.pt", 0.3)  # found by the archive's own checksums
     assert collect(out / "small").problems == []
     notices: list[str] = []
     run_one(first.raw, first.folder, out / "store", lambda e: notices.append(getattr(e, "text", "")))
     assert any("alseg 0.0.1 to " in text for text in notices)
-    assert any("are trained again" in text for text in notices) == damage
+    assert any("are trained again" in text for text in notices) == (damage != "none")
+    assert any("not those of its first training" in t for t in notices) == (damage == "models of another training")
     records = RunFolder(first.folder).records()
     assert same(records, template.whole) and [bool(r.files) for r in records] == [False, False, True]
     results = collect(out / "small")
