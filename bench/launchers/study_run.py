@@ -44,10 +44,11 @@ def launch(study: Study, out: Path, launcher: Launcher, display: Display, comman
             _run(workload, forecast, policy, launcher, display, tracking)
         results = report.write(folder)
         untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)
-    _conclude(results, len(workload.jobs), display)
+    failed = {*results.failed, *tracking.failures}  # a run whose folder cannot be written left no failure there
+    _conclude(results, len(failed), len(workload.jobs), display)
     for line in _whereabouts(folder, out, untracked):
         display.say(line)
-    return bool(results.failed)
+    return bool(failed)
 
 
 def estimate(study: Study, out: Path, launcher: Launcher, display: Display) -> None:
@@ -159,14 +160,14 @@ def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig], comma
     return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})
 
 
-def _conclude(results: Results, runs: int, display: Display) -> None:
+def _conclude(results: Results, failed: int, runs: int, display: Display) -> None:
     """Print the main table and how many runs failed."""
     from bench.report.tables import terminal
 
     display.stop()
     display.console.print(terminal(results))
-    if results.failed:
-        display.say(f"{len(results.failed)} of {runs} runs failed; the same command tries them again")
+    if failed:
+        display.say(f"{failed} of {runs} runs failed; the same command tries them again")
 
 
 def _whereabouts(folder: Path, out: Path, untracked: str | None) -> Iterator[str]:

@@ -34,7 +34,7 @@ from bench.study import Study
 from bench.tracking import Tracker
 from bench.tracking.server import connect
 from tests.bench.conftest import write_study
-from tests.bench.launchers.state_faults import FINISHED, INTERRUPTED, Case, Place, cut, flipped, in_the_way
+from tests.bench.launchers.state_faults import FINISHED, INTERRUPTED, Case, Place, cut, flipped, in_the_way, replaced
 from tests.conftest import TINY
 
 
@@ -213,6 +213,13 @@ def test_tracking_leaves_out_damaged_files_and_says_so(
     assert "examples.npz is damaged" in damaged and "network.pt is damaged" in damaged
     with pytest.raises(ResultsError, match=r"network.pt is damaged .*checksum differs.*delete the run folder"):
         checkpoint.load(jobs[0].folder)
+
+
+def test_a_run_that_cannot_record_its_failure_counts_as_failed(template: Template, tmp_path: Path) -> None:
+    first, _ = template.copy(tmp_path / "out", finished=True).jobs
+    replaced(first.folder, "link")
+    ran = bench(template, tmp_path / "out")
+    assert ran.exit_code == 1 and "1 of 2 runs failed" in ran.output and "is no folder, so no run can" in ran.output
 
 
 @pytest.mark.parametrize("where", ["small", "small/runs"])
