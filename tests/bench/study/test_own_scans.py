@@ -31,7 +31,11 @@ def write_scans(root: Path, alter: Alter = lambda _, label: label, scribbles: in
         label = alter(number, label)
         image = (80 * label + np.random.default_rng(number).random(label.shape)).astype(np.float32)
         scribble = np.where(np.arange(16)[:, None, None] % 5 == 0, label, 255).astype(np.uint8)
-        parts = {"images": image, "labels": label, **({"scribbles": scribble} if number < scribbles else {})}
+        parts: dict[str, np.ndarray] = {
+            "images": image,
+            "labels": label,
+            **({"scribbles": scribble} if number < scribbles else {}),
+        }
         for part, array in parts.items():
             stored = array.transpose(2, 1, 0) if sagittal else array
             nibabel.save(nibabel.Nifti1Image(stored, affine), root / part / f"p{number}.nii.gz")
