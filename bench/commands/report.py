@@ -20,7 +20,7 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """
     from rich.console import Console
 
-    from alseg_core.errors import ConfigError
+    from alseg_core.errors import ConfigError, ResultsError
     from bench import report as reports
     from bench.launchers.study_folder import shown
     from bench.report.tables import terminal
@@ -28,6 +28,10 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     if out is None and len(folders) > 1:
         raise ConfigError(f"{len(folders)} folders were given: choose one for their report with --out FOLDER.")
     target = out if out is not None else folders[0] / "report"
-    results = reports.write(folders, target)
+    try:
+        results = reports.write(folders, out)
+    except OSError as error:  # a disk that is full, or a folder where a file belongs
+        place = error.filename or target
+        raise ResultsError(f"{place} cannot be written ({error.strerror}); choose another with --out FOLDER.") from None
     Console().print(terminal(results))
     click.echo(f"report: {shown(target.absolute() / 'report.html')}")

@@ -42,7 +42,7 @@ def launch(study: Study, out: Path, launcher: Launcher, display: Display, comman
             forecast = _prepare(workload, policy, launcher, display, command)
             tracking = Background(Tracker(study.name, out), workload.jobs)
             _run(workload, forecast, policy, launcher, display, tracking)
-        results = report.write(folder)
+        results = report.write(folder, links=True)
         untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)
     failed = {*results.failed, *tracking.failures}  # a run whose folder cannot be written left no failure there
     _conclude(results, len(failed), len(workload.jobs), display)

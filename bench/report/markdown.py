@@ -59,7 +59,7 @@ def _section(section: Section) -> Iterator[str]:
     for picture in section.figures:
         yield from _figure(picture)
     for sheet in section.sheets:
-        yield from (f"### {_plain(sheet.title)}", "", sheet.note, "", *_sheet(sheet), "")
+        yield from (f"### {_plain(sheet.title)}", "", _plain(sheet.note), "", *_sheet(sheet), "")
 
 
 def _rows(panel: Panel) -> Iterator[list[str]]:
@@ -75,7 +75,7 @@ def _marked(cell: Cell | None) -> str:
 
 
 def _sheet(sheet: Sheet) -> list[str]:
-    return pipes(sheet.columns, ([_plain(entry.text) for entry in line.entries] for line in sheet.lines))
+    return pipes(map(_plain, sheet.columns), ([_plain(entry.text) for entry in line.entries] for line in sheet.lines))
 
 
 def _figure(picture: Drawn) -> Iterator[str]:
@@ -103,7 +103,8 @@ def _plain(text: str) -> str:
     return " ".join(escaped.split())
 
 
-def pipes(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+def pipes(head: Iterable[str], body: Iterable[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table."""
-    rows = [head, ["---"] * len(head), *body]
+    heads = list(head)
+    rows = [heads, ["---"] * len(heads), *body]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]

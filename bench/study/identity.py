@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.study.foreign import mapping
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -103,5 +104,5 @@ class RunIdentity:
     @classmethod
     def of_folder(cls, folder: Path) -> RunIdentity | None:
         """Return the identity of the run in a folder; None if it has not started."""
-        path = folder / "config.json"
-        return cls.read(json.loads(path.read_text())["config"]) if path.is_file() else None
+        content = mapping(folder / "config.json")
+        return cls.read(content["config"]) if content else None

@@ -8,6 +8,8 @@ from pathlib import Path
 
 SEEDS = "{seeds}"
 """What stands for the seeds in a recorded command."""
+PROGRAMS = ("alseg bench ", "make bench ")
+"""Beginnings of recorded commands."""
 
 
 def recorded(study: str, settings: Iterable[str], out: Path, launcher: str | None, typed: str | None = None) -> str:
@@ -28,3 +30,14 @@ def with_seeds(command: str, present: Sequence[int], count: int) -> str:
     seeds = [*present, *(next(missing) for _ in range(count - len(present)))]
     text = str(count) if sorted(seeds) == list(range(count)) else f'"[{",".join(map(str, seeds))}]"'
     return command.replace(SEEDS, text)
+
+
+def harmless(command: object) -> bool:
+    """Return whether a command from a study.json is one of alseg, which a shell takes for nothing else."""
+    if not isinstance(command, str) or not command.startswith(PROGRAMS) or any(sign in command for sign in "$`!\\"):
+        return False
+    try:
+        words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
+    except ValueError:  # a quotation without end
+        return False
+    return not any(set(word) <= set("();<>|&") for word in words if word)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from alseg_core.errors import ResultsError
-from alseg_core.results import RunFolder
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of
+from bench.study.arrays import load
 from bench.study.identity import RunIdentity
 
 Arrays = dict[str, NDArray[Any]]
@@ -33,17 +30,10 @@ def arrays(results: Results, setting: Scope, name: str, wanted: tuple[str, ...])
     found: dict[str, Arrays] = {}
     for recipe, key in first_runs(results, setting).items():
         path = results.folders[key] / f"{name}.npz" if key in results.folders else None
-        if path is None or not path.exists():
+        if path is None or not (path.is_symlink() or path.exists()):
             continue
-        if fault := RunFolder(path.parent).fault(path.name, RunFolder(path.parent).records()):
-            raise ResultsError(f"{path.parent}: {fault}; delete it to have the report without it.")
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {key: file[key] for key in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise ResultsError(f"{path} is damaged ({error}); delete it to have the report without it.") from None
-        images = content.get("image")
-        if set(wanted) <= set(content) and (images is None or images.dtype == np.uint8):
+        content = load(path, wanted)
+        if content is not None:
             found[recipe] = content
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +14,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from alseg_core.errors import ResultsError
 from alseg_core.vocabulary import BASELINE, reads_ground_truth
+from bench.report.output import replacing
 
 WIDTH = 6.4
 """Width of a figure that a phone shows whole, in inches: at 390 pixels, letters of 11 points are 9 pixels high."""
 FULL = 9.6
 """Width of a figure that a phone scrolls, in inches."""
 DPI, WIDE_DPI = 150, 110
+LETTERS = 90
+"""Most letters of a line of text; the middle of longer ones is left out."""
+PIXELS = 40_000_000
+"""Most pixels of a figure; those of the whole catalogue of recipes have a tenth."""
 
 INK, QUIET, FAINT = "#222222", "#767676", "#cfcfcf"
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#A50026")
@@ -49,6 +57,7 @@ RC: Any = {
     "grid.color": "#e3e3e3",
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "text.parse_math": False,  # a dollar in a name is a dollar
 }
 
 
@@ -98,10 +107,25 @@ def blank(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of at most 256 colours: half the size or less, and reproducible byte by byte."""
+    """Write a PNG of at most 256 colours: half the size or less, and reproducible byte by byte.
+
+    Raises ResultsError for one of more than :data:`PIXELS`.
+    """
     from PIL import Image
 
+    width, height = (int(side * figure.dpi) for side in figure.get_size_inches())
+    if width * height > PIXELS:
+        raise ResultsError(f"it would have {width:,} x {height:,} pixels; make a report of fewer runs")
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text("\n".join(map(_short, text.get_text().split("\n"))))
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of letters that the font lacks
+        canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+    with replacing(path) as new:
+        image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(new, "PNG", optimize=True)
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= LETTERS else f"{line[: LETTERS // 2]}…{line[1 - LETTERS // 2 :]}"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +15,18 @@ from alseg_core.intact import mapping_of
 from alseg_core.metrics.metric import Metric
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
-from bench.report.runs.schema import check
+from bench.report.runs.schema import check, listed
+from bench.study import foreign
 from bench.study.controls import Controls
 from bench.study.identity import RunIdentity
 from bench.study.primary import Primary
+from bench.study.rerun import harmless
+from bench.study.visible import visible
 
 NO_RESULTS = ("store", "ray", "report")
 """Folders beside the runs that contain no runs."""
+REASON = 1000
+"""Characters of a failure's reason that are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +104,19 @@ class Found:
     """One line per folder that could not be read."""
 
 
-def find(folders: Sequence[Path]) -> Found:
+def find(folders: Sequence[Path], links: bool = False) -> Found:
     """Find every run below ``folders``, in the order of the folders and their studies.
 
     If a folder has a study.json, its runs are those listed there, so that runs that never started are counted;
-    otherwise they are the folders with a config.json. Raises ResultsError if there is no run at all.
+    otherwise they are the folders with a config.json. Files are read with care (``bench.study.foreign``): the folders
+    may come from elsewhere. links: whether listed runs may lie outside the folders, behind symbolic links. Raises
+    ResultsError if there is no run at all.
     """
     found = Found()
+    roots = None if links else [folder.resolve() for folder in folders]
     for folder in folders:
         before = len(found.runs)
-        _search(folder, found)
+        _search(folder, roots, found)
         if len(found.runs) == before:
             found.problems.append(
                 f"{folder}: no results found, neither a study (study.json is missing) nor run folders (config.json). "
@@ -120,12 +127,17 @@ def find(folders: Sequence[Path]) -> Found:
     return found
 
 
-def _search(folder: Path, found: Found) -> None:
+def _search(folder: Path, roots: Sequence[Path] | None, found: Found) -> None:
     loose: list[Path] = []
-    for path, below, files in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        if Path(error.filename) != folder or folder.exists():
+            found.problems.append(f"{error.filename} cannot be read ({error.strerror}); left out.")
+
+    for path, below, files in os.walk(folder, onerror=unreadable):
         place = Path(path)
         below[:] = sorted(name for name in below if name not in NO_RESULTS and not name.startswith("."))
-        if "study.json" in files and _study(place, found):
+        if "study.json" in files and _study(place, roots, found):
             below[:] = []
         elif "config.json" in files:
             below[:] = []
@@ -134,7 +146,7 @@ def _search(folder: Path, found: Found) -> None:
             below[:] = []
             found.problems.append(f"{place} has rounds but no config.json that says whose they are; left out.")
     for place in sorted(loose):
-        name = place.parent.parent.name if place.parent.name == "runs" else place.parent.name
+        name = visible(place.parent.parent.name if place.parent.name == "runs" else place.parent.name)
         if (run := _loose(place, name, found.problems)) is not None:
             _name(name, found)
             found.runs.append(run)
@@ -145,69 +157,65 @@ def _name(study: str, found: Found) -> None:
         found.studies.append(study)
 
 
-def _study(folder: Path, found: Found) -> bool:
+def _study(folder: Path, roots: Sequence[Path] | None, found: Found) -> bool:
     """Add the runs listed in the folder's study.json; return False if it cannot be read."""
     try:
-        content = json.loads((folder / "study.json").read_text())
-        name, listed = str(content["name"]), list(_listed(content["runs"]))
-        known, declared = content.get("controls"), content.get("primary")
+        content = foreign.mapping(folder / "study.json")
+        name, runs = str(content["name"]), listed(content["runs"])
+        known, declared, command = content.get("controls"), content.get("primary"), content.get("command")
         shared = {
             "controls": None if known is None else Controls(**known),
             "primary": None if declared is None else Primary(**declared),
-            "command": content.get("command"),
+            "command": command if command is None or harmless(command) else None,
         }
         found.sources.update({str(what): str(text) for what, text in content.get("sources", {}).items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found.problems.append(
             f"{folder / 'study.json'} is damaged ({_short(error)}); the run folders beside it are used without it."
         )
         return False
+    if command is not None and shared["command"] is None:
+        found.problems.append(f"{folder / 'study.json'} records a command that is none of alseg; it is not shown.")
     _name(name, found)
-    for facts in listed:
+    for facts in runs:
         place = folder / "runs" / facts["key"]
-        found.runs.append(_read(place, {"study": name, "home": folder, **shared, **facts}, found.problems))
+        if roots is not None and not any(place.resolve().is_relative_to(root) for root in roots):
+            found.problems.append(f"run {place} is a link to {place.resolve()}; left out. Name that folder to have it.")
+            continue
+        run = _read(place, {"study": name, "home": folder, **shared, **facts}, found.problems)
+        if run is not None:
+            found.runs.append(run)
     return True
-
-
-def _listed(runs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for run in runs:
-        yield {
-            "key": str(run["key"]),
-            "setting": (str(run["dataset"]), str(run["annotation"]), str(run["schedule"])),
-            "recipe": str(run["recipe"]),
-            "seed": int(run["seed"]),
-            "budgets": tuple(run["budgets"]),
-        }
 
 
 def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
     """Read a run folder outside a study by its configuration; None, and a problem, if it is no run folder."""
     try:
-        run = RunIdentity.read(json.loads((place / "config.json").read_text())["config"])
+        run = RunIdentity.read(foreign.mapping(place / "config.json")["config"])
         facts = {
             "study": study,
             "home": place.parent,
-            "key": place.name,
+            "key": visible(place.name),
             "setting": run.setting,
             "recipe": run.recipe,
             "seed": run.seed,
             "budgets": run.budgets,
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problems.append(f"{place / 'config.json'} is damaged or not that of a run ({_short(error)}); left out.")
         return None
     return _read(place, facts, problems)
 
 
-def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run:
-    """Read the run in ``place``, one without rounds that has failed if its files are damaged, which is a problem."""
-    folder = RunFolder(place)
+def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | None:
+    """Read the run in ``place``; None, and a problem, if its files are damaged."""
     try:
-        content = mapping_of(place / "config.json") or {}
-        records = tuple(folder.records())
+        content = foreign.mapping(place / "config.json")
+        records = _records(place)
         if len(records) > len(facts["budgets"]):
             raise ResultsError(f"{len(records)} rounds for {len(facts['budgets'])} budgets")
-        environment = _environment(folder, problems)
+        environment = foreign.mapping(place / "environment.json")
+        failure = foreign.mapping(place / "failure.json")
         check(content.get("config"), environment, records)
         run = Run(
             **facts,
@@ -216,7 +224,7 @@ def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run:
             data_key=str(content["data_key"]) if content else None,
             environment=environment,
             records=records,
-            failure=folder.failure(),
+            failure=visible(str(failure["reason"]), REASON) if failure else None,
         )
         if fault := folder.check(records):
             raise ResultsError(f"{fault}; the command that made the study writes it again")
@@ -227,25 +235,13 @@ def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run:
         return Run(**facts, folder=place, failure=f"its folder is damaged: {_short(error)}")
 
 
-def _check_owner(run: Run) -> None:
-    """Raise ResultsError if the folder holds another run than its study lists under this name."""
-    if (found := run.identity) is None:
-        return
-    names = ("dataset", "annotation", "schedule", "recipe", "seed", "budgets")
-    listed = (*run.setting, run.recipe, run.seed, list(run.budgets))
-    kept = (*found.setting, found.recipe, found.seed, list(found.budgets))
-    differs = [f"{name} {b} instead of {a}" for name, a, b in zip(names, listed, kept, strict=True) if a != b]
-    if differs:
-        raise ResultsError(f"it holds another run, with {', '.join(differs)}; delete the folder to run afresh")
-
-
-def _environment(folder: RunFolder, problems: list[str]) -> dict[str, Any]:
-    """Return the content of environment.json; where it is damaged, nothing but a problem, for no score needs it."""
+def _records(place: Path) -> tuple[RoundRecord, ...]:
+    """Return the finished rounds of a run as plain data."""
+    foreign.check(place / "rounds.jsonl", foreign.ROUNDS_BYTES)
     try:
-        return folder.environment()
-    except ResultsError as error:
-        problems.append(f"run {folder.path}: {error} Its versions, machine and sizes are not in this report.")
-        return {}
+        return tuple(dataclasses.replace(one, **foreign.plain(vars(one))) for one in RunFolder(place).records())
+    except RecursionError:
+        raise ResultsError("rounds.jsonl is nested too deeply") from None
 
 
 def _short(error: Exception) -> str:

@@ -13,38 +13,16 @@ import pandas as pd
 from alseg_core.metrics.means import mean_score, volume_means
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.vocabulary import RoundRecord
+from bench.report.runs.columns import RUNS, SCORES, SECONDS, STRUCTURES, VOLUME_DICE
 from bench.report.runs.compatibility import separate
 from bench.report.runs.discover import Run, find
 from bench.report.runs.embeddings import EMBEDDINGS, embeddings
 from bench.report.runs.planned import commands, primaries
 from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
-from bench.report.setting import SETTING, Setting
+from bench.report.setting import Setting
 from bench.study.controls import Controls
 from bench.study.primary import Primary
-
-ROUND = [
-    *SETTING,
-    "recipe",
-    "seed",
-    "key",
-    "round",
-    "budget",
-    "labelled",
-    "fraction",
-    "cost",
-    "marked",
-    "foreground",
-    "validation",
-]
-"""Columns of every table with rows per round. marked, foreground: labelled pixels bought so far; NaN in older runs.
-validation: cost of the validation masks read so far, in full-slice equivalents; ``cost`` does not hold it."""
-SCORES = [*ROUND, "metric", "value"]
-VOLUME_DICE = [*ROUND, "case", "patient", "dice"]
-STRUCTURES = [*ROUND, "case", "patient", "class", *METRICS, "empty"]
-"""Columns of ``Results.structures``; a run's further metrics stand after the built-in ones."""
-SECONDS = [*SETTING, "recipe", "seed", "key", "round", "part", "seconds"]
-RUNS = [*SETTING, "recipe", "seed", "key", "study", "rounds", "wanted", "state", "reason"]
-"""Columns of ``Results.runs``: rounds done and wanted; state: "finished", "failed" or "unfinished"."""
+from bench.study.visible import visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +81,14 @@ class Results:
     """Folders that could not be read, and why."""
 
 
-def collect(folders: Path | Sequence[Path]) -> Results:
+def collect(folders: Path | Sequence[Path], links: bool = False) -> Results:
     """Read and merge the runs of study folders, folders of studies, or folders with run folders below them.
 
     Runs that must not be averaged are kept apart (:func:`bench.report.runs.compatibility.separate`). Folders that
-    cannot be read are listed in ``problems``. Raises ResultsError if there is no run at all.
+    cannot be read are listed in ``problems``. links: see :func:`bench.report.runs.discover.find`. Raises ResultsError
+    if there is no run at all.
     """
-    found = find([folders] if isinstance(folders, Path) else folders)
+    found = find([folders] if isinstance(folders, Path) else folders, links)
     runs, notes = separate(found.runs)
     settings = by_setting(runs)
     primary, disagreements = primaries(settings)
@@ -156,7 +135,7 @@ def collect(folders: Path | Sequence[Path]) -> Results:
         warnings=warnings(runs),
         notes=[*notes, *disagreements],
         embeddings=embeddings(runs),
-        problems=found.problems,
+        problems=[visible(line) for line in found.problems],
     )
 
 

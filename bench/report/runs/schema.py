@@ -4,13 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
+from alseg_core.embed.quality import QUALITY
 from alseg_core.errors import ResultsError
 from alseg_core.metrics.metric import DICE, METRICS
 from alseg_core.vocabulary import RoundRecord
+from bench.report.runs.columns import TAKEN
+from bench.study.visible import visible
+
+LONGEST_PLACE = 100
+"""Characters of the place of a fault, which holds names from the file."""
+
+
+def _folder(name: str) -> str:
+    if Path(name).name != name or name in ("", ".."):
+        raise ValueError(f"{name!r} is not the name of a folder")
+    return name
+
+
+def _column(name: str) -> str:
+    if name in TAKEN:
+        raise ValueError(f"{name!r} is the name of another column")
+    return name
+
+
+Name = Annotated[str, Field(max_length=255)]
+"""Name of a dataset, recipe, case and so on; longer ones are not read."""
+FolderName = Annotated[Name, AfterValidator(_folder)]
+ColumnName = Annotated[Name, AfterValidator(_column)]
+Count = Annotated[int, Field(ge=0)]
+Size = Annotated[float, Field(ge=0)]
 
 
 class _Part(BaseModel):
@@ -20,25 +56,36 @@ class _Part(BaseModel):
 
 
 class _Row(_Part):
-    case: str
-    patient: str | None = None
-    structure: str = Field(alias="class")
+    case: Name
+    patient: Name | None = None
+    structure: Name = Field(alias="class")
     empty: str | bool | None = None  # older rows only say whether it is empty
 
 
 class _Signals(_Part):
-    encoder_seconds: float = 0.0
+    encoder_seconds: Size = 0.0
+    encoder: Name | None = None
+    init: str | None = None
+    labels: Name | None = None
+    training: Name | None = None
+    quality: dict[Name, dict[Name, float | None]] = Field({}, alias=QUALITY)
+
+
+class _Read(_Part):
+    what: str
+    cost: float
 
 
 class _Round(_Part):
-    labelled: int
-    fraction: float
-    cost: float
+    labelled: Count
+    fraction: Size
+    cost: Size
     cover_radius: float
     members: list[dict[str, float | None]]
     volumes: list[dict[str, Any]]
-    summary: dict[str, float | None]
-    seconds: dict[str, float]
+    summary: dict[Name, float | None]
+    seconds: dict[ColumnName, Size]
+    ledger: list[_Read]
     signals: _Signals
     peak_mb: float | None
     marked: float | None
@@ -51,7 +98,11 @@ class _Round(_Part):
 
 
 class _Named(_Part):
-    name: str
+    name: Name
+
+
+class _Dataset(_Named):
+    classes: list[Name] | None = Field(None, max_length=256)
 
 
 class _Training(_Part):
@@ -68,9 +119,9 @@ class _Training(_Part):
 
 
 class _Configuration(_Part):
-    dataset: dict[str, Any]
-    recipe: dict[str, Any]
-    annotation: dict[str, Any]
+    dataset: _Dataset
+    recipe: _Named
+    annotation: _Named
     train: _Training
     evaluate: dict[str, Any] = {}
 
@@ -84,8 +135,13 @@ class _Data(_Part):
 
 
 class _Metric(_Part):
-    name: str
-    title: str
+    name: ColumnName
+    title: Name
+    unit: Name = ""
+    higher_is_better: bool = True
+    decimals: Annotated[int, Field(ge=0, le=9)] = 3
+    meaning: str = ""
+    skips_empty: bool = False
 
 
 class _Environment(_Part):
@@ -98,6 +154,16 @@ class _Environment(_Part):
     metrics: list[_Metric] = []
 
 
+class _Listed(_Part):
+    key: FolderName
+    dataset: Name
+    annotation: Name
+    schedule: Name
+    recipe: Name
+    seed: Count
+    budgets: Annotated[list[int | float], Field(min_length=1, max_length=1000)]
+
+
 @cache
 def _round_with(further: tuple[str, ...]) -> type[_Round]:
     """Return the shape of a round whose rows hold Dice and, perhaps, the other metrics."""
@@ -106,12 +172,37 @@ def _round_with(further: tuple[str, ...]) -> type[_Round]:
     return create_model("Round", __base__=_Round, volumes=(list[row], ...))
 
 
+def listed(runs: Any) -> list[dict[str, Any]]:
+    """Return key, setting, recipe, seed and budgets of each run that a study.json lists. Raises ResultsError."""
+    try:
+        found = TypeAdapter(list[_Listed]).validate_python(runs)
+    except ValidationError as error:
+        raise ResultsError(_first("runs", error)) from None
+    return [
+        {
+            "key": run.key,
+            "setting": (run.dataset, run.annotation, run.schedule),
+            "recipe": run.recipe,
+            "seed": run.seed,
+            "budgets": tuple(run.budgets),
+        }
+        for run in found
+    ]
+
+
+def _further(environment: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the metrics that are not built in, as far as they are names."""
+    described = environment.get("metrics", ())
+    found = described if isinstance(described, list) else ()
+    return tuple(str(metric["name"]) for metric in found if isinstance(metric, Mapping) and "name" in metric)
+
+
 def check(config: Mapping[str, Any] | None, environment: Mapping[str, Any], records: Sequence[RoundRecord]) -> None:
     """Raise ResultsError with file, place and reason if a report cannot work with a run.
 
     config: None for a run that never started.
     """
-    metrics = tuple(metric["name"] for metric in environment.get("metrics", ()))
+    metrics = _further(environment)
     parts: list[tuple[str, type[_Part], Any]] = [
         ("environment.json", _Environment, environment),
         *((f"rounds.jsonl, round {record.round}", _round_with(metrics), vars(record)) for record in records),
@@ -122,6 +213,11 @@ def check(config: Mapping[str, Any] | None, environment: Mapping[str, Any], reco
         try:
             wanted.model_validate(content)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ResultsError(": ".join(filter(None, (file, place, first["msg"])))) from None
+            raise ResultsError(_first(file, error)) from None
+
+
+def _first(file: str, error: ValidationError) -> str:
+    """Return file, place and reason of the first fault."""
+    first = error.errors(include_url=False)[0]
+    place = visible(".".join(map(str, first["loc"])), LONGEST_PLACE)
+    return ": ".join(filter(None, (file, place, first["msg"])))

@@ -1,0 +1,32 @@
+"""Columns of the long tables of :class:`bench.report.runs.results.Results`."""
+
+from __future__ import annotations
+
+from alseg_core.metrics.metric import METRICS
+from bench.report.setting import SETTING
+
+ROUND = [
+    *SETTING,
+    "recipe",
+    "seed",
+    "key",
+    "round",
+    "budget",
+    "labelled",
+    "fraction",
+    "cost",
+    "marked",
+    "foreground",
+    "validation",
+]
+"""Columns of every table with rows per round. marked, foreground: labelled pixels bought so far; NaN in older runs.
+validation: cost of the validation masks read so far, in full-slice equivalents; ``cost`` does not hold it."""
+SCORES = [*ROUND, "metric", "value"]
+VOLUME_DICE = [*ROUND, "case", "patient", "dice"]
+STRUCTURES = [*ROUND, "case", "patient", "class", *METRICS, "empty"]
+"""Columns of ``Results.structures``; a run's further metrics stand after the built-in ones."""
+SECONDS = [*SETTING, "recipe", "seed", "key", "round", "part", "seconds"]
+RUNS = [*SETTING, "recipe", "seed", "key", "study", "rounds", "wanted", "state", "reason"]
+"""Columns of ``Results.runs``: rounds done and wanted; state: "finished", "failed" or "unfinished"."""
+TAKEN = {*SCORES, *VOLUME_DICE, *STRUCTURES, *SECONDS, *RUNS}
+"""Names that no metric and no part of a round may have."""
