@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from alseg_core.errors import AlsegError
+from bench.study.visible import visible_lines
 
 _ROUNDS = "; the same command continues from the last finished rounds"
 _DOWNLOAD = "; the same command continues the download"
@@ -23,7 +24,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except AlsegError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {visible_lines(str(error))}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
             click.echo(f"stopped{_GOES_ON.get(ctx.invoked_subcommand or '', '')}", err=True)

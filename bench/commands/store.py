@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands.group import OUT, Group
+from bench.study.visible import visible
 
 if TYPE_CHECKING:
     from alseg_core.store import Entry, Store
@@ -29,6 +30,7 @@ def show(out: Path) -> None:
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
+    from rich.text import Text
 
     found = _open(out)
     kinds: dict[str, list[Entry]] = {}
@@ -37,7 +39,7 @@ def show(out: Path) -> None:
     table = Table("kind", "entries", "size", "oldest use", "last use", show_edge=False)
     for kind, entries in sorted(kinds.items()):
         total = decimal(sum(entry.bytes for entry in entries))
-        table.add_row(kind, str(len(entries)), total, _day(entries[0].used), _day(entries[-1].used))
+        table.add_row(Text(visible(kind)), str(len(entries)), total, _day(entries[0].used), _day(entries[-1].used))
     Console().print(table)
     left = found.leftovers()
     if left:
@@ -78,8 +80,15 @@ def _delete(found: Store, entry: Entry, dry_run: bool) -> bool:
     """Delete an entry, print what happened to it, and return whether it was deleted."""
     from rich.filesize import decimal
 
-    kept = None if dry_run else found.remove(entry)
-    what = f"{entry.kind}/{entry.path.name}, {decimal(entry.bytes)}, last used {_day(entry.used)}"
+    from alseg_core.errors import ResultsError
+
+    try:
+        kept = None if dry_run else found.remove(entry)
+    except OSError as error:
+        raise ResultsError(
+            f"{entry.path} cannot be deleted ({error.strerror}); clean the store as its owner, where it can be written."
+        ) from None
+    what = visible(f"{entry.kind}/{entry.path.name}, {decimal(entry.bytes)}, last used {_day(entry.used)}")
     click.echo(f"kept, {kept}: {what}" if kept else f"{'would delete' if dry_run else 'deleted'}: {what}")
     return kept is None
 

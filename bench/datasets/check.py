@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alseg_core.data.readers.reader import CaseRef
 from alseg_core.errors import DataError
-from bench.datasets.contact_sheet import Tile, places, tiles_of, write_sheet
+from bench.datasets.contact_sheet import Tile, check_path, places, tiles_of, write_sheet
 from bench.datasets.contents import Contents, class_name
 from bench.datasets.preset_fit import PresetFit, Scan
 from bench.study import DatasetFile, find
@@ -26,7 +26,7 @@ def check(
     """Read every scan; return lines on the contents and on which presets would work, and all problems.
 
     sheet: PNG to write, with some slices and their labels. Raises DataError when the folder does not have the layout
-    that the dataset's reader expects.
+    that the dataset's reader expects, ResultsError when the sheet cannot be written.
     """
     from alseg_core.data.prepare import classes_of, is_constant, verify
     from alseg_core.data.readers import READERS
@@ -35,6 +35,8 @@ def check(
     file = DatasetFile(dataset, find("dataset", dataset))
     root = file.root(folder, "Then: alseg data check {entry} --data FOLDER")
     reader = READERS.build(file.content.get("reader"))
+    if sheet is not None:
+        check_path(sheet)  # before hours of reading
     problems: list[str] = []
     try:
         refs = reader.scan(Path(root) if root else None)

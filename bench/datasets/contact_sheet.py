@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,22 @@ def colour(label: int) -> str:
     return BACKGROUND if label == 0 else CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
 
 
+def check_path(path: Path) -> None:
+    """Create the folder of a sheet. Raises ResultsError when the sheet could not be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        if path.exists():
+            path.open("ab").close()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> ResultsError:
+    return ResultsError(f"{path} cannot be written ({error.strerror}); choose another with --sheet.")
+
+
 def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence[str]) -> None:
     """Write a PNG of the tiles: masks as outlines with a tint, scribbles as solid pixels.
 
@@ -93,7 +110,7 @@ def write_sheet(path: Path, title: str, tiles: Sequence[Tile], classes: Sequence
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="png", facecolor=figure.get_facecolor())
     except OSError as error:
-        raise ResultsError(f"{path} cannot be written ({error.strerror}); choose another with --sheet.") from None
+        raise _unwritable(path, error) from None
 
 
 def _handles(tiles: Sequence[Tile], classes: Sequence[str]) -> list[Any]:

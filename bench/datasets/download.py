@@ -32,7 +32,8 @@ def fetch(
     except Timeout:
         raise DataError(f"another process is fetching into {folder}; wait for it or stop it.") from None
     except OSError as error:
-        raise DataError(f"{error.filename or folder} cannot be written ({error.strerror or error}).") from None
+        what = f"{error.filename or folder} cannot be written ({error.strerror or error})"
+        raise DataError(f"{what}; choose another folder with --to.") from None
 
 
 def _fetch(name: str, archive: Archive, folder: Path, report: Report) -> tuple[int, str]:

@@ -30,7 +30,7 @@ def prepare(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a new path to write to, which then replaces ``path``: a link or a pipe of that name, not what is behind it."""
+    """Give a new path to write to; the file replaces ``path``, be it a link or a pipe, and not what is behind it."""
     new = path.with_name(f".new-{path.name}")
     new.unlink(missing_ok=True)
     try:

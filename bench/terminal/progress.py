@@ -14,6 +14,7 @@ from rich.text import Text
 from alseg_core import events
 from bench.planning.forecast import Course, Forecast, wall
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
+from bench.study.visible import visible_lines
 
 PRIOR = 0.2
 """Share of the study after which its own speed and the forecast have equal weight in the estimate of the time left."""
@@ -81,7 +82,7 @@ class Display:
 
     def say(self, line: str) -> None:
         """Print a line above the progress bars."""
-        self.console.print(Text(line), soft_wrap=True)
+        self.console.print(Text(visible_lines(line)), soft_wrap=True)
 
     def preparing(self, dataset: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` scans of a dataset have been prepared."""

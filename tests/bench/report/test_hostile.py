@@ -7,8 +7,6 @@ import io
 import json
 import os
 import socket
-import subprocess
-import sys
 import tracemalloc
 import unicodedata
 import zipfile
@@ -448,19 +446,3 @@ def test_a_report_is_not_written_to_a_folder_behind_a_link(tmp_path: Path) -> No
     done = CliRunner().invoke(main, ["report", str(folder)], catch_exceptions=False)
     assert done.exit_code == 2 and "choose where to write with --out FOLDER" in done.output
     assert list((tmp_path / "mine").iterdir()) == []
-
-
-def alseg_as_nobody(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user who may write nothing here."""
-    if os.geteuid():
-        pytest.skip("another user needs root")
-    return subprocess.run(
-        [sys.executable, "-m", "bench.cli", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "HOME": "/nonexistent", "MPLCONFIGDIR": "/nonexistent"},
-        user=65534,
-        group=65534,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-    )
