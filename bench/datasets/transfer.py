@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +23,19 @@ CHUNK = 1 << 20
 """Bytes read from disk at once."""
 
 BLOCK = 1 << 14
-"""Bytes written at once: how much of a download is lost when the connection breaks."""
+"""Most bytes written at once."""
+
+SIZE = r"[0-9]{1,18}"
+"""A number of bytes in a header; longer ones are as good as none."""
 
 TIMEOUT_S = (15.0, 60.0)
 """How long to wait for a connection and for the next bytes, in seconds."""
+
+SLOWEST, WINDOW_S = 1000, 120.0
+"""A server that sends fewer bytes per second than this, over so many seconds, is given up."""
+
+UNANNOUNCED = 0.5
+"""Share of the free space that a file may take whose size neither the dataset nor the server declares."""
 
 
 class Transfer:
@@ -37,9 +47,11 @@ class Transfer:
     def run(self) -> None:
         """Bring ``part`` to the size of the archive, from its present size where the server can resume.
 
-        Raises DataError: no network, refused by the server, another size than published, connection lost, disk full.
+        Raises DataError: no network, refused by the server, another size than published or announced, connection lost
+        or too slow, disk full.
         """
         import requests
+        from urllib3.exceptions import HTTPError
 
         done = self._done()
         if self._archive.bytes is not None and done >= self._archive.bytes:
@@ -49,11 +61,14 @@ class Transfer:
         try:
             with requests.get(self._archive.url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
                 connected = True
+                self._check_way(answer)
                 if answer.status_code == 416 and _total(answer.headers.get("Content-Range", "")) == done > 0:
                     return
                 start, total = self._offer(answer, done)
                 self._receive(answer, start, total)
-        except requests.RequestException as error:
+        except requests.exceptions.InvalidSchema as error:
+            raise self._failure(f"the server redirects to what is no web address ({_reason(error)})") from None
+        except (requests.RequestException, HTTPError) as error:
             problem = "cannot connect; is this machine online?"
             if connected:
                 problem = f"the connection ended after {self._done()} bytes"
@@ -81,8 +96,10 @@ class Transfer:
         resumed = answer.status_code == 206
         if resumed and not span.startswith(f"bytes {done}-"):
             raise self._failure(f"the server sent {span or 'an unknown part'} instead of the bytes from {done}")
+        if (packed := answer.headers.get("Content-Encoding", "identity")) != "identity":
+            raise self._failure(f"the server sent the file packed ({packed}), which was not asked for")
         length = answer.headers.get("Content-Length", "")
-        total = _total(span) if resumed else int(length) if length.isdecimal() else None
+        total = _total(span) if resumed else int(length) if re.fullmatch(SIZE, length) else None
         expected = self._archive.bytes
         if expected is not None and total not in (None, expected):
             raise DataError(
@@ -90,20 +107,40 @@ class Transfer:
             )
         return done if resumed else 0, expected or total or 0
 
+    def _check_way(self, answer: Response) -> None:
+        """Raise DataError where a redirect has left the encrypted connection that was asked for."""
+        way = [step.url for step in (*answer.history, answer)]
+        if self._archive.url.startswith("https:") and (open_ := [url for url in way if not url.startswith("https:")]):
+            raise self._failure(f"the server redirects to {open_[0]}, without encryption; refused")
+
     def _receive(self, answer: Response, start: int, total: int) -> None:
+        """Write what arrives, as it arrives, and stop at the first byte that is too many."""
         check_space(self._part.parent, total - start, "the download")
-        done = start
+        most, done = total or start + int(UNANNOUNCED * shutil.disk_usage(self._part.parent).free), start
+        since, before = time.monotonic(), start
         with self._part.open("ab" if start else "wb") as file:
-            for block in answer.iter_content(BLOCK):
+            while block := answer.raw.read1(BLOCK):
+                if done + len(block) > most:
+                    file.close()
+                    self._part.unlink()
+                    what = "that were announced" if total else "that are taken from a server that announces no size"
+                    raise DataError(
+                        f"{self._archive.url}: the server sends more than the {most} bytes {what}; stopped."
+                    )
                 done += file.write(block)
                 self._report("downloading", done, total)
+                if (now := time.monotonic()) - since > WINDOW_S:
+                    if done - before < SLOWEST * (now - since):
+                        file.flush()
+                        raise self._failure(f"the server sent {done - before} bytes in {now - since:.0f} s; stopped")
+                    since, before = now, done
         if total and done < total:
             raise self._failure(f"the connection ended after {done} of {total} bytes")
 
 
 def _total(content_range: str) -> int | None:
     """Return the size of the whole file from "bytes 5-9/10" or "bytes */10"."""
-    found = re.search(r"/(\d+)$", content_range)
+    found = re.search(rf"/({SIZE})$", content_range)
     return int(found[1]) if found else None
 
 

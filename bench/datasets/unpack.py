@@ -6,7 +6,7 @@ import json
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +15,12 @@ from alseg_core.errors import DataError
 from alseg_core.results import write_atomic
 from bench.datasets.archive import Archive
 from bench.datasets.transfer import CHUNK, Report, check_space
+from bench.study.visible import visible
 
+MEMBERS = 500_000
+"""Most files and folders of an archive."""
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Ways of compression that are unpacked; others may ask for gigabytes of memory."""
 INFLATION = 100
 """An archive that declares more than this many times its own size is refused; images shrink by less than ten times."""
 
@@ -115,27 +120,45 @@ def _check_free(folder: Path, names: Iterable[str], path: Path) -> None:
         )
 
 
-def _safe(file: zipfile.ZipFile, path: Path) -> Iterator[zipfile.ZipInfo]:
-    """Yield the files of an archive. Raises DataError for anything that would leave the folder or fill the disk."""
-    size = path.stat().st_size
-    declared = sum(member.file_size for member in file.infolist())
+def _safe(file: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive. Raises DataError for anything that would leave the folder or fill the disk."""
+    size, members = path.stat().st_size, file.infolist()
+    declared = sum(member.file_size for member in members)
     if declared > INFLATION * size:
         raise DataError(
             f"{path}: the archive of {size} bytes would unpack to {declared}, more than {INFLATION} times as much; "
             "refused."
         )
-    names = [member.filename for member in file.infolist()]
-    if len(set(names)) < len(names):
-        raise DataError(f"{path}: the archive holds a file twice; refused.")
-    for member in file.infolist():
-        name = member.filename
-        parts = PurePosixPath(name).parts
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
-            raise DataError(f"{path}: the archive holds {name!r}, which would be outside the folder; refused.")
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise DataError(f"{path}: the archive holds {name!r}, a link or device; refused.")
-        if member.flag_bits & 1:
-            raise DataError(f"{path}: the archive holds {name!r}, which is encrypted; refused.")
-        if not member.is_dir():
-            yield member
+    if len(members) > MEMBERS:
+        raise DataError(f"{path}: the archive holds {len(members)} files, more than {MEMBERS}; refused.")
+    files: set[PurePosixPath] = set()
+    folders: set[PurePosixPath] = set()
+    for member in members:
+        name, place = visible(member.filename, 200), PurePosixPath(member.filename)
+        if fault := _fault(member, path.name):
+            raise DataError(f"{path}: the archive holds {name!r}, {fault}; refused.")
+        if place in files:
+            raise DataError(f"{path}: the archive holds {name!r} twice; refused.")
+        (folders if member.is_dir() else files).add(place)
+        folders.update(place.parents)
+    if both := files & folders:
+        raise DataError(f"{path}: the archive holds {str(min(both))!r} as a file and as a folder; refused.")
+    return [member for member in members if not member.is_dir()]
+
+
+def _fault(member: zipfile.ZipInfo, archive: str) -> str:
+    """Return why a member must not be unpacked, or ""."""
+    name, parts = member.filename, PurePosixPath(member.filename).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
+        return "which would be outside the folder"
+    if not name.isprintable() or len(name.encode()) > 1000 or max(len(part.encode()) for part in parts) > 255:
+        return "which is no name of a file"
+    if parts[0].startswith((".fetch", f"{archive}.")):
+        return "a name that this command uses itself"
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "a link or device"
+    if member.flag_bits & 1:
+        return "which is encrypted"
+    if member.compress_type not in METHODS:
+        return "which is not compressed as zip archives commonly are"
+    return ""
