@@ -174,6 +174,7 @@ def _whereabouts(folder: Path, out: Path, untracked: str | None) -> Iterator[str
     """Yield one line each on where the report and the tracked runs are."""
     import os
 
+    from bench.tracking import shown as shown_address
     from bench.tracking import tracking_uri
 
     page = folder / "report" / "report.html"
@@ -181,7 +182,7 @@ def _whereabouts(folder: Path, out: Path, untracked: str | None) -> Iterator[str
     if untracked:
         yield f"warning: {untracked}; the same command makes up for it"
     elif server := os.environ.get("MLFLOW_TRACKING_URI"):
-        yield f"MLflow: {server}"
+        yield f"MLflow: {shown_address(server)}"
     else:
         where = "" if out == Path.cwd() / "runs" else f" OUT={shown(out)}"
         yield f"MLflow: mlflow ui --backend-store-uri {tracking_uri(out)} (or make ui{where})"

@@ -8,6 +8,7 @@ from bench.tracking.background import Background
 from bench.tracking.content import VALUE_LIMIT, flatten, metrics_of
 from bench.tracking.server import artifact_root, connect, experiment, runs_of, tracking_uri
 from bench.tracking.tracker import PARENT, Tracker
+from bench.tracking.trouble import reason, shown
 
 __all__ = [
     "PARENT",
@@ -19,6 +20,8 @@ __all__ = [
     "experiment",
     "flatten",
     "metrics_of",
+    "reason",
     "runs_of",
+    "shown",
     "tracking_uri",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.study.job import Job
 from bench.tracking.server import tracking_uri
 from bench.tracking.tracker import Tracker
+from bench.tracking.trouble import reason, shown
 
 GATHER = 5.0
 """How long to gather changes before sending, in seconds, so that many short rounds are sent at once."""
@@ -74,12 +75,12 @@ class Background:
             if self.sent > sent and not self._killed:
                 sent, moved = self.sent, now
             if say is not None and now - spoke > WORD:
-                say(f"MLflow: {len(self._left)} of {len(self.jobs)} runs still to be sent to {self._uri}")
+                say(f"MLflow: {len(self._left)} of {len(self.jobs)} runs still to be sent to {shown(self._uri)}")
                 spoke = now
         if self._closed:
             return None
         missing = f"{len(self._left)} of {len(self.jobs)} runs" if self._left else "the report"
-        return f"{missing} not tracked in {self._uri}: {self.trouble or f'no answer within {seconds:g} s'}"
+        return f"{missing} not tracked in {shown(self._uri)}: {self.trouble or f'no answer within {seconds:g} s'}"
 
     @property
     def trouble(self) -> str | None:
@@ -105,7 +106,7 @@ class Background:
                 self.tracker.close(self._report, status)
                 self._closed = not self._left
         except Exception as error:
-            self._fault = _brief(error)
+            self._fault = reason(error, self._uri)
 
     def _gather(self) -> None:
         """Wait for changes, or until it is time to retry what failed."""
@@ -132,14 +133,9 @@ class Background:
             try:
                 self.tracker.sync(self.jobs[key], self.failures.get(key), unfinished)
             except Exception as error:  # whatever the store raises must not reach the study
-                self._left[key] = _brief(error)
+                self._left[key] = reason(error, self._uri)
                 self._faults += 1
             else:
                 del self._left[key]
                 self._faults = 0
                 self.sent += 1
-
-
-def _brief(error: Exception) -> str:
-    line = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {line}"[:300]

@@ -16,6 +16,7 @@ from alseg_core.metrics.curve import AUBC_DICE, aubc
 from alseg_core.metrics.metric import DICE
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
+from bench.study.foreign import mapping
 from bench.study.job import Job
 
 KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
@@ -74,10 +75,7 @@ def dataset_of(job: Job, data_key: str) -> dict[str, str]:
 
 
 def _environment(folder: Path) -> dict[str, Any]:
-    try:
-        return RunFolder(folder).environment()
-    except ResultsError:  # the report tells that it is damaged
-        return {}
+    return mapping(folder / "environment.json")
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:

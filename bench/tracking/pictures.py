@@ -7,22 +7,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.study.arrays import load
 from bench.study.palette import CLASS_COLOURS
 
 COLOURS = np.array([[0, 0, 0], *(list(bytes.fromhex(colour[1:])) for colour in CLASS_COLOURS)], np.uint8)
 """RGB of every class; class 0 is the background."""
 ROWS, WIDTH, HEAD = 8, 192, 14
+COLUMNS = ("image", "truth", "prediction", "case", "z")
 
 
 def sheet(examples: Path, target: Path) -> None:
-    """Draw one row per slice: image, with truth, with prediction; at most 8, evenly spaced.
+    """Draw one row per slice: image, with truth, with prediction; at most 8, evenly spaced. Older files are left out.
 
     examples: ``.npz`` with image (K, H, W), truth and prediction (K, H, W) class numbers, case (K,), z (K,).
     """
     from PIL import Image, ImageDraw
 
-    with np.load(examples) as kept:
-        columns = [kept[name] for name in ("image", "truth", "prediction", "case", "z")]
+    kept = load(examples, COLUMNS)
+    if kept is None:
+        return
+    columns = [kept[name] for name in COLUMNS]
     count = len(columns[0])
     chosen = np.unique(np.linspace(0, count - 1, min(ROWS, count)).round().astype(int))
     height = round(WIDTH * columns[0].shape[1] / columns[0].shape[2])

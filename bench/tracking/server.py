@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from alseg_core.errors import ResultsError
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
@@ -24,6 +26,9 @@ BOUNDS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """MLflow settings unless the environment sets them: short timeouts, no output."""
+QUIET = ("mlflow", "alembic", "git", "sqlalchemy", "sqlalchemy.engine", "urllib3")
+"""Loggers that print tracebacks of what is raised as well, perhaps with an address and its password."""
+SQLITE = "sqlite:///"
 
 
 def tracking_uri(out: Path) -> str:
@@ -41,14 +46,17 @@ def artifact_root(out: Path, uri: str) -> str | None:
 
 
 def connect(out: Path) -> MlflowClient:
-    """Return a client of the store. Raises what MLflow raises if it is unreachable."""
+    """Return a client of the store. Raises what MLflow raises if it is unreachable, ResultsError if it is no file."""
     for name, value in BOUNDS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for logger in ("mlflow", "alembic", "git"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    return MlflowClient(tracking_uri=tracking_uri(out))
+    for logger in QUIET:
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
+    uri = tracking_uri(out)
+    if uri.startswith(SQLITE) and (path := Path(uri.removeprefix(SQLITE))).exists() and not path.is_file():
+        raise ResultsError(f"{path} is not a file; move it away")  # MLflow would try again for minutes
+    return MlflowClient(tracking_uri=uri)
 
 
 def experiment(client: MlflowClient, name: str, out: Path) -> Experiment:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.tracking import PARENT, VALUE_LIMIT, connect, experiment, runs_of
+from bench.tracking import PARENT, VALUE_LIMIT, connect, experiment, reason, runs_of, tracking_uri
 from bench.tuning.trial import TrialFolder
 from bench.tuning.trials import OWN, Trials, outcome
 
@@ -63,8 +63,7 @@ class TrialTracker:
         try:
             send()
         except Exception as error:  # whatever a store raises: it must not reach the tuning
-            line = next(iter(str(error).strip().splitlines()), "")
-            self.trouble = f"{type(error).__name__}: {line}"[:300]
+            self.trouble = reason(error, tracking_uri(self.out))
         else:
             self.trouble = None
 

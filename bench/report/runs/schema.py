@@ -103,6 +103,8 @@ class _Named(_Part):
 
 class _Dataset(_Named):
     classes: list[Name] | None = Field(None, max_length=256)
+    prepare: dict[str, Any] | None = None
+    split: dict[str, Any] | None = None
 
 
 class _Training(_Part):
