@@ -8,7 +8,7 @@ from bench.tracking.background import Background
 from bench.tracking.content import VALUE_LIMIT, flatten, metrics_of
 from bench.tracking.server import artifact_root, connect, experiment, runs_of, tracking_uri
 from bench.tracking.tracker import PARENT, Tracker
-from bench.tracking.trouble import reason, shown
+from bench.tracking.trouble import reason, shown, without_secrets
 
 __all__ = [
     "PARENT",
@@ -24,4 +24,5 @@ __all__ = [
     "runs_of",
     "shown",
     "tracking_uri",
+    "without_secrets",
 ]

@@ -22,10 +22,12 @@ DAMAGE = re.compile(
 
 
 def shown(uri: str) -> str:
-    """Return an address without user, password and the values of its query."""
+    """Return an address without its password and the values of its query; a user without password may be a token."""
     scheme, separator, rest = uri.partition("://")
     if "@" in rest:
-        rest = f"{HIDDEN}@{rest.rpartition('@')[2]}"
+        account, _, rest = rest.rpartition("@")
+        user, _, password = account.partition(":")
+        rest = f"{user}:{HIDDEN}@{rest}" if password else f"{HIDDEN}@{rest}"
     place, mark, query = rest.partition("?")
     return f"{scheme}{separator}{place}{mark}{re.sub('=[^&#]*', f'={HIDDEN}', query)}"
 
@@ -54,7 +56,7 @@ def _secrets(uri: str) -> set[str]:
     found = [os.environ.get(name, "") for name in SECRETS]
     if "@" in rest:
         account = rest.rpartition("@")[0]
-        found += [account, account.partition(":")[2] or account]
+        found += [account, account.partition(":")[2] or account.rstrip(":")]
     found += re.findall(r"=([^&#]*)", rest.partition("?")[2])
     return {text for secret in found for text in (secret, unquote(secret)) if len(text) > 2}
 

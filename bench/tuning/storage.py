@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alseg_core.errors import AlsegError, ConfigError, MissingPackageError
+from bench.tracking import shown, without_secrets
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -28,13 +29,6 @@ JOURNAL, GRPC = "journal://", "grpc://"
 def storage_url(out: Path, given: str | None) -> str:
     """Return the given URL, or $ALSEG_OPTUNA_URL, or ``optuna.db`` below ``out``."""
     return given or os.environ.get(VARIABLE) or f"sqlite:///{out.absolute() / 'optuna.db'}"
-
-
-def shown(url: str) -> str:
-    """Return the URL without its password."""
-    from sqlalchemy.engine import make_url
-
-    return url if url.startswith((JOURNAL, GRPC)) else make_url(url).render_as_string(hide_password=True)
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -63,13 +57,13 @@ def open_storage(url: str) -> BaseStorage:
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **waits})
     except (ArgumentError, ValueError):
         raise ConfigError(
-            f"{url!r} is not an Optuna storage URL; use sqlite:///FILE, another URL of SQLAlchemy, journal://FILE or "
-            "grpc://HOST:PORT."
+            f"{shown(url)!r} is not an Optuna storage URL; use sqlite:///FILE, another URL of SQLAlchemy, "
+            "journal://FILE or grpc://HOST:PORT."
         ) from None
     except ImportError as error:
-        raise MissingPackageError(f"the storage {shown(url)} needs another package: {error}") from None
+        raise MissingPackageError(f"the storage {shown(url)} needs another package: {_brief(error, url)}") from None
     except Exception as error:
-        raise AlsegError(f"the storage {shown(url)} cannot be opened: {_brief(error)}") from None
+        raise AlsegError(f"the storage {shown(url)} cannot be opened: {_brief(error, url)}") from None
 
 
 @contextmanager
@@ -82,10 +76,11 @@ def answering(url: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
         raise AlsegError(
-            f"the storage {shown(url)} does not answer: {_brief(error)}. No finished trial is lost; the same command "
-            "continues from there."
+            f"the storage {shown(url)} does not answer: {_brief(error, url)}. No finished trial is lost; the same "
+            "command continues from there."
         ) from None
 
 
-def _brief(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+def _brief(error: Exception, url: str) -> str:
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return without_secrets(line, url)[:300]

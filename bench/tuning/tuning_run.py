@@ -11,8 +11,9 @@ from alseg_core.errors import AlsegError, ConfigError
 from bench.launchers.launcher import Policy
 from bench.planning import workload
 from bench.study.identity import RunIdentity
+from bench.tracking import shown
 from bench.tuning.spec import Tuning
-from bench.tuning.storage import answering, open_storage, shown, storage_url
+from bench.tuning.storage import answering, open_storage, storage_url
 from bench.tuning.trial import TrialFolder
 from bench.tuning.trials import OWN, TrialPlan, Trials
 

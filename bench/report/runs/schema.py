@@ -45,6 +45,7 @@ Name = Annotated[str, Field(max_length=255)]
 """Name of a dataset, recipe, case and so on; longer ones are not read."""
 FolderName = Annotated[Name, AfterValidator(_folder)]
 ColumnName = Annotated[Name, AfterValidator(_column)]
+Fact = str | int | float | None
 Count = Annotated[int, Field(ge=0)]
 Size = Annotated[float, Field(ge=0)]
 
@@ -64,10 +65,10 @@ class _Row(_Part):
 
 class _Signals(_Part):
     encoder_seconds: Size = 0.0
-    encoder: Name | None = None
-    init: str | None = None
-    labels: Name | None = None
-    training: Name | None = None
+    encoder: Fact = None
+    init: Fact = None
+    labels: Fact = None
+    training: Fact = None
     quality: dict[Name, dict[Name, float | None]] = Field({}, alias=QUALITY)
 
 

@@ -23,11 +23,12 @@ __all__ = ["empty_store", "job"]  # fixtures
 DISK_MB = 4
 ADDRESSES = {
     "http://host:5000": "http://host:5000",
-    "http://user:s3cret@host:5000/path": "http://***@host:5000/path",
+    "http://user:s3cret@host:5000/path": "http://user:***@host:5000/path",
     "https://s3cret@host": "https://***@host",
-    "http://user:s3/cr?e@t@host": "http://***@host",
+    "http://user:s3/cr?e@t@host": "http://user:***@host",
+    "https://s3cret:@host": "https://***@host",
     "http://host/?token=s3cret&a=s3cret": "http://host/?token=***&a=***",
-    "postgresql+psycopg2://user:s3cret@host/db?sslpassword=s3cret": "postgresql+psycopg2://***@host/db?sslpassword=***",
+    "postgresql+psycopg2://user:s3cret@host/db?sslpassword=s3cret": "postgresql+psycopg2://user:***@host/db?sslpassword=***",
     "sqlite:////out/mlflow.db": "sqlite:////out/mlflow.db",
     "databricks://profile": "databricks://profile",
     "databricks": "databricks",

@@ -15,9 +15,10 @@ from scipy import stats
 
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.vocabulary import RoundRecord
+from bench.tracking import shown
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import importances
-from bench.tuning.storage import VARIABLE, open_storage, shown, storage_url
+from bench.tuning.storage import VARIABLE, open_storage, storage_url
 from bench.tuning.trial import score
 from bench.tuning.trials import TrialPlan, Trials, outcome
 
@@ -151,9 +152,10 @@ def test_where_the_storage_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert storage_url(tmp_path, None) == "sqlite:///there.db"
     assert storage_url(tmp_path, "sqlite:///given.db") == "sqlite:///given.db"
     assert shown("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
-    for wrong in ("nonsense", "grpc://nowhere"):
-        with pytest.raises(ConfigError, match="is not an Optuna storage URL"):
+    for wrong in ("nonsense", "grpc://nowhere", "postgresql://me:secret@host:port/db"):
+        with pytest.raises(ConfigError, match="is not an Optuna storage URL") as error:
             open_storage(wrong)
+        assert "secret" not in str(error.value)
     with pytest.raises(AlsegError, match="cannot be opened"):
         open_storage(f"sqlite:///{tmp_path}/absent/a.db")
 
