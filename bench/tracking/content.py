@@ -18,6 +18,7 @@ from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.study.foreign import mapping
 from bench.study.job import Job
+from bench.study.visible import visible
 
 KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
 LAST = "annotation/round"
@@ -43,7 +44,7 @@ def tags_of(job: Job) -> dict[str, str]:
         "annotation": run.annotation,
         "schedule": run.schedule,
         "seed": str(run.seed),
-        FOLDER: str(job.folder),
+        FOLDER: visible(str(job.folder)),
     }
 
 
@@ -83,7 +84,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, str]:
     if isinstance(value, Mapping) and value:
         items = [flatten(inner, f"{prefix}.{key}" if prefix else str(key)) for key, inner in value.items()]
         return {key: text for item in items for key, text in item.items()}
-    return {prefix: value if isinstance(value, str) else json.dumps(value)}
+    return {prefix: visible(value) if isinstance(value, str) else json.dumps(value)}
 
 
 def metrics_of(record: RoundRecord) -> dict[str, float]:

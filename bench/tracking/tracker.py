@@ -15,6 +15,7 @@ from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
+from bench.study.visible import visible
 from bench.tracking import content
 from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
 from bench.tracking.pictures import sheet
@@ -265,7 +266,7 @@ class Tracker:
 
     def _failure(self, client: MlflowClient, run: Stored, failure: str | None, finished: bool) -> None:
         if failure is not None:
-            client.set_tag(run.run, FAILURE, failure[:VALUE_LIMIT])
+            client.set_tag(run.run, FAILURE, visible(failure)[:VALUE_LIMIT])
             run.failed = True
         elif finished and run.failed:
             client.delete_tag(run.run, FAILURE)

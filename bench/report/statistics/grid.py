@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alseg_core.errors import ResultsError
+
+RECIPES = 500
+"""Most recipes of a setting; all pairs are compared."""
+CELLS = 50_000_000
+"""Most numbers of a table; ten seeds of the catalogue on 500 volumes have two million."""
 AMOUNTS = ("labelled", "cost", "fraction", "foreground", "validation")
 """Columns of the scores with what was annotated by a round."""
 
@@ -56,7 +63,8 @@ def known_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 def grid(scores: pd.DataFrame, volumes: pd.DataFrame, order: list[str]) -> Grid:
     """Return the arrays of one setting's rows of ``Results.scores`` and ``Results.volume_dice``, recipes in ``order``.
 
-    If a recipe has several runs of one seed, the first one listed counts.
+    If a recipe has several runs of one seed, the first one listed counts. Raises ResultsError for tables that are too
+    large.
     """
     known = set(volumes["recipe"])
     recipes = [name for name in dict.fromkeys([*order, *volumes["recipe"]]) if name in known]
@@ -70,7 +78,11 @@ def grid(scores: pd.DataFrame, volumes: pd.DataFrame, order: list[str]) -> Grid:
     def fill(frame: pd.DataFrame, column: str, *, by_case: bool = False) -> NDArray[np.float64]:
         axes: list[tuple[str, list[object]]] = [("recipe", [*recipes]), ("seed", [*seeds]), ("round", [*rounds])]
         axes += [("case", [*cases])] if by_case else []
-        out = np.full([len(values) for _, values in axes], np.nan)
+        shape = [len(values) for _, values in axes]
+        if math.prod(shape) > CELLS or len(recipes) > RECIPES:
+            size = ", ".join(f"{len(values)} {name}s" for name, values in axes)
+            raise ResultsError(f"a setting has {size}: too many to compare; name fewer folders.")
+        out = np.full(shape, np.nan)
         if column in frame:
             names = [name for name, _ in axes]
             first = frame.drop_duplicates(["recipe", "seed"])

@@ -446,3 +446,29 @@ def test_a_report_is_not_written_to_a_folder_behind_a_link(tmp_path: Path) -> No
     done = CliRunner().invoke(main, ["report", str(folder)], catch_exceptions=False)
     assert done.exit_code == 2 and "choose where to write with --out FOLDER" in done.output
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+@pytest.mark.parametrize(("limit", "most"), [("RECIPES", 1), ("CELLS", 10)])
+def test_more_than_can_be_compared_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(f"bench.report.statistics.grid.{limit}", most)
+    done = CliRunner().invoke(main, ["report", str(two(tmp_path)[0])], catch_exceptions=False)
+    assert done.exit_code == 2 and "too many to compare; name fewer folders" in done.output
+
+
+def test_a_figure_of_absurd_size_is_not_drawn(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from bench.report.figures.style import save
+
+    with pytest.raises(ResultsError, match="it would have 10,000 x 10,000 pixels"):
+        save(Figure(figsize=(100, 100), dpi=100), tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_shows_control_characters_and_keeps_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "\x1b[31m").mkdir()
+    (tmp_path / "\x1b[31m" / "config.json").write_text("{}")
+    done = CliRunner().invoke(main, ["report", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 2 and "\\x1b[31m/config.json is damaged" in done.output and "\x1b" not in done.output

@@ -119,3 +119,11 @@ def test_going_on_counts_what_is_left() -> None:
 
 def test_durations() -> None:
     assert [duration(s) for s in (45, 720, 12240, 181440)] == ["45 s", "12 min", "3.4 h", "2.1 days"]
+
+
+def test_a_line_is_shown_without_acting_on_the_terminal() -> None:
+    out = io.StringIO()
+    Display(Console(file=out, force_terminal=True, width=80, color_system=None)).say(
+        "[red]\x1b]0;title\x07 failed\nnext"
+    )
+    assert out.getvalue() == "[red]\\x1b]0;title\\x07 failed\nnext\n"
