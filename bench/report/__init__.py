@@ -7,6 +7,7 @@ from pathlib import Path
 
 from alseg_core.errors import ResultsError
 from bench.report.runs.results import Results, collect
+from bench.study import foreign
 
 __all__ = ["Results", "collect", "write"]
 
@@ -31,8 +32,8 @@ def write(folders: Path | Sequence[Path], out: Path | None = None, links: bool =
     several = [folders] if isinstance(folders, Path) else list(folders)
     results = collect(several, links)
     folder = out if out is not None else several[0] / "report"
-    if out is None and not links and not folder.resolve().is_relative_to(several[0].resolve()):
-        raise ResultsError(f"{folder} is a link to {folder.resolve()}; choose where to write with --out FOLDER.")
+    if out is None and not links and not foreign.within(folder, several[:1]):
+        raise ResultsError(f"{folder} is a link to {foreign.real(folder)}; choose where to write with --out FOLDER.")
     prepare(folder)
     analysis = analysed(results)
     whole = document(results, analysis, draw_all(results, analysis, folder))

@@ -51,7 +51,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     quoted = table.rename(columns=_quoted)
     for at, (_, column) in enumerate(table.items()):
         if column.dtype.kind not in "biuf":
-            quoted.isetitem(at, column.map(_quoted))
+            quoted.isetitem(at, column.map(_quoted).to_numpy())
     with replacing(path) as new:
         quoted.to_csv(new, index=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,14 +22,24 @@ LARGEST = 10**15
 """Largest absolute value of a number: what is counted or measured stays far below."""
 
 
+def real(path: Path) -> Path:
+    """Return a path without links; links in a circle stay as they are."""
+    return Path(os.path.realpath(path))
+
+
+def within(path: Path, folders: Iterable[Path]) -> bool:
+    """Return whether a path leads into one of the folders."""
+    return any(real(path).is_relative_to(real(folder)) for folder in folders)
+
+
 def opened(path: Path, most: int) -> BinaryIO:
     """Open a file of at most ``most`` bytes for reading.
 
     Raises ResultsError for anything else than a regular file, for a link to another folder and for a larger file, and
     OSError where there is none.
     """
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
-        raise ResultsError(f"{path.name} is a link out of its folder, to {path.resolve()}; put a copy in its place")
+    if path.is_symlink() and not within(path, [path.parent]):
+        raise ResultsError(f"{path.name} is a link out of its folder, to {real(path)}; put a copy in its place")
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would block
     try:
         facts = os.fstat(handle)

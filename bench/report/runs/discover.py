@@ -113,7 +113,7 @@ def find(folders: Sequence[Path], links: bool = False) -> Found:
     ResultsError if there is no run at all.
     """
     found = Found()
-    roots = None if links else [folder.resolve() for folder in folders]
+    roots = None if links else folders
     for folder in folders:
         before = len(found.runs)
         _search(folder, roots, found)
@@ -179,8 +179,10 @@ def _study(folder: Path, roots: Sequence[Path] | None, found: Found) -> bool:
     _name(name, found)
     for facts in runs:
         place = folder / "runs" / facts["key"]
-        if roots is not None and not any(place.resolve().is_relative_to(root) for root in roots):
-            found.problems.append(f"run {place} is a link to {place.resolve()}; left out. Name that folder to have it.")
+        if roots is not None and not foreign.within(place, roots):
+            found.problems.append(
+                f"run {place} is a link to {foreign.real(place)}; left out. Name that folder to have it."
+            )
             continue
         run = _read(place, {"study": name, "home": folder, **shared, **facts}, found.problems)
         if run is not None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import socket
+import tempfile
 import tracemalloc
 import unicodedata
 import zipfile
@@ -69,6 +70,11 @@ def folded(path: Path) -> None:
     path.mkdir()
 
 
+def circular(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
 def device(path: Path) -> None:
     path.unlink()
     path.symlink_to("/dev/zero")
@@ -101,6 +107,7 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a pipe for the environment": (PLACE, piped, "environment.json is not a regular file"),
     "a socket": (PLACE, listening, "environment.json cannot be read"),
     "a device": (ROUNDS, device, "rounds.jsonl is a link out of its folder, to /dev/zero"),
+    "a link to itself": (ROUNDS, circular, "Too many levels of symbolic links"),
     "a folder": (PLACE, folded, "environment.json is not a regular file"),
     "a link out of the folder": (ROUNDS, linked, "rounds.jsonl is a link out of its folder"),
     "a link to another configuration": (CONFIG, linked, "config.json is a link out of its folder"),
@@ -189,6 +196,31 @@ def test_a_run_behind_a_link_is_read_only_where_it_was_named_or_trusted(tmp_path
     assert set(results.scores["recipe"]) == {"random"}
     for named in (collect(folder, links=True), collect([folder, tmp_path / "moved"])):
         assert set(named.scores["recipe"]) == {"random", "coreset"} and named.problems == []
+
+
+def test_a_run_that_is_a_link_to_itself_is_left_out(tmp_path: Path) -> None:
+    folder, run = two(tmp_path)
+    run.rename(tmp_path / "away")
+    run.symlink_to(run.name)
+    assert set(collect(folder).scores["recipe"]) == {"random"}
+
+
+def test_what_may_not_be_read_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if os.geteuid():
+        pytest.skip("another user needs root")
+    with tempfile.TemporaryDirectory() as open_to_all:
+        _, run = two(Path(open_to_all))
+        other = study(Path(open_to_all) / "t", runs({"random": 0.5}, 1))
+        os.chmod(open_to_all, 0o755)
+        run.chmod(0)
+        other.chmod(0)
+        os.seteuid(65534)
+        try:
+            results = collect(Path(open_to_all))
+        finally:
+            os.seteuid(0)
+    assert set(results.scores["recipe"]) == {"random"} and len(results.problems) == 2
+    assert all("Permission denied" in problem for problem in results.problems)
 
 
 COMMANDS = {
