@@ -57,7 +57,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     running.http.server_close()
 
 
-def headed(request: BaseHTTPRequestHandler, status: int = 200, **headers: str) -> None:
+def headed(request: BaseHTTPRequestHandler, status: int = 200, /, **headers: str) -> None:
     request.send_response(status)
     for name, value in headers.items():
         request.send_header(name.replace("_", "-"), value)
@@ -100,9 +100,9 @@ def in_circles(request: BaseHTTPRequestHandler) -> None:
     headed(request, 302, Location=f"{request.path}?")
 
 
-def whole(request: BaseHTTPRequestHandler, **headers: str) -> None:
-    headed(request, **headers)
-    request.wfile.write(CONTENT)
+def whole(request: BaseHTTPRequestHandler, content: bytes = CONTENT, length: str | None = None) -> None:
+    headed(request, 200, **({} if length is None else {"Content_Length": length}))
+    request.wfile.write(content)
 
 
 HOSTILE: dict[str, tuple[Answer, str]] = {
@@ -111,8 +111,8 @@ HOSTILE: dict[str, tuple[Answer, str]] = {
         f"sends more than the {len(CONTENT)} bytes that were announced; stopped",
     ),
     "more, in chunks": (chunked, f"sends more than the {len(CONTENT)} bytes that were announced; stopped"),
-    "less": (lambda r: whole(r, Content_Length="5"), f"offers 5 bytes, expected are {len(CONTENT)}"),
-    "an announcement of more": (lambda r: whole(r, Content_Length=str(10**12)), "offers 1000000000000 bytes"),
+    "less": (lambda r: whole(r, length="5"), f"offers 5 bytes, expected are {len(CONTENT)}"),
+    "an announcement of more": (lambda r: whole(r, length=str(10**12)), "offers 1000000000000 bytes"),
     "a redirect to a file": (redirected("file:///etc/passwd"), "redirects to what is no web address"),
     "a redirect to another protocol": (redirected("ftp://127.0.0.1/sets.zip"), "redirects to what is no web address"),
     "redirects in circles": (in_circles, "redirects"),
@@ -140,7 +140,7 @@ def test_a_server_that_does_not_keep_to_it_is_cut_off(server: Server, tmp_path: 
 @pytest.mark.timeout(60)
 def test_what_follows_the_announced_length_is_not_read(server: Server, tmp_path: Path) -> None:
     def longer(request: BaseHTTPRequestHandler) -> None:
-        whole(request, Content_Length=str(len(CONTENT)))
+        whole(request, length=str(len(CONTENT)))
         for _ in range(MUCH // 100_000):
             request.wfile.write(bytes(100_000))
 
@@ -183,7 +183,7 @@ def test_a_trickle_is_given_up_and_goes_on_later(
 
 @pytest.mark.parametrize("length", ["9" * 5000, "-5", "5x", "٣"])
 def test_a_length_that_is_none_is_as_good_as_no_length(server: Server, tmp_path: Path, length: str) -> None:
-    server.answer = lambda request: whole(request, Content_Length=length.encode().decode("latin-1"))
+    server.answer = lambda request: whole(request, length=length.encode().decode("latin-1"))
     assert fetch("sets", Archive(url=server.url, bytes=len(CONTENT)), tmp_path)[0] == 1
 
 
@@ -228,7 +228,7 @@ def test_members_that_do_harm_are_refused(server: Server, tmp_path: Path, what: 
     with zipfile.ZipFile(buffer, "w") as file:
         for info in members:
             file.writestr(info, b"content", method)
-    server.answer = lambda request: headed(request) or (request.wfile.write(buffer.getvalue()) and None)
+    server.answer = lambda request: whole(request, buffer.getvalue())
     with pytest.raises(DataError, match=told) as error:
         fetch("sets", Archive(url=server.url), tmp_path)
     assert str(error.value).isprintable()
@@ -237,8 +237,6 @@ def test_members_that_do_harm_are_refused(server: Server, tmp_path: Path, what: 
 
 def test_too_many_members_are_refused(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.datasets.unpack.MEMBERS", 5)
-    server.answer = lambda request: (
-        headed(request) or (request.wfile.write(archive_with({f"Sets/{i}": b"x" for i in range(9)})) and None)
-    )
+    server.answer = lambda request: whole(request, archive_with({f"Sets/{i}": b"x" for i in range(9)}))
     with pytest.raises(DataError, match="holds 10 files, more than 5; refused"):
         fetch("sets", Archive(url=server.url), tmp_path)

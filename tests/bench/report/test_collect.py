@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from bench.cli import main
-from bench.report.runs.results import RUNS, SCORES, STRUCTURES, VOLUME_DICE, budget_text, collect
+from bench.report.runs.columns import RUNS, SCORES, STRUCTURES, VOLUME_DICE
+from bench.report.runs.results import budget_text, collect
 from tests.bench.report.study_files import record, runs, study
 
 

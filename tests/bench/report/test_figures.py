@@ -20,7 +20,8 @@ from bench.report.figures import FIGURES, draw_all
 from bench.report.figures.highlight import highlighted, palette, ranking
 from bench.report.figures.labels import spread
 from bench.report.figures.style import HUES, looks, save, styled
-from bench.report.runs.results import SCORES, SECONDS, VOLUME_DICE, Results
+from bench.report.runs.columns import SCORES, SECONDS, VOLUME_DICE
+from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Scope
 from tests.bench.report.study_files import config_of
 

@@ -16,7 +16,8 @@ from bench.report.figures import FIGURES, draw_all, embedding, overlays, selecte
 from bench.report.figures.mosaic import outlined, painted
 from bench.report.figures.runfiles import arrays
 from bench.report.figures.style import styled
-from bench.report.runs.results import SCORES, SECONDS, VOLUME_DICE, Results
+from bench.report.runs.columns import SCORES, SECONDS, VOLUME_DICE
+from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Scope
 from bench.study.palette import CLASS_COLOURS
 

