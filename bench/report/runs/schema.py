@@ -47,6 +47,7 @@ FolderName = Annotated[Name, AfterValidator(_folder)]
 ColumnName = Annotated[Name, AfterValidator(_column)]
 Fact = str | int | float | None
 Count = Annotated[int, Field(ge=0)]
+Budgets = Annotated[list[int | float], Field(min_length=1, max_length=1000)]
 Size = Annotated[float, Field(ge=0)]
 
 
@@ -126,7 +127,10 @@ class _Configuration(_Part):
     recipe: _Named
     annotation: _Named
     train: _Training
-    evaluate: dict[str, Any] = {}
+    evaluate: dict[str, Any] | None = None
+    schedule: Name = "default"
+    seed: Count
+    budgets: Budgets | None = None
 
 
 class _Data(_Part):
@@ -164,7 +168,7 @@ class _Listed(_Part):
     schedule: Name
     recipe: Name
     seed: Count
-    budgets: Annotated[list[int | float], Field(min_length=1, max_length=1000)]
+    budgets: Budgets
 
 
 @cache

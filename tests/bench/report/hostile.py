@@ -66,7 +66,12 @@ def device(path: Path) -> None:
 
 
 def written(content: bytes | str) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content if isinstance(content, bytes) else content.encode()) and None
+    """Replace the content of a file."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return write
 
 
 def edited(*keys: str | int, value: Any) -> Callable[[Path], None]:

@@ -69,6 +69,9 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     ),
     "metrics that are none": (PLACE, written('{"metrics": {"name": 1}}'), "environment.json: metrics"),
     "a thousand classes": (CONFIG, edited("config", "dataset", "classes", value=["c"] * 1000), "dataset.classes"),
+    "a seed that is none": (CONFIG, edited("config", "seed", value=[1]), "config.json: seed"),
+    "budgets that are none": (CONFIG, edited("config", "budgets", value=[[1]]), "config.json: budgets"),
+    "a split that is none": (CONFIG, edited("config", "dataset", "split", value="a"), "config.json: dataset.split"),
     "a failure that is none": (FAILURE, written("[]"), "failure.json holds no mapping"),
     "a failure without a reason": (FAILURE, written('{"trace": ""}'), "reason"),
 }
