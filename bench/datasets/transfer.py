@@ -68,6 +68,8 @@ class Transfer:
                 self._receive(answer, start, total)
         except requests.exceptions.InvalidSchema as error:
             raise self._failure(f"the server redirects to what is no web address ({_reason(error)})") from None
+        except requests.TooManyRedirects:
+            raise self._failure("the server redirects in circles") from None
         except (requests.RequestException, HTTPError) as error:
             problem = "cannot connect; is this machine online?"
             if connected:
@@ -96,7 +98,7 @@ class Transfer:
         resumed = answer.status_code == 206
         if resumed and not span.startswith(f"bytes {done}-"):
             raise self._failure(f"the server sent {span or 'an unknown part'} instead of the bytes from {done}")
-        if (packed := answer.headers.get("Content-Encoding", "identity")) != "identity":
+        if (packed := answer.headers.get("Content-Encoding", "")).lower() not in ("", "identity"):
             raise self._failure(f"the server sent the file packed ({packed}), which was not asked for")
         length = answer.headers.get("Content-Length", "")
         total = _total(span) if resumed else int(length) if re.fullmatch(SIZE, length) else None

@@ -115,7 +115,7 @@ HOSTILE: dict[str, tuple[Answer, str]] = {
     "an announcement of more": (lambda r: whole(r, length=str(10**12)), "offers 1000000000000 bytes"),
     "a redirect to a file": (redirected("file:///etc/passwd"), "redirects to what is no web address"),
     "a redirect to another protocol": (redirected("ftp://127.0.0.1/sets.zip"), "redirects to what is no web address"),
-    "redirects in circles": (in_circles, "redirects"),
+    "redirects in circles": (in_circles, "the server redirects in circles"),
     "a packed answer": (packed, r"sent the file packed \(gzip\), which was not asked for"),
     "a part that was not asked for": (
         lambda r: headed(r, 206, Content_Range=f"bytes 9-{len(CONTENT) - 1}/{len(CONTENT)}"),
@@ -195,6 +195,15 @@ def test_a_redirect_out_of_the_encryption_is_refused(tmp_path: Path) -> None:
     download = transfer.Transfer(Archive(url=step.url), tmp_path / "part", lambda *_: None)
     with pytest.raises(DataError, match="redirects to http://host/sets.zip, without encryption; refused"):
         download._check_way(answer)
+
+
+def test_a_part_that_does_not_follow_what_is_there_is_refused(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "sets.zip.part").write_bytes(CONTENT[:10])
+    span = f"bytes 5-{len(CONTENT) - 1}/{len(CONTENT)}"
+    server.answer = lambda request: headed(request, 206, Content_Range=span)
+    with pytest.raises(DataError, match=f"sent {span} instead of the bytes from 10"):
+        fetch("sets", Archive(url=server.url, bytes=len(CONTENT)), tmp_path)
+    assert (tmp_path / "sets.zip.part").read_bytes() == CONTENT[:10]
 
 
 def named(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
