@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bench.commands.group import OUT, Group
+from bench.study.visible import visible_lines
 
 
 @click.group(cls=Group)
@@ -41,7 +42,7 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
     if problems:
         lines.append("with these problems no study starts, whatever a preset above says:")
     for line in [*lines, *(f"problem: {problem}" for problem in problems)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(visible_lines(line), markup=False, highlight=False, soft_wrap=True)
     click.get_current_context().exit(1 if problems else 0)
 
 
@@ -64,7 +65,7 @@ def info(dataset: str | None) -> None:
     """Print classes, licence, citation, source and layout of DATASET, or of all datasets."""
     from bench.datasets.info import info as describe
 
-    click.echo(describe(dataset))
+    click.echo(visible_lines(describe(dataset)))
 
 
 @data.command("groups")

@@ -8,6 +8,7 @@ from alseg_core.errors import ConfigError, DataError
 from bench.datasets.archive import Archive, archive_of
 from bench.datasets.transfer import Report, Transfer, verify
 from bench.datasets.unpack import Record, missing_files, unpack
+from bench.study.visible import visible
 
 
 def fetch(
@@ -78,7 +79,7 @@ def fetch_with_progress(dataset: str, to: Path | None) -> list[str]:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--to {folder} is not a folder.")
     console = Console(stderr=True)
-    console.print(f"{name}: {archive.url} to {folder}", markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(f"{name}: {archive.url} to {folder}"), markup=False, highlight=False, soft_wrap=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

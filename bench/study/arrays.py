@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.errors import ResultsError
-from bench.study.foreign import opened
+from bench.study.foreign import NPZ_BYTES, opened
 from bench.study.visible import visible
 
-FILE_BYTES = 32_000_000
-"""Largest file; examples.npz of a run has about 1 MB."""
 ARRAY_BYTES = 64_000_000
 """Most bytes of all arrays of a file together; those of examples.npz have about 3 MB."""
 SIDE = 1024
@@ -42,7 +40,7 @@ def load(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]] | None:
     no run can have written, and OSError where there is none.
     """
     try:
-        with opened(path, FILE_BYTES) as file, zipfile.ZipFile(file) as archive:
+        with opened(path, NPZ_BYTES) as file, zipfile.ZipFile(file) as archive:
             return _arrays(archive, tuple(names))
     except FileNotFoundError:
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,10 @@ JSON_BYTES = 32_000_000
 """Largest study.json, config.json and so on; that of a study of ten thousand runs has 5 MB."""
 ROUNDS_BYTES = 100_000_000
 """Largest rounds.jsonl; one row per test volume and class takes about 200 bytes."""
+NPZ_BYTES = 32_000_000
+"""Largest file of arrays; examples.npz of a run has about 1 MB."""
+MOST = {".json": JSON_BYTES, ".jsonl": ROUNDS_BYTES, ".npz": NPZ_BYTES}
+"""Ending of a file's name -> its largest size; networks may have any."""
 DEPTH = 32
 """Deepest nesting of JSON."""
 LARGEST = 10**15
@@ -36,11 +41,16 @@ def opened(path: Path, most: int) -> BinaryIO:
     """Open a file of at most ``most`` bytes for reading.
 
     Raises ResultsError for anything else than a regular file, for a link to another folder and for a larger file, and
-    OSError where there is none.
+    FileNotFoundError where there is none.
     """
     if path.is_symlink() and not within(path, [path.parent]):
         raise ResultsError(f"{path.name} is a link out of its folder, to {real(path)}; put a copy in its place")
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would block
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would block
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ResultsError(f"{path.name} cannot be read: {error.strerror}") from None
     try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
@@ -53,10 +63,15 @@ def opened(path: Path, most: int) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-def check(path: Path, most: int) -> None:
-    """Raise what :func:`opened` raises, if the file exists."""
-    if path.is_symlink() or path.exists():
-        opened(path, most).close()
+def check_folder(folder: Path) -> None:
+    """Raise what :func:`opened` raises for any file of a run folder, so that others may read them by their names."""
+    if not folder.is_dir():
+        return
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry)
+        if entry.is_dir(follow_symlinks=False) and path.suffix not in MOST:
+            continue
+        opened(path, MOST.get(path.suffix, sys.maxsize)).close()
 
 
 def mapping(path: Path) -> dict[str, Any]:
@@ -73,8 +88,6 @@ def mapping(path: Path) -> dict[str, Any]:
         raise ResultsError(f"{path.name} is nested too deeply") from None
     except ValueError as error:
         raise ResultsError(f"{path.name} is not JSON: {error}") from None
-    except OSError as error:
-        raise ResultsError(f"{path.name} cannot be read: {error.strerror}") from None
     if not isinstance(content, dict):
         raise ResultsError(f"{path.name} holds no mapping")
     try:

@@ -212,6 +212,7 @@ def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
 def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | None:
     """Read the run in ``place``; None, and a problem, if its files are damaged."""
     try:
+        foreign.check_folder(place)
         content = foreign.mapping(place / "config.json")
         records = _records(place)
         if len(records) > len(facts["budgets"]):
@@ -237,7 +238,6 @@ def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | N
 
 def _records(place: Path) -> tuple[RoundRecord, ...]:
     """Return the finished rounds of a run as plain data."""
-    foreign.check(place / "rounds.jsonl", foreign.ROUNDS_BYTES)
     try:
         return tuple(dataclasses.replace(one, **foreign.plain(vars(one))) for one in RunFolder(place).records())
     except RecursionError:

@@ -38,6 +38,10 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a pipe for the environment": (PLACE, piped, "environment.json is not a regular file"),
     "a socket": (PLACE, listening, "environment.json cannot be read"),
     "a device": (ROUNDS, device, "rounds.jsonl is a link out of its folder, to /dev/zero"),
+    "arrays that are a pipe": ("examples.npz", piped, "examples.npz is not a regular file"),
+    "arrays behind a link": ("examples.npz", linked, "examples.npz is a link out of its folder"),
+    "huge arrays": ("examples.npz", lambda path: sparse(path, 10**10), "at most 32,000,000 are read"),
+    "a pipe of any name": ("network.pt", piped, "network.pt is not a regular file"),
     "a link to itself": (ROUNDS, circular, "Too many levels of symbolic links"),
     "a folder": (PLACE, folded, "environment.json is not a regular file"),
     "a link out of the folder": (ROUNDS, linked, "rounds.jsonl is a link out of its folder"),
@@ -82,6 +86,7 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
 def test_a_hostile_run_is_left_out_with_the_reason(tmp_path: Path, what: str) -> None:
     name, spoil, told = ONE_BAD_RUN[what]
     folder, run = two(tmp_path)
+    (run / name).touch()
     spoil(run / name)
     results = collect(folder)
     (problem,) = results.problems
