@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -71,7 +72,8 @@ def check_folder(folder: Path) -> None:
         path = Path(entry)
         if entry.is_dir(follow_symlinks=False) and path.suffix not in MOST:
             continue
-        opened(path, MOST.get(path.suffix, sys.maxsize)).close()
+        with suppress(FileNotFoundError):  # a run that is at work has replaced it
+            opened(path, MOST.get(path.suffix, sys.maxsize)).close()
 
 
 def mapping(path: Path) -> dict[str, Any]:
