@@ -185,15 +185,16 @@ def test_a_recorded_command_is_shown_only_if_a_shell_would_run_alseg_alone(tmp_p
     assert len(results.problems) == (not COMMANDS[command])
 
 
-@pytest.mark.parametrize("name", ["report.html", "comparison.csv", "curves.png", ".new-report.html", ".new-curves.png"])
-def test_a_report_writes_to_no_file_behind_a_link(tmp_path: Path, name: str) -> None:
+def test_a_report_writes_to_no_file_behind_a_link(tmp_path: Path) -> None:
     folder, _ = two(tmp_path)
-    (tmp_path / "mine").write_text("mine")
     (folder / "report").mkdir()
-    (folder / "report" / name).symlink_to(tmp_path / "mine")
+    names = ["report.html", "comparison.csv", "curves.png", ".new-comparison.md", ".new-areas.png"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+        (folder / "report" / name).symlink_to(tmp_path / name)
     report.write(folder)
-    assert (tmp_path / "mine").read_text() == "mine"
-    assert not (folder / "report" / name).is_symlink()
+    for name in names:
+        assert (tmp_path / name).read_text() == "mine" and not (folder / "report" / name).is_symlink()
 
 
 def test_a_report_is_not_written_to_a_folder_behind_a_link(tmp_path: Path) -> None:
