@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-import yaml
 from pydantic import Field, PlainValidator
 
+from alseg_core.class_names import ClassNames
 from alseg_core.data.prepare import Prepare
 from alseg_core.data.readers import READERS, Reader
 from alseg_core.data.splits import SPLITS, Splitter, of_run
 from alseg_core.embed import EMBEDDERS, Embedder, Pixels
-from alseg_core.errors import ConfigError
+from alseg_core.errors import ConfigError, shown
 from alseg_core.evaluate import Evaluation
 from alseg_core.oracles import ORACLES, Oracle
+from alseg_core.quantities import LARGEST_SIDE, MOST_SLICES, Seed
 from alseg_core.registry import OMIT_DEFAULT, Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
@@ -26,6 +27,10 @@ from alseg_core.strategies.random import Random
 from alseg_core.training import TRAINERS, NetworkTrainer, Trainer
 from alseg_core.validation import Amount
 from alseg_core.vocabulary import REFERENCE_PREFIX, reads_ground_truth
+from alseg_core.yaml_reader import read_yaml
+
+LONGEST_KEY = 240
+"""Most bytes in the name of a run folder; file systems take 255, some of it for suffixes."""
 
 
 @component
@@ -36,7 +41,7 @@ class Dataset:
     """Name in tables and run folders."""
     reader: Annotated[Reader, PlainValidator(READERS.build)]
     """Reader of the raw scans."""
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=200)]
+    classes: ClassNames
     """Names of the classes in the order of their numbers, background first."""
     prepare: Annotated[Prepare, nested(Prepare, "prepare")]
     """Preparation of native scans as network slices."""
@@ -97,15 +102,15 @@ class RunConfig:
     """Recipe that selects the slices."""
     annotation: Annotated[Oracle, PlainValidator(ORACLES.build)]
     """Kind of annotation."""
-    budgets: Annotated[tuple[int | float, ...], Field(min_length=1)]
+    budgets: Annotated[tuple[int | float, ...], Field(min_length=1, max_length=1000)]
     """Increasing cumulative budget of each round: a share of the training slices in (0, 1], or a number of slices."""
     train: Annotated[Trainer, PlainValidator(TRAINERS.build)]
     """Training of one network; alseg list fields trainer has the fields."""
     schedule: Name = "default"
     """Name of the budgets in tables."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Root seed of all random numbers of the run."""
-    members: Annotated[int, Field(ge=1)] = 1
+    members: Annotated[int, Field(ge=1, le=100)] = 1
     """Networks trained per round; the one with the best validation Dice is evaluated, without validation the first."""
     validation: Amount = dataclasses.field(default="all", metadata=OMIT_DEFAULT)
     """Slices of the validation volumes that are labelled, at the cost of full masks: "all", a number of slices, drawn
@@ -114,17 +119,23 @@ class RunConfig:
     """Evaluation of whole volumes."""
     cover: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] = Pixels()
     """Reference embedding in which the cover radius of every recipe is logged."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")] = "auto"
     """Device: "auto", "cpu", "cuda" or "cuda:N"."""
-    threads: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1, le=4096)] = 1
     """CPU threads of the run; results are repeatable for the same number of threads."""
     keep_network: bool = False
     """Keep the best network of the last round in the run folder."""
 
     def __post_init__(self) -> None:
-        for budget in self.budgets:
-            if (isinstance(budget, float) and not 0 < budget <= 1) or budget <= 0:
-                raise ConfigError(f"budgets: a share in (0, 1] or a number of slices >= 1 was wanted, got {budget!r}.")
+        self._check_budgets()
+        longest = max(self.dataset.prepare.size, self.dataset.prepare.crop or 0)
+        if longest > LARGEST_SIDE:
+            raise ConfigError(f"prepare: size and crop are at most {LARGEST_SIDE}, got {longest}.")
+        if len(self._key("0" * 8).encode()) > LONGEST_KEY:
+            raise ConfigError(
+                f"the name of the run folder, {self._key('...')}, has more than {LONGEST_KEY} bytes; shorten the names "
+                "of dataset, recipe, annotation or schedule."
+            )
         self.train.check_size(self.dataset.prepare.size)
         if self.train.volumetric and self.recipe.needs_model:
             raise ConfigError(
@@ -147,6 +158,18 @@ class RunConfig:
                 "cover: the reference embedding must not depend on a trained network; use pixels or contrastive."
             )
 
+    def _check_budgets(self) -> None:
+        for budget in self.budgets:
+            most = 1 if isinstance(budget, float) else MOST_SLICES
+            if not 0 < budget <= most:
+                raise ConfigError(
+                    f"budgets: a share in (0, 1] or a number of slices, at least 1 and at most {MOST_SLICES}, was "
+                    f"wanted, got {budget!r}."
+                )
+        for before, budget in itertools.pairwise(self.budgets):
+            if type(before) is type(budget) and budget <= before:  # a share and a number need the pool to compare
+                raise ConfigError(f"budgets must grow: {budget} comes after {before} in {shown(list(self.budgets))}.")
+
     @property
     def _needs_networks(self) -> bool:
         embed = self.recipe.embed
@@ -156,19 +179,14 @@ class RunConfig:
     def load(cls, raw: Any) -> RunConfig:
         """Build a configuration from plain data, as YAML gives it. Raises ConfigError naming every wrong field."""
         if not isinstance(raw, Mapping):
-            raise ConfigError(f"a run is a mapping of settings, got {type(raw).__name__}.")
+            raise ConfigError(f"a run is a mapping of settings, got {shown(raw)}.")
         config: RunConfig = construct(cls, raw, "run")
         return config
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
-        """Build a configuration from a YAML file. Raises ConfigError as :meth:`load` does."""
-        try:
-            return cls.load(yaml.safe_load(path.read_text()))
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is no valid YAML: {error}") from None
+        """Build a configuration from a YAML file. Raises ConfigError as :meth:`load` and ``read_yaml`` do."""
+        return cls.load(read_yaml(path))
 
     @property
     def starts_at_random(self) -> bool:
@@ -206,13 +224,16 @@ class RunConfig:
     @property
     def key(self) -> str:
         """Name of the run folder."""
+        return self._key(self.fingerprint[:8])
+
+    def _key(self, fingerprint: str) -> str:
         parts = (
             self.dataset.name,
             self.recipe.name,
             path_part(self.annotation_name),
             self.schedule,
             f"s{self.seed}",
-            self.fingerprint[:8],
+            fingerprint,
         )
         return "-".join(parts)
 

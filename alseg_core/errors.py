@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
+
+SHOWN = 80
+"""Most characters of a value in a message."""
 
 
 class AlsegError(Exception):
-    """Base of all errors raised on purpose; users see the message without a traceback."""
+    """Base of all errors raised on purpose; users see the message without a traceback.
+
+    Its text can be shown anywhere: characters that a terminal would obey are escaped.
+    """
+
+    def __str__(self) -> str:
+        return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in super().__str__())
 
 
 class ConfigError(AlsegError):
     """A setting is missing, unknown or out of range."""
+
+
+class FieldError(ConfigError):
+    """Fields are unknown or have a wrong value, whatever the others are."""
 
 
 class DataError(AlsegError):
@@ -34,9 +48,16 @@ class MissingPackageError(AlsegError):
     """An optional package is required and not installed."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: as YAML has it, and cut short if it is long."""
+    words = {True: "true", False: "false", None: "null"}
+    text = words[value] if value is None or isinstance(value, bool) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]} ... ({len(text)} characters)"
+
+
+def unknown_name(kind: str, name: Any, known: Iterable[str]) -> str:
     """Return the message for an unknown name: the nearest existing name first, then all of them."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:SHOWN], names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}."
+    return f"unknown {kind} {shown(name)}.{hint} Known: {', '.join(names) or 'none'}."

@@ -8,22 +8,44 @@ component has a :class:`Registry`, a plain dict from name to class, that builds 
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
 import pydantic
 import pydantic.dataclasses
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import dataclass_transform
 
-from alseg_core.errors import ConfigError, unknown_name
+from alseg_core.errors import ConfigError, FieldError, shown, unknown_name
+from alseg_core.field_errors import sentences
 from alseg_core.outside import is_outside, load_component
+from alseg_core.strict import strict
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+LONGEST_NAME = 100
+"""Most characters of a name; file systems take 255 for a folder, whose name may hold several of ours."""
+
+
+def _folder_part(name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"a name has at most {LONGEST_NAME} characters, got {len(name)}")
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "a name has letters without accents, digits, and '_', '.', '+' or '-' after the first character, got "
+            f"{shown(name)}"
+        )
+    if name.endswith("."):
+        raise ValueError(f"a name must not end in a dot, got {shown(name)}")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_folder_part)]
 """Name that may be part of a folder name."""
 
 
@@ -33,9 +55,17 @@ OMIT_DEFAULT = {"omit_default": True}
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
 def component(cls: C) -> C:
-    """Make ``cls`` a validated, frozen, keyword-only dataclass; unknown fields are errors."""
+    """Make ``cls`` a validated, frozen, keyword-only dataclass; unknown fields and values of another type are errors.
+
+    See :mod:`alseg_core.strict` for what a field takes.
+    """
+    cls.__get_pydantic_core_schema__ = classmethod(_schema)  # type: ignore[attr-defined]
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
     return typing.cast(C, pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=config)(cls))
+
+
+def _schema(_cls: type, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    return strict(handler(source), source)
 
 
 class Registry(dict[str, type], Generic[T]):
@@ -88,7 +118,7 @@ class Registry(dict[str, type], Generic[T]):
             spec = {"name": self.default, **spec}
         if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
             raise ConfigError(
-                f"a {self.kind} is a name or a mapping with 'name', got {spec!r}. Known: {', '.join(self)}."
+                f"a {self.kind} is a name or a mapping with 'name', got {shown(spec)}. Known: {', '.join(self)}."
             )
         name, fields = spec["name"], {k: v for k, v in spec.items() if k != "name"}
         return typing.cast(T, construct(self.resolve(name), fields, f"{self.kind} {name!r}"))
@@ -106,28 +136,33 @@ def path_part(name: str) -> str:
 
 
 def construct(cls: type, fields: Mapping[str, Any], what: str) -> Any:
-    """Build ``cls`` from ``fields``. Raises one ConfigError for all wrong fields, with values and known fields."""
+    """Build ``cls`` from ``fields``. Raises one FieldError for all wrong fields, with values and known fields."""
+    known = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
+    lines = [unknown_name("field", key, known) for key in fields if key not in known]
     try:
-        return cls(**fields)
+        made = cls(**{key: value for key, value in fields.items() if key in known})
     except ValidationError as error:
-        known = [field.name for field in dataclasses.fields(cls)]
-        lines = []
-        for problem in error.errors():
-            path = ".".join(str(part) for part in problem["loc"])
-            if problem["type"] == "unexpected_keyword_argument":
-                lines.append(unknown_name("field", path, known))
-            elif problem["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
-                lines.append(f"field {path!r} is missing.")
-            elif problem["type"] == "value_error":  # raised by a component, complete
-                lines.append((f"{path}: " if path else "") + problem["msg"].removeprefix("Value error, ") + ".")
-            else:
-                lines.append(f"{path}: {problem['msg']} (got {problem['input']!r}).")
-        raise ConfigError(f"{what}: " + " ".join(lines)) from None
+        lines += sentences(error)
+    except ConfigError as error:  # raised by the component itself
+        if not lines:
+            raise
+        lines.append(str(error))
+    if lines:
+        raise FieldError(f"{what}: {' '.join(lines)}") from None
+    return made
 
 
 def nested(cls: type, what: str) -> pydantic.BeforeValidator:
     """Return the validator of a field of component ``cls``: a mapping is built, a component is kept."""
-    return pydantic.BeforeValidator(lambda value: construct(cls, value, what) if isinstance(value, Mapping) else value)
+
+    def build(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("dataclass_type", "a mapping was wanted")
+        return construct(cls, value, what)
+
+    return pydantic.BeforeValidator(build)
 
 
 def describe(value: Any) -> Any:

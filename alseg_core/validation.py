@@ -19,11 +19,12 @@ from alseg_core.errors import ConfigError
 from alseg_core.metrics.means import mean_defined
 from alseg_core.metrics.overlap import dice, overlaps
 from alseg_core.oracles import Vault
+from alseg_core.quantities import MOST_SLICES
 from alseg_core.training.inference import label_chunks
 from alseg_core.training.model import Model
 from alseg_core.vocabulary import IntArray
 
-Amount = Literal["all", "none"] | Annotated[int, Field(ge=1)]
+Amount = Literal["all", "none"] | Annotated[int, Field(ge=1, le=MOST_SLICES)]
 """How many slices of the validation volumes are labelled: all, none, or a number drawn at random."""
 
 

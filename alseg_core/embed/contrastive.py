@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices
@@ -18,6 +17,7 @@ from alseg_core.geometry.clusters import unit_length
 from alseg_core.metric_learning.encode import encode
 from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
+from alseg_core.quantities import Seed
 from alseg_core.registry import component
 from alseg_core.store import Store
 
@@ -34,7 +34,7 @@ class Contrastive(ContrastiveTraining):
 
     normalise: bool = False
     """Scale the features of every slice to length 1, so that distances compare directions; the paper does not."""
-    encoder_seed: Annotated[int, Field(ge=0)] | None = None
+    encoder_seed: Seed | None = None
     """Seed of the encoder, which all runs with the same pool then share; null = the seed of the run. Spreads over the
     seeds of a study then do not contain the spread between encoders."""
 

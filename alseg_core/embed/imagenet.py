@@ -16,6 +16,7 @@ from alseg_core.embed.embedder import EmbedContext, Embedding, store_key
 from alseg_core.geometry.clusters import unit_length
 from alseg_core.metric_learning.encode import CHUNK, encode
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
+from alseg_core.quantities import LARGEST_SIDE
 from alseg_core.registry import component
 
 
@@ -34,7 +35,7 @@ class ImageNet:
     """Weights: "imagenet" (downloaded once), "random", or the path of a ResNet-18 ``.pth`` file."""
     if_missing: Literal["error", "random"] = "error"
     """What to do if the weights are unavailable: "error", or "random" to go on with random ones."""
-    image_size: Annotated[int, Field(ge=32)] = 224
+    image_size: Annotated[int, Field(ge=32, le=LARGEST_SIDE)] = 224
     """Rows and columns that slices are resized to, in pixels."""
     normalise: bool = False
     """Scale the features of every slice to length 1, so that distances compare directions."""

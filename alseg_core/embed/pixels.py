@@ -11,6 +11,7 @@ from pydantic import Field
 from torch.nn import functional as F
 
 from alseg_core.embed.embedder import EmbedContext, Embedding
+from alseg_core.quantities import LARGEST_SIDE
 from alseg_core.registry import component
 
 CHUNK = 64
@@ -24,7 +25,7 @@ class Pixels:
     needs_model: ClassVar[bool] = False
     paper: ClassVar[str] = "the plain Coreset baseline of Vepa et al., NeurIPS 2024"
 
-    size: Annotated[int, Field(gt=0)] | None = None
+    size: Annotated[int, Field(ge=1, le=LARGEST_SIDE)] | None = None
     """Rows and columns after averaging, in pixels; None for no averaging."""
 
     def check(self) -> None:

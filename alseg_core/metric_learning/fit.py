@@ -26,7 +26,8 @@ from alseg_core.metric_learning.losses import LossVariant, Negatives, Weights, t
 from alseg_core.metric_learning.sampler import Batches, epoch_batches, partners
 from alseg_core.metric_learning.views import TwoViews
 from alseg_core.models.resnet import FEATURES, FirstConv, ProjectionHead, ResNetEncoder, load_imagenet
-from alseg_core.registry import component
+from alseg_core.quantities import LARGEST_SIDE, Batch, Epochs, Width
+from alseg_core.registry import component, nested
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -78,17 +79,17 @@ class ContrastiveTraining:
     patient, so that trainings with different losses can be compared."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
     """Temperature of all losses, > 0."""
-    batch: Annotated[int, Field(gt=0)] = 8
+    batch: Batch = 8
     """Slices per step, rounded to whole groups (8 becomes 9 with two group losses)."""
-    epochs: Annotated[int, Field(gt=0)] = 100
+    epochs: Epochs = 100
     """Largest number of epochs."""
     lr: Annotated[float, Field(gt=0)] = 3e-4
     """Learning rate of Adam, > 0."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6
     """Weight decay of Adam, >= 0."""
-    image_size: Annotated[int, Field(ge=16)] = 256
+    image_size: Annotated[int, Field(ge=16, le=LARGEST_SIDE)] = 256
     """Rows and columns that slices are resized to, in pixels."""
-    projection: Annotated[int, Field(gt=0)] = 64
+    projection: Width = 64
     """Length of the projection z that the losses compare."""
     init: str = "imagenet"
     """Initial weights: "imagenet" (downloaded once), "random", or the path of a ResNet-18 ``.pth`` file."""
@@ -97,11 +98,11 @@ class ContrastiveTraining:
     first_conv: FirstConv = "fresh"
     """First convolution for slices that are not in colour, if the initial weights are those of a network for colour
     images: "fresh", drawn at random as published, or "summed" over the colours. Without effect on random weights."""
-    patience: Annotated[int, Field(gt=0)] = 10
+    patience: Epochs = 10
     """Epochs without an improvement of the mean training loss by ``min_delta`` after which training stops."""
     min_delta: Annotated[float, Field(ge=0)] = 1e-3
     """Smallest improvement of the mean training loss that counts, >= 0."""
-    views: TwoViews = TwoViews()
+    views: Annotated[TwoViews, nested(TwoViews, "views")] = TwoViews()
     """Random augmentations that make the two views of a slice."""
     precision: Precision = "auto"
     """Arithmetic of the encoder in training: "float32", "bfloat16", or "auto", bfloat16 on a GPU that supports it.

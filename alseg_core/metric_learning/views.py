@@ -48,7 +48,7 @@ class TwoViews:
     """Range of the zoom factor, > 0."""
     shear: Annotated[float, Field(ge=0, lt=90)] = 10.0
     """Largest shear along x, in degrees, 0 to below 90."""
-    blur_radius: Annotated[int, Field(ge=0)] = 2
+    blur_radius: Annotated[int, Field(ge=0, le=100)] = 2
     """Radius of the blur window, in pixels (2 is a 5x5 window); 0 for no blur."""
     blur_sigma: SigmaRange = (0.1, 2.0)
     """Range of the standard deviation of the blur, in pixels, >= 0."""

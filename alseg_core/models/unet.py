@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from alseg_core.errors import ConfigError
 from alseg_core.models.module import SegmentationModule
+from alseg_core.quantities import MOST_WIDTHS, Width
 from alseg_core.registry import component
 
-Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=2, max_length=MOST_WIDTHS)]
 Dropouts = tuple[Annotated[float, Field(ge=0, lt=1)], ...]
 Upsample = Literal["bilinear", "transposed"]
 

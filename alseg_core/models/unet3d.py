@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from alseg_core.errors import ConfigError
 from alseg_core.models.module import SegmentationModule
+from alseg_core.quantities import LARGEST_SIDE, MOST_WIDTHS, Width
 from alseg_core.registry import component
 
 
@@ -64,11 +65,11 @@ class UNet3D:
     heads: ClassVar[int] = 1
     volumetric: ClassVar[bool] = True
 
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=3)] = (8, 16, 32, 64, 128)
+    widths: Annotated[tuple[Width, ...], Field(min_length=3, max_length=MOST_WIDTHS)] = (8, 16, 32, 64, 128)
     """Channels of each level, finest first."""
     z_poolings: Annotated[int, Field(ge=0)] = 1
     """Number of poolings, counted from the deepest, that also halve the depth."""
-    window: Annotated[int, Field(ge=1)] = 24
+    window: Annotated[int, Field(ge=1, le=LARGEST_SIDE)] = 24
     """Slices per forward pass; deeper volumes are cropped in training, in inference windows overlap."""
 
     def __post_init__(self) -> None:

@@ -43,7 +43,7 @@ class Scribble:
     """Share of the centre line that a simulated stroke follows in a foreground region with a hole."""
     background: Annotated[float, Field(gt=0, le=1)] = 0.35
     """Share of the centre line that a simulated stroke follows in the background."""
-    thickness: Annotated[int, Field(gt=0)] = 2
+    thickness: Annotated[int, Field(ge=1, le=100)] = 2
     """Width of a simulated stroke, in pixels of the network's grid."""
 
     def check(self, cases: Sequence[CaseInfo]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from alseg_core.metrics.uncertainty import measures
+from alseg_core.quantities import Passes
 from alseg_core.registry import component
 from alseg_core.strategies.sampling import pick
 from alseg_core.strategies.scores import Source, predictions
@@ -39,7 +40,7 @@ class ClaspPE(Strategy):
     """Beta that a query after the last one would have, > 0: the last one is not yet greedy."""
     source: Source = "members"
     """Predictions to average: of the ensemble members, or of dropout passes of the best one."""
-    passes: Annotated[int, Field(ge=2)] = 40
+    passes: Passes = 40
     """Number of dropout passes, if those are the source, at least 2."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:

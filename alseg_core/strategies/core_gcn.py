@@ -9,6 +9,7 @@ from pydantic import Field
 
 from alseg_core.geometry.clusters import unit_length
 from alseg_core.geometry.kcenter import k_center_greedy
+from alseg_core.quantities import Epochs, Width
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import FloatArray, Selection
@@ -25,11 +26,11 @@ class CoreGCN(Strategy):
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Caramalau, Bhattarai, Kim, CVPR 2021"
 
-    hidden: Annotated[int, Field(ge=1)] = 128
+    hidden: Width = 128
     """Number of hidden features of a node."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Dropout rate of the hidden features, in [0, 1)."""
-    epochs: Annotated[int, Field(ge=1)] = 200
+    epochs: Epochs = 200
     """Steps of Adam, each on all nodes."""
     lr: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate of Adam, > 0."""

@@ -31,7 +31,7 @@ class ProbCover(Strategy):
     """Radius of the balls, in (0, 2]; "auto" is the largest at which the share ``purity`` of the balls is pure."""
     purity: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Share of balls that contain slices of one pseudo-class only, in (0, 1]; for delta "auto"."""
-    pseudo_classes: Annotated[int, Field(ge=2)] = 10
+    pseudo_classes: Annotated[int, Field(ge=2, le=10**6)] = 10
     """Number of k-means clusters that stand in for classes, which slices do not have; for delta "auto"."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:

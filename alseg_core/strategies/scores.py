@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from alseg_core.errors import ConfigError
 from alseg_core.metrics.uncertainty import Measure, measures
+from alseg_core.quantities import Passes
 from alseg_core.registry import component, nested
 from alseg_core.strategies.sampling import Sampling, pick
 from alseg_core.strategies.view import Strategy, View
@@ -96,7 +97,7 @@ class Score:
     """Measure of uncertainty."""
     source: Source | Literal["auto"] = "auto"
     """Predictions to score; "auto" is the members, or dropout passes if a measure of disagreement meets one member."""
-    passes: Annotated[int, Field(ge=2)] = 40
+    passes: Passes = 40
     """Number of dropout passes, if those are the source, at least 2."""
     aggregate: Aggregate = "mean"
     """How pixel scores become a slice score: mean, sum, top (highest 10 %) or foreground (dilated prediction)."""
@@ -150,7 +151,7 @@ class ScoreStrategy(Strategy):
 
     source: Source | Literal["auto"] = "auto"
     """Predictions to score: "members", "dropout", or "auto" as in :class:`Score`."""
-    passes: Annotated[int, Field(ge=2)] = 40
+    passes: Passes = 40
     """Number of dropout passes, if those are the source, at least 2."""
     aggregate: Aggregate = "mean"
     """How pixel scores become a slice score: mean, sum, top (highest 10 %) or foreground (dilated prediction)."""

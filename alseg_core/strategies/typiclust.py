@@ -10,6 +10,7 @@ from pydantic import Field
 
 from alseg_core.geometry.clusters import k_means, unit_length, visit
 from alseg_core.geometry.neighbours import nearest
+from alseg_core.quantities import Count
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import FloatArray, Selection
@@ -28,11 +29,11 @@ class TypiClust(Strategy):
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Hacohen, Dekel, Weinshall, ICML 2022"
 
-    max_clusters: Annotated[int, Field(ge=1)] = 500
+    max_clusters: Count = 500
     """Largest number of clusters."""
-    small: Annotated[int, Field(ge=0)] = 5
+    small: Annotated[int, Field(ge=0, le=10**6)] = 5
     """Clusters of at most this many slices are skipped; lowered as far as needed to fill the budget."""
-    neighbours: Annotated[int, Field(ge=1)] = 20
+    neighbours: Count = 20
     """Number of nearest slices in the typicality of a slice, at most half of those without a label in its cluster."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:

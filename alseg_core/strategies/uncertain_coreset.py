@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from alseg_core.geometry.kcenter import k_center_greedy
+from alseg_core.quantities import Count
 from alseg_core.registry import component
 from alseg_core.strategies.sampling import best
 from alseg_core.strategies.scores import NestedScore, Score
@@ -29,7 +29,7 @@ class UncertainCoreset(Strategy):
 
     score: NestedScore = Score()
     """Uncertainty of a slice."""
-    factor: Annotated[int, Field(ge=1)] = 5
+    factor: Count = 5
     """Slices to preselect, as a multiple of the budget."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from alseg_core.quantities import LARGEST_SIDE, Epochs, Width
 from alseg_core.registry import component
 from alseg_core.strategies.random import Random
 from alseg_core.strategies.view import Strategy, View
@@ -36,15 +37,15 @@ class Vaal(Strategy):
 
     paper: ClassVar[str] = "Sinha, Ebrahimi, Darrell, ICCV 2019"
 
-    latent: Annotated[int, Field(ge=1)] = 32
+    latent: Width = 32
     """Length of the latent code."""
-    size: Annotated[int, Field(ge=8, multiple_of=8)] = 32
+    size: Annotated[int, Field(ge=8, le=LARGEST_SIDE, multiple_of=8)] = 32
     """Rows and columns that slices are shrunk to, in pixels; a multiple of 8."""
-    epochs: Annotated[int, Field(ge=1)] = 30
+    epochs: Epochs = 30
     """Passes over the unlabelled slices."""
-    batch: Annotated[int, Field(ge=2)] = 64
+    batch: Annotated[int, Field(ge=2, le=10**5)] = 64
     """Unlabelled slices per step, with as many labelled ones drawn at random."""
-    vae_steps: Annotated[int, Field(ge=1)] = 2
+    vae_steps: Annotated[int, Field(ge=1, le=10**4)] = 2
     """Updates of the autoencoder per update of the discriminator."""
     beta: Annotated[float, Field(ge=0)] = 1e-3
     """Weight of the KL term, >= 0; about 1 / pixels is the evidence bound itself, 1 would leave the codes no room."""

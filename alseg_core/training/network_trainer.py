@@ -23,6 +23,7 @@ from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.losses import LOSSES, Loss
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.models.weights import content
+from alseg_core.quantities import Batch, Epochs, StepCount
 from alseg_core.registry import component, describe, nested
 from alseg_core.training.augment import Augment
 from alseg_core.training.batches import Steps, TrainingSet, moved_volume, slice_steps, volume_steps
@@ -52,13 +53,13 @@ class NetworkTrainer(Trainer):
     """Network that is trained."""
     loss: Annotated[Loss, PlainValidator(LOSSES.build)]
     """Loss over the labelled pixels."""
-    iterations_full: Annotated[int, Field(ge=1)] = 60000
+    iterations_full: StepCount = 60000
     """Steps of a training on the fully labelled pool; a share of its slices gets that share of the steps."""
-    iterations_least: Annotated[int, Field(ge=1)] = 1
+    iterations_least: StepCount = 1
     """Fewest steps of a training, however few slices are labelled."""
-    epochs: Annotated[int, Field(ge=1)] | None = None
+    epochs: Epochs | None = None
     """Passes over the labelled slices, in place of iterations_full; null = not used."""
-    batch: Annotated[int, Field(ge=1)] = 6
+    batch: Batch = 6
     """Slices per training step; volumes for a volumetric network."""
     optimiser: Literal["sgd", "adam"] = "sgd"
     """Optimiser of the weights."""
@@ -72,7 +73,7 @@ class NetworkTrainer(Trainer):
     """Power of the poly schedule of the learning rate; 0 = constant."""
     clip_norm: Positive | None = None
     """Largest norm of a step's gradient; null = no limit."""
-    validate_every: Annotated[int, Field(ge=1)] = 200
+    validate_every: StepCount = 200
     """Steps between two validations; the last step is always validated."""
     augment: Annotated[Augment, nested(Augment, "augment")] = Augment()
     """Augmentation of slices and labels."""

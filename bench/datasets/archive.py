@@ -24,7 +24,7 @@ class Archive:
 
     url: Annotated[str, Field(pattern=r"^https?://[^/\s]+/\S*[^/\s]$")]
     """Address of the archive; its path ends in the archive's name."""
-    bytes: Annotated[int, Field(gt=0)] | None = None
+    bytes: Annotated[int, Field(gt=0, le=10**15)] | None = None
     """Size of the archive in bytes; null = not published."""
     md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
     """MD5 checksum of the archive; null = not published."""

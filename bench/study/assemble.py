@@ -13,6 +13,7 @@ from alseg_core.outside import is_outside, load_component
 from bench.study.catalogue import find
 from bench.study.controls import check_controls
 from bench.study.dataset_file import DatasetFile
+from bench.study.recipe_file import find_recipe
 from bench.study.settings import overlay
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def assemble(study: Study) -> list[RunConfig]:
     from alseg_core.config import RunConfig
 
     check_names(study)
-    check_controls(study.controls, [str(find("recipe", name).get("name")) for name in study.recipes])
+    check_controls(study.controls, [str(find_recipe(name)["name"]) for name in study.recipes])
     study.planned()
     runs = [RunConfig.load(describe_run(study, combination)) for combination in combinations(study)]
     for key, equal in itertools.groupby(sorted(run.key for run in runs)):
@@ -69,15 +70,19 @@ def check_names(study: Study) -> None:
     from alseg_core.oracles import ORACLES
     from alseg_core.strategies import STRATEGIES
 
-    for name in study.components:
-        if is_outside(name):
-            load_component(name, "component in components")
-        elif name not in STRATEGIES and name not in EMBEDDERS:
-            raise ConfigError(unknown_name("component in components", name, [*STRATEGIES, *EMBEDDERS]))
+    files = [DatasetFile(entry, find("dataset", entry), study.preset) for entry in study.datasets]
+    places = {"components": study.components}
+    places |= {f"components of dataset {file.name!r}": file.components for file in files}
+    for place, names in places.items():
+        for name in names:
+            if is_outside(name):
+                load_component(name, f"component in {place}")
+            elif name not in STRATEGIES and name not in EMBEDDERS:
+                raise ConfigError(unknown_name(f"component in {place}", name, [*STRATEGIES, *EMBEDDERS]))
     for kind in [*study.train, *(str(annotation.get("name")) for annotation in study.annotations)]:
         ORACLES.resolve(kind)
     if isinstance(study.data, dict):
-        known = [DatasetFile(entry, find("dataset", entry)).name for entry in study.datasets]
+        known = [file.name for file in files]
         for name in study.data:
             if name not in known:
                 raise ConfigError(unknown_name("dataset in data", name, known))
@@ -91,9 +96,9 @@ def combinations(study: Study) -> Iterator[Combination]:
     """
     chosen = {field: name for field, name in (("split", study.split), ("prepare", study.prepare)) if name}
     datasets = [DatasetFile(name, find("dataset", name), study.preset, chosen) for name in study.datasets]
-    recipes = [find("recipe", name) for name in study.recipes]
+    recipes = [find_recipe(name) for name in study.recipes]
     _check_distinct("dataset", [dataset.name for dataset in datasets])
-    _check_distinct("recipe", [str(recipe.get("name")) for recipe in recipes])
+    _check_distinct("recipe", [str(recipe["name"]) for recipe in recipes])
     for dataset, kind in itertools.product(datasets, study.annotations):
         schedules = {"default": dataset.budgets()} if study.schedules is None else study.schedules
         for (schedule, budgets), seed, recipe in itertools.product(schedules.items(), study.seeds, recipes):
@@ -114,14 +119,12 @@ def annotation_of(
     """Return the annotation to run ``recipe`` with in the pass over ``kind``, or None to skip it.
 
     A recipe with an annotation of its own runs once: in the pass over that annotation, with the study's settings, or
-    else in the first pass. Raises ConfigError when that annotation has no name.
+    else in the first pass.
     """
     if recipe.get("annotation") is None:
         return kind
     own = recipe["annotation"]
     own = {"name": own} if isinstance(own, str) else own
-    if not isinstance(own, Mapping) or "name" not in own:
-        raise ConfigError(f"recipe {recipe.get('name')!r}: annotation must be a name or a mapping with 'name'.")
     same = [annotation for annotation in annotations if annotation.get("name") == own["name"]]
     if kind is not (same or annotations)[0]:
         return None

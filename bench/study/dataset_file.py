@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from alseg_core.errors import ConfigError, DataError, unknown_name
+from alseg_core.class_names import ClassNames
+from alseg_core.errors import ConfigError, DataError, shown, unknown_name
 from alseg_core.outside import is_outside
-from alseg_core.registry import component
+from alseg_core.registry import Name, component, construct
+from bench.study.catalogue import user_path
 from bench.study.settings import overlay
+from bench.study.shorthand import Settings
 
 UNCITED = (
     "reference every comparison needs",
@@ -33,19 +35,19 @@ BENCH_HINT = (
 class DatasetFields:
     """Keys of a dataset file."""
 
-    name: str | None = None
+    name: Name | None = None
     """Name in results, tables and run folders; null = the name of the file."""
     title: str = ""
     """The dataset in a few words, for lists."""
     reader: str | dict[str, Any]
     """Reader of the raw scans with its fields, such as {name: nifti_folder, labels: [0, 1]}."""
-    classes: tuple[str, ...]
+    classes: ClassNames
     """Names of the classes in the order of their numbers, background first."""
-    prepare: dict[str, Any] = Field(default_factory=dict)
+    prepare: Settings = Field(default_factory=dict)
     """Name -> preparation; alseg list fields prepare has the fields."""
     splits: dict[str, Any] = Field(default_factory=dict)
     """Name -> split, such as {name: stratified, by: null}; see alseg list fields patients, and stratified."""
-    presets: dict[str, Any]
+    presets: Settings
     """Name -> preset: what a study with this preset uses unless it sets something else."""
     citation: str | None = None
     """What to cite for the data; null = the reader's paper."""
@@ -67,18 +69,14 @@ class PresetFields:
     """Name of one of the splits, or a split written out."""
     prepare: str | dict[str, Any] = Field(default_factory=dict)
     """Name of one of the preparations, or one written out."""
-    budgets: tuple[int | float, ...] | None = None
+    budgets: Annotated[tuple[int | float, ...], Field(min_length=1)] | None = None
     """Cumulative budgets in shares of the pool (0.1) or slices (40); without them a study must give schedules."""
     train: dict[str, Any] = Field(default_factory=dict)
     """Settings of every training; those under the name of an annotation (scribble, mask) are for this one only."""
-    components: dict[str, Any] = Field(default_factory=dict)
+    components: Settings = Field(default_factory=dict)
     """Strategy or embedder -> settings for every recipe that uses it."""
     evaluate: dict[str, Any] = Field(default_factory=dict)
     """Settings of the evaluation."""
-
-
-def _keys(cls: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 class DatasetFile:
@@ -87,16 +85,14 @@ class DatasetFile:
     def __init__(
         self, entry: str, content: dict[str, Any], preset: str | None = None, chosen: Mapping[str, Any] | None = None
     ) -> None:
-        """Check the keys of ``content``. Raises ConfigError: unknown key or preset.
+        """Check ``content``. Raises ConfigError: unknown field or preset, or a field with a wrong value.
 
         entry: name in the catalogue or path, as the user gave it. chosen: split and prepare in place of the preset's;
         a split may also be settings to lay over the preset's.
         """
         self.entry, self.content = entry, content
-        for field in content:
-            if field not in _keys(DatasetFields):
-                raise ConfigError(f"dataset {entry!r}: {unknown_name('field', field, _keys(DatasetFields))}")
-        self.name = str(content.get("name", Path(entry).stem))
+        self.name = str(content.get("name") or Path(entry).stem)
+        self._check()
         self.preset: dict[str, Any] = {}
         if preset is not None:
             self._choose(preset)
@@ -105,27 +101,39 @@ class DatasetFile:
         self.components: dict[str, dict[str, Any]] = self.preset.get("components") or {}
 
     def _choose(self, preset: str) -> None:
-        presets = self.content.get("presets") or {}
+        presets = self.content["presets"]
         if preset not in presets:
             raise ConfigError(unknown_name(f"preset of dataset {self.name!r}", preset, presets))
         self.preset = presets[preset]
-        for field in self.preset:
-            if field not in _keys(PresetFields):
-                where = f"dataset {self.name!r}, preset {preset!r}: "
-                raise ConfigError(where + unknown_name("field", field, _keys(PresetFields)))
+
+    def _check(self) -> None:
+        """Check every part of the file, those that no study has chosen too."""
+        from alseg_core.data.prepare import Prepare
+
+        what = f"dataset {shown(self.entry)}"
+        fields: DatasetFields = construct(DatasetFields, self.content, what)
+        for name, preset in fields.presets.items():
+            construct(PresetFields, preset, f"{what}, preset {shown(name)}")
+        for name, settings in fields.prepare.items():
+            construct(Prepare, settings, f"{what}, preparation {shown(name)}")
 
     def train(self, kind: str) -> dict[str, Any]:
         """Return the preset's training settings for one kind of annotation: the common ones under its own."""
         from alseg_core.oracles import ORACLES
 
         train = self.preset.get("train") or {}
-        common = {key: value for key, value in train.items() if key not in ORACLES and not is_outside(key)}
-        merged: dict[str, Any] = overlay(common, train.get(kind) or {})
+        own = {key: value for key, value in train.items() if key in ORACLES or is_outside(key)}
+        for name, settings in own.items():
+            if not isinstance(settings, Mapping):
+                where = f"dataset {self.name!r}, preset, train.{name}"
+                raise ConfigError(f"{where}: a mapping was wanted, got {shown(settings)}.")
+        common = {key: value for key, value in train.items() if key not in own}
+        merged: dict[str, Any] = overlay(common, own.get(kind, {}))
         return merged
 
     def budgets(self) -> Sequence[int | float]:
         """Return the cumulative budgets of the preset. Raises ConfigError when it has none."""
-        if "budgets" not in self.preset:
+        if self.preset.get("budgets") is None:
             raise ConfigError(f"dataset {self.name!r}: its preset has no budgets; give the study schedules.")
         return list(self.preset["budgets"])
 
@@ -163,7 +171,7 @@ class DatasetFile:
             given = data.get(self.name) if isinstance(data, Mapping) else data
             if given is None:
                 raise ConfigError(self.missing("no folder was given", hint or BENCH_HINT)) from None
-            return str(Path(given).expanduser().absolute())
+            return str(user_path(given).absolute())
         return None
 
     def missing(self, problem: str, hint: str) -> str:

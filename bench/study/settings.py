@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
+from alseg_core.errors import ConfigError, shown
+from alseg_core.yaml_reader import MOST_LEVELS, parse_yaml
 
-from alseg_core.errors import ConfigError
+KEY = re.compile(r"[^\s.\[\]'\"\x00-\x1f\x7f]+(\.[^\s.\[\]'\"\x00-\x1f\x7f]+)*")
+"""Words with dots between them; a component from outside (module:Class) is one word."""
+BRACKETS = re.compile(r"\[['\"]?([^\[\]'\"]*)['\"]?\]")
 
 
 def overlay(base: Any, top: Any) -> Any:
@@ -27,13 +31,17 @@ def overlay(base: Any, top: Any) -> Any:
 def parse_setting(setting: str) -> dict[str, Any]:
     """Parse ``"a.b=value"`` to ``{"a": {"b": value}}``, the value as YAML. Raises ConfigError for anything else."""
     key, equals, text = setting.partition("=")
-    if not equals or not all(key.split(".")):
-        raise ConfigError(f"--set takes key=value with dots between keys, for example seeds=3, got {setting!r}.")
-    try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {setting}: the value is no valid YAML: {error}") from None
-    for part in reversed(key.split(".")):
+    if not equals or not KEY.fullmatch(key):
+        dotted = BRACKETS.sub(r".\1", key)
+        meant = f" Did you mean {shown(dotted)}?" if dotted != key and KEY.fullmatch(dotted) else ""
+        raise ConfigError(
+            f"--set takes key=value with dots between keys, for example seeds=3, got {shown(setting)}.{meant}"
+        )
+    parts = key.split(".")
+    if len(parts) > MOST_LEVELS:
+        raise ConfigError(f"--set {shown(setting)}: the key is nested deeper than {MOST_LEVELS} levels.")
+    value = parse_yaml(text, f"--set {shown(setting)}: the value")
+    for part in reversed(parts):
         value = {part: value}
     assert isinstance(value, dict)
     return value

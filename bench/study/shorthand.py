@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
 
+from alseg_core.errors import shown
+from alseg_core.quantities import Seed
 from alseg_core.vocabulary import reads_ground_truth
 from bench.study.catalogue import catalogue
+
+MOST_SEEDS = 10_000
+"""Most seeds of a study."""
+WHOLE = re.compile(r"0|[1-9]\d*")
 
 
 def _listed(value: Any) -> Any:
@@ -22,7 +29,7 @@ def _recipes(value: Any) -> Any:
     """Replace ``all`` by every recipe of the catalogue, those that read ground truth last."""
     known = sorted(catalogue("recipe"), key=reads_ground_truth)
     listed = _listed(value)
-    if not isinstance(listed, Sequence) or "all" not in listed:
+    if not isinstance(listed, (list, tuple)) or "all" not in listed:
         return listed
     at = list(listed).index("all")
     return [*listed[:at], *known, *listed[at + 1 :]]
@@ -30,16 +37,23 @@ def _recipes(value: Any) -> Any:
 
 def _annotations(value: Any) -> Any:
     listed = _listed(value)
-    if not isinstance(listed, Sequence):
+    if not isinstance(listed, (list, tuple)):
         return listed
     return [{"name": item} if isinstance(item, str) else item for item in listed]
 
 
 def _seeds(value: Any) -> Any:
-    """Replace a number n by the seeds 0..n-1."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """Replace a number n by the seeds 0..n-1, and read the numbers of a string such as "0 3 7"."""
+    if value is None or isinstance(value, (bool, float, Mapping)):
+        raise ValueError(f"a number of seeds or a list of seeds was wanted, got {shown(value)}")
+    count = value if isinstance(value, int) else len(value) if isinstance(value, list) else 0
+    if count > MOST_SEEDS:
+        raise ValueError(f"a study has at most {MOST_SEEDS} seeds, got {shown(count)}")
+    if isinstance(value, int):
         return list(range(value))
-    return _listed(value)
+    words = _listed(value)
+    several = isinstance(value, str) and len(words) > 1  # a single number in quotes may mean either
+    return [int(word) if WHOLE.fullmatch(word) else word for word in words] if several else words
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -47,12 +61,23 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
         raise ValueError("at least one is needed")
     repeated = [value for i, value in enumerate(values) if value in values[:i]]
     if repeated:
-        raise ValueError(f"{repeated[0]!r} is listed twice")
+        raise ValueError(f"{shown(repeated[0])} is listed twice")
     return values
 
 
 def _folder(value: Any) -> Any:
-    return str(value) if isinstance(value, (int, float)) else value  # YAML reads a folder named 2024 as a number
+    """Take a folder named 2024 for what it is; YAML reads a number. An empty name would be the current folder."""
+    if isinstance(value, Mapping):
+        return {key: _folder(folder) for key, folder in value.items()}
+    if isinstance(value, str) and (not value.strip() or "\0" in value):
+        raise ValueError(f"the path of a folder was wanted, got {shown(value)}")
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _annotation(value: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(value.get("name"), str):
+        raise ValueError(f"the name of a kind or a mapping with 'name' was wanted, got {shown(value)}")
+    return value
 
 
 AnyNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -64,11 +89,18 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_dis
 Recipes = Annotated[tuple[str, ...], BeforeValidator(_recipes), AfterValidator(_distinct)]
 """Names of recipes; ``all`` stands for the whole catalogue."""
 
-Annotations = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_annotations), AfterValidator(_distinct)]
+Annotations = Annotated[
+    tuple[Annotated[dict[str, Any], AfterValidator(_annotation)], ...],
+    BeforeValidator(_annotations),
+    AfterValidator(_distinct),
+]
 """Kinds of annotation, by name or as ``{"name": ..., <field>: <value>}``."""
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_seeds), AfterValidator(_distinct)]
+Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_seeds), AfterValidator(_distinct)]
 """A list of seeds, or their number."""
+
+Folder = Annotated[str | None, BeforeValidator(_folder)]
+"""One folder."""
 
 Folders = Annotated[str | dict[str, str] | None, BeforeValidator(_folder)]
 """One folder, or dataset -> folder."""

@@ -15,21 +15,33 @@ from bench.study.catalogue import find
 from bench.study.controls import Controls
 from bench.study.dataset_file import BENCH_HINT, UNCITED, DatasetFile
 from bench.study.primary import Primary, resolve
+from bench.study.recipe_file import find_recipe
+from bench.study.reserved import FolderName
 from bench.study.settings import overlay, parse_setting
 from bench.study.shorthand import Annotations, Folders, Names, Recipes, Seeds, Settings
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
 
+LEAST_SHARE = 0.01
+"""Smallest share of a GPU that a run may have."""
+
 
 @component
 class Resources:
     """CPU cores and GPUs of one run."""
 
-    cpus: Annotated[int, Field(ge=1)] = 1
+    cpus: Annotated[int, Field(ge=1, le=4096)] = 1
     """CPU cores of one run; it computes with as many threads."""
-    gpus: Annotated[float, Field(ge=0)] = 0
+    gpus: Annotated[float, Field(ge=0, le=1024)] = 0
     """GPUs of one run; a share such as 0.5 runs two on one GPU."""
+
+    def __post_init__(self) -> None:
+        if self.gpus != int(self.gpus) and not LEAST_SHARE <= self.gpus < 1:
+            raise ConfigError(
+                f"resources.gpus: 0, a share below 1 or a whole number of GPUs was wanted, got {self.gpus:g}; the "
+                f"smallest share is {LEAST_SHARE}."
+            )
 
 
 @component
@@ -41,7 +53,7 @@ class Study:
     precedence over all others.
     """
 
-    name: Name
+    name: FolderName
     """Name of the study; its results go to the folder of this name in OUT."""
     datasets: Names
     """Datasets by name (alseg list datasets), or paths of YAML files."""
@@ -61,11 +73,11 @@ class Study:
     """Name -> cumulative budgets, in shares of the pool (0.1) or slices (40); null = the preset's, named "default"."""
     seeds: Seeds = (0,)
     """A number n for seeds 0..n-1, or a list of seeds."""
-    controls: Annotated[Controls | None, nested(Controls, "controls")] = None
+    controls: Annotated[Controls, nested(Controls, "controls")] | None = None
     """Recipes whose place against random is known; the report says whether the study finds it. See ``Controls``."""
-    primary: Annotated[Primary | None, nested(Primary, "primary")] = None
+    primary: Annotated[Primary, nested(Primary, "primary")] | None = None
     """Comparison whose tests are planned; null = AUBC against random where the study has random. See ``Primary``."""
-    members: Annotated[int, Field(ge=1)] = 1
+    members: Annotated[int, Field(ge=1, le=100)] = 1
     """Networks trained per round; the one with the best validation Dice is evaluated, without validation the first."""
     validation: int | str = "all"
     """Labelled slices of the validation volumes: "all", a number, or "none", which keeps the last weights."""
@@ -81,11 +93,11 @@ class Study:
     """Device of every run: "auto", "cpu", "cuda" or "cuda:N"; "auto" is the CPU where resources.gpus is 0."""
     resources: Annotated[Resources, nested(Resources, "resources")] = Resources()
     """CPU cores and GPUs of one run."""
-    concurrency: Annotated[int, Field(ge=1)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Most runs at once; null = as many as fit."""
-    retries: Annotated[int, Field(ge=0)] = 1
+    retries: Annotated[int, Field(ge=0, le=1000)] = 1
     """Further attempts after a run fails."""
-    stalled_after: Annotated[float, Field(gt=0)] | None = 120.0
+    stalled_after: Annotated[float, Field(gt=0, le=525_600)] | None = 120.0
     """Minutes without progress after which a run is stopped and counts as failed; null = never."""
     keep_network: bool = False
     """Keep the best network of every run's last round, in its folder and in MLflow."""
@@ -126,7 +138,7 @@ class Study:
 
         Raises ConfigError when it names no recipe of the study, or one that reads ground truth.
         """
-        return resolve(self.primary, [str(find("recipe", name).get("name")) for name in self.recipes])
+        return resolve(self.primary, [str(find_recipe(name)["name"]) for name in self.recipes])
 
     def sources(self) -> dict[str, str]:
         """Return what to cite: name of a dataset or recipe -> its source, for those that need a citation."""
@@ -134,10 +146,8 @@ class Study:
 
         files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]
         datasets = {file.name: file.citation() for file in files}
-        contents = [(name, find("recipe", name)) for name in self.recipes]
-        recipes = {
-            str(content.get("name", Path(name).stem)): str(content.get("paper", "")) for name, content in contents
-        }
+        contents = [find_recipe(name) for name in self.recipes]
+        recipes = {str(content["name"]): str(content.get("paper", "")) for content in contents}
         cited = {name: text for name, text in {**datasets, **recipes}.items() if text and text not in UNCITED}
         for kind in self.annotations:
             cited.update(ORACLES.resolve(kind["name"]).cites)

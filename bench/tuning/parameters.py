@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import Field
 
-from alseg_core.errors import ConfigError
+from alseg_core.errors import ConfigError, shown
 from alseg_core.registry import Registry, component
 from bench.study import overlay
 
@@ -64,6 +64,8 @@ class Float:
             raise ConfigError(
                 f"a range takes low < high{', both above 0 with log' if self.log else ''}; got {low:g}, {high:g}."
             )
+        if self.step is not None and self.times is None and self.step > high - low:
+            raise ConfigError(f"step {self.step:g} is larger than the range from {low:g} to {high:g}.")
         if self.without is not None and self.times is None and low <= self.without <= high:
             raise ConfigError(
                 f"without must be a value outside the range, got {self.without:g} in {low:g} to {high:g}."
@@ -73,7 +75,7 @@ class Float:
         """Suggest a number of the range, or the one that turns the setting off."""
         low, high = self._bounds(path, own)
         if self.without is not None and not trial.suggest_categorical(USED.format(path), [True, False]):
-            return self.without
+            return self._off()
         return self._draw(trial, path, low, high)
 
     def point(self, path: str, own: Any) -> dict[str, Any]:
@@ -97,13 +99,23 @@ class Float:
         assert low is not None and high is not None
         return low, high
 
+    def _off(self) -> float | None:
+        return self.without
+
     def _draw(self, trial: Trial | FixedTrial, path: str, low: float, high: float) -> float:
         return float(f"{trial.suggest_float(path, low, high, log=self.log, step=self.step):.{DIGITS}g}")
 
 
 @component
 class Int(Float):
-    """An integer; the fields are those of ``float``, bounds are rounded, with log to 1 or more."""
+    """An integer; the fields are those of ``float``, and whole but for times, whose products are rounded."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("low", "high", "step", "without"):
+            value = getattr(self, field)
+            if value is not None and not float(value).is_integer():
+                raise ConfigError(f"{field}: a whole number was wanted, got {value:g}.")
 
     def _bounds(self, path: str, own: Any) -> tuple[float, float]:
         low, high = super()._bounds(path, own)
@@ -111,6 +123,9 @@ class Int(Float):
             return low, high
         least = max(round(low), 1) if self.log else round(low)
         return least, max(round(high), least)
+
+    def _off(self) -> int | None:
+        return None if self.without is None else int(self.without)
 
     def _draw(self, trial: Trial | FixedTrial, path: str, low: float, high: float) -> int:
         return trial.suggest_int(path, int(low), int(high), log=self.log, step=int(self.step or 1))
@@ -122,6 +137,12 @@ class Categorical:
 
     choices: Annotated[tuple[Scalar, ...] | dict[str, dict[str, Any]], Field(min_length=1)]
     """A list of values, or name -> settings laid over the recipe's own ({} = as they are)."""
+
+    def __post_init__(self) -> None:
+        listed = list(self.choices)
+        repeated = [choice for i, choice in enumerate(listed) if choice in listed[:i]]
+        if repeated:
+            raise ConfigError(f"choices: {shown(repeated[0])} is listed twice.")
 
     def suggest(self, trial: Trial | FixedTrial, path: str, own: Any) -> Any:
         """Suggest a value, or the recipe's own settings with those of the chosen name laid over them."""

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PlainValidator
 
-from alseg_core.errors import ConfigError, unknown_name
-from alseg_core.registry import Name, component, construct, describe, nested
+from alseg_core.errors import ConfigError, FieldError, shown, unknown_name
+from alseg_core.quantities import Count, Seed
+from alseg_core.registry import component, construct, describe, nested
 from bench.study import Study, experiments, find, overlay, parse_setting, read_yaml
+from bench.study.catalogue import user_path
+from bench.study.reserved import FolderName
+from bench.study.shorthand import Folder
+from bench.tuning.edges import edges
 from bench.tuning.parameters import PARAMETERS, Parameter
 
 if TYPE_CHECKING:
@@ -28,32 +33,37 @@ TUNED = ("strategy", "embed", "train")
 def _parameters(value: Any) -> Any:
     """Build parameters from ``{kind: float, ...}``. Raises ConfigError naming the setting."""
     if not isinstance(value, Mapping) or not value:
-        raise ValueError(f"expected a mapping of settings to ranges or choices, got {value!r}")
+        raise ValueError(f"expected a mapping of settings to ranges or choices, got {shown(value)}")
     return {path: _parameter(str(path), fields) for path, fields in value.items()}
 
 
 def _parameter(path: str, fields: Any) -> Any:
-    if isinstance(fields, Mapping) and "kind" in fields:
-        fields = {"name": fields["kind"], **{key: value for key, value in fields.items() if key != "kind"}}
-    elif isinstance(fields, Mapping):
-        raise ConfigError(f"space {path}: kind is missing, one of {', '.join(PARAMETERS)}.")
     try:
-        return PARAMETERS.build(fields)
+        if not isinstance(fields, Mapping):
+            raise ConfigError(f"a mapping such as {{kind: float, low: 0, high: 1}} was wanted, got {shown(fields)}.")
+        if "kind" not in fields:
+            raise ConfigError(f"kind is missing, one of {', '.join(PARAMETERS)}.")
+        if "name" in fields:
+            raise ConfigError(unknown_name("field", "name", ["kind"]))
+        return PARAMETERS.build({"name" if key == "kind" else key: value for key, value in fields.items()})
     except ConfigError as error:
         raise ConfigError(f"space {path}: {error}") from None
+
+
+Few = Annotated[int, Field(ge=1, le=1000)]
 
 
 @component
 class Proxy:
     """The cheap score of every trial: AUBC of validation Dice, averaged over seeds 0, 1, ..."""
 
-    seeds: Annotated[int, Field(ge=1)] = 2
+    seeds: Few = 2
     """Most seeds per trial, run one after another."""
-    budgets: Annotated[int, Field(ge=1)] = 2
+    budgets: Few = 2
     """Number of budgets to run, the lowest ones."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the preset's training steps of each network."""
-    reduction: Annotated[int, Field(ge=2)] = 2
+    reduction: Annotated[int, Field(ge=2, le=1000)] = 2
     """After 1, r, r * r, ... seeds, one trial in r continues: the best of those that got as far."""
 
 
@@ -61,11 +71,11 @@ class Proxy:
 class Full:
     """The final score, by the preset's own loop: the best trials beside the recipe as it is."""
 
-    top: Annotated[int, Field(ge=1)] = 2
+    top: Few = 2
     """Number of best trials to run."""
-    seeds: Annotated[int, Field(ge=1)] = 3
+    seeds: Few = 3
     """Number of seeds, none of which the proxy uses."""
-    budgets: Annotated[int, Field(ge=1)] | None = None
+    budgets: Few | None = None
     """Number of budgets to run, the lowest ones; null = all of the preset."""
 
 
@@ -73,7 +83,7 @@ class Full:
 class Tuning:
     """Content of a tuning file."""
 
-    name: Name
+    name: FolderName
     """Name of the tuning; its results go to the folder tune-NAME-DATASET in OUT."""
     recipe: str
     """Recipe to tune, by name or path of a YAML file."""
@@ -81,17 +91,17 @@ class Tuning:
     """Setting -> range or choices, such as embed.w_patient, strategy.start or train.lr; see alseg list fields float."""
     dataset: str = "phantom"
     """Dataset to tune on, by name or path of a YAML file."""
-    data: str | None = None
+    data: Folder = None
     """Folder of the raw scans."""
     study: str = "quick"
     """Study whose preset, annotation, components and resources apply."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Settings laid over those of the study."""
-    trials: Annotated[int, Field(ge=1)] = 40
+    trials: Count = 40
     """Number of trials in total, including those of earlier launches."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of Optuna's proposals."""
-    startup: Annotated[int, Field(ge=1)] = 6
+    startup: Count = 6
     """Number of trials drawn at random before Optuna's model proposes."""
     proxy: Annotated[Proxy, nested(Proxy, "proxy")] = Proxy()
     """The cheap score of every trial."""
@@ -101,11 +111,9 @@ class Tuning:
     @classmethod
     def find(cls, name: str, settings: Iterable[str] = ()) -> Tuning:
         """Load the tuning of that name or path, with ``key=value`` settings laid over it."""
-        from pathlib import Path
-
         known = tunings()
         if name.endswith((".yaml", ".yml")):
-            merged: Any = read_yaml(Path(name).expanduser())
+            merged: Any = read_yaml(user_path(name))
         elif name in known:
             merged = read_yaml(known[name])
         else:
@@ -158,6 +166,20 @@ class Tuning:
         for path, parameter in self.space.items():
             point |= parameter.point(path, get(raw, path))
         return point
+
+    def check(self, raw: Mapping[str, Any]) -> None:
+        """Raise ConfigError when the space lacks the recipe's own values or holds a value that the setting cannot have.
+
+        raw: :meth:`run`.
+        """
+        self.default(raw)
+        for path, parameter in self.space.items():
+            for value in edges(parameter, path, get(raw, path)):
+                try:
+                    _configured(raw, {path: value}, 0, None, 1.0)
+                except FieldError as error:
+                    whole = " Use kind int for whole numbers." if isinstance(value, float) else ""
+                    raise ConfigError(f"space {path}: the value {shown(value)} is impossible: {error}{whole}") from None
 
     def own(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Return the recipe's own settings, setting -> value. raw: :meth:`run`."""

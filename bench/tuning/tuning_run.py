@@ -50,7 +50,7 @@ class Launch:
         study, raw = tuning.base(), tuning.run()
         study.check_folders()
         launch = cls(tuning, raw, study, out, launcher, display)
-        tuning.default(raw)
+        tuning.check(raw)
         runs = tuning.trial_runs(raw, launch.own)
         workload.check_components(runs)
         launcher.check(study, runs)

@@ -174,14 +174,6 @@ def test_training_of_a_recipe_goes_before_the_studys() -> None:
     assert whole.iterations_full == 4500  # of the dataset's preset
 
 
-@pytest.mark.parametrize("own", [3, {"cost": 1.0}])
-def test_annotation_of_a_recipe_that_names_none(own: Any, tmp_path: Path) -> None:
-    recipe = {"name": "mine", "strategy": "random", "annotation": own}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe))
-    with pytest.raises(ConfigError, match="recipe 'mine': annotation must be a name or a mapping"):
-        load(recipes=[str(tmp_path / "mine.yaml")]).runs()
-
-
 def test_sources_are_what_to_cite() -> None:
     sources = load(datasets=["phantom", "acdc"], recipes=["random", "gcl_coreset", "random_3d"]).sources()
     assert list(sources) == ["acdc", "gcl_coreset", "random_3d", "training from scribbles"]
