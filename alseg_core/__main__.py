@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from alseg_core.config import RunConfig
-from alseg_core.errors import AlsegError
-from alseg_core.events import Event, Noticed, RoundFinished, RunStarted
+from alseg_core.errors import AlsegError, ResultsError
+from alseg_core.events import Event, RoundFinished, RunStarted
 from alseg_core.loop import run
 from alseg_core.store import Store
 
@@ -28,6 +28,13 @@ def _print(event: Event) -> None:
         print(event.text, flush=True)
 
 
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"{folder} cannot be made a folder ({error.strerror}); choose another with --out.") from None
+
+
 def main() -> int:
     """Run the command line; return 0 when the run is finished, 2 after an error."""
     parser = argparse.ArgumentParser(prog="python -m alseg_core", description=__doc__)
@@ -38,6 +45,7 @@ def main() -> int:
         config = RunConfig.read(arguments.config)
         config.resolve_device()
         config.check()
+        _check_folder(arguments.out)
         run(config, arguments.out / config.key, Store(arguments.out / "store"), [_print])
     except AlsegError as error:
         print(f"error: {error}", file=sys.stderr)

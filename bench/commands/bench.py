@@ -7,19 +7,7 @@ from pathlib import Path
 import click
 
 from alseg_core.errors import ConfigError
-from bench.commands.group import LAUNCHER, OUT
-
-
-def _whole(_context: click.Context, _option: click.Parameter, settings: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the settings unchanged. Raises ConfigError for part of a setting that a shell or make has split."""
-    for before, setting in zip(("", *settings), settings, strict=False):
-        if "=" not in setting:
-            after = f" after {before!r}" if before else ""
-            raise ConfigError(
-                f"--set wants KEY=VALUE, got {setting!r}{after}. Quote a value that has blanks; in make's SET, where "
-                'blanks separate settings, write it without: SET="members=3 schedules.low=[10,20,40]".'
-            )
-    return settings
+from bench.commands.group import LAUNCHER, OUT, whole_settings
 
 
 @click.command("bench")
@@ -28,7 +16,7 @@ def _whole(_context: click.Context, _option: click.Parameter, settings: tuple[st
     "--set",
     "settings",
     multiple=True,
-    callback=_whole,
+    callback=whole_settings,
     metavar="KEY=VALUE",
     help="Change a setting of the study, with dots between keys; alseg list fields study lists them.",
 )
@@ -60,7 +48,7 @@ def bench_command(
     if local and launcher not in (None, "local"):
         raise ConfigError(f"--local is short for --launcher local, and --launcher {launcher} was given too; drop one.")
     launcher = "local" if local else launcher
-    chosen = find_launcher(launcher or "ray")
+    chosen = find_launcher("ray" if launcher is None else launcher)
     command = recorded(study, settings, out, launcher, typed)
     found, out = Study.find(study, settings), out.expanduser().absolute()
     with Display(Console()) as display:

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from alseg_core.errors import AlsegError
-from bench.study.visible import visible_lines
+from alseg_core.errors import AlsegError, ConfigError, shown
 
 _ROUNDS = "; the same command continues from the last finished rounds"
 _DOWNLOAD = "; the same command continues the download"
@@ -31,6 +30,31 @@ class Group(click.Group):
             ctx.exit(130)
 
 
+class Folder(click.Path):
+    """Path of a folder, which need not exist; an empty one would be the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fail if it is empty or that of a file."""
+        if value == "":
+            self.fail("the path of a folder was wanted, got ''.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def whole_settings(_context: click.Context, _option: click.Parameter, settings: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the settings unchanged. Raises ConfigError for part of a setting that a shell or make has split."""
+    for before, setting in zip(("", *settings), settings, strict=False):
+        if "=" not in setting:
+            after = f" after {shown(before)}" if before else ""
+            raise ConfigError(
+                f"--set wants KEY=VALUE, got {shown(setting)}{after}. Quote a value that has blanks; in make's SET, "
+                'where blanks separate settings, write it without: SET="members=3 schedules.low=[10,20,40]".'
+            )
+    return settings
+
+
 LAUNCHER = click.option(
     "--launcher",
     metavar="NAME",
@@ -39,7 +63,7 @@ LAUNCHER = click.option(
 )
 OUT = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     default=Path("runs"),
     show_default=True,
     help="Folder for results and prepared data.",

@@ -135,13 +135,20 @@ def _comment(path: Path) -> str:
 def _show(console: Console, what: str, name: str) -> None:
     """Print the file of one entry, and for a strategy or a recipe the documentation of the strategy."""
     from alseg_core.strategies import STRATEGIES
-    from bench.study import locate, read_yaml
+    from bench.study import DatasetFile, Study, locate, read_yaml
+    from bench.study.recipe_file import find_recipe
 
     if what == "strategies":
         _describe(console, STRATEGIES.resolve(name))
         return
     path = locate(KINDS[what], name)
     content = read_yaml(path)
+    if what == "studies":
+        Study.load(content)
+    elif what == "datasets":
+        DatasetFile(name, content)
+    else:
+        content = find_recipe(name)
     console.print(f"{path}\n\n{path.read_text().rstrip()}")
     if what == "recipes":
         strategy = type(STRATEGIES.build(content.get("strategy")))

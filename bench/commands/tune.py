@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.group import LAUNCHER, OUT
+from bench.commands.group import LAUNCHER, OUT, Folder, whole_settings
 
 
 @click.command()
@@ -15,6 +15,7 @@ from bench.commands.group import LAUNCHER, OUT
     "--set",
     "settings",
     multiple=True,
+    callback=whole_settings,
     metavar="KEY=VALUE",
     help="Change a setting of the tuning, such as dataset=acdc or trials=12, with dots between keys; alseg list fields "
     "tuning lists them.",
@@ -23,7 +24,7 @@ from bench.commands.group import LAUNCHER, OUT
 @click.option(
     "--recipes-to",
     "recipes",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Folder for the tuned recipe.  [default: experiments/recipes]",
 )
@@ -49,7 +50,7 @@ def tune(
     from bench.tuning.spec import Tuning
     from bench.tuning.tuning_run import Launch
 
-    chosen, out = find_trial_launcher(launcher or "ray"), out.expanduser().absolute()
+    chosen, out = find_trial_launcher("ray" if launcher is None else launcher), out.expanduser().absolute()
     with Display(Console()) as display:
         launch = Launch.of(Tuning.find(tuning, settings), out, chosen, display)
         with writing(out), locked(launch.folder):

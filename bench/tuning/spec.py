@@ -118,6 +118,15 @@ class Tuning:
             merged = read_yaml(known[name])
         else:
             raise ConfigError(unknown_name("tuning", name, known) + " The path of a .yaml file works too.")
+        return cls.load(merged, settings)
+
+    @classmethod
+    def load(cls, raw: Mapping[str, Any], settings: Iterable[str] = ()) -> Tuning:
+        """Build a tuning from plain data with ``key=value`` settings laid over it.
+
+        Raises ConfigError naming every wrong field.
+        """
+        merged: Any = dict(raw)
         for setting in settings:
             for key, value in parse_setting(setting).items():
                 merged[key] = overlay(merged.get(key), value)

@@ -20,7 +20,7 @@ def alseg(*arguments: str) -> Result:
 def test_fields_of_a_study_are_what_set_takes() -> None:
     lines = alseg("list", "fields", "study").output.splitlines()
     assert (
-        "  resources.cpus: default 1 (integer, 1 or more). CPU cores of one run; it computes with as many threads."
+        "  resources.cpus: default 1 (integer, 1 to 4096). CPU cores of one run; it computes with as many threads."
         in (lines)
     )
     assert any(line.startswith("  datasets: must be given (list of strings).") for line in lines)

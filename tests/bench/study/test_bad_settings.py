@@ -634,15 +634,21 @@ def load_run(place: str, value: Any) -> None:
     RunConfig.load(put(TINY, place, value))
 
 
+TUNED = {
+    "name": "small",
+    "recipe": "gcl_coreset",
+    "space": {"embed.lr": {"kind": "float", "low": 1.0e-5, "high": 1.0e-2, "log": True}},
+}
+
+
 def load_tuning(folder: Path, place: str, value: Any) -> None:
-    content = {
-        "name": "small",
-        "recipe": "gcl_coreset",
-        "space": {"embed.lr": {"kind": "float", "low": 1.0e-5, "high": 1.0e-2, "log": True}},
-    }
     path = folder / "t.yaml"
-    path.write_text(yaml.safe_dump(put(content, place, value)))
-    tuning = Tuning.find(str(path))
+    path.write_text(yaml.safe_dump(put(TUNED, place, value)))
+    load_tuned(read_yaml(path))
+
+
+def load_tuned(content: dict[str, Any]) -> None:
+    tuning = Tuning.load(content)
     tuning.check(tuning.run())
 
 
