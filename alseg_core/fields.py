@@ -121,7 +121,7 @@ def describe_type(annotation: Any, metadata: Iterable[Any] = (), plural: bool = 
         return NOUNS[annotation][plural] + (f", {bounds}" if bounds else "")
     if annotation is type(None):
         return "null"
-    if (origin or annotation) in (dict, Mapping):
+    if (origin or annotation) in (dict, Mapping) or nested_component(annotation, metadata):
         return "mappings" if plural else "mapping"
     return "any value"
 

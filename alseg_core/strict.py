@@ -39,9 +39,9 @@ def _strict(part: Any, cls: Any, in_union: bool) -> Any:
     if kind == "float":
         made.setdefault("allow_inf_nan", False)
     if kind == "bool" and not in_union:
-        return core_schema.no_info_before_validator_function(_switch, made)  # type: ignore[arg-type]
+        return core_schema.no_info_before_validator_function(_switch, made)
     if kind == "literal" and any(isinstance(value, int) for value in part["expected"]):
-        return core_schema.no_info_before_validator_function(_exactly(part["expected"]), made)  # type: ignore[arg-type]
+        return core_schema.no_info_before_validator_function(_exactly(part["expected"]), made)
     return made
 
 

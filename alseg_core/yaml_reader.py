@@ -72,6 +72,7 @@ class _Values:
             return self._mapping(node, level)
         if isinstance(node, yaml.SequenceNode):
             return [self.of(item, level + 1) for item in node.value]
+        assert isinstance(node, yaml.ScalarNode)
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, level: int) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def _error(problem: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
 def _explained(error: yaml.YAMLError) -> str:
     """Return where and what the problem is, on one line."""
     if isinstance(error, yaml.reader.ReaderError):
-        return f"character {shown(chr(error.character))} at position {error.position + 1} is not allowed"  # type: ignore[arg-type]
+        return f"character {shown(chr(error.character))} at position {error.position + 1} is not allowed"
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem is None:
         return shown(str(error))
     problem, mark = error.problem, error.problem_mark

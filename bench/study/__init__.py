@@ -1,6 +1,7 @@
 """What is compared: a study file, the datasets and recipes it names, and the runs they make."""
 
-from bench.study.catalogue import catalogue, experiments, find, locate, read_yaml
+from alseg_core.yaml_reader import read_yaml
+from bench.study.catalogue import catalogue, experiments, find, locate
 from bench.study.controls import Controls
 from bench.study.dataset_file import DatasetFile
 from bench.study.identity import RunIdentity
