@@ -18,7 +18,7 @@ from alseg_core.yaml_reader import parse_yaml, read_yaml
 from bench.study import DatasetFile, Study, catalogue, parse_setting
 from bench.study.recipe_file import RecipeFields
 from bench.tuning.spec import Tuning
-from tests.bench.study.test_bad_settings import TUNED, load_tuned, put
+from tests.bench.study.loading import TUNED, load_tuned, put
 from tests.conftest import TINY
 
 EXAMPLES = 50

@@ -16,7 +16,7 @@ from alseg_core.errors import ConfigError
 from bench.cli import main
 from bench.study import Study
 from bench.tuning.spec import Tuning
-from tests.bench.study.test_bad_settings import load_study
+from tests.bench.study.loading import load_study
 
 KINDS: dict[str, Callable[[Path], object]] = {
     "study": lambda path: Study.find(str(path)),
@@ -39,7 +39,7 @@ FILES: dict[bytes, str] = {
     b"name: a\x00\n": "no valid YAML",
     b"name: !!python/name:os.system\n": "tags",
     b"name: &a [*a]\n": "contains itself",
-    b"name: " + b"[" * 2000: "nested deeper",
+    b"name: " + b"[" * 200: "nested deeper",
     b"name: x\nnothing_of_the_kind: 3\n": "unknown field 'nothing_of_the_kind'",
     b"name: x\n1: 3\n": "unknown field '1'",
     b"name: x\n? {a: b}\n: 3\n": "a key must be a word",
