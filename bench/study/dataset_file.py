@@ -41,14 +41,14 @@ class DatasetFields:
     """The dataset in a few words, for lists."""
     reader: str | dict[str, Any]
     """Reader of the raw scans with its fields, such as {name: nifti_folder, labels: [0, 1]}."""
-    classes: ClassNames
-    """Names of the classes in the order of their numbers, background first."""
+    classes: ClassNames | None = None
+    """Names of the classes in the order of their numbers, background first; a study needs them."""
     prepare: Settings = Field(default_factory=dict)
     """Name -> preparation; alseg list fields prepare has the fields."""
     splits: dict[str, Any] = Field(default_factory=dict)
     """Name -> split, such as {name: stratified, by: null}; see alseg list fields patients, and stratified."""
-    presets: Settings
-    """Name -> preset: what a study with this preset uses unless it sets something else."""
+    presets: Settings = Field(default_factory=dict)
+    """Name -> preset: what a study with this preset uses unless it sets something else; a study needs one."""
     citation: str | None = None
     """What to cite for the data; null = the reader's paper."""
     licence: str | None = None
@@ -101,7 +101,7 @@ class DatasetFile:
         self.components: dict[str, dict[str, Any]] = self.preset.get("components") or {}
 
     def _choose(self, preset: str) -> None:
-        presets = self.content["presets"]
+        presets = self.content.get("presets", {})
         if preset not in presets:
             raise ConfigError(unknown_name(f"preset of dataset {self.name!r}", preset, presets))
         self.preset = presets[preset]

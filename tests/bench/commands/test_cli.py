@@ -52,7 +52,7 @@ def test_mistakes_are_one_clear_message(arguments: list[str], message: str, tmp_
 
 def test_out_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = alseg("bench", "quick", "--out", str(tmp_path / "file"))
+    result = alseg("bench", "quick", "--out", str(tmp_path / "file" / "below"))
     assert result.exit_code == 2 and "cannot be written" in result.stderr and "--out" in result.stderr
 
 

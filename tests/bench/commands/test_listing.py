@@ -119,6 +119,6 @@ def test_a_recipe_of_ones_own_is_shown_with_its_strategy(strategy: object, tmp_p
 def test_a_recipe_without_strategy_and_a_missing_file_are_errors(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("name: mine\n")
     result = alseg("list", "recipes", str(tmp_path / "mine.yaml"))
-    assert result.exit_code == 2 and "a strategy is a name or a mapping" in result.stderr
+    assert result.exit_code == 2 and "field 'strategy' is missing" in result.stderr
     result = alseg("list", "recipes", str(tmp_path / "none.yaml"))
     assert result.exit_code == 2 and "none.yaml cannot be read" in result.stderr
