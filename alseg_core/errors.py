@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from alseg_core.visible import visible_lines
+
 SHOWN = 80
 """Most characters of a value in a message."""
 
@@ -17,7 +19,7 @@ class AlsegError(Exception):
     """
 
     def __str__(self) -> str:
-        return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in super().__str__())
+        return visible_lines(super().__str__())
 
 
 class ConfigError(AlsegError):

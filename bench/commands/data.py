@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from alseg_core.visible import visible_lines
 from bench.commands.group import OUT, Group
-from bench.study.visible import visible_lines
 
 
 @click.group(cls=Group)

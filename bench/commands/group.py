@@ -23,7 +23,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except AlsegError as error:
-            click.echo(f"error: {visible_lines(str(error))}", err=True)
+            click.echo(f"error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
             click.echo(f"stopped{_GOES_ON.get(ctx.invoked_subcommand or '', '')}", err=True)

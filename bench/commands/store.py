@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from alseg_core.visible import visible
 from bench.commands.group import OUT, Group
-from bench.study.visible import visible
 
 if TYPE_CHECKING:
     from alseg_core.store import Entry, Store

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from alseg_core.errors import ConfigError, DataError
+from alseg_core.visible import visible
 from bench.datasets.archive import Archive, archive_of
 from bench.datasets.transfer import Report, Transfer, verify
 from bench.datasets.unpack import Record, missing_files, unpack
-from bench.study.visible import visible
 
 
 def fetch(

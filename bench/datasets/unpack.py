@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from alseg_core.data.readers.reader import complaint
 from alseg_core.errors import DataError
 from alseg_core.results import write_atomic
+from alseg_core.visible import visible
 from bench.datasets.archive import Archive
 from bench.datasets.transfer import CHUNK, Report, check_space
-from bench.study.visible import visible
 
 MEMBERS = 500_000
 """Most files and folders of an archive."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.errors import ResultsError
+from alseg_core.visible import visible
 from bench.study.foreign import NPZ_BYTES, opened
-from bench.study.visible import visible
 
 ARRAY_BYTES = 64_000_000
 """Most bytes of all arrays of a file together; those of examples.npz have about 3 MB."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from alseg_core.errors import ResultsError
-from bench.study.visible import visible
+from alseg_core.visible import visible
 
 JSON_BYTES = 32_000_000
 """Largest study.json, config.json and so on; that of a study of ten thousand runs has 5 MB."""

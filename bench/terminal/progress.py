@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from alseg_core import events
+from alseg_core.visible import visible_lines
 from bench.planning.forecast import Course, Forecast, wall
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
-from bench.study.visible import visible_lines
 
 PRIOR = 0.2
 """Share of the study after which its own speed and the forecast have equal weight in the estimate of the time left."""

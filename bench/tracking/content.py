@@ -14,11 +14,10 @@ from alseg_core.embed.quality import OWN, QUALITY
 from alseg_core.errors import ResultsError
 from alseg_core.metrics.curve import AUBC_DICE, aubc
 from alseg_core.metrics.metric import DICE
-from alseg_core.results import RunFolder
+from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.study.foreign import mapping
 from bench.study.job import Job
-from bench.study.visible import visible
 
 KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
 LAST = "annotation/round"

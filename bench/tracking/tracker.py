@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
+from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
-from bench.study.visible import visible
 from bench.tracking import content
 from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
 from bench.tracking.pictures import sheet

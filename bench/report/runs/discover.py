@@ -14,6 +14,7 @@ from alseg_core.errors import ResultsError
 from alseg_core.intact import mapping_of
 from alseg_core.metrics.metric import Metric
 from alseg_core.results import RunFolder
+from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.schema import check, listed
 from bench.study import foreign
@@ -21,7 +22,6 @@ from bench.study.controls import Controls
 from bench.study.identity import RunIdentity
 from bench.study.primary import Primary
 from bench.study.rerun import harmless
-from bench.study.visible import visible
 
 NO_RESULTS = ("store", "ray", "report")
 """Folders beside the runs that contain no runs."""

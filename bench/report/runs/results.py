@@ -12,6 +12,7 @@ import pandas as pd
 
 from alseg_core.metrics.means import mean_score, volume_means
 from alseg_core.metrics.metric import DICE, METRICS, Metric
+from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.columns import RUNS, SCORES, SECONDS, STRUCTURES, VOLUME_DICE
 from bench.report.runs.compatibility import separate
@@ -22,7 +23,6 @@ from bench.report.runs.provenance import Savings, by_setting, facts, savings, sc
 from bench.report.setting import Setting
 from bench.study.controls import Controls
 from bench.study.primary import Primary
-from bench.study.visible import visible
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,9 @@ from pydantic import (
 from alseg_core.embed.quality import QUALITY
 from alseg_core.errors import ResultsError
 from alseg_core.metrics.metric import DICE, METRICS
+from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.columns import TAKEN
-from bench.study.visible import visible
 
 LONGEST_PLACE = 100
 """Characters of the place of a fault, which holds names from the file."""

@@ -18,7 +18,7 @@ SCAN = "database/training/patient002/patient002_frame01"
 
 
 def bench(root: Path, out: Path, *settings: str) -> str:
-    pairs = ["datasets=acdc", f"data={root}", "recipes=random", *settings]
+    pairs = ["datasets=acdc", f"data={root}", "recipes=random", *(settings or ("split=random",))]
     command = ["bench", "quick", "--local", "--out", str(out), *(word for pair in pairs for word in ("--set", pair))]
     result = CliRunner().invoke(main, command, catch_exceptions=False)
     assert result.exit_code == 2 and result.stderr.startswith("error: ") and "Traceback" not in result.output
@@ -58,12 +58,12 @@ def test_a_truncated_scan_is_named(tmp_path: Path, write_acdc: Callable[..., Pat
 def test_the_paper_split_without_the_testing_folder(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:
     root = write_acdc(tmp_path / "data", patients=10)
     said = bench(root, tmp_path / "out", "preset=paper")
-    assert "patient101" in said and "Splits of acdc: paper, stratified (--set split=NAME)" in said
+    assert "patient101" in said and "Splits of acdc: paper, stratified, random (--set split=NAME)" in said
 
 
 def test_a_budget_larger_than_the_pool(tmp_path: Path, write_acdc: Callable[..., Path]) -> None:
     root = write_acdc(tmp_path / "data", patients=10)
-    said = bench(root, tmp_path / "out", "schedules.much=[5, 5000]")
+    said = bench(root, tmp_path / "out", "split=random", "schedules.much=[5, 5000]")
     assert "5000 slices, more than the" in said
 
 
@@ -81,3 +81,10 @@ def test_budgets_of_a_study_are_named_schedules(study_file: Path, tmp_path: Path
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "--set schedules.mine=[0.1,0.2]" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_the_quick_split_means_the_same_patients_whatever_is_in_the_folder(
+    tmp_path: Path, write_acdc: Callable[..., Path]
+) -> None:
+    said = bench(write_acdc(tmp_path / "data", patients=10), tmp_path / "out", "split=stratified")
+    assert "the draw lacks 90 of 100 patients (patient011, patient012, patient013, patient014 ... patient100)" in said

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from alseg_core.visible import visible
 from bench.cli import main
 from bench.report.output import write_csv
-from bench.study.visible import visible
 from tests.bench.report.hostile import examples
 from tests.bench.report.study_files import study
 

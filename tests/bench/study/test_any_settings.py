@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from alseg_core.config import RunConfig
 from alseg_core.errors import AlsegError
 from alseg_core.registry import construct
+from alseg_core.visible import visible_lines
 from alseg_core.yaml_reader import parse_yaml, read_yaml
 from bench.study import DatasetFile, Study, catalogue, parse_setting
 from bench.study.recipe_file import RecipeFields
@@ -106,7 +107,7 @@ def test_any_value_anywhere_is_taken_or_refused(kind: str) -> None:
             load(content)
         except AlsegError as error:
             said = str(error)
-        assert said.replace("\n", "").isprintable()
+        assert said == visible_lines(said)
 
     check()
 
