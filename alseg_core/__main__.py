@@ -10,6 +10,7 @@ from alseg_core.config import RunConfig
 from alseg_core.errors import AlsegError, ResultsError
 from alseg_core.events import Event, RoundFinished, RunStarted
 from alseg_core.loop import run
+from alseg_core.material import plan
 from alseg_core.store import Store
 
 
@@ -46,7 +47,10 @@ def main() -> int:
         config.resolve_device()
         config.check()
         _check_folder(arguments.out)
-        run(config, arguments.out / config.key, Store(arguments.out / "store"), [_print])
+        store = Store(arguments.out / "store")
+        for text in plan(config, store).warnings:
+            print(f"warning: {config.dataset.name}: {text}", flush=True)
+        run(config, arguments.out / config.key, store, [_print])
     except AlsegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
