@@ -70,7 +70,7 @@ def load_tuned(content: dict[str, Any]) -> None:
     tuning.check(tuning.run())
 
 
-def refused(load: Callable[..., None], *given: Any, message: str) -> None:
+def refused(load: Callable[..., object], *given: Any, message: str) -> None:
     """Check that loading raises one error with ``message`` that can be shown: short, and without control characters."""
     with pytest.raises(AlsegError) as caught:
         load(*given)
