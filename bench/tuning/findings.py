@@ -16,8 +16,9 @@ from bench.study.identity import RunIdentity
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import FEW, importances
 from bench.tuning.label_audit import LabelAudit
+from bench.tuning.places import get
 from bench.tuning.recipe import difference
-from bench.tuning.spec import Tuning, get
+from bench.tuning.spec import Tuning
 from bench.tuning.trials import OWN, Trials, outcome
 
 

@@ -12,7 +12,8 @@ import yaml
 
 from alseg_core.results import write_atomic
 from bench.study import experiments, find, overlay
-from bench.tuning.spec import Tuning, get
+from bench.tuning.places import get
+from bench.tuning.spec import Tuning
 
 
 def name_of(tuning: Tuning, dataset: str) -> str:

@@ -17,6 +17,7 @@ from bench.study.reserved import FolderName
 from bench.study.shorthand import Folder
 from bench.tuning.edges import edges
 from bench.tuning.parameters import PARAMETERS, Parameter
+from bench.tuning.places import get, home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from optuna.trial import FixedTrial
 
     from alseg_core.config import RunConfig
-
-TUNED = ("strategy", "embed", "train")
-"""Parts of a run whose settings can be tuned."""
 
 
 def _parameters(value: Any) -> Any:
@@ -226,40 +224,13 @@ def _configured(
 
     changed: Any = copy.deepcopy(dict(raw))
     for path, value in values.items():
-        _home(changed, path)[path.rpartition(".")[2]] = value
+        home(changed, path)[path.rpartition(".")[2]] = value
     changed |= {"seed": seed, "budgets": list(changed["budgets"])[:budgets]}
     if share < 1:
         train = changed["train"]
         fields = ("iterations_full", "iterations_least") if train.get("epochs") is None else ("epochs",)
         train |= {field: max(1, round(train[field] * share)) for field in fields if field in train}
     return RunConfig.load(changed)
-
-
-def get(raw: Mapping[str, Any], path: str) -> Any:
-    """Return a setting of a run's plain data. Raises ConfigError with the nearest name when it does not exist."""
-    return _home(raw, path)[path.rpartition(".")[2]]
-
-
-def _home(raw: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Return the mapping that holds the setting."""
-    roots = {part: found for part in TUNED if (found := (raw if part == "train" else raw["recipe"]).get(part))}
-    home: Any = roots
-    *parts, last = path.split(".")
-    for part in parts:
-        home = home.get(part) if isinstance(home, Mapping) else None
-    if not isinstance(home, dict) or last not in home or not parts or last == "name":
-        raise ConfigError(unknown_name("setting in space", path, sorted(_paths(roots))))
-    return home
-
-
-def _paths(raw: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return the path of every setting below, including mappings."""
-    found = []
-    for key, value in raw.items():
-        if key != "name":
-            found += [f"{prefix}{key}"] if prefix else []
-            found += _paths(value, f"{prefix}{key}.") if isinstance(value, Mapping) else []
-    return found
 
 
 def tunings() -> dict[str, Path]:

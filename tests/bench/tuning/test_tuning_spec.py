@@ -12,8 +12,9 @@ import yaml
 from alseg_core.errors import ConfigError
 from bench.study import Study, find
 from bench.tuning.parameters import PARAMETERS
+from bench.tuning.places import get
 from bench.tuning.recipe import content
-from bench.tuning.spec import Tuning, get, tunings
+from bench.tuning.spec import Tuning, tunings
 from tests.conftest import network_trainer
 
 
