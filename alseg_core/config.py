@@ -19,7 +19,7 @@ from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError, shown
 from alseg_core.evaluate import Evaluation
 from alseg_core.oracles import ORACLES, Oracle
-from alseg_core.quantities import LARGEST_SIDE, MOST_SLICES, Seed
+from alseg_core.quantities import MOST_SLICES, Seed
 from alseg_core.registry import OMIT_DEFAULT, Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
@@ -128,9 +128,6 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         self._check_budgets()
-        longest = max(self.dataset.prepare.size, self.dataset.prepare.crop or 0)
-        if longest > LARGEST_SIDE:
-            raise ConfigError(f"prepare: size and crop are at most {LARGEST_SIDE}, got {longest}.")
         if len(self._key("0" * 8).encode()) > LONGEST_KEY:
             raise ConfigError(
                 f"the name of the run folder, {self._key('...')}, has more than {LONGEST_KEY} bytes; shorten the names "

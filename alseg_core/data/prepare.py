@@ -19,6 +19,7 @@ from alseg_core.data.in_plane import InPlane
 from alseg_core.data.motion import motion_centre
 from alseg_core.data.readers.reader import CaseRef, Reader, problems_of, wrong
 from alseg_core.errors import DataError
+from alseg_core.quantities import LARGEST_SIDE
 from alseg_core.registry import OMIT_DEFAULT, component, describe
 from alseg_core.store import Store
 from alseg_core.vocabulary import IGNORE, Volume
@@ -57,9 +58,9 @@ class Prepare:
     """In-plane distance of network pixels in mm; null = crop_fraction of the slice fills the grid."""
     crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Central share of each side of the slice that fills the grid, where spacing_mm is null."""
-    crop: Annotated[int, Field(ge=8)] | None = None
+    crop: Annotated[int, Field(ge=8, le=LARGEST_SIDE)] | None = None
     """Rows and columns of spacing_mm to cut or pad slices to before they are resampled to the grid."""
-    size: Annotated[int, Field(ge=8)] = 256
+    size: Annotated[int, Field(ge=8, le=LARGEST_SIDE)] = 256
     """Rows and columns of the grid."""
     order: Literal[0, 1] = 1
     """Interpolation of images: 0 nearest, 1 linear; labels always take the nearest pixel."""

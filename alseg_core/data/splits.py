@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -21,6 +21,9 @@ PARTS = ("train", "val", "test")
 
 PER_RUN = "run"
 """Value of a splitter's field ``seed`` that stands for the root seed of the run."""
+
+LONGEST_RANGE = 100_000
+"""Most patients of a range such as "patient001..patient080"."""
 
 NAMED = 30
 """Most patients that a message names in full; of longer lists it shows the ends."""
@@ -71,7 +74,10 @@ def expand(entries: Any) -> Any:
         found = re.fullmatch(r"(.*?)(\d+)\.\.(.*?)(\d+)", entry)
         if found is None or found[1] != found[3] or int(found[2]) > int(found[4]):
             raise ValueError(f"{entry!r} is no range like 'patient001..patient080'")
-        out += [f"{found[1]}{i:0{len(found[2])}d}" for i in range(int(found[2]), int(found[4]) + 1)]
+        first, last = int(found[2]), int(found[4])
+        if last - first >= LONGEST_RANGE:
+            raise ValueError(f"{entry!r} has {last - first + 1} patients, a range has at most {LONGEST_RANGE}")
+        out += [f"{found[1]}{i:0{len(found[2])}d}" for i in range(first, last + 1)]
     return tuple(out)
 
 
@@ -92,7 +98,7 @@ class ByPatient:
     @model_validator(mode="after")
     def _disjoint(self) -> Self:
         listed = [*self.train, *self.val, *self.test]
-        twice = sorted({patient for patient in listed if listed.count(patient) > 1})
+        twice = sorted(patient for patient, count in Counter(listed).items() if count > 1)
         if twice:
             raise ValueError(f"each patient may be listed once; listed twice: {', '.join(twice)}")
         return self

@@ -63,4 +63,4 @@ def test_a_run_whose_folder_has_too_long_a_name_is_refused() -> None:
     run = TINY
     for place, name in names.items():
         run = put(run, place, name)
-    refused(lambda: RunConfig.load(run), message="shorten the names of dataset, recipe, annotation or schedule")
+    refused(RunConfig.load, run, message="shorten the names of dataset, recipe, annotation or schedule")
