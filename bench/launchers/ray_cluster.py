@@ -17,6 +17,7 @@ from typing import Any, Self
 import alseg_core
 import bench
 from alseg_core.errors import AlsegError, ConfigError, ResultsError
+from bench.launchers.ray_shutdown import shut_down
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -124,8 +125,6 @@ class Cluster:
     def _serve(self, folder: Path) -> None:
         """Hold Ray, whose workers report ready in ``folder``."""
         _start(self._places)
-        import ray
-
         try:
             if not shared():
                 _share_environment()
@@ -133,7 +132,7 @@ class Cluster:
             self._up.set_result(None)
             self._over.wait()
         finally:
-            ray.shutdown()
+            shut_down()
 
     def _warm(self, folder: Path) -> None:
         """Wait until the worker processes are ready; Ray would start another one instead of using one that is not."""

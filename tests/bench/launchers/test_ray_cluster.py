@@ -21,7 +21,7 @@ def test_ray_starts_beside_other_work_and_ends_with_the_block(monkeypatch: pytes
     monkeypatch.setattr(ray_cluster, "_start", lambda cpus: seen.append((cpus, go.wait(20))))
     monkeypatch.setattr(ray_cluster, "_share_environment", lambda: None)
     monkeypatch.setattr(Cluster, "_warm", lambda self, folder: seen.append(folder.is_dir()))
-    monkeypatch.setattr("ray.shutdown", lambda: seen.append("down"))
+    monkeypatch.setattr(ray_cluster, "shut_down", lambda: seen.append("down"))
     with Cluster(3) as ray:
         assert seen == []  # the block goes on while Ray starts
         go.set()
