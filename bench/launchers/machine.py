@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from alseg_core.errors import ConfigError
+from bench.launchers.cores import cores
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -26,7 +26,7 @@ def check_resources(study: Study) -> None:
     if wanted.gpus > gpus or wanted.cpus > cores():
         raise ConfigError(
             f"resources: a run wants {wanted.cpus} CPUs and {wanted.gpus:g} GPUs, this machine has {cores()} and "
-            f"{gpus}; join a cluster with RAY_ADDRESS, or lower them: "
+            f"{gpus} for this program; join a cluster with RAY_ADDRESS, or lower them: "
             f"--set resources.gpus={min(wanted.gpus, gpus):g} --set resources.cpus={min(wanted.cpus, cores())}"
         )
 
@@ -45,8 +45,3 @@ def at_once(configs: Sequence[RunConfig], cpus: int, gpus: float, limit: int | N
     if gpus > 0:
         fitting = min(fitting, int(devices / gpus))
     return max(1, min(fitting, limit or fitting, len(configs)))
-
-
-def cores() -> int:
-    """Return the number of CPU cores of this machine."""
-    return os.cpu_count() or 1

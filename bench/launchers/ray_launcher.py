@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench.launchers.launcher import Launcher, Policy, TrialQueue
-from bench.launchers.ray_cluster import Cluster, shared
+from bench.launchers.ray_cluster import Cluster
+from bench.launchers.ray_join import shared
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -44,11 +45,13 @@ class RayLauncher(Launcher):
         """See :class:`Launcher`."""
         from bench.launchers import ray_tune
 
-        ray_tune.execute(jobs, policy, tell, self._cluster)
+        with self._cluster.guarded():
+            ray_tune.execute(jobs, policy, tell, self._cluster)
 
     def search(self, queue: TrialQueue, policy: Policy) -> None:
         """See :class:`bench.launchers.launcher.TrialLauncher`."""
         self._cluster.wait()  # its thread imports Ray Tune; a second thread importing it would meet half-made modules
         from bench.launchers.ray_search import search
 
-        search(queue, policy, self._cluster)
+        with self._cluster.guarded():
+            search(queue, policy, self._cluster)

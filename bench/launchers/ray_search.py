@@ -16,7 +16,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from bench.launchers.launcher import Policy, Rung, TrialAttempt, TrialQueue
-from bench.launchers.ray_cluster import Cluster, check_sight
+from bench.launchers.ray_cluster import Cluster
+from bench.launchers.ray_join import check_sight
 from bench.launchers.run_queue import DIED
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+from typing import Any
+
+_kept: list[Any] = []
+"""What would wait for Ray's servers when it is freed."""
+
 
 def shut_down() -> None:
     """Leave Ray and end the processes that it has started, if there are any.
@@ -17,3 +23,16 @@ def shut_down() -> None:
     if core is not None:
         core.shutdown_driver()
     ray.shutdown()
+
+
+def cut_off() -> None:
+    """Keep this process away from a Ray whose servers are gone: any call would wait for them, then end the process."""
+    import ray
+    from ray._private import auto_init_hook, worker
+    from ray.experimental import internal_kv
+
+    auto_init_hook.enable_auto_connect = False  # a call would start another Ray
+    worker.global_worker.set_is_connected(False)
+    _kept.append(vars(worker.global_worker).pop("core_worker", None))
+    internal_kv._internal_kv_reset()
+    atexit.unregister(ray.shutdown)

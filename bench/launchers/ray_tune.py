@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pickle
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alseg_core.errors import AlsegError
 from alseg_core.events import Event, Progress
 from bench.launchers.launcher import Policy
-from bench.launchers.ray_cluster import Cluster, check_sight, shared
+from bench.launchers.ray_cluster import Cluster
+from bench.launchers.ray_join import check_sight
 from bench.launchers.run_queue import Attempt, RunQueue
 from bench.launchers.worker import run_one
 from bench.study.job import Job, StudyListener
@@ -45,28 +44,19 @@ def execute(jobs: Sequence[Job], policy: Policy, tell: StudyListener, cluster: C
     trial = tune.with_parameters(
         _trial, work=work, store_root=str(policy.store), scratch=str(scratch), stalled_after=policy.stalled_after
     )
-    with _own_files(scratch) as files:
-        tune.Tuner(
-            tune.with_resources(trial, {"cpu": cpus, "gpu": gpus}),
-            tune_config=tune.TuneConfig(
-                search_alg=_searcher(queue, lambda: min(policy.concurrency or len(jobs), cluster.room(cpus, gpus))),
-                num_samples=-1,
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: str(trial.trial_id),
-            ),
-            run_config=tune.RunConfig(name="tune", storage_path=str(files), verbose=0),
-        ).fit()
+    # on this machine Tune's own files are away from the results, so that Tune survives when their disk is full
+    files = cluster.folder or scratch.absolute()
+    tune.Tuner(
+        tune.with_resources(trial, {"cpu": cpus, "gpu": gpus}),
+        tune_config=tune.TuneConfig(
+            search_alg=_searcher(queue, lambda: min(policy.concurrency or len(jobs), cluster.room(cpus, gpus))),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(name="tune", storage_path=str(files), verbose=0),
+    ).fit()
     shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _own_files(scratch: Path) -> AbstractContextManager[str | Path]:
-    """Return a folder for Tune's own files, away from the results so that Tune survives when their disk is full.
-
-    On a cluster it is inside ``scratch``, which all nodes see.
-    """
-    if shared():
-        return nullcontext(scratch.absolute())
-    return tempfile.TemporaryDirectory(prefix="alseg-tune-", ignore_cleanup_errors=True)
 
 
 def _searcher(queue: RunQueue, room: Callable[[], int]) -> Searcher:
