@@ -21,6 +21,10 @@ HEAD_S = 30.0
 """How long the head of the cluster may be away, in seconds; it may be restarted."""
 NODE_S = 4.0
 """How long the node on this machine may be away, in seconds; Ray ends this process after 10 to 15."""
+SETTINGS = bytes([4])
+"""Fourth byte of a frame of settings in HTTP/2, with which Ray's servers, like all of gRPC, begin."""
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + SETTINGS + bytes(5)
+"""What a client of HTTP/2 says first: the preface and an empty frame of settings."""
 SEEN_S = 120.0
 """How long a node may take to report whether it sees the folder of the results, in seconds."""
 
@@ -44,9 +48,10 @@ def check_address() -> None:
     host, _, port = (_found() if address == "auto" else address).rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 2**16):
         raise ConfigError(f"RAY_ADDRESS={address} is not an address; <head>:6379, auto and local are.")
-    if (reason := knock(host.strip("[]"), int(port))) is not None:
+    secret = os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")  # then only Ray can talk to it
+    if (reason := knock(host.strip("[]"), int(port), b"" if secret else GREETING)) is not None:
         raise AlsegError(
-            f"nothing answers at RAY_ADDRESS={address} ({reason}); start Ray there with `ray start --head`, correct "
+            f"no Ray answers at RAY_ADDRESS={address} ({reason}); start Ray there with `ray start --head`, correct "
             f"the address, or unset RAY_ADDRESS to run on this machine."
         )
 
@@ -64,10 +69,16 @@ def _found() -> str:
         ) from None
 
 
-def knock(host: str, port: int) -> str | None:
-    """Return why no connection to a server is possible, None if it is."""
+def knock(host: str, port: int, greeting: bytes = b"") -> str | None:
+    """Return why no connection to a server is possible, or what else is there than Ray; None if all is well.
+
+    greeting: :data:`GREETING`, or nothing to be content with a connection.
+    """
     try:
-        socket.create_connection((host, port), timeout=KNOCK_S).close()
+        with socket.create_connection((host, port), timeout=KNOCK_S) as server:
+            server.sendall(greeting)
+            if greeting and server.recv(4)[3:] != SETTINGS:
+                return "another kind of server is there"
     except OSError as error:
         return f"no answer in {KNOCK_S:.0f} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
     return None
