@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from alseg_core.errors import ConfigError
-from bench.launchers.cores import cores
+from bench.planning.cores import cores
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig

@@ -66,11 +66,10 @@ class Cluster:
         self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
 
     def __enter__(self) -> Self:
-        """Raises AlsegError if RAY_ADDRESS is set and nothing answers there."""
+        """Raises AlsegError if Ray cannot be had: no Ray answers at RAY_ADDRESS, or too little address space."""
         _stop_by_term()
         atexit.register(self._exit_if_lost)
-        if shared():
-            ray_join.check_address()
+        ray_join.check_address() if shared() else ray_here.check_limits()
         self._thread.start()
         return self
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alseg_core.errors import AlsegError
-from bench.launchers.cores import busy
 from bench.launchers.ray_folder import SESSIONS, end_processes
 from bench.launchers.ray_shutdown import shut_down
+from bench.planning.cores import busy
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -40,8 +40,18 @@ OBJECTS = 128 * 2**20
 """Size of Ray's object store in bytes. It only holds the configurations of the runs; every process maps all of it."""
 TRIES = 3
 """How often Ray may fail to start in time."""
-ADDRESSES = 6 * 2**30
-"""Address space in bytes below which Ray may not start."""
+ADDRESSES = 4 * 2**30
+"""Address space in bytes that Ray needs; with less it hangs or ends this process."""
+
+
+def check_limits() -> None:
+    """Raise AlsegError if this process may use too little address space for Ray."""
+    space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if space != resource.RLIM_INFINITY and space < ADDRESSES:
+        raise AlsegError(
+            f"Ray needs {ADDRESSES / 2**30:.0f} GB of address space, and this process may use {space / 2**30:.1f} GB; "
+            f"raise the limit (ulimit -v), or try --local to run without Ray."
+        )
 
 
 @contextmanager
@@ -115,7 +125,11 @@ def _start(places: int, folder: Path) -> None:
             end_processes(folder)
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             if not left or "timed out" not in reason.lower():
-                raise AlsegError(f"Ray cannot be started on this machine: {reason} {_hint()}") from None
+                load = busy()
+                hint = f"This machine is busy ({load}). " if load else ""
+                raise AlsegError(
+                    f"Ray cannot be started on this machine: {reason} {hint}Try --local to run without Ray."
+                ) from None
 
 
 def lost() -> str | None:
@@ -126,17 +140,6 @@ def lost() -> str | None:
     ended = {kind for kind, _ in node.dead_processes()} if node is not None else set()
     needed = sorted(ended & {"gcs_server", "raylet"})
     return f"its process {needed[0]} has ended: it was killed, or ran out of memory" if needed else None
-
-
-def _hint() -> str:
-    """Return what may keep Ray from starting on this machine, and what to do."""
-    space, _ = resource.getrlimit(resource.RLIMIT_AS)
-    limits = []
-    if space != resource.RLIM_INFINITY and space < ADDRESSES:
-        limits.append(f"The address space is limited to {space / 2**30:.1f} GB (ulimit -v): raise the limit.")
-    if (load := busy()) is not None:
-        limits.append(f"This machine is busy ({load}).")
-    return " ".join([*limits, "Try --local to run without Ray."])
 
 
 def silence() -> None:

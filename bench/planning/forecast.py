@@ -116,8 +116,8 @@ class Forecast:
     """Size of the results that the unfinished runs will write, in bytes."""
     stored: int = 0
     """Size of what the unfinished runs will add to the store, in bytes."""
-    warnings: tuple[str, ...] = ()
-    """What to know about the data before trusting a score, one line each."""
+    busy: str | None = None
+    """What else the machine had to do while durations were measured; see :attr:`Clock.busy`."""
 
     @property
     def left(self) -> dict[str, float]:
@@ -173,7 +173,7 @@ def forecast(
         disk += folder_bytes(config, plan, weights[kind])
         if config.starts_at_random and not done[config.key]:
             stored += (config.members - courses[config.key].shared_trainings) * weights[kind]
-    return Forecast(courses, places, clock.measured, len(reuse.encoders), disk, stored)
+    return Forecast(courses, places, clock.measured, len(reuse.encoders), disk, stored, clock.busy)
 
 
 def _course(config: RunConfig, plan: Plan, done: int, reuse: Reuse, clock: Clock) -> Course:

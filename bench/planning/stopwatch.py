@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from bench.planning.cores import busy
+
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
     from alseg_core.material import Plan
@@ -31,6 +33,8 @@ class Clock(Protocol):
 
     measured: bool
     """Whether durations are in seconds; if not, they are in training steps."""
+    busy: str | None
+    """What else the machine had to do meanwhile, such as "load 3.1 on 2 cores"; None = nothing that matters."""
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         """Return the duration of one training step of one network."""
@@ -45,6 +49,7 @@ class Relative:
     """Relative durations without any measurement: a training step takes 1."""
 
     measured = False
+    busy = None
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         """See :class:`Clock`."""
@@ -62,11 +67,13 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._known: dict[str, float] = {}
+        self.busy: str | None = None
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         """See :class:`Clock`."""
         kind = f"step {config.train!r}{plan.size}{plan.channels}{config.threads}{step_shape(config, plan)}"
         if kind not in self._known:
+            self._look_around()
             with _threads(config.threads):
                 self._known[kind] = _step_seconds(config, plan)
         return self._known[kind]
@@ -75,9 +82,14 @@ class Stopwatch:
         """See :class:`Clock`."""
         kind = f"encoder {training!r}{plan.size}{plan.channels}{config.threads}"
         if kind not in self._known:
+            self._look_around()
             with _threads(config.threads):
                 self._known[kind] = _encoder_slice_seconds(training, config, plan)
         return self._known[kind]
+
+    def _look_around(self) -> None:
+        """Note whether other work slows down what is about to be timed."""
+        self.busy = self.busy or busy()
 
 
 def step_shape(config: RunConfig, plan: Plan) -> tuple[int, int]:

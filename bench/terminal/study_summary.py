@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bench.planning.forecast import Forecast
     from bench.planning.workload import Workload
 
+_BUSY = "measured while this machine was busy, {}: the true time is likely shorter"
+"""Note on times that were measured beside other work."""
+
 
 def announcement(workload: Workload, forecast: Forecast, remote: str | None = None) -> str:
     """Return one line: what is finished, what is left, and about how long that takes.
@@ -33,7 +36,8 @@ def announcement(workload: Workload, forecast: Forecast, remote: str | None = No
     if not forecast.measured:
         what.append(f"on {remote}")
         return ", ".join(what)
-    return f"{', '.join(what)}, {forecast.places} at once: about {duration(forecast.wall)}"
+    note = f" ({_BUSY.format(forecast.busy)})" if forecast.busy else ""
+    return f"{', '.join(what)}, {forecast.places} at once: about {duration(forecast.wall)}{note}"
 
 
 def _trainings(forecast: Forecast) -> str:
@@ -73,8 +77,8 @@ def _facts(workload: Workload, forecast: Forecast, remote: str | None) -> Iterat
     seconds, saved = sum(forecast.left.values()), forecast.total("saved")
     yield "computing", f"{_hours(workload, seconds)}, {_hours(workload, saved)} saved"
     yield "time", _time(forecast)
-    for warning in forecast.warnings:
-        yield "warning", warning
+    if forecast.busy:
+        yield "note", _BUSY.format(forecast.busy)
     yield "disk", f"{_size(forecast.disk)} of results, {_size(forecast.stored)} more in the store"
     if forecast.places is None:
         yield "assumed", f"{remote or 'the launcher'} is as fast as this machine, on which steps were timed"

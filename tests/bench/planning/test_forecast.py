@@ -25,6 +25,7 @@ class Fixed:
     """Whatever else the machine does: a step takes .01 s, a slice of an encoder's epoch .5 s."""
 
     measured = True
+    busy = None
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         return 0.01
