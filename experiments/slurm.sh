@@ -26,9 +26,11 @@ resources=(--num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NO
 port=$((20000 + SLURM_JOB_ID % 20000))
 temp=/tmp/alseg-ray-$SLURM_JOB_ID
 
-# anyone who can reach the port could run programs as this user, so Ray asks for the token in the home folder
+# anyone who can reach the port could run programs as this user, so Ray asks for a token of this job. It is in the
+# environment of its processes alone; `ray get-auth-token` would write it into the home folder, for all to read
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-token}
-[ "$RAY_AUTH_MODE" != token ] || "$bin/ray" get-auth-token --generate >/dev/null
+[ "$RAY_AUTH_MODE" != token ] || RAY_AUTH_TOKEN=${RAY_AUTH_TOKEN:-$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')}
+export RAY_AUTH_TOKEN
 
 started=()
 driver=
@@ -44,10 +46,12 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 143' TERM
 
+# Ray opens its own folder to all users, so it is inside one that is not
+"${step[@]}" --nodes="${#nodes[@]}" --ntasks="${#nodes[@]}" bash -c 'rm -rf "$0" && mkdir -m 700 "$0"' "$temp"
 ip=$("${step[@]}" --nodes=1 --ntasks=1 --nodelist="$head" hostname -I | awk '{print $1}')
 export RAY_ADDRESS=$ip:$port
 "${step[@]}" --nodes=1 --ntasks=1 --nodelist="$head" "$bin/ray" start --head --block --node-ip-address="$ip" \
-  --port="$port" --temp-dir="$temp" --include-dashboard=false "${resources[@]}" &
+  --port="$port" --temp-dir="$temp/r" --include-dashboard=false "${resources[@]}" &
 started+=($!)
 others=$((${#nodes[@]} - 1))
 if [ "$others" -gt 0 ]; then

@@ -36,7 +36,7 @@ JOIN_S = 90.0
 STOP_S = 30.0
 """How long Ray may take to shut down, in seconds."""
 LEAVE_S = 8.0
-"""How long the main thread may take to notice that Ray is lost, in seconds."""
+"""How long a study may take to notice that Ray is lost, in seconds; Ray ends this process after 10 to 15."""
 
 
 class Cluster:
@@ -61,7 +61,7 @@ class Cluster:
         self._over = threading.Event()
         self._lost: str | None = None
         self._raised = False
-        self._guarding = False
+        self._guarded: threading.Thread | None = None
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
 
@@ -81,6 +81,8 @@ class Cluster:
         self._thread.join(1.0 if joining else STOP_S)
         if self._thread.is_alive() and (ray := sys.modules.get("ray")) is not None:
             atexit.unregister(ray.shutdown)  # it would wait for this thread
+        if self._lost is None:
+            atexit.unregister(self._exit_if_lost)
 
     def wait(self) -> None:
         """Wait until Ray is up. Raises AlsegError if it cannot be started or joined, or is lost already."""
@@ -98,15 +100,15 @@ class Cluster:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Raise AlsegError in the block, in the main thread, as soon as Ray is lost."""
+        """Raise AlsegError in the block as soon as Ray is lost; outside the main thread, end the process with it."""
         try:
             try:
                 with self._guard:
-                    self._guarding = threading.current_thread() is threading.main_thread()
+                    self._guarded = threading.current_thread()
                 yield
             finally:
                 with self._guard:
-                    self._guarding = False
+                    self._guarded = None
         except (KeyboardInterrupt, Exception):
             if self._lost:
                 raise self._loss() from None
@@ -169,21 +171,24 @@ class Cluster:
                     end_processes(folder)
 
     def _serve(self, lost: Callable[[], str | None], every: float) -> None:
-        """Say that Ray is up, and look every few seconds whether it is still there."""
-        self._up.set_result(None)
-        while not self._over.wait(every):
-            if (reason := lost()) is not None:
-                self._tell_main(reason)
+        """Say that Ray is up, and look again and again whether it is still there."""
+        while (reason := lost()) is None:
+            if not self._up.done():
+                self._up.set_result(None)
+            if self._over.wait(every):
                 return
+        self._lost = reason
+        cut_off()
+        if not self._up.done():
+            raise self._loss()
+        self._tell_main()
 
-    def _tell_main(self, reason: str) -> None:
+    def _tell_main(self) -> None:
         """End the block of :meth:`guarded`. Ray ends this process soon, so it ends here if the main thread hangs."""
         with self._guard:
-            self._lost = reason
-            cut_off()
-            if self._guarding:
+            if self._guarded is threading.main_thread():
                 _thread.interrupt_main(signal.SIGTERM)  # SIGINT may be ignored; wait() has set the handler of this one
-        if not self._over.wait(LEAVE_S) and self._guarding:
+        if not self._over.wait(LEAVE_S) and self._guarded is not None:
             os.write(2, f"error: {self._loss()}\n".encode())
             if self.folder is not None:
                 end_processes(self.folder)
@@ -209,8 +214,9 @@ class Cluster:
     def _warm(self, ready: Path) -> None:
         """Wait until the worker processes are ready; Ray would start another one instead of using one that is not."""
         end = time.monotonic() + READY_S
-        while len(list(ready.iterdir())) < self._places and time.monotonic() < end and not self._over.wait(0.05):
-            pass
+        while len(list(ready.iterdir())) < self._places and time.monotonic() < end and ray_here.lost() is None:
+            if self._over.wait(0.05):
+                return
 
 
 def _stop_by_term() -> None:

@@ -94,7 +94,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 def _reread() -> None:
     """Let Ray read its environment variables again, which it has done on import."""
     from ray._private import ray_constants
-    from ray._raylet import AuthenticationTokenLoader, Config
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
 
     ray_constants.ENABLE_RAY_CLUSTER = os.environ.get(LOOPBACK) != "0"
     Config.initialize("")

@@ -47,7 +47,7 @@ def search(queue: TrialQueue, policy: Policy, cluster: Cluster) -> None:
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
-        run_config=tune.RunConfig(name="tune", storage_path=str(scratch.absolute()), verbose=0),
+        run_config=tune.RunConfig(name="tune", storage_path=str(cluster.folder or scratch.absolute()), verbose=0),
     ).fit()
     shutil.rmtree(scratch, ignore_errors=True)
 

@@ -49,7 +49,7 @@ class Relative:
     """Relative durations without any measurement: a training step takes 1."""
 
     measured = False
-    busy = None
+    busy: str | None = None
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         """See :class:`Clock`."""

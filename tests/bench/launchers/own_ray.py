@@ -77,7 +77,7 @@ def own() -> dict[str, object]:
 
 def guest(address: str, folder: str, *processes: str) -> dict[str, object]:
     """What another user may do."""
-    from ray._raylet import GcsClient  # this user may not read all of Python's folders later
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]  # this user may not read all of Python's folders later
 
     os.setgroups([])
     os.setgid(NOBODY)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -71,11 +72,28 @@ def recipes(study_file: Path, **settings: object) -> None:
     study_file.write_text(yaml.safe_dump(study))
 
 
-def torment(command: list[str], out: Path, kills: int, workers: int, seed: int) -> list[str]:
+def server(driver: int, name: str) -> int | None:
+    """Id of one of Ray's servers that the driver has started."""
+    for entry in Path("/proc").iterdir():
+        try:
+            told = (entry / "stat").read_text() if entry.name.isdigit() else ""
+        except OSError:
+            continue
+        if f"({name})" in told and int(told.rpartition(")")[2].split()[1]) == driver:
+            return int(entry.name)
+    return None
+
+
+def torment(
+    command: list[str], out: Path, kills: int, workers: int, seed: int, victims_last: Sequence[str] = ("driver",)
+) -> list[str]:
     """Start the command ``kills`` times and kill it at a random instant, and ``workers`` of its processes before that.
 
     Then let it end. No finished round may change. Returns a log. Every second kill waits for a further round, so that
     the study gets on; the others come while it starts, prepares its data, trains encoders or its first networks.
+
+    victims_last: who is killed in each launch in turn, the driver or one of Ray's servers, without which it must end
+    by itself with an error.
     """
     draw, log, seen = random.Random(seed), [], lines(out)
 
@@ -88,7 +106,8 @@ def torment(command: list[str], out: Path, kills: int, workers: int, seed: int) 
 
     for kill in range(kills):
         begun, before = time.monotonic(), look()
-        driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        target, told = victims_last[kill % len(victims_last)], out.with_name("stderr")
+        driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told.open("w"))
         further, delay = kill % 2, draw.uniform(0, 0.5)
         victims = workers // kills + (kill < workers % kills)
         if not further and not victims:
@@ -107,9 +126,18 @@ def torment(command: list[str], out: Path, kills: int, workers: int, seed: int) 
         try:
             driver.wait(delay)
         except subprocess.TimeoutExpired:
-            driver.kill()
-            driver.wait()
-            log.append(f"launch {kill + 1}, {time.monotonic() - begun:.2f} s: driver killed, {on_disk(out)}")
+            met, at = on_disk(out), time.monotonic()
+            if target == "driver" or (victim := server(driver.pid, target)) is None:
+                target = "driver"
+                driver.kill()
+                driver.wait()
+            else:
+                os.kill(victim, signal.SIGKILL)
+                status = driver.wait(90)
+                assert "Traceback" not in told.read_text() and "***" not in told.read_text()
+                assert (status, "error: Ray was lost" in told.read_text()) in ((2, True), (0, False)), told.read_text()
+            ended = f"ended {time.monotonic() - at:.1f} s later"
+            log.append(f"launch {kill + 1}, {at - begun:.2f} s: {target} killed, {met}; {ended}")
         else:
             log.append(f"launch {kill + 1}, {time.monotonic() - begun:.2f} s: ended before its kill")
     look()
@@ -151,12 +179,15 @@ def test_a_study_killed_again_and_again_ends_as_an_undisturbed_one(
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("seed", [2, 3])
-def test_workers_and_drivers_killed_at_random_instants(seed: int, study_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victims", [("driver",), ("raylet", "gcs_server", "gcs_server", "raylet")], ids="-".join)
+def test_processes_killed_at_random_instants(
+    seed: int, victims: tuple[str, ...], study_file: Path, tmp_path: Path
+) -> None:
     """Prints its log with ``-s``."""
     recipes(study_file, seeds=2, concurrency=2)
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
-    log = torment(command, out, kills=6, workers=5, seed=seed)
+    log = torment(command, out, kills=6, workers=5, seed=seed, victims_last=victims)
     print("", *log, sep="\n")
     assert sum("worker killed" in line for line in log) >= 3
 

@@ -25,7 +25,7 @@ class Fixed:
     """Whatever else the machine does: a step takes .01 s, a slice of an encoder's epoch .5 s."""
 
     measured = True
-    busy = None
+    busy: str | None = None
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         return 0.01
