@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bench.planning.forecast import Forecast
     from bench.planning.workload import Workload
 
-_BUSY = "measured while this machine was busy, {}: the true time is likely shorter"
+_BUSY = "measured on a busy machine, {}: likely shorter"
 """Note on times that were measured beside other work."""
 
 
