@@ -173,7 +173,7 @@ def forecast(
         disk += folder_bytes(config, plan, weights[kind])
         if config.starts_at_random and not done[config.key]:
             stored += (config.members - courses[config.key].shared_trainings) * weights[kind]
-    return Forecast(courses, places, clock.measured, len(reuse.encoders), disk, stored, clock.busy)
+    return Forecast(courses, places, clock.measured, len(reuse.encoders), disk, stored, busy=clock.busy)
 
 
 def _course(config: RunConfig, plan: Plan, done: int, reuse: Reuse, clock: Clock) -> Course:
