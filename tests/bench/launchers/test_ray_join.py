@@ -53,8 +53,8 @@ def closed() -> int:
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        (f"127.0.0.1:{closed()}", r"no Ray answers at .* \(Connection refused\); start Ray there with `ray start"),
-        (f"[::1]:{closed()}", r"no Ray answers at .* \(Connection refused\)"),
+        ("127.0.0.1:CLOSED", r"no Ray answers at .* \(Connection refused\); start Ray there with `ray start"),
+        ("[::1]:CLOSED", r"no Ray answers at .* \(Connection refused\)"),
         ("no-such-host.invalid:6379", r"no Ray answers at .* \(.*[Nn]ame.*\).* or unset RAY_ADDRESS"),
         ("head", "RAY_ADDRESS=head is not an address; <head>:6379, auto and local are"),
         ("head:", "is not an address"),
@@ -66,7 +66,7 @@ def closed() -> int:
 def test_an_address_that_leads_nowhere_is_said_at_once(
     address: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setenv("RAY_ADDRESS", address.replace("CLOSED", str(closed())))
     begun = time.monotonic()
     with pytest.raises(AlsegError, match=told), Cluster(1):
         raise AssertionError
@@ -98,7 +98,7 @@ def test_a_study_at_a_dead_address_leaves_no_trace(
 
 def test_local_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     for address, joined in {"": False, "local": False, "auto": True, "head:6379": True}.items():
-        monkeypatch.setenv("RAY_ADDRESS", address)
+        monkeypatch.setenv("RAY_ADDRESS", address.replace("CLOSED", str(closed())))
         assert ray_join.shared() == joined
 
 
