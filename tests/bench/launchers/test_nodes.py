@@ -111,3 +111,37 @@ def test_a_study_outlives_its_machines(study_file: Path, tmp_path: Path, cluster
     assert result.exit_code == 0, result.output
     assert len(after) == len(RECIPES) * SEEDS and all(len(lines) == 3 for lines in after.values())
     assert results(out) == results(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * BOUND)
+def test_a_study_whose_cluster_is_lost_ends_with_an_error_and_goes_on_later(
+    study_file: Path, tmp_path: Path, cluster: Any
+) -> None:
+    cluster.add_node(num_cpus=1)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]
+    driver = subprocess.Popen(
+        [*command, "--set", "train.scribble.iterations_full=1000"],
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_for(1, out, driver)
+        kill(cluster.head_node)
+        begun = time.monotonic()
+        told, _ = driver.communicate(timeout=BOUND)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert driver.returncode == 2 and "Traceback" not in told, told
+    assert "error: Ray was lost while the study was running; its node on this machine does not answer" in told, told
+    assert time.monotonic() - begun < 60
+    before = rounds(out)
+    assert sum(map(len, before.values())) >= 1
+    again = CliRunner().invoke(main, [*command[3:], "--local", "--set", "train.scribble.iterations_full=1000"])
+    assert again.exit_code == 0, again.output
+    for key, lines in before.items():
+        assert rounds(out)[key][: len(lines)] == lines

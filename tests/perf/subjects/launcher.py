@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from alseg_core.config import RunConfig
+from bench.planning.cores import cores
 from measure import Bench, Row
 
-TRIALS = max(20, 4 * (os.cpu_count() or 1))
+TRIALS = max(20, 4 * cores())
 ROOT = Path(__file__).resolve().parents[3]
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -92,7 +93,7 @@ def _study(bench: Bench) -> Iterator[Row]:
     ends = sorted(path.stat().st_mtime for path in finished)
     records = [json.loads(path.read_text().splitlines()[0]) for path in finished]
     own = sorted(sum(record["seconds"].values()) for record in records)[len(records) // 2]
-    at_once = os.cpu_count() or 1
+    at_once = cores()
     # the first runs start together, each on a worker that has just loaded everything
     apart = (ends[-1] - ends[at_once - 1]) / (len(ends) - at_once) * at_once
     overhead = max(0.0, apart - own)
@@ -110,7 +111,7 @@ def _study(bench: Bench) -> Iterator[Row]:
 
 def _throughput(bench: Bench) -> Iterator[Row]:
     """Measure how busy the slots of a study are whose runs take a second each."""
-    trials, slots = (1000 if bench.full else 100), (os.cpu_count() or 1)
+    trials, slots = (1000 if bench.full else 100), cores()
     folder = bench.scratch / "throughput"
     folder.mkdir()
     nap = {"name": "nap", "summary": "rests", "strategy": {"name": "nap", "seconds": 0.7}}
