@@ -121,9 +121,9 @@ def _remove_if_left(folder: Path, age: float) -> None:
 
 def end_processes(folder: Path) -> None:
     """End the processes of this user that have been started with this folder or have files open in it."""
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("[0-9]*"):  # nothing on systems without it
         with suppress(OSError):  # it has ended, or is not ours
-            pid = int(entry.name) if entry.name.isdigit() else os.getpid()
+            pid = int(entry.name)
             if pid != os.getpid() and entry.stat().st_uid == os.getuid() and _mentions(entry, f"{folder}/"):
                 os.kill(pid, signal.SIGKILL)
 

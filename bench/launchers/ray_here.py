@@ -96,7 +96,7 @@ def _reread() -> None:
     from ray._private import ray_constants
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
 
-    ray_constants.ENABLE_RAY_CLUSTER = os.environ.get(LOOPBACK) != "0"
+    ray_constants.ENABLE_RAY_CLUSTER = ray_constants.env_bool(LOOPBACK, not ray_constants.IS_WINDOWS_OR_OSX)
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 

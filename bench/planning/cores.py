@@ -18,7 +18,8 @@ def cores() -> int:
     Counted are the cores that the process may run on (Slurm, taskset, cpusets), the quota of its control groups
     (containers), and the cores of its Slurm job where Slurm does not enforce them.
     """
-    allowed = [float(len(os.sched_getaffinity(0))), *quotas()]
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    allowed = [float(len(affinity(0)) if affinity else os.cpu_count() or 1), *quotas()]
     if (job := os.environ.get("SLURM_CPUS_ON_NODE", "")).isdecimal():
         allowed.append(float(job))
     return max(1, math.floor(min(allowed)))
