@@ -36,7 +36,8 @@ def check_classes(
 ) -> tuple[str, ...]:
     """Return what to know about the data before trusting a score: classes and images that say nothing.
 
-    names: those of the classes, background first. Raises DataError for classes that no case holds, or no training case.
+    names: those of the classes, background first. Raises DataError for structures that no case holds, or no training
+    case.
     """
     parts = dict(zip(PARTS, (train, val, test), strict=True))
     held = {part: {label for case in cases for label in case.classes} for part, cases in parts.items()}
@@ -49,7 +50,9 @@ def check_classes(
     for label, name in enumerate(names):
         lacking = [part for part in PARTS if label not in held[part]]
         where = f"class {label} ({name})"
-        if len(lacking) == len(PARTS):
+        if label == 0 and lacking:  # cropped to the structure, or not marked by scribbles
+            warnings.append(f"{where} is in no {' and no '.join(lacking)} case")
+        elif len(lacking) == len(PARTS):
             lost.append(where)
         elif "training" in lacking:
             others = [case.case for part in PARTS[1:] for case in parts[part] if label in case.classes]

@@ -54,7 +54,12 @@ class Grid:
         """The stored axis whose spacing is clearly the largest, or None."""
         axis = int(np.argmax(self.spacing))
         others = np.delete(self.spacing, axis)
-        return axis if self.shape[axis] > 0 and self.spacing[axis] >= COARSE * max(others) else None
+        return axis if self.spacing[axis] >= COARSE * max(others) else None
+
+    @property
+    def silent(self) -> bool:
+        """Whether its header says nothing: unit spacing, and no position or the identity."""
+        return self.spacing == (1, 1, 1) and (self.affine is None or placeholder(self.affine))
 
 
 def _codes(rotation: NDArray[np.float64]) -> list[str]:
@@ -62,6 +67,19 @@ def _codes(rotation: NDArray[np.float64]) -> list[str]:
     steps = rotation / np.linalg.norm(rotation, axis=0)
     best = max(itertools.permutations(range(3)), key=lambda rows: sum(abs(steps[row, i]) for i, row in enumerate(rows)))
     return [("RAS" if steps[row, i] > 0 else "LPI")[row] for i, row in enumerate(best)]
+
+
+def placeholder(affine: NDArray[np.float64]) -> bool:
+    """Return whether this is the identity, in the coordinates of NIfTI (right, anterior) or of DICOM."""
+    return any(np.allclose(affine, plain) for plain in (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])))
+
+
+def directions(grid: Grid, axes: StoredAxes) -> NDArray[np.float64] | None:
+    """Return the unit vectors (3, 3) of slices, rows and columns in their rows; None where the header knows none."""
+    if grid.affine is None:
+        return None
+    steps = (grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)).T[list(axes.order)]
+    return np.asarray(steps * np.where(axes.flipped, -1.0, 1.0)[:, None])
 
 
 def sheared(affine: NDArray[np.float64]) -> float | None:
@@ -85,10 +103,11 @@ def apart(ours: NDArray[np.float64], theirs: NDArray[np.float64], shape: Sequenc
 def difference(ours: Grid, theirs: Grid) -> str | None:
     """Return how the grid of a label file differs from that of its image, or None.
 
-    The shape is not compared. A spacing of exactly 1, 1, 1 without a position counts as none.
+    The shape is not compared. Unit spacing without a position, or with the identity, counts as saying nothing.
     """
-    unknown = ours.affine is None and ours.spacing == (1, 1, 1)
-    if not unknown and not np.allclose(ours.spacing, theirs.spacing, rtol=SPACING_TOLERANCE, atol=0):
+    if ours.silent:
+        return None
+    if not np.allclose(ours.spacing, theirs.spacing, rtol=SPACING_TOLERANCE, atol=0):
         return f"spacing {mm(ours.spacing)} (z, y, x) differs from {mm(theirs.spacing)}"
     if ours.affine is None or theirs.affine is None:
         return None
@@ -120,7 +139,8 @@ def stored_axes(grid: Grid, axis: SliceAxis | None) -> StoredAxes:
     if axis in PLANES:
         if not grid.codes:
             raise DataError(
-                f"slice_axis {axis!r} needs the directions of the axes, and the header has none; use first or second."
+                f"slice_axis {axis!r} needs the directions of the axes, and the header has none; use first, second, "
+                "third or coarsest."
             )
         return _in_plane(grid.codes, PLANES[axis])
     if axis == "coarsest":

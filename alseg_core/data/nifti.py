@@ -11,7 +11,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alseg_core.data.grid import POSITION_TOLERANCE, SPACING_TOLERANCE, Grid, apart, mm, sheared
+from alseg_core.data.grid import (
+    POSITION_TOLERANCE,
+    SPACING_TOLERANCE,
+    Grid,
+    apart,
+    difference,
+    mm,
+    placeholder,
+    sheared,
+)
 from alseg_core.errors import DataError, MissingPackageError
 from alseg_core.vocabulary import AS_STORED, LabelArray, StoredAxes
 
@@ -75,6 +84,17 @@ def _read_grid(path: Path, source: Source | None, _version: tuple[int, int]) -> 
         raise _unreadable(path, error) from error
 
 
+def check_grid(labels: Path, image: Path, source: Source | None = None) -> None:
+    """Raise DataError naming both files if labels lie on another grid than their image; shapes are not compared."""
+    differs = difference(read_grid(labels, source), read_grid(image, source))
+    if differs is not None:
+        raise DataError(
+            f"{labels}: {differs} of {image}; images and labels must lie on one grid. Resample the labels to that of "
+            "the image, correct the wrong header, or, in your own NIfTI folder, take them voxel by voxel with the "
+            "reader's field trust_grid: true."
+        )
+
+
 def read_image(
     path: Path, source: Source | None = None, axes: StoredAxes = AS_STORED
 ) -> tuple[NDArray[np.float32], Spacing]:
@@ -92,10 +112,13 @@ def read_image(
     return image, (z, y, x)
 
 
-def read_labels(path: Path, known: Mapping[int, int] | Collection[int], axes: StoredAxes = AS_STORED) -> LabelArray:
+def read_labels(
+    path: Path, known: Mapping[int, int] | Collection[int], axes: StoredAxes = AS_STORED, hint: str = ""
+) -> LabelArray:
     """Read labels as (D, H, W) uint8 class numbers; the header's geometry is not looked at.
 
-    known: stored value -> class number, or the stored values that are class numbers. A value within 1e-3 of a known one
+    known: stored value -> class number, or the stored values that are class numbers. hint: what to do about an unknown
+    value, a sentence. A value within 1e-3 of a known one
     is that one. Raises DataError naming the file: missing, unreadable or truncated, not 3D, or with other values.
     """
     numbers = dict(known) if isinstance(known, Mapping) else {value: value for value in known}
@@ -105,19 +128,19 @@ def read_labels(path: Path, known: Mapping[int, int] | Collection[int], axes: St
     nearest = wanted[np.searchsorted((wanted[1:] + wanted[:-1]) / 2, values)]
     unknown = values[~(np.abs(values - nearest) <= WHOLE)]
     if len(unknown):
-        raise DataError(f"{path}: {_complaint(unknown, sorted(numbers))}")
+        raise DataError(f"{path}: {_complaint(unknown, sorted(numbers), hint)}")
     codes = np.array([numbers[int(value)] for value in nearest], np.uint8)
     return codes[places.reshape(stored.shape)]
 
 
-def _complaint(unknown: NDArray[Any], known: list[int]) -> str:
+def _complaint(unknown: NDArray[Any], known: list[int], hint: str) -> str:
     """Return what is wrong with label values, with as many digits as tell them from the known ones."""
     parts = [value for value in unknown if not (np.isfinite(value) and abs(value - round(float(value))) <= WHOLE)]
     shown = ", ".join(_number(value) for value in (parts or unknown)[:5])
     shown += f" and {len(parts or unknown) - 5} more" if len(parts or unknown) > 5 else ""
     if parts:
         return f"not a whole number: {shown}. Were the labels interpolated? Save them as integers."
-    return f"unknown label value {shown}; known: {', '.join(map(str, known))}."
+    return f"unknown label value {shown}; known: {', '.join(map(str, known))}. {hint}".rstrip()
 
 
 def _number(value: Any) -> str:
@@ -168,9 +191,10 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 def _header(start: bytes) -> Any:
     """Return the header in the first bytes of a file, unchanged: nibabel would replace a spacing of 0 by 1."""
     nibabel = _nibabel()
-    if start[:4] in NIFTI_2:
-        return nibabel.Nifti2Header(start, check=False)
-    return nibabel.Nifti1Header(start[:348], check=False)
+    with nibabel.imageglobals.LoggingOutputSuppressor():
+        if start[:4] in NIFTI_2:
+            return nibabel.Nifti2Header(start, check=False)
+        return nibabel.Nifti1Header(start[:348], check=False)
 
 
 def _grid(header: Any, source: Source | None) -> Grid:
@@ -178,50 +202,55 @@ def _grid(header: Any, source: Source | None) -> Grid:
     unit = UNITS.get(int(header["xyzt_units"]) & 7, 1.0)
     shape = tuple(int(length) for length in header["dim"][1:4])
     pixdim = np.abs(np.asarray(header["pixdim"][1:4], float)) * unit
-    known = bool(np.isfinite(pixdim).all() and (pixdim > 0).all())
-    forms = _forms(header, unit, pixdim if known else None)
-    if source is None:
-        _check_agreement(forms, pixdim if known else None, shape)
-    chosen = source if source in forms else next(iter(forms), None)
-    if chosen is None or source == "pixdim":
-        if not known:
-            raise DataError(f"voxel spacing must be positive, got {', '.join(f'{step:g}' for step in pixdim)} mm.")
-        affine, steps = None, pixdim
-    else:
-        affine = forms[chosen]
-        steps = np.linalg.norm(affine[:3, :3], axis=0)
+    known = pixdim if np.isfinite(pixdim).all() and (pixdim > 0).all() else None
+    forms = _forms(header, unit, known)
+    for name, affine in forms.items():
         if (angle := sheared(affine)) is not None:
             raise DataError(
-                f"its axes are not at right angles ({angle:.0f} degrees between two of them, in the {chosen}); "
-                "resample the scan to a grid that is not sheared."
+                f"its axes are not at right angles ({angle:.0f} degrees between two of them, in the {name}); resample "
+                "the scan to a grid that is not sheared."
             )
-        if known and np.allclose(steps, pixdim, rtol=ROUNDING, atol=0):
-            steps = pixdim
+    if source is None:
+        _check_agreement(forms, known, shape)
+    elif source not in forms and source != "pixdim":
+        raise DataError(f"its header has no {source} that places the scan; it has {', '.join([*forms, 'pixdim'])}.")
+    chosen = forms.get(source or "", next(iter(forms.values()), None))
+    if source == "pixdim" or chosen is None:
+        if known is None:
+            raise DataError(f"voxel spacing must be positive, got {', '.join(f'{step:g}' for step in pixdim)} mm.")
+        steps = known
+    else:
+        steps = np.linalg.norm(chosen[:3, :3], axis=0)
+        if known is not None and np.allclose(steps, known, rtol=ROUNDING, atol=0):
+            steps = known
+    if chosen is not None:
+        chosen = chosen.copy()
+        chosen[:3, :3] *= steps / np.linalg.norm(chosen[:3, :3], axis=0)
     i, j, k = (float(step) for step in steps)
     _check_size((i, j, k), shape)
-    return Grid((shape[0], shape[1], shape[2]), (i, j, k), affine)
+    return Grid((shape[0], shape[1], shape[2]), (i, j, k), chosen)
 
 
 def _forms(header: Any, unit: float, pixdim: NDArray[np.float64] | None) -> dict[str, NDArray[np.float64]]:
-    """Return the affines that a header declares, in mm, the better one first; placeholders are left out."""
+    """Return the affines that a header declares, in mm, the better one first.
+
+    An identity beside another spacing than 1 is a placeholder and left out.
+    """
     if int(header["pixdim"][0]) not in (-1, 1):
         header["pixdim"][0] = 1  # the handedness, unwritten
     header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+    to_mm = np.diag([unit, unit, unit, 1.0])
+    isotropic = pixdim is not None and np.allclose(pixdim, unit, rtol=ROUNDING, atol=0)
     found = {}
     for name, get in (("sform", header.get_sform), ("qform", header.get_qform)):
         if int(header[f"{name}_code"]) <= 0 or (name == "qform" and pixdim is None):
             continue
-        affine = np.diag([unit, unit, unit, 1.0]) @ np.asarray(get(), float)
-        if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        stored = np.asarray(get(), float)
+        if not np.isfinite(stored).all() or abs(np.linalg.det(stored[:3, :3])) < 1e-12:
             raise DataError(f"the {name} of its header is no affine that can be inverted; correct the header.")
-        if not _placeholder(affine / np.array([unit, unit, unit, 1.0])[:, None]):
-            found[name] = affine
+        if isotropic or not placeholder(stored):
+            found[name] = to_mm @ stored
     return found
-
-
-def _placeholder(affine: NDArray[np.float64]) -> bool:
-    """Return whether this is the identity, in the coordinates of NIfTI (right, anterior) or of DICOM."""
-    return any(np.allclose(affine, plain) for plain in (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])))
 
 
 def _check_agreement(
@@ -229,8 +258,8 @@ def _check_agreement(
 ) -> None:
     """Raise DataError if the entries of a header describe different grids."""
     cure = (
-        "Correct the header, or say which one is right for all files with the reader's field geometry, if it has one: "
-        "sform, qform or pixdim."
+        "Correct the header, or, in your own NIfTI folder, say which one is right for all files with the reader's "
+        "field geometry: sform (usually, after a coregistration), qform or pixdim."
     )
     for name, affine in forms.items():
         steps = np.linalg.norm(affine[:3, :3], axis=0)

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from alseg_core.errors import SplitError
+from alseg_core.quantities import Seed
 from alseg_core.registry import OMIT_DEFAULT, Registry, component
 from alseg_core.seeding import stream
 
@@ -67,6 +68,8 @@ def expand(entries: Any) -> Any:
     if not isinstance(entries, (list, tuple)):
         raise ValueError("expected a list of patient ids or ranges")
     out: list[str] = []
+    if any(isinstance(entry, bool) or not isinstance(entry, str | int) for entry in entries):
+        raise ValueError("patient ids are texts or whole numbers")
     for entry in map(str, entries):
         if ".." not in entry:
             out.append(entry)
@@ -125,7 +128,7 @@ class Stratified:
     """Share of validation patients."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """Share of test patients."""
-    seed: int | Literal["run"] = 0
+    seed: Seed | Literal["run"] = 0
     """Seed of the draw; "run" takes the run's, so that every seed of a study has a split of its own."""
     patients: Patients | None = dataclasses.field(default=None, metadata=OMIT_DEFAULT)
     """Patients to draw from, as ids or inclusive ranges, whatever else is in the folder; null = all in the folder."""

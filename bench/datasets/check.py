@@ -73,7 +73,10 @@ def check(
         lines.append(f"warning: the image of {', '.join(constant)} is constant: it shows nothing to segment")
     if root and hasattr(reader, "notes"):
         lines += reader.notes(Path(root))
-    lines += PresetFit(dataset, root, scans).lines(file.content)
+    fits = list(PresetFit(dataset, root, scans).lines(file.content))
+    lines += fits
+    if fits and not any(": works" in line for line in fits) and not problems:
+        problems.append("no preset works with these scans; what each lacks is said above.")
     if sheet is not None and tiles:
         write_sheet(sheet, lines[0], tiles, [class_name(classes, label) for label in reader.labels])
         lines.append(f"contact sheet: {sheet}")

@@ -59,7 +59,7 @@ def tiles_of(volume: Volume, heights: Iterable[float]) -> list[Tile]:
         image = np.clip((volume.image[z] - low) / max(high - low, 1e-9), 0, 1).astype(np.float32)
         mask, scribble = (None if part is None else part[z].copy() for part in (volume.mask, volume.scribble))
         aspect = volume.spacing_mm[1] / volume.spacing_mm[2]
-        tiles.append(Tile(image, mask, scribble, aspect, f"{volume.case}  z {z + 1}/{depth}"))
+        tiles.append(Tile(image, mask, scribble, aspect, f"{volume.case}  z {z}/{depth - 1}"))
     return tiles
 
 

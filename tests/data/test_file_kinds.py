@@ -140,6 +140,25 @@ def rotated(degrees: float) -> np.ndarray:
 SHEARED = LPS.copy()
 SHEARED[0, 2] = 2.0
 
+
+def tilted(folder: Path) -> None:
+    file = nibabel.load(folder / f"images/{ODD}.nii.gz")
+    image = nibabel.Nifti1Image(np.asanyarray(file.dataobj), SHEARED)
+    image.set_qform(LPS, 1)
+    image.header["pixdim"][1:4] = np.linalg.norm(SHEARED[:3, :3], axis=0)
+    nibabel.save(image, folder / f"images/{ODD}.nii.gz")
+
+
+def swivelled(*degrees: float) -> Change:
+    """Turn the scans about their slice axis, the first ones by the first angle, the others by the second."""
+
+    def change(folder: Path) -> None:
+        for number, name in enumerate(NAMES):
+            put(folder / f"images/{name}.nii.gz", voxels(name)[0], rotated(degrees[number // 2]))
+
+    return change
+
+
 READ: list[tuple[str, Change, dict[str, Any]]] = [
     ("sound", lambda folder: None, {}),
     ("spacing_of_the_affine_is_rounded_in_pixdim", header(80, "<3f", 1.5001, 1.2499, 5.0), {}),
@@ -152,6 +171,7 @@ READ: list[tuple[str, Change, dict[str, Any]]] = [
     ("affine_in_metres", placed(np.diag([-0.0015, -0.00125, 0.005, 1.0]), unit="meter"), {}),
     ("affine_in_microns", placed(np.diag([-1500.0, -1250.0, 5000.0, 1.0]), unit="micron"), {}),
     ("unit_unknown", header(123, "<b", 0), {}),
+    ("oblique_scans_that_differ_a_little", swivelled(40, 50), {"trust_grid": True}),
     ("labels_without_a_position", placed(np.eye(4), ("labels",)), {}),
     ("labels_0.4_voxels_off", placed(moved((0.6, 0, 2)), ("labels",)), {}),
     ("labels_far_off_but_trusted", placed(moved((60, -45, 20)), ("labels",)), {"trust_grid": True}),
@@ -221,9 +241,9 @@ def channels(folder: Path) -> None:
 ANY_P = "(?i:(?P<patient>p[0-9]+).*)"
 REFUSED: list[tuple[str, Change, dict[str, Any], str]] = [
     ("sagittal_first", turned(), {}, "third stored axis (1.5 mm), but the first is clearly the coarsest (5 mm)"),
-    ("sagittal_first_says_what_to_do", turned(), {}, "slice_axis: axial, coronal, sagittal or coarsest"),
-    ("a_mix", turned(names=NAMES[:2]), {}, "point in different directions: LPS p02, p03; SPL p00, p01."),
-    ("mirrored_scans", turned(names=NAMES[:2], order="RAS"), {}, "different directions: LPS p02, p03; RAS p00, p01."),
+    ("sagittal_first_says_what_to_do", turned(), {}, "slice_axis: axial turns all scans alike, third takes them"),
+    ("a_mix", turned(names=NAMES[:2]), {}, "point in different directions: SPL p00, p01; LPS p02, p03."),
+    ("mirrored_scans", turned(names=NAMES[:2], order="RAS"), {}, "different directions: RAS p00, p01; LPS p02, p03."),
     ("two_planes", turned(names=(ODD,), order="SPL"), {"slice_axis": "first"}, "point in different directions"),
     (
         "no_axis_is_the_coarsest",
@@ -231,7 +251,7 @@ REFUSED: list[tuple[str, Change, dict[str, Any], str]] = [
         {"slice_axis": "coarsest"},
         "no axis of 1.5 x 1.25 x 1.5 mm (z, y, x) is clearly the coarsest; name the plane, such as axial.",
     ),
-    ("no_directions", placed(np.eye(4)), {"slice_axis": "axial"}, "needs the directions of the axes"),
+    ("no_directions", placed(None), {"slice_axis": "axial"}, "needs the directions of the axes"),
     ("pixdim_1", header(80, "<3f", 1, 1, 1), {}, "5 x 1.25 x 1.5 mm in the sform, 1 x 1 x 1 mm in pixdim"),
     ("pixdim_2_percent_off", header(80, "<3f", 1.53, 1.25, 5), {}, "two spacings (z, y, x)"),
     ("pixdim_0_alone", lambda f: (header(252, "<2h", 0, 0)(f), header(80, "<3f", 0, 0, 0)(f)), {}, "must be positive"),
@@ -240,6 +260,10 @@ REFUSED: list[tuple[str, Change, dict[str, Any], str]] = [
     ("sheared", placed(SHEARED), {}, "not at right angles (112 degrees between two of them, in the sform)"),
     ("qform_moved", qform(moved((9, 0, 0))), {}, "up to 6 voxels apart"),
     ("qform_mirrored", qform(np.diag([1.5, -1.25, 5, 1])), {}, "the qform and the sform of its header place it up to"),
+    ("another_plane_than_the_coarse_one", lambda f: None, {"slice_axis": "sagittal"}, "slice_axis: axial turns all"),
+    ("tilted_with_a_qform", tilted, {}, "not at right angles (112 degrees between two of them, in the sform)"),
+    ("no_sform_where_it_is_named", placed(None), {"geometry": "sform"}, "has no sform that places the scan; it has"),
+    ("moved_labels_of_named_pixdim", placed(moved((60, 0, 0)), ("labels",)), {"geometry": "pixdim"}, "origin (60, 0"),
     ("labels_moved", placed(moved((60, -45, 20)), ("labels",)), {}, "origin (60, -45, 20) mm differs from (0, 0, 0)"),
     ("labels_rotated", placed(rotated(10), ("labels",)), {}, "its rotation differs, by up to 2.3 voxels, from that of"),
     ("labels_mirrored", placed(np.diag([1.5, -1.25, 5, 1]), ("labels",)), {}, "axes R, P, S differ from L, P, S"),
@@ -301,11 +325,15 @@ def test_axes_are_turned_without_directions_in_the_header(folder: Path, axis: st
 
 @pytest.mark.parametrize(("plane", "order"), [("axial", "LPS"), ("coronal", "LIP"), ("sagittal", "PIL")])
 def test_a_plane_lies_as_on_a_screen_however_it_is_stored(folder: Path, plane: str, order: str) -> None:
+    fine = np.diag([-1.5, -1.25, 1.25, 1.0])
+    for name in NAMES:
+        for part, array in zip(("images", "labels"), voxels(name), strict=True):
+            put(folder / part / f"{name}.nii.gz", array, fine)
     turned(names=NAMES[:2], order="SAR")(folder)
     volumes, problems = read(folder, slice_axis=plane)
     assert not problems
-    file = nibabel.Nifti1Image(voxels("p00")[0], LPS)
-    steps = nibabel.orientations.ornt_transform(nibabel.io_orientation(LPS), nibabel.orientations.axcodes2ornt(order))
+    file = nibabel.Nifti1Image(voxels("p00")[0], fine)
+    steps = nibabel.orientations.ornt_transform(nibabel.io_orientation(fine), nibabel.orientations.axcodes2ornt(order))
     expected = np.asanyarray(file.as_reoriented(steps).dataobj).transpose(2, 1, 0)
     np.testing.assert_array_equal(volumes["p00"].image, expected)
 

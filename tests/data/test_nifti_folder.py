@@ -240,7 +240,10 @@ def test_image_and_labels_that_are_all_damaged_are_all_named(folder):
 def test_names_that_do_not_match_the_pattern(folder):
     message = fails(folder, {**LABELS, "pattern": r"(?P<patient>p[12])_E(?P<group>D)"})
     assert message.startswith("3 problems")
-    assert "images/p3_ED.nii: its name 'p3_ED' does not match the pattern" in message
+    assert (
+        "images/p3_ED.nii: the whole name without suffix must match the pattern (?P<patient>p[12])_E(?P<group>D)"
+        in message
+    )
 
 
 def test_all_faults_of_a_csv(folder):

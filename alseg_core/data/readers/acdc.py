@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from alseg_core.data.nifti import read_image, read_labels
+from alseg_core.data.nifti import check_grid, read_image, read_labels
 from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.errors import DataError
 from alseg_core.registry import component
@@ -72,6 +72,9 @@ class Acdc:
                 "scribble": lambda path: read_labels(path, (*self.labels, UNMARKED)),
             },
         )
+        for part in ("mask", "scribble"):
+            if part in ref.files:
+                check_grid(ref.files[part], ref.files["image"])
         image, spacing = parts["image"]
         scribble = None
         if "scribble" in parts:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from alseg_core.data.grid import Grid, SliceAxis, difference, stored_axes
-from alseg_core.data.nifti import Source, read_grid, read_image, read_labels
+from alseg_core.data.grid import Grid, SliceAxis, stored_axes
+from alseg_core.data.nifti import Source, check_grid, read_grid, read_image, read_labels
 from alseg_core.data.readers.nifti_files import case_name, files_in, mismatches, some, unread
-from alseg_core.data.readers.patient_facts import Facts, check_alike, from_names, from_pattern, from_table
+from alseg_core.data.readers.patient_facts import ONE_EACH, Facts, check_alike, from_names, from_pattern, from_table
+from alseg_core.data.readers.patient_names import doubt
 from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
+from alseg_core.data.readers.slice_axes import odd_axes
 from alseg_core.errors import DataError
 from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.vocabulary import AS_STORED, IGNORE, LabelArray, StoredAxes, Volume
 
-ORDINALS = ("first", "second", "third")
-AXIS_CURE = (
-    "Set the reader's field slice_axis: axial, coronal, sagittal or coarsest turns all scans alike, third takes them "
-    "as they are stored."
+VALUES_CURE = (
+    "Name every class in the reader's field labels and in classes, or the stored values in the reader's field values."
 )
 
 Value = Annotated[int, Field(ge=-(2**24), le=2**24)]  # whole numbers that float32 holds
@@ -120,24 +119,31 @@ class NiftiFolder:
             own = facts.get(image, Facts(""))
             refs.append(CaseRef(case, own.patient or case, own.group, files, own.attributes))
         refs.sort(key=lambda ref: ref.case)
-        problems += _odd_axes(self._grids(refs), self.slice_axis, root)
+        problems += odd_axes(self._grids(refs), self.slice_axis, root)
         if problems:
             raise wrong(problems, f"the data at {root}", refs)
         return refs
 
     def notes(self, root: Path) -> list[str]:
-        """Return what lies in the folder and is not read, what headers leave open, and what identifies patients."""
+        """Return what is not read, turned or left open, and what identifies patients, for ``alseg data check``."""
         images = files_in(root / "images", [])
-        blank = [
-            ref.case
-            for ref, grid in self._grids(CaseRef(name, name, files={"image": path}) for name, path in images.items())
-            if not grid.codes
-        ]
+        scans = self._grids(CaseRef(name, name, files={"image": path}) for name, path in images.items())
         lines = unread(root)[1]
-        if blank:
+        turned = []
+        for ref, grid in scans:
+            with suppress(DataError):
+                turned += [ref.case] if stored_axes(grid, self.slice_axis) != AS_STORED else []
+        if turned:
+            lines.append(f"turned, so that slices lie along the {self.slice_axis} axis: {some(turned)}")
+        if blank := [ref.case for ref, grid in scans if not grid.codes]:
             lines.append(f"no direction of the axes in the header of {some(blank)}")
         by = f"csv {self.csv}" if self.csv is not None else f"pattern {self.pattern}" if self.pattern else "file names"
-        return [*lines, f"patients are identified by: {by}"]
+        lines.append(f"patients are identified by: {by}")
+        with suppress(DataError):
+            patients = {ref.patient for ref in self.scan(root)}
+            if self.pattern != ONE_EACH and (found := doubt(patients)):
+                lines.append(f"warning: patients {found.why.replace(' scans of', '')}; then they belong together")
+        return lines
 
     def load(self, ref: CaseRef) -> Volume:
         """Load the image with its mask, its scribble, or both; the spacing is the image's."""
@@ -167,15 +173,11 @@ class NiftiFolder:
         image, grid, axes = ref.files["image"], None, AS_STORED
         with suppress(DataError):  # the image's own problem, reported with the image
             grid, axes = self._turned(image)
-        labels = read_labels(path, known, axes)
-        if not self.trust_grid:
-            own = read_grid(path, self.geometry)
-            differs = None if grid is None else difference(own, grid)
-            if differs is not None:
-                raise DataError(
-                    f"{path}: {differs} of {image}; images and labels must lie on one grid. Resample the labels to "
-                    "that of the image; the reader's field trust_grid: true takes them voxel by voxel."
-                )
+        labels = read_labels(path, known, axes, VALUES_CURE)
+        if grid is not None and not self.trust_grid:
+            check_grid(path, image, self.geometry)
+        elif not self.trust_grid:
+            read_grid(path, self.geometry)
         return labels
 
     def _grids(self, refs: Iterable[CaseRef]) -> list[tuple[CaseRef, Grid]]:
@@ -198,31 +200,3 @@ class NiftiFolder:
             facts = from_names(names, problems)
         check_alike(facts, problems)
         return facts
-
-
-def _odd_axes(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None, root: Path) -> list[str]:
-    """Return the scans whose slices seem to lie along another axis, and what tells scans apart that lie differently."""
-    if chosen == "third":
-        return []
-    problems = []
-    for ref, grid in scans if chosen is None else ():
-        if grid.coarsest not in (None, 2):
-            assert grid.coarsest is not None
-            problems.append(
-                f"{ref.files['image']}: slices are counted along the third stored axis ({grid.spacing[2]:.4g} mm), but "
-                f"the {ORDINALS[grid.coarsest]} is clearly the coarsest ({grid.spacing[grid.coarsest]:.4g} mm). "
-                f"{AXIS_CURE}"
-            )
-    directions: dict[str, list[str]] = defaultdict(list)
-    for ref, grid in scans:
-        with suppress(DataError):
-            order = stored_axes(grid, chosen)
-            if grid.codes:
-                directions[order.turned(grid.codes)].append(ref.case)
-    if len(directions) > 1:
-        listed = "; ".join(f"{codes} {some(cases)}" for codes, cases in sorted(directions.items()))
-        problems.append(
-            f"{root / 'images'}: the axes (columns, rows, slices) of the scans point in different directions: "
-            f"{listed}. {AXIS_CURE}"
-        )
-    return problems

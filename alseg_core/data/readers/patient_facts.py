@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alseg_core.data.readers.nifti_files import name_of
 from alseg_core.data.readers.patient_names import alike, doubt, patients_of
 
-CURE = (
-    r"Give the reader a pattern, such as '(?P<patient>[^_]+)_(?P<group>.+)', or a csv; '(?P<patient>.+)' makes every "
-    "scan a patient."
-)
+ONE_EACH = "(?P<patient>.+)"
+"""Pattern that makes every scan a patient."""
+COLUMNS = ("file", "patient", "group")
+"""Columns of the table with a meaning of their own; others are attributes."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,14 @@ def from_names(names: Mapping[str, str], problems: list[str]) -> dict[str, Facts
     """
     found = patients_of(names.values())
     facts = {image: Facts(*found[case]) for image, case in names.items()}
-    if why := doubt({patient for patient, _ in found.values()}):
-        problems.append(f"{why}, and neither pattern nor csv names the patients. {CURE}")
+    if open_question := doubt({patient for patient, _ in found.values()}):
+        pattern = open_question.pattern
+        fits = all(re.fullmatch(pattern, image) for image in names)
+        one = f"pattern: '{pattern}' makes them one patient, " if fits else "a csv tells whose they are, "
+        problems.append(
+            f"{open_question.why}, and neither pattern nor csv names the patients. Set one of the reader's fields: "
+            f"{one}pattern: '{ONE_EACH}' makes every scan a patient."
+        )
     return facts
 
 
@@ -46,7 +52,7 @@ def from_pattern(pattern: str, images: Mapping[str, Path], problems: list[str]) 
         found = re.fullmatch(pattern, image)
         named = {key: value for key, value in found.groupdict().items() if value} if found else {}
         if "patient" not in named:
-            problems.append(f"{path}: its name {image!r} does not match the pattern {pattern!r}.")
+            problems.append(f"{path}: the whole name without suffix must match the pattern {pattern}, and does not.")
             continue
         facts[image] = Facts(named.pop("patient"), named.pop("group", ""), named)
     return facts
@@ -56,20 +62,25 @@ def from_table(path: Path, images: Mapping[str, Path], problems: list[str]) -> d
     """Return the facts in the rows of a CSV file, by image; everything wrong with it is added to ``problems``."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        table = csv.DictReader(lines)
+        table.fieldnames = _columns(table.fieldnames or ())
+        rows = [(table.line_num, row) for row in table]
+    except (OSError, ValueError, csv.Error) as error:
         problems.append(f"{path}: the csv cannot be read ({getattr(error, 'strerror', None) or error}).")
         return {}
-    rows = csv.DictReader(lines)
-    missing = {"file", "patient"} - set(rows.fieldnames or ())
-    if missing:
+    columns = list(table.fieldnames)
+    missing = {"file", "patient"} - set(columns)
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if missing or repeated:
+        what = f"no column {', '.join(sorted(missing))}" if missing else f"several columns {', '.join(repeated)}"
         problems.append(
-            f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(rows.fieldnames or ()) or 'none'}. "
-            "Expected: file, patient, perhaps group, and attributes."
+            f"{path}: {what}; it has {', '.join(columns) or 'none'}. Expected: file, patient, perhaps group, and "
+            "attributes."
         )
         return {}
     facts: dict[str, Facts] = {}
-    for row in rows:
-        where = f"{path}, line {rows.line_num}"
+    for line, row in rows:
+        where = f"{path}, line {line}"
         named = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
         file, patient = named.pop("file"), unicodedata.normalize("NFC", named.pop("patient"))
         name = name_of(file)
@@ -85,6 +96,12 @@ def from_table(path: Path, images: Mapping[str, Path], problems: list[str]) -> d
         facts.setdefault(name, Facts(patient))
     problems += [f"{image}: no row of {path} says whose it is." for name, image in images.items() if name not in facts]
     return facts
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    """Return the names of columns without blanks around them, those with a meaning in small letters."""
+    plain = [name.strip() for name in names]
+    return [name.casefold() if name.casefold() in COLUMNS else name for name in plain]
 
 
 def check_alike(facts: Mapping[str, Facts], problems: list[str]) -> None:

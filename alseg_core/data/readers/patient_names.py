@@ -5,35 +5,68 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
-SEPARATORS = r"[_\-. ]"
-NUMBERED = (
+GAP = r"[_\-. ]"
+"""A separator between the parts of a name."""
+START, END = rf"(?:(?<=^)|(?<={GAP}))", rf"(?=$|{GAP})"
+"""Where a part begins and ends."""
+COUNTED = (
     "session|ses|visit|vis|run|repeat|rep|acquisition|acq|echo|timepoint|time|tp|scan|exam|series|day|week|wk|month|mo|"
-    "year|yr|frame|phase|followup|fu|stage|side|v|t|d|w|m|y"
+    "year|yr|frame|phase|followup|fu|stage|side"
 )
-"""Words that count the scans of a patient when a number, or BIDS's label after a hyphen, follows them."""
-ATTACHED = "session|ses|visit|run|timepoint|tp|scan|frame|phase|day|week|month|year"
-"""Those that are recognised between two numbers without a separator, as in patient1visit2."""
+"""Words that count the scans of a patient when a number of one or two digits, or a letter, follows them."""
+LETTERS = "v|t|d|w|m|y"
+"""Letters that do so with the number directly behind them."""
+SPANS = "days?|weeks?|months?|years?"
+"""Units of time after a number, as in 6months."""
 WORDS = (
-    "ed|es|pre|post|preop|postop|baseline|bl|followup|fu|initial|first|second|final|arterial|art|portal|venous|ven|"
-    "delayed|late|native|nc|noncontrast|contrast|ce|inphase|outphase|left|right|l|r|lh|rh|lt|rt|rest|stress|retest|"
-    "t1|t1w|t1c|t1ce|t1gd|t1n|t2|t2w|t2f|flair|adc|dwi|swi|pd|pdw|dti|bold|lge|cine|ct|cta|cbct|mr|mri|pet|"
+    "ed|es|pre|post|preop|postop|before|after|baseline|bl|followup|fu|initial|first|second|final|arterial|art|portal|"
+    "venous|ven|delayed|late|native|nc|noncontrast|contrast|ce|inphase|outphase|left|right|l|r|lh|rh|lt|rt|rest|stress|"
+    "retest|t1|t1w|t1c|t1ce|t1gd|t1n|t2|t2w|t2f|flair|adc|dwi|swi|pd|pdw|dti|bold|lge|cine|ct|cta|cbct|mr|mri|pet|"
     "axial|ax|sagittal|sag|coronal|cor"
 )
 """Words that tell the scans of a patient apart by themselves: phases, sides, contrasts, planes."""
 SCAN = re.compile(
-    rf"(?<![^_\-. ])(?:(?:{NUMBERED}){SEPARATORS}?\d+|(?:session|ses|run|acq|echo|rec|dir|ce|part|task)-[a-z0-9]+|"
-    rf"(?:{WORDS}))(?![^_\-. ])|(?<=\d)(?:{ATTACHED})\d+(?![^_\-. ])",
+    rf"{START}(?:(?:{COUNTED}){GAP}?(?:\d{{1,2}}|[a-z])|(?:{LETTERS})\d{{1,3}}|(?:ct|mri?|pet)\d{{1,2}}|\d+(?:{SPANS})|"
+    rf"(?:{WORDS})){END}|(?<=\d)(?:(?:{COUNTED})\d{{1,2}}|pre|post|baseline|followup|left|right){END}",
     re.IGNORECASE,
 )
-"""A part of a name, between separators, that says which scan of a patient this is."""
+"""A part of a name that says which scan of a patient this is."""
 BIDS = re.compile(r"(sub-[A-Za-z0-9]+)(?:_(.+))?")
 """A name as in BIDS: the subject, and everything else."""
-DATE = re.compile(r"(19|20)\d{2}[01]\d[0-3]\d")
-"""A date such as 20260131."""
+NO_PERSON = re.compile(
+    r"(?:tr|train|training|ts|test|testing|val|valid|validation|case|control|normal|healthy|patient|scan|image|img|site|"
+    r"center|centre|vol|volume|pat|subject|subj|sub|pt|id)s?[a-z]?|[a-z]",
+    re.IGNORECASE,
+)
+"""Names without a number that stand for many persons, or go before the number of one."""
+DATE = rf"(?:(?:19|20)\d{{2}}{GAP}?[01]\d{GAP}?[0-3]\d|[0-3]\d{GAP}?[01]\d{GAP}?(?:19|20)\d{{2}})"
+"""A date, the year or the day first."""
+ENDINGS = (
+    (rf"(.+){GAP}{DATE}", rf"(?P<patient>.+?){GAP}(?P<group>{DATE})"),
+    (rf"{DATE}{GAP}(.+)", rf"(?P<group>{DATE}){GAP}(?P<patient>.+)"),
+    (rf"(.+){GAP}[A-Za-z]", rf"(?P<patient>.+){GAP}(?P<group>[A-Za-z])"),
+    (rf"[A-Za-z]{GAP}(.+\d.*)", rf"(?P<group>[A-Za-z]){GAP}(?P<patient>.+)"),
+    (r"(.*\d)[A-Za-z]", r"(?P<patient>.*\d)(?P<group>[A-Za-z])"),
+    (rf"(.+){GAP}[IVX]{{1,4}}", rf"(?P<patient>.+){GAP}(?P<group>[IVX]+)"),
+    (r"(.*\d)[A-Za-z]{1,2}\d{1,2}", r"(?P<patient>.*\d)(?P<group>[A-Za-z]+\d+)"),
+    (rf"([A-Za-z]+){GAP}?\d\d[01]\d[0-3]\d", rf"(?P<patient>[A-Za-z]+){GAP}?(?P<group>\d{{6}})"),
+)
+"""(Expression, pattern): what may tell the scans of a patient apart; the group is the rest, the pattern the cure."""
 MOST_VISITS = 9
-"""A number that ends in a visit counts at most this many of them."""
+"""A number that counts the visits of a patient is at most this."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why names leave it open which scans are of one patient."""
+
+    why: str
+    """Two names, and what they look like."""
+    pattern: str
+    """Pattern for the reader that makes them scans of one patient."""
 
 
 def patients_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -56,14 +89,15 @@ def patients_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
 def _divided(name: str) -> tuple[str, str]:
     """Return a name without the parts that tell scans of a patient apart, and these parts."""
     scans = [found[0] for found in SCAN.finditer(name)]
-    patient = re.sub(rf"{SEPARATORS}{{2,}}", "_", SCAN.sub("", name)).strip("_-. ")
-    return (patient, "_".join(scans)) if scans and patient else (name, "")
+    patient = re.sub(rf"{GAP}{{2,}}", "_", SCAN.sub("", name)).strip("_-. ")
+    person = bool(patient) and not NO_PERSON.fullmatch(patient)
+    return (patient, "_".join(scans)) if scans and person else (name, "")
 
 
-def doubt(patients: Collection[str]) -> str | None:
+def doubt(patients: Collection[str]) -> Doubt | None:
     """Return why these names of patients may hold several scans of one person, or None."""
-    varying = _without_constant_parts(sorted(patients))
-    return _shared_beginning(varying) or _numbered_visits(varying)
+    names = sorted(patients)
+    return next((found for check in (_ends, _beginnings, _counts, _visits_in_numbers) if (found := check(names))), None)
 
 
 def alike(patients: Collection[str]) -> list[tuple[str, str]]:
@@ -78,9 +112,82 @@ def alike(patients: Collection[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _without_constant_parts(names: Sequence[str]) -> dict[str, list[str]]:
+def _ends(names: Sequence[str]) -> Doubt | None:
+    """Doubt names that are equal but for a letter, a Roman numeral or a date at one end."""
+    for expression, pattern in ENDINGS:
+        rests = defaultdict(list)
+        for name in names:
+            if (found := re.fullmatch(expression, name)) and not NO_PERSON.fullmatch(found[1]):
+                rests[found[1]].append(name)
+        # a single rest without a number is the name of the dataset
+        if len(rests) > 1 or re.search(r"\d", min(rests, default="")):
+            pair = _pair(rests)
+            if pair:
+                return Doubt(f"{pair[0]} and {pair[1]} look like scans of one patient", pattern)
+    return None
+
+
+def _beginnings(names: Sequence[str]) -> Doubt | None:
+    """Doubt names that share a numbered beginning, such as p04_a1 and p04_b1, unless long numbers follow."""
+    rests = defaultdict(list)
+    for name, parts in _varying(names).items():
+        numbered = next((i for i, part in enumerate(parts[:-1]) if re.search(r"\d", part)), None)
+        if numbered is not None and (not re.fullmatch(r"\d{3,}", parts[-1]) or int(parts[-1]) <= MOST_VISITS):
+            rests["_".join(parts[: numbered + 1])].append(name)
+    pair = _pair(rests)
+    if pair is None:
+        return None
+    return Doubt(
+        f"{pair[0]} and {pair[1]} look like scans of one patient", rf"(?P<patient>.+){GAP}(?P<group>[^_\-. ]+)"
+    )
+
+
+def _counts(names: Sequence[str]) -> Doubt | None:
+    """Doubt names that are counted in several series of a few, such as smith1, smith2 and jones1."""
+    series: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found = re.fullmatch(rf"(.*[A-Za-z]){GAP}?\d{{1,2}}", name)
+        series[found[1] if found else name].append(name)
+    shared = {rest: found for rest, found in series.items() if len(found) > 1}
+    persons = all(not any(NO_PERSON.fullmatch(part) for part in re.split(GAP, rest)) for rest in shared)
+    several = len(series) > 1 or re.search(r"\d", min(series, default=""))
+    if not (shared and persons and several) or max(map(len, shared.values())) > MOST_VISITS:
+        return None
+    one, other = next(iter(shared.values()))[:2]
+    return Doubt(f"{one} and {other} may be scans of one patient", rf"(?P<patient>.*[A-Za-z]){GAP}?(?P<group>\d*)")
+
+
+def _visits_in_numbers(names: Sequence[str]) -> Doubt | None:
+    """Doubt numbers that seem to hold a patient and a visit, such as 0800, 0801 and 0900."""
+    numbers: dict[str, str] = {}
+    for name, parts in _varying(names).items():
+        number = re.fullmatch(r"[A-Za-z]*(\d{3,})", parts[0]) if len(parts) == 1 else None
+        if number is None:
+            return None
+        numbers[number[1]] = name
+    if len({len(number) for number in numbers}) != 1:
+        return None
+    if all(after == before + 1 for before, after in pairwise(sorted(map(int, numbers)))):
+        return None  # counted through
+    for digits in (1, 2):
+        visits: dict[str, list[int]] = defaultdict(list)
+        for text in sorted(numbers):
+            visits[text[:-digits]].append(int(text[-digits:]))
+        starts = {counted[0] for counted in visits.values()}
+        complete = all(counted == list(range(counted[0], counted[0] + len(counted))) for counted in visits.values())
+        most = max(map(len, visits.values()))
+        if len(visits) > 1 and complete and len(starts) == 1 and min(starts) <= 1 and 1 < most <= MOST_VISITS:
+            patient = next(patient for patient, counted in visits.items() if len(counted) > 1)
+            first, second = visits[patient][:2]
+            one, other = (numbers[f"{patient}{visit:0{digits}d}"] for visit in (first, second))
+            why = f"{one} and {other} may be visits {first} and {second} of one patient"
+            return Doubt(why, rf"(?P<patient>.+)(?P<group>\d{{{digits}}})")
+    return None
+
+
+def _varying(names: Sequence[str]) -> dict[str, list[str]]:
     """Return name -> its parts between separators, without those at the ends that all names share."""
-    parts = {name: re.split(SEPARATORS, name) for name in names}
+    parts = {name: re.split(GAP, name) for name in names}
     if len(parts) > 1:
         for end in (0, -1):
             while len({own[end] for own in parts.values()}) == 1 and all(len(own) > 1 for own in parts.values()):
@@ -89,48 +196,6 @@ def _without_constant_parts(names: Sequence[str]) -> dict[str, list[str]]:
     return parts
 
 
-def _shared_beginning(parts: Mapping[str, Sequence[str]]) -> str | None:
-    """Return a doubt when names share a beginning that looks like a patient.
-
-    It ends in a number, as in p04_a and p04_b, or 01a and 01b; or what follows is a letter or a date, as in smith_a.
-    """
-    scans: dict[str, list[str]] = defaultdict(list)
-    for name, found in parts.items():
-        numbered = next((i for i, part in enumerate(found) if re.search(r"\d", part)), None)
-        if numbered is None or (len(found) == numbered + 1 > 1 and DATE.fullmatch(found[-1])):
-            if len(found) > 1 and (re.fullmatch(r"[A-Za-z]", found[-1]) or numbered is not None):
-                scans["_".join(found[:-1])].append(name)
-            continue
-        lettered = re.fullmatch(r"(.*\d)[A-Za-z]", found[numbered])
-        if len(found) > numbered + 1 or lettered:
-            last = lettered[1] if lettered else found[numbered]
-            scans["_".join([*found[:numbered], last])].append(name)
-    several = next((found for found in scans.values() if len(found) > 1), None)
-    return f"{several[0]} and {several[1]} look like scans of one patient" if several else None
-
-
-def _numbered_visits(parts: Mapping[str, Sequence[str]]) -> str | None:
-    """Return a doubt when numbers seem to hold a patient and a visit, such as 0800, 0801 and 0900."""
-    names: dict[str, str] = {}
-    for name, found in parts.items():
-        number = re.fullmatch(r"[A-Za-z]*(\d{3,})", found[0]) if len(found) == 1 else None
-        if number is None:
-            return None
-        names[number[1]] = name
-    if len({len(number) for number in names}) != 1:
-        return None
-    numbers = sorted(map(int, names))
-    if all(after == before + 1 for before, after in pairwise(numbers)):
-        return None  # counted through
-    for digits in (1, 2):
-        groups: dict[str, list[int]] = defaultdict(list)
-        for text in sorted(names):
-            groups[text[:-digits]].append(int(text[-digits:]))
-        starts = {visits[0] for visits in groups.values()}
-        counted = all(visits == list(range(visits[0], visits[0] + len(visits))) for visits in groups.values())
-        most = max(map(len, groups.values()))
-        if len(groups) > 1 and counted and len(starts) == 1 and min(starts) <= 1 and 1 < most <= MOST_VISITS:
-            first = next(group for group, visits in groups.items() if len(visits) > 1)
-            one, other = (names[f"{first}{visit:0{digits}d}"] for visit in groups[first][:2])
-            return f"{one} and {other} may be visits {groups[first][0]} and {groups[first][1]} of one patient"
-    return None
+def _pair(rests: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    """Return two names with the same rest, or None."""
+    return next(((found[0], found[1]) for found in rests.values() if len(found) > 1), None)
