@@ -95,12 +95,13 @@ class Material:
         return out
 
     def sizes(self) -> dict[str, object]:
-        """Return the patients, volumes and slices of each part, and the key of the prepared data."""
+        """Return patients, volumes, slices and cases of each part, the key of the prepared data and warnings."""
         parts = {part: self.infos(getattr(self.split, part)) for part in ("train", "val", "test")}
         return {
             "patients": {part: len({info.patient for info in infos}) for part, infos in parts.items()},
             "volumes": {part: len(infos) for part, infos in parts.items()},
             "slices": {part: sum(info.depth for info in infos) for part, infos in parts.items()},
+            "cases": {part: [info.case for info in infos] for part, infos in parts.items()},
             "data_key": self.prepared.key,
             **({"warnings": list(self.warnings)} if self.warnings else {}),
             **self._validated(),

@@ -30,7 +30,7 @@ def check(
     """
     from alseg_core.data.prepare import classes_of, is_constant, verify
     from alseg_core.data.readers import READERS
-    from alseg_core.data.readers.reader import DataProblems, problems_of
+    from alseg_core.data.readers.reader import DataProblems, Noting, problems_of
 
     file = DatasetFile(dataset, find("dataset", dataset))
     root = file.root(folder, "Then: alseg data check {entry} --data FOLDER")
@@ -71,7 +71,7 @@ def check(
     lines += contents.lines(classes)
     if constant := [scan.case for scan in scans if scan.constant]:
         lines.append(f"warning: the image of {', '.join(constant)} is constant: it shows nothing to segment")
-    if root and hasattr(reader, "notes"):
+    if root and isinstance(reader, Noting):
         lines += reader.notes(Path(root))
     fits = list(PresetFit(dataset, root, scans).lines(file.content))
     lines += fits

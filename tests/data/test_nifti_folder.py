@@ -315,3 +315,37 @@ def test_real_scans_laid_out_as_plain_folders_are_the_same(tmp_path):
         np.testing.assert_array_equal(ours.mask, theirs.mask)
         np.testing.assert_array_equal(ours.scribble, theirs.scribble)
         assert ours.spacing_mm == theirs.spacing_mm
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("file,patient,patient\np1_ED,a,b\n", "several columns patient; it has file, patient, patient"),
+        ("name,patient\n", "no column file; it has name, patient"),
+        ("", "no column file, patient; it has none"),
+        ("file,patient\n" + "p1_ED," + "a" * 200_000, "the csv cannot be read (field larger than field limit"),
+    ],
+)
+def test_a_csv_that_can_be_read_in_two_ways_is_refused(folder, content, words):
+    (folder / "who.csv").write_text(content)
+    assert words in fails(folder, {**BARE, "csv": "who.csv"})
+
+
+def test_blanks_and_capitals_in_the_head_of_a_csv_do_not_matter(folder):
+    names = ("p1_ED", "p1_ES", "p2_ED", "p2_ES", "p3_ED")
+    (folder / "who.csv").write_text("File, Patient\n" + "\n".join(f"{name}, {name[:2]}" for name in names))
+    refs = READERS.build({**BARE, "csv": "who.csv"}).scan(folder)
+    assert [ref.patient for ref in refs] == ["p1", "p1", "p2", "p2", "p3"]
+
+
+def test_a_csv_whose_name_is_no_name_is_a_problem(folder):
+    assert "the csv cannot be read" in fails(folder, {**BARE, "csv": "who\0.csv"})
+
+
+def test_a_pattern_that_divides_patients_is_warned_of(folder):
+    reader = READERS.build({**BARE, "pattern": "(?P<patient>.+_E)(?P<group>[DS])"})
+    assert not any("warning" in line for line in reader.notes(folder))
+    for path in sorted(folder.glob("*/p*")):
+        path.rename(path.with_name(path.name.replace("_ED", "_a_1").replace("_ES", "_b_1")))
+    reader = READERS.build({**BARE, "pattern": "(?P<patient>.+)_(?P<group>1)"})
+    assert "warning: patients p1_a and p1_b look like one patient; then they belong together" in reader.notes(folder)

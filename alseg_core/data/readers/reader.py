@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from alseg_core.errors import DataError
 from alseg_core.vocabulary import Volume
@@ -56,6 +56,15 @@ class Reader(Protocol):
 
     def load(self, ref: CaseRef) -> Volume:
         """Load a scan in its native geometry. Raises DataError naming every file with a problem."""
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A reader that has more to say about a folder in ``alseg data check``."""
+
+    def notes(self, root: Path) -> list[str]:
+        """Return lines about the data below ``root``, such as files that are not read."""
         ...
 
 

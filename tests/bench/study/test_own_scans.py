@@ -161,3 +161,12 @@ def test_scans_stored_sagittal_first_are_turned_and_found_again(tmp_path: Path, 
         assert [(s["case"], s["z"]) for s in ours] == [(s["case"], s["z"]) for s in theirs]
         assert all(s["stored"] == {"axis": 0, "index": s["z"]} for s in ours)
         assert all("stored" not in s for s in theirs)
+
+
+def test_a_check_fails_where_no_preset_works(tmp_path: Path, bench: Callable[..., Result]) -> None:
+    scans = write_scans(tmp_path / "scans")
+    assert bench(scans, command="check").exit_code == 0
+    for path in scans.glob("*/p3.nii.gz"):
+        path.unlink()
+    result = bench(scans, command="check")
+    assert result.exit_code == 1 and "problem: no preset works with these scans" in one_line(result)
