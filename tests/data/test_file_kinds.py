@@ -279,7 +279,7 @@ REFUSED: list[tuple[str, Change, dict[str, Any], str]] = [
     ("a_link_to_nothing", lambda f: (f / "images/p09.nii.gz").symlink_to("gone"), {}, "not read: images/p09.nii.gz"),
     ("other_case", lambda f: both(f)[0].rename(f / "images/P02.nii.gz"), {}, "p02 differs in upper and lower case"),
     ("addition", lambda f: both(f)[1].rename(f / "labels/p02_seg.nii.gz"), {}, "without additions such as that"),
-    ("channels", channels, {}, "it looks like channel 0001 of p00, and one channel of a scan is read"),
+    ("channels", channels, {}, "it looks like channel 0001 of its scan, and one channel of a scan is read"),
     ("several_time_points", lambda f: put(both(f)[0], np.stack([voxels(ODD)[0]] * 2, -1)), {}, "expected a 3D volume"),
     ("labels_interpolated", lambda f: put(both(f)[1], voxels(ODD)[1] * np.float32(0.49)), {}, "whole number: 0.49, 0"),
     ("labels_unknown", lambda f: put(both(f)[1], voxels(ODD)[1] * np.uint8(3)), {}, "unknown label value 3, 6; known"),

@@ -107,7 +107,7 @@ def _guess(image: str, images: Collection[str], labels: Collection[str]) -> str:
     """Return what may be wrong with an image that has no labels."""
     channel = re.fullmatch(r"(.+)_(\d{4})", image)
     if channel and channel[2] != CHANNEL[1:] and channel[1] + CHANNEL in images:
-        return f"; it looks like channel {channel[2]} of {channel[1]}, and one channel of a scan is read: take it out"
+        return f"; it looks like channel {channel[2]} of its scan, and one channel of a scan is read: take it out"
     same = next((name for name in sorted(labels) if name.casefold() == image.casefold()), None)
     if same is not None:
         return f"; {same} differs in upper and lower case only"
