@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from alseg_core.atomic import replacing
 from alseg_core.errors import ResultsError
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.registry import describe
@@ -24,9 +24,8 @@ def save(folder: Path, member: Member, network: Network, channels: int, classes:
     """Write ``network.pt``, which holds plain data and tensors only, enough to rebuild the network."""
     spec = describe(without_weights(network))
     content = {"network": spec, "channels": channels, "classes": list(classes), "member": member.state()}
-    temporary = folder / (FILE + ".tmp")
-    torch.save(content, temporary)
-    os.replace(temporary, folder / FILE)
+    with replacing(folder / FILE) as file:
+        torch.save(content, file)
 
 
 def load(folder: Path, device: str = "cpu") -> SegmentationModule:

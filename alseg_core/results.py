@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ import numpy as np
 import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
+from alseg_core.atomic import replacing, write_atomic
 from alseg_core.errors import ResultsError
 from alseg_core.intact import fault_of, mapping_of, seal
 from alseg_core.metrics.metric import Metric
@@ -37,16 +37,6 @@ FILES = ("config.json", "environment.json", "examples.npz", "selected.npz", "emb
 """Files of a finished run that the lines of rounds.jsonl seal."""
 LOCK_WAIT_S = 30.0
 """How long a process waits for another one to leave a run folder, in seconds."""
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file atomically: readers see the old or the new content, even after a power cut."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +57,7 @@ class RunFolder:
             fault = self.check(self.records(), fingerprint, data_key)
             if fault or self.identity() is None:
                 identity = {"fingerprint": fingerprint, "data_key": data_key}
-                self._write("config.json", json.dumps({**identity, "config": config}, indent=1))
+                write_atomic(self.path / "config.json", json.dumps({**identity, "config": config}, indent=1))
             with suppress(IsADirectoryError, PermissionError):  # unlink of a folder
                 (self.path / "failure.json").unlink(missing_ok=True)
             yield [f"{fault}; it was written again"] if fault else []
@@ -179,13 +169,12 @@ class RunFolder:
         facts: dict[str, Any] = {**surroundings(device), "threads": threads, "data": dict(data)}
         if further := [dataclasses.asdict(metric) for metric in metrics]:
             facts["metrics"] = further
-        self._write("environment.json", json.dumps(facts, indent=1))
+        write_atomic(self.path / "environment.json", json.dumps(facts, indent=1))
 
     def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Write ``<name>.npz``."""
-        temporary = self.path / f"{name}.tmp.npz"
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
-        self._put(temporary, f"{name}.npz")
+        with replacing(self.path / f"{name}.npz") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def append(self, record: RoundRecord) -> RoundRecord:
         """Append a finished round, sealing the other files; return its record as written.
@@ -201,9 +190,8 @@ class RunFolder:
 
     def save_state(self, number: int, state: Mapping[str, Any]) -> None:
         """Save the models of round ``number``, to continue from; call it before :meth:`append`."""
-        temporary = self.path / "state.tmp"
-        torch.save(dict(state), temporary)
-        self._put(temporary, f"state_{number}.pt")
+        with replacing(self.path / f"state_{number}.pt") as file:
+            torch.save(dict(state), file)
 
     def load_state(self, record: RoundRecord) -> dict[str, Any]:
         """Load the models of a finished round to the CPU. Raises ResultsError when they are missing or damaged."""
@@ -225,9 +213,10 @@ class RunFolder:
                 path.unlink()
 
     def fail(self, reason: str, trace: str) -> None:
-        """Record a failure for the report."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.path / "failure.json", json.dumps({"reason": reason, "trace": trace}, indent=1))
+        """Record a failure for the report, if the folder can be written."""
+        with suppress(OSError, ResultsError):
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.path / "failure.json", json.dumps({"reason": reason, "trace": trace}, indent=1))
 
     def failure(self) -> str | None:
         """Return the reason of the failure that ended the run, or None."""
@@ -236,21 +225,3 @@ class RunFolder:
         except ResultsError as error:
             return f"not known: {error}"
         return None if content is None else str(content.get("reason", "not known: failure.json has none"))
-
-    def _write(self, name: str, text: str) -> None:
-        try:
-            write_atomic(self.path / name, text)
-        except IsADirectoryError:
-            raise self._in_the_way(name) from None
-
-    def _put(self, temporary: Path, name: str) -> None:
-        """Give a complete file its name."""
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        try:
-            os.replace(temporary, self.path / name)
-        except IsADirectoryError:
-            raise self._in_the_way(name) from None
-
-    def _in_the_way(self, name: str) -> ResultsError:
-        return ResultsError(f"{self.path / name} is a folder, where a file belongs; move it away.")

@@ -3,8 +3,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -150,4 +153,41 @@ def test_a_damaged_configuration_is_written_again_only_if_rounds_say_whose_they_
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])
 def test_a_damaged_failure_says_that_its_reason_is_not_known(content: str, tmp_path: Path) -> None:
     (tmp_path / "failure.json").write_text(content)
+    assert (RunFolder(tmp_path).failure() or "").startswith("not known: ")
+
+
+WRITERS: dict[str, Callable[[RunFolder], object]] = {
+    "rounds.jsonl": lambda folder: folder.append(record(0)),
+    "config.json": lambda folder: folder.session({}, "f", "d").__enter__(),
+    "environment.json": lambda folder: folder.save_environment("cpu", 1, {}),
+    "examples.npz": lambda folder: folder.save_arrays("examples", {"dice": np.ones(2)}),
+    "state_0.pt": lambda folder: folder.save_state(0, {"weights": torch.ones(2)}),
+}
+
+
+@pytest.mark.parametrize("end", ["", ".tmp"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_folder_in_the_way_is_named(name: str, end: str, tmp_path: Path) -> None:
+    (tmp_path / (name + end)).mkdir()
+    with pytest.raises(ResultsError) as caught:
+        WRITERS[name](RunFolder(tmp_path))
+    assert str(caught.value) == f"{tmp_path / (name + end)} is a folder, where a file belongs; move it away."
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_a_kill_left_is_neither_followed_nor_waited_for(name: str, tmp_path: Path) -> None:
+    target, left = tmp_path / "elsewhere", tmp_path / "run" / f"{name}.tmp"
+    left.parent.mkdir()
+    target.write_text("mine")
+    for make in (lambda: left.symlink_to(target), lambda: os.mkfifo(left), lambda: left.write_text("half")):
+        make()
+        WRITERS[name](RunFolder(left.parent))
+        assert (left.parent / name).is_file() and not (left.parent / name).is_symlink()
+        assert not os.path.lexists(left) and target.read_text() == "mine"
+        (left.parent / name).unlink()
+
+
+def test_a_failure_that_cannot_be_recorded_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "failure.json").mkdir()
+    RunFolder(tmp_path).fail("no luck", "trace")
     assert (RunFolder(tmp_path).failure() or "").startswith("not known: ")

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from alseg_core.atomic import write_atomic
 from alseg_core.data.readers.reader import complaint
 from alseg_core.errors import DataError
-from alseg_core.results import write_atomic
 from alseg_core.visible import visible
 from bench.datasets.archive import Archive
 from bench.datasets.transfer import CHUNK, Report, check_space

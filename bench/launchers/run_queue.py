@@ -92,6 +92,5 @@ class Attempt:
         if (reason := folder.failure()) is not None:
             self.failed(reason)
             return
-        with suppress(OSError):  # on a full disk; the report shows the reason anyway
-            folder.fail(DIED, "")
+        folder.fail(DIED, "")
         self.queue.end(self.job, DIED, lost=True)

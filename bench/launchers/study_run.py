@@ -133,8 +133,8 @@ def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig], comma
     """Write the runs of the study to study.json, and return how many other runs are in its folder."""
     import json
 
+    from alseg_core.atomic import write_atomic
     from alseg_core.registry import describe
-    from alseg_core.results import write_atomic
 
     runs = [
         {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,6 @@ def run_one(
             run(config, folder, Store(store_root, watch.alive), [watch, *([listener] if listener else [])])
     except (Exception, SystemExit) as error:
         reason = reason_of(error, Path(os.path.commonpath([folder.absolute(), store_root.absolute()])))
-        with suppress(OSError):  # on a full disk; the exception carries the reason too
-            results.fail(reason, traceback.format_exc())
+        results.fail(reason, traceback.format_exc())
         traceback.clear_frames(error.__traceback__)  # or its tensors would stay in memory during the next run
         raise RunFailedError(reason) from error

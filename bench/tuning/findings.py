@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from alseg_core.results import RunFolder, write_atomic
+from alseg_core.atomic import write_atomic
+from alseg_core.results import RunFolder
 from bench.study.identity import RunIdentity
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import FEW, importances

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from alseg_core.results import write_atomic
+from alseg_core.atomic import write_atomic
+from alseg_core.errors import ResultsError
 from bench.study import experiments, find, overlay
 from bench.tuning.places import get
 from bench.tuning.spec import Tuning
@@ -69,7 +70,7 @@ def write(recipe: Mapping[str, Any], story: str, wanted: Path | None, out: Path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomic(path, text)
-        except OSError:
+        except (OSError, ResultsError):
             if folder is folders[-1]:
                 raise
         else:

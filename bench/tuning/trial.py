@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alseg_core.atomic import write_atomic
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.metrics.curve import aubc
 from alseg_core.metrics.metric import DICE
-from alseg_core.results import RunFolder, write_atomic
+from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.launchers.failures import reason_of
 from bench.launchers.launcher import Rung

@@ -280,7 +280,7 @@ INTERRUPTED: dict[str, Case] = {
     ),
     "run folder is elsewhere, behind a link": Case(moved),
     "half-written files": Case(
-        lambda p: [(p.run / name).write_text("{") for name in ("rounds.jsonl.tmp", "config.json.tmp", "state.tmp")]
+        lambda p: [(p.run / name).write_text("{") for name in ("rounds.jsonl.tmp", "config.json.tmp", "state_2.pt.tmp")]
     ),
     "clock set back": Case(in_future),
     "index of the prepared data damaged": Case(stored("prepared/*/index.json", cut)),
