@@ -109,8 +109,8 @@ def test_lines_that_do_not_follow_one_another_are_found(tmp_path: Path) -> None:
         ([mine[0], mine[0], mine[1]], 2, "it holds round 0, wanted 1"),
         ([mine[0], mine[1].replace("0.5", "0.6"), mine[2]], 2, "its checksum does not fit"),
         ([mine[0].replace("0.5", "0.6"), *mine[1:]], 1, "its checksum does not fit"),
-        ([mine[0], bare, mine[2]], 2, "its checksum does not fit"),
-        ([bare.replace('"round": 1', '"round": 0'), mine[1], mine[2]], 2, "its checksum does not fit"),
+        ([mine[0], bare, mine[2]], 2, "its checksum is missing"),
+        ([bare.replace('"round": 1', '"round": 0'), mine[1], mine[2]], 1, "its checksum is missing"),
         ([*mine[:2], "null\n"], 3, "it is no record of a round"),
     ):
         path.write_text("".join(rows))
@@ -191,3 +191,49 @@ def test_a_failure_that_cannot_be_recorded_hides_no_other(tmp_path: Path) -> Non
     (tmp_path / "failure.json").mkdir()
     RunFolder(tmp_path).fail("no luck", "trace")
     assert (RunFolder(tmp_path).failure() or "").startswith("not known: ")
+
+
+NEW: dict[str, object] = {
+    "seed": 0,
+    "fingerprint": "f",
+    "data_key": "d",
+    "made_by": {"alseg": "1"},
+    "files": {"config.json": "1 a"},
+}
+"""Fields that came with the checksums of lines."""
+
+
+@pytest.mark.parametrize("field", NEW)
+def test_only_lines_of_older_versions_may_lack_a_checksum(field: str, tmp_path: Path) -> None:
+    older = {k: v for k, v in dataclasses.asdict(record(0)).items() if k not in NEW}
+    path = tmp_path / "rounds.jsonl"
+    path.write_text(json.dumps(older) + "\n")
+    assert RunFolder(tmp_path).records() == [record(0)]
+    path.write_text(json.dumps({**older, field: NEW[field]}) + "\n")
+    with pytest.raises(ResultsError, match=r"line 1 is damaged \(its checksum is missing: the line was changed"):
+        RunFolder(tmp_path).records()
+
+
+@pytest.mark.parametrize("number", [True, 1.0, "1", None])
+def test_a_round_has_a_whole_number(number: object, tmp_path: Path) -> None:
+    rows = [dataclasses.asdict(record(0)), {**dataclasses.asdict(record(1)), "round": number}]
+    (tmp_path / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ResultsError, match=rf"line 2 is damaged \(it holds round {json.dumps(number)}, wanted 1\)"):
+        RunFolder(tmp_path).records()
+
+
+@pytest.mark.parametrize("after", [b"", b"\n", b"\r\n\n", b"\n \n"])
+def test_a_last_line_that_is_cut_is_left_out_whatever_follows_it(after: bytes, tmp_path: Path) -> None:
+    folder, path = RunFolder(tmp_path), tmp_path / "rounds.jsonl"
+    for number in (0, 1):
+        folder.append(own(number))
+    content = path.read_bytes()
+    first = content.index(b"\n") + 1
+    for rest in (*(content[first:end] for end in range(first + 1, len(content) - 1, 9)), bytes(500)):
+        path.write_bytes(content[:first] + rest + after)
+        assert folder.records() == [own(0)]
+    whole = content[first:].rstrip()
+    for rest in (whole.replace(b"0.5", b"0.6"), whole.replace(b'"best"', b'"best'), whole.replace(b"0.5", b"\xff")):
+        path.write_bytes(content[:first] + rest + after)  # written whole and changed since
+        with pytest.raises(ResultsError, match="line 2 is damaged"):
+            folder.records()

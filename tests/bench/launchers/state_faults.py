@@ -98,6 +98,18 @@ def edited(name: str, change: Callable[[dict[str, Any]], object], line: int = 0)
     return fault
 
 
+def unchecked(change: Callable[[dict[str, Any]], object]) -> Fault:
+    """Change the first line of rounds.jsonl, and take the checksums out of all."""
+
+    def fault(place: Place) -> None:
+        rows = [json.loads(row) for row in (place.run / "rounds.jsonl").read_text().splitlines()]
+        change(rows[0])
+        bare = [{key: value for key, value in row.items() if key != "check"} for row in rows]
+        (place.run / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bare))
+
+    return fault
+
+
 def written(name: str, content: bytes) -> Fault:
     """Replace the content of a file of the run."""
     return lambda place: (place.run / name).write_bytes(content)
@@ -196,6 +208,10 @@ INTERRUPTED: dict[str, Case] = {
     "zeros for the last line, as after a power cut": Case(
         lines(lambda rows: [*rows[:-1], bytes(len(rows[-1]))]), AGAIN.format(1)
     ),
+    "last line cut, with a line end": Case(lines(lambda rows: [*rows[:-1], rows[-1][:99] + b"\n"]), AGAIN.format(1)),
+    "zeros and a line end for the last line": Case(
+        lines(lambda rows: [*rows[:-1], bytes(len(rows[-1])) + b"\n"]), AGAIN.format(1)
+    ),
     "a byte 0xff in the last line": refused(
         lines(lambda rows: [*rows[:-1], rows[-1][:40] + b"\xff" + rows[-1][41:]]),
         f"rounds.jsonl, line 2 is damaged .*0xff.*{TO_DO.format(1)}",
@@ -220,6 +236,10 @@ INTERRUPTED: dict[str, Case] = {
     "a pick edited": refused(
         edited("rounds.jsonl", lambda row: row["selected"][0].update(z=row["selected"][0]["z"] ^ 1)),
         "line 1 .*its checksum does not fit: the line was changed after it was written",
+    ),
+    "a pick edited, without checksums": refused(
+        unchecked(lambda row: row["selected"][0].update(z=row["selected"][0]["z"] ^ 1)),
+        "line 1 .*its checksum is missing: the line was changed after it was written",
     ),
     "a pick of no scan": refused(
         edited("rounds.jsonl", lambda row: row["selected"][0].update(case="nobody")), "line 1 .*its checksum does not"

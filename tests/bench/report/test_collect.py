@@ -276,7 +276,7 @@ def test_a_run_that_never_started_goes_with_its_study(tmp_path: Path) -> None:
 def test_damaged_and_foreign_folders_are_told_and_the_rest_is_reported(tmp_path: Path) -> None:
     folder = study(tmp_path / "s", runs({"random": 0.5, "coreset": 0.6, "badge": 0.6}, 1))
     with (folder / "runs" / "d-coreset-mask-s0" / "rounds.jsonl").open("a") as file:
-        file.write('{"round": 3, "lab\n')
+        file.write('{"round": 3}\n')
     (folder / "runs" / "d-badge-mask-s0" / "config.json").write_text('{"fingerprint"')
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "config.json").write_text('{"model": "resnet"}')

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.report.runs.results import collect
-from tests.bench.report.study_files import runs, study
+from tests.bench.report.study_files import runs, sealed, study
 
 SETTING = ("d", "mask", "default")
 ENVIRONMENT: dict[str, Any] = {
@@ -149,9 +148,7 @@ def test_rounds_of_one_run_made_with_something_else_are_told(tmp_path: Path, fac
     three = runs({"random": 0.5}, 3, environment=ENVIRONMENT)
     folder = study(tmp_path / "s", three)
     path = sorted(folder.glob("runs/*/rounds.jsonl"))[1]
-    makers = [MAKER, MAKER, {**MAKER, fact: now}]
-    rows = [{**json.loads(line), "made_by": by} for line, by in zip(path.read_text().splitlines(), makers, strict=True)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sealed(path, *({"made_by": by} for by in (MAKER, MAKER, {**MAKER, fact: now})))
     results = collect(folder)
     known = f"{MAKER[fact]}; {now}"
     assert results.warnings == [

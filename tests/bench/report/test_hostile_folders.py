@@ -28,7 +28,7 @@ from tests.bench.report.hostile import (
     two,
     written,
 )
-from tests.bench.report.study_files import runs, study
+from tests.bench.report.study_files import runs, sealed, study
 
 ROUNDS, CONFIG, PLACE, FAILURE = "rounds.jsonl", "config.json", "environment.json", "failure.json"
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -73,6 +73,11 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     ),
     "metrics that are none": (PLACE, written('{"metrics": {"name": 1}}'), "environment.json: metrics"),
     "a thousand classes": (CONFIG, edited("config", "dataset", "classes", value=["c"] * 1000), "dataset.classes"),
+    "a sealed file outside": (
+        ROUNDS,
+        lambda path: sealed(path, {"files": {"../../x": "1 a"}}),
+        "'../../x' is not the name of a folder",
+    ),
     "a seed that is none": (CONFIG, edited("config", "seed", value=[1]), "config.json: seed"),
     "budgets that are none": (CONFIG, edited("config", "budgets", value=[[1]]), "config.json: budgets"),
     "a split that is none": (CONFIG, edited("config", "dataset", "split", value="a"), "config.json: dataset.split"),
