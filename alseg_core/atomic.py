@@ -19,14 +19,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = path.with_name(path.name + ".tmp")
     for place in (path, temporary):
-        if place.is_dir() and not place.is_symlink():
-            raise ResultsError(f"{place} is a folder, where a file belongs; move it away.")
+        check_no_folder(place)
     temporary.unlink(missing_ok=True)  # what a kill has left; writing would follow a link and wait at a pipe
     with temporary.open("xb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def check_no_folder(path: Path) -> None:
+    """Raise ResultsError if a folder has the name of a file."""
+    if path.is_dir() and not path.is_symlink():
+        raise ResultsError(f"{path} is a folder, where a file belongs; move it away.")
 
 
 def write_atomic(path: Path, text: str) -> None:

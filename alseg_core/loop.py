@@ -83,7 +83,7 @@ class _Experiment:
         """
         records = self.results.records()
         self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
-        for text in (*mended, *resume.lost(self.results, records)):
+        for text in (*mended, *resume.lost(self.results, records, len(self.material.counts))):
             self._notice(text)
         if len(records) < len(self.material.counts):
             for text in resume.environment(self.results, records, self.made_by, self._save_environment):

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
-from alseg_core.atomic import replacing, write_atomic
+from alseg_core.atomic import check_no_folder, replacing, write_atomic
 from alseg_core.errors import ResultsError
 from alseg_core.intact import fault_of, mapping_of, seal
 from alseg_core.metrics.metric import Metric
@@ -58,8 +58,8 @@ class RunFolder:
             if fault or self.identity() is None:
                 identity = {"fingerprint": fingerprint, "data_key": data_key}
                 write_atomic(self.path / "config.json", json.dumps({**identity, "config": config}, indent=1))
-            with suppress(IsADirectoryError, PermissionError):  # unlink of a folder
-                (self.path / "failure.json").unlink(missing_ok=True)
+            check_no_folder(self.path / "failure.json")
+            (self.path / "failure.json").unlink(missing_ok=True)
             yield [f"{fault}; it was written again"] if fault else []
         finally:
             lock.release()

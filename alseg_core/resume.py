@@ -36,13 +36,15 @@ def picks(records: Sequence[RoundRecord], table: SliceTable) -> list[IntArray]:
     return found
 
 
-def lost(results: RunFolder, records: Sequence[RoundRecord]) -> list[str]:
-    """Return a line if there are models of later rounds than an interrupted run could have left."""
-    numbers = [path.stem.removeprefix("state_") for path in results.path.glob("state_*.pt")]
-    last = max((int(number) for number in numbers if number.isdecimal()), default=0)
+def lost(results: RunFolder, records: Sequence[RoundRecord], rounds: int) -> list[str]:
+    """Return a line if there are models of later rounds, of the run's ``rounds``, than an interruption leaves."""
+    last = max((n for n in range(rounds) if (results.path / f"state_{n}.pt").exists()), default=0)
     if last <= len(records):
         return []
-    return [f"there are models of round {last + 1} but {len(records)} finished rounds: the others are done again"]
+    return [
+        f"there are models of round {last + 1} but {len(records)} finished rounds: rounds that rounds.jsonl has lost "
+        "are done again"
+    ]
 
 
 def environment(

@@ -47,6 +47,8 @@ class Case:
     """Why the run fails; None: it does not."""
     problem: str | None = None
     """What a report of the damaged folder tells; None: nothing."""
+    left_out: bool = False
+    """Whether reports leave the finished run out until the user has mended it."""
 
 
 def refused(fault: Fault, reason: str) -> Case:
@@ -108,6 +110,11 @@ def unchecked(change: Callable[[dict[str, Any]], object]) -> Fault:
         (place.run / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bare))
 
     return fault
+
+
+def in_the_way_of(name: str) -> Case:
+    """A folder where a file of the run belongs."""
+    return Case(lambda place: in_the_way(place.run / name), reason=f"{name} {IN_THE_WAY}", problem=f"{name} {NO_FILE}")
 
 
 def written(name: str, content: bytes) -> Fault:
@@ -191,6 +198,8 @@ OTHER_RUN = (
 )
 TO_DO = "put back a copy of the file, (keep only its first {} lines? to redo the rounds after them, )?or delete the run"
 IN_THE_WAY = "is a folder, where a file belongs; move it away"
+NO_FILE = "is not a regular file"
+NO_ARCHIVE = r"is damaged \(File is not a zip file\); delete it"
 
 INTERRUPTED: dict[str, Case] = {
     "bits of the models flipped": Case(
@@ -221,10 +230,17 @@ INTERRUPTED: dict[str, Case] = {
         f"rounds.jsonl, line 1 is damaged .*0xff.*{TO_DO.format(0)}",
     ),
     "rounds empty": Case(written("rounds.jsonl", b""), "models of round 2 but 0 finished rounds.*done again"),
+    "models of a round that the run does not have": Case(
+        lambda p: shutil.copy(p.state, p.state.with_name("state_99.pt"))
+    ),
+    "models of the round after the next": Case(
+        lambda p: (cut(p.run / "rounds.jsonl", 0.2), shutil.copy(p.state, p.state.with_name("state_2.pt"))),
+        "there are models of round 3 but 0 finished rounds: rounds that rounds.jsonl has lost are done again",
+    ),
     "rounds missing": Case(lambda p: (p.run / "rounds.jsonl").unlink(), "models of round 2 but 0 finished rounds"),
     "a blank line at the end": Case(lines(lambda rows: [*rows, b"\n"])),
     "Windows line ends": Case(lines(lambda rows: [row.replace(b"\n", b"\r\n") for row in rows])),
-    "rounds are a folder": refused(lambda p: in_the_way(p.run / "rounds.jsonl"), f"rounds.jsonl {IN_THE_WAY}"),
+    "rounds are a folder": in_the_way_of("rounds.jsonl"),
     "rounds are a link that leads nowhere": refused(
         lambda p: replaced(p.run / "rounds.jsonl", "link"), "rounds.jsonl is a link that leads nowhere; put its target"
     ),
@@ -262,16 +278,16 @@ INTERRUPTED: dict[str, Case] = {
     "configuration of another seed": Case(
         of_the_other("config.json"), REWRITTEN, problem="config.json and rounds.jsonl, with seed 0, are of different"
     ),
-    "configuration cut": Case(lambda p: cut(p.run / "config.json"), REWRITTEN, problem="config.json is damaged"),
+    "configuration cut": Case(lambda p: cut(p.run / "config.json"), REWRITTEN, problem="config.json is not JSON"),
     "a byte 0xff in the configuration": Case(
-        written("config.json", b'{"fingerprint": "\xff"}'), REWRITTEN, problem="config.json is damaged .*0xff"
+        written("config.json", b'{"fingerprint": "\xff"}'), REWRITTEN, problem="config.json is not JSON: .*0xff"
     ),
     "configuration missing": Case(
         lambda p: (p.run / "config.json").unlink(), "config.json is missing; it was written", problem="config.json is m"
     ),
-    "configuration is a folder": refused(lambda p: in_the_way(p.run / "config.json"), f"config.json {IN_THE_WAY}"),
-    "configuration is a list": Case(written("config.json", b"[]"), REWRITTEN, problem="it holds no mapping"),
-    "zeros for the configuration": Case(written("config.json", bytes(500)), REWRITTEN, problem="config.json is damag"),
+    "configuration is a folder": in_the_way_of("config.json"),
+    "configuration is a list": Case(written("config.json", b"[]"), REWRITTEN, problem="holds no mapping"),
+    "zeros for the configuration": Case(written("config.json", bytes(500)), REWRITTEN, problem="config.json is not"),
     "budgets edited": Case(
         edited("config.json", lambda content: content["config"].update(budgets=[3, 6, 9])), REWRITTEN, problem=REPORTED
     ),
@@ -281,16 +297,14 @@ INTERRUPTED: dict[str, Case] = {
     "environment cut": Case(
         lambda p: cut(p.run / "environment.json"),
         f"environment.json {CHANGED} .*; it was written again, as of this machine",
-        problem="environment.json is damaged .*Its versions, machine and sizes are not in this report",
+        problem="environment.json is not JSON: .*Its versions, machine and sizes are not in this report",
     ),
     "environment missing": Case(
         lambda p: (p.run / "environment.json").unlink(), "environment.json is missing; it was written again"
     ),
-    "environment is a folder": refused(
-        lambda p: in_the_way(p.run / "environment.json"), f"environment.json {IN_THE_WAY}"
-    ),
+    "environment is a folder": in_the_way_of("environment.json"),
     "failure cut": Case(written("failure.json", b'{"reason": "no')),
-    "failure is a folder": Case(lambda p: in_the_way(p.run / "failure.json")),
+    "failure is a folder": in_the_way_of("failure.json"),
     "lock is a folder": Case(lambda p: in_the_way(p.run / "lock"), reason=f"lock {IN_THE_WAY}"),
     "run folder is a file": Case(
         lambda p: replaced(p.run), reason="is no folder, so no run can be kept there", problem="Not a directory"
@@ -298,7 +312,7 @@ INTERRUPTED: dict[str, Case] = {
     "run folder is a link that leads nowhere": Case(
         lambda p: replaced(p.run, "link"), reason="is no folder, so no run can be kept there; move it away"
     ),
-    "run folder is elsewhere, behind a link": Case(moved),
+    "run folder is elsewhere, behind a link": Case(moved, problem="left out. Name that folder to have it"),
     "half-written files": Case(
         lambda p: [(p.run / name).write_text("{") for name in ("rounds.jsonl.tmp", "config.json.tmp", "state_2.pt.tmp")]
     ),
@@ -314,18 +328,20 @@ INTERRUPTED: dict[str, Case] = {
 FINISHED: dict[str, Case] = {
     "bits of the examples flipped": Case(
         lambda p: flipped(p.run / "examples.npz"),
-        problem=rf"examples.npz {CHANGED} \(its checksum .*; delete it",
+        problem=r"examples.npz is damaged \(.*; delete it",
     ),
     "selected slices of another seed": Case(of_the_other("selected.npz"), problem=f"selected.npz {CHANGED}"),
-    "examples are a folder": Case(lambda p: in_the_way(p.run / "examples.npz"), problem="examples.npz is no file"),
-    "selected slices cut": Case(lambda p: cut(p.run / "selected.npz"), problem="selected.npz .*bytes instead of"),
-    "embedding is text": Case(written("embedding.npz", b"text"), problem="embedding.npz .*4 bytes instead of"),
+    "examples are a folder": Case(
+        lambda p: in_the_way(p.run / "examples.npz"), problem=f"examples.npz {NO_FILE}", left_out=True
+    ),
+    "selected slices cut": Case(lambda p: cut(p.run / "selected.npz"), problem=f"selected.npz {NO_ARCHIVE}"),
+    "embedding is text": Case(written("embedding.npz", b"text"), problem=f"embedding.npz {NO_ARCHIVE}"),
     "bits of the network flipped": Case(lambda p: flipped(p.run / "network.pt")),
     "a Dice of the last round edited": refused(
         edited("rounds.jsonl", lambda row: row["summary"].update(dice=0.99), line=2), "line 3 .*its checksum does not"
     ),
     "configuration cut after the end": Case(
-        lambda p: cut(p.run / "config.json"), REWRITTEN, problem="config.json is damaged"
+        lambda p: cut(p.run / "config.json"), REWRITTEN, problem="config.json is not JSON"
     ),
     "environment cut after the end": Case(
         lambda p: cut(p.run / "environment.json"), problem="Its versions, machine and sizes are not in this report"
