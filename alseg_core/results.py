@@ -113,7 +113,8 @@ class RunFolder:
         if known == ours:
             return
         same = known["fingerprint"] == ours["fingerprint"]
-        what = "other data (the scans or their preparation changed since)" if same else "another configuration"
+        scans = "other data (other files or preparation, or files with another date: copies that keep it are the same)"
+        what = scans if same else "another configuration"
         found, wanted = (f"{run['fingerprint']} on data {run['data_key']}" for run in (known, ours))
         raise ResultsError(
             f"run folder {self.path} was made with {what}: {file} is of run {found}, wanted is {wanted}; "
