@@ -4,6 +4,7 @@ import gzip
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -343,7 +344,7 @@ def test_a_csv_whose_name_is_no_name_is_a_problem(folder):
 
 
 def test_a_pattern_that_divides_patients_is_warned_of(folder):
-    reader = READERS.build({**BARE, "pattern": "(?P<patient>.+_E)(?P<group>[DS])"})
+    reader: Any = READERS.build({**BARE, "pattern": "(?P<patient>.+_E)(?P<group>[DS])"})
     assert not any("warning" in line for line in reader.notes(folder))
     for path in sorted(folder.glob("*/p*")):
         path.rename(path.with_name(path.name.replace("_ED", "_a_1").replace("_ES", "_b_1")))
