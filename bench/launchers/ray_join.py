@@ -77,11 +77,27 @@ def knock(host: str, port: int, greeting: bytes = b"") -> str | None:
     try:
         with socket.create_connection((host, port), timeout=KNOCK_S) as server:
             server.sendall(greeting)
-            if greeting and server.recv(4)[3:] != SETTINGS:
+            if greeting and _first(server, 4)[3:] != SETTINGS:
                 return "another kind of server is there"
+    except UnicodeError:
+        return "no host can have this name"
     except OSError as error:
         return f"no answer in {KNOCK_S:.0f} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
     return None
+
+
+def _first(server: socket.socket, count: int) -> bytes:
+    """Return the first ``count`` bytes that a server sends, less if it ends the connection.
+
+    Raises TimeoutError if they take longer than :data:`KNOCK_S` in all.
+    """
+    told, end = b"", time.monotonic() + KNOCK_S
+    while len(told) < count:
+        server.settimeout(max(end - time.monotonic(), 0.001))  # 0 would mean not to wait at all
+        if not (part := server.recv(count - len(told))):
+            break
+        told += part
+    return told
 
 
 def join() -> None:

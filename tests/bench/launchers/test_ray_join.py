@@ -29,14 +29,17 @@ GRPC = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Port of a server that says the parameter to everybody."""
+    """Port of a server that says the parameter to everybody, a part every tenth of a second."""
     kept = ExitStack()
 
     def serve() -> None:
         with suppress(OSError):
             while True:
                 guest, _ = listening.accept()
-                kept.enter_context(guest).sendall(request.param)
+                kept.enter_context(guest)
+                for part in request.param:
+                    guest.sendall(part)
+                    time.sleep(0.1)
 
     with kept, socket.create_server(("", 0)) as listening:
         threading.Thread(target=serve, daemon=True).start()
@@ -56,6 +59,9 @@ def closed() -> int:
         ("127.0.0.1:CLOSED", r"no Ray answers at .* \(Connection refused\); start Ray there with `ray start"),
         ("[::1]:CLOSED", r"no Ray answers at .* \(Connection refused\)"),
         ("no-such-host.invalid:6379", r"no Ray answers at .* \(.*[Nn]ame.*\).* or unset RAY_ADDRESS"),
+        (f"{'a' * 64}:6379", r"no Ray answers at RAY_ADDRESS=a{64}:6379 \(no host can have this name\); start Ray"),
+        ("..:1", r"no Ray answers at RAY_ADDRESS=..:1 \(no host can have this name\)"),
+        ("head..node:6379", r"\(no host can have this name\)"),
         ("head", "RAY_ADDRESS=head is not an address; <head>:6379, auto and local are"),
         ("head:", "is not an address"),
         (":6379", "is not an address"),
@@ -76,9 +82,14 @@ def test_an_address_that_leads_nowhere_is_said_at_once(
 
 @pytest.mark.parametrize(
     ("server", "told"),
-    [(b"", "no answer in 1 s"), (WEB, "another kind of server")],
+    [
+        ([], "no answer in 1 s"),
+        ([b"\0"] * 3, "no answer in 1 s"),
+        ([WEB], "another kind of server"),
+        ([WEB[:2], WEB[2:]], "another kind of server"),
+    ],
     indirect=["server"],
-    ids=["mute", "web"],
+    ids=["mute", "mute after three bytes", "web", "web in two parts"],
 )
 def test_a_server_that_is_not_ray_is_said_at_once(server: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_join, "KNOCK_S", 1.0)
@@ -102,7 +113,18 @@ def test_local_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ray_join.shared() == joined
 
 
-@pytest.mark.parametrize("server", [GRPC], indirect=True, ids=["grpc"])
+@pytest.mark.parametrize(
+    "server",
+    [[GRPC], [GRPC[:1], GRPC[1:]], [GRPC[:3], GRPC[3:]], [bytes([byte]) for byte in GRPC]],
+    indirect=True,
+    ids=["whole", "1 and 8", "3 and 6", "byte by byte"],
+)
+def test_a_server_of_ray_may_answer_in_parts(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{server}")
+    ray_join.check_address()
+
+
+@pytest.mark.parametrize("server", [[GRPC]], indirect=True, ids=["grpc"])
 def test_a_signal_ends_a_join_that_hangs(server: int) -> None:
     program = (
         "from bench.launchers.ray_cluster import Cluster\nwith Cluster(1) as c:\n    print(1, flush=True)\n    c.wait()"
