@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,26 +20,38 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 """127.0.0.1 as the kernel writes it, in IPv4 and in IPv6."""
 
 
-def test_no_other_user_and_no_other_machine_gets_at_ray(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Home of the user who starts Ray."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def told(home: Path) -> dict[str, Any]:
+    """What the program ``own_ray`` has found out."""
     program = [sys.executable, "-m", "tests.bench.launchers.own_ray"]
-    environment = {**ALONE, "HOME": str(tmp_path)}
+    environment = {**ALONE, "HOME": str(home)}
     done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_no_other_machine_gets_at_ray_and_its_token_is_nowhere(told: dict[str, Any], home: Path) -> None:
     assert told["processes"] >= 5  # this one, GCS, raylet, log monitor, worker
     assert set(told["listening"]) <= LOOPBACK and told["listening"]
     assert told["mode"] == "drwx------"
     assert not told["token in commands"] and told["token in files"] == [] and told["left"] == [False, False]
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]  # Ray would keep a token there for good
-    if os.getuid() == 0:
-        guests = {name: told[name] for name in ("guesses", "knows nothing", "has it")}
-        assert {name: guest.pop("Ray") for name, guest in guests.items()} == {
-            "guesses": "AuthenticationError",
-            "knows nothing": "AuthenticationError",
-            "has it": "True",
-        }
-        for guest in guests.values():
-            assert guest == {"folder": "PermissionError", "environments": ["PermissionError"]}
+    assert not [path for path in home.rglob("*") if path.is_file()]  # Ray would keep a token there for good
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize(
+    ("guest", "seen"),
+    [("guesses", "AuthenticationError"), ("knows nothing", "AuthenticationError"), ("has it", "True")],
+)
+def test_no_other_user_gets_at_ray_without_its_token(guest: str, seen: str, told: dict[str, Any]) -> None:
+    assert told[guest] == {"Ray": seen, "folder": "PermissionError", "environments": ["PermissionError"]}
 
 
 SECOND = """

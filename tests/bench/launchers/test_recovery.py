@@ -190,6 +190,8 @@ def test_processes_killed_at_random_instants(
     log = torment(command, out, kills=6, workers=5, seed=seed, victims_last=victims)
     print("", *log, sep="\n")
     assert sum("worker killed" in line for line in log) >= 3
+    for victim in victims:  # every second kill comes when all of Ray is there
+        assert any(f" s: {victim} killed" in line for line in log), log
 
     alone = tmp_path / "alone"
     command = [*command[3:-1], str(alone), "--local"]
