@@ -65,12 +65,15 @@ def opened(path: Path, most: int) -> BinaryIO:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise what :func:`opened` raises for any file of a run folder, so that others may read them by their names."""
+    """Raise what :func:`opened` raises for any file of a run folder, so that others may read them by their names.
+
+    Folders in it pass: whoever reads one as a file gets an error at once.
+    """
     if not folder.is_dir():
         return
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry)
-        if entry.is_dir(follow_symlinks=False) and path.suffix not in MOST:
+        if entry.is_dir(follow_symlinks=False):
             continue
         with suppress(FileNotFoundError):  # a run that is at work has replaced it
             opened(path, MOST.get(path.suffix, sys.maxsize)).close()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.report.runs.discover import Run
+from bench.report.runs.run import Run
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from alseg_core.errors import ResultsError
-from alseg_core.intact import mapping_of
-from alseg_core.metrics.metric import Metric
-from alseg_core.results import RunFolder
 from alseg_core.visible import visible
-from alseg_core.vocabulary import RoundRecord
-from bench.report.runs.schema import check, listed
+from bench.report.runs.reading import read, short
+from bench.report.runs.run import Run
+from bench.report.runs.schema import listed
 from bench.study import foreign
 from bench.study.controls import Controls
 from bench.study.identity import RunIdentity
@@ -25,69 +20,6 @@ from bench.study.rerun import harmless
 
 NO_RESULTS = ("store", "ray", "report")
 """Folders beside the runs that contain no runs."""
-REASON = 1000
-"""Characters of a failure's reason that are kept."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One run, as described by its folder and its study."""
-
-    study: str
-    """Name of the study, or of the folder without one."""
-    home: Path
-    """Folder of the study."""
-    folder: Path
-    """Folder of the run."""
-    key: str
-    """Name of the run."""
-    setting: tuple[str, str, str]
-    """(dataset, annotation, schedule)."""
-    recipe: str
-    """Name of the recipe."""
-    seed: int
-    """Root seed."""
-    budgets: tuple[int | float, ...]
-    """Cumulative budgets of all rounds."""
-    controls: Controls | None = None
-    """What its study knows of some recipes; None if it declares nothing."""
-    primary: Primary | None = None
-    """Primary comparison that its study declares; None if it declares none."""
-    command: str | None = None
-    """Command that starts its study again with other seeds (``bench.study.rerun``); None if it is not recorded."""
-    config: Mapping[str, Any] | None = None
-    """Configuration as plain data; None for a run that never started."""
-    data_key: str | None = None
-    """Key of the prepared data; None for a run that never started."""
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    """Content of environment.json; empty if it is not recorded."""
-    records: tuple[RoundRecord, ...] = ()
-    """Finished rounds."""
-    failure: str | None = None
-    """Why the run failed last, or None."""
-
-    @cached_property
-    def identity(self) -> RunIdentity | None:
-        """Facts of the configuration; None for a run that never started."""
-        return None if self.config is None else RunIdentity.read(self.config)
-
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        """Name -> metric that the run records besides the built-in ones."""
-        known = {field.name for field in dataclasses.fields(Metric)}
-        described = self.environment.get("metrics", ())
-        found = [Metric(**{key: value for key, value in facts.items() if key in known}) for facts in described]
-        return {metric.name: metric for metric in found}
-
-    @property
-    def finished(self) -> bool:
-        """Whether all rounds are done."""
-        return len(self.records) == len(self.budgets)
-
-    @property
-    def state(self) -> str:
-        """ "finished", "failed" or "unfinished"."""
-        return "finished" if self.finished else "unfinished" if self.failure is None else "failed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +103,7 @@ def _study(folder: Path, roots: Sequence[Path] | None, found: Found) -> bool:
         found.sources.update({str(what): str(text) for what, text in content.get("sources", {}).items()})
     except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found.problems.append(
-            f"{folder / 'study.json'} is damaged ({_short(error)}); the run folders beside it are used without it."
+            f"{folder / 'study.json'} is damaged ({short(error)}); the run folders beside it are used without it."
         )
         return False
     if command is not None and shared["command"] is None:
@@ -184,9 +116,7 @@ def _study(folder: Path, roots: Sequence[Path] | None, found: Found) -> bool:
                 f"run {place} is a link to {foreign.real(place)}; left out. Name that folder to have it."
             )
             continue
-        run = _read(place, {"study": name, "home": folder, **shared, **facts}, found.problems)
-        if run is not None:
-            found.runs.append(run)
+        found.runs.append(read(place, {"study": name, "home": folder, **shared, **facts}, found.problems))
     return True
 
 
@@ -204,45 +134,6 @@ def _loose(place: Path, study: str, problems: list[str]) -> Run | None:
             "budgets": run.budgets,
         }
     except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problems.append(f"{place / 'config.json'} is damaged or not that of a run ({_short(error)}); left out.")
+        problems.append(f"{place / 'config.json'} is damaged or not that of a run ({short(error)}); left out.")
         return None
-    return _read(place, facts, problems)
-
-
-def _read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run | None:
-    """Read the run in ``place``; None, and a problem, if its files are damaged."""
-    try:
-        foreign.check_folder(place)
-        content = foreign.mapping(place / "config.json")
-        records = _records(place)
-        if len(records) > len(facts["budgets"]):
-            raise ResultsError(f"{len(records)} rounds for {len(facts['budgets'])} budgets")
-        environment = foreign.mapping(place / "environment.json")
-        failure = foreign.mapping(place / "failure.json")
-        check(content.get("config"), environment, records)
-        run = Run(
-            **facts,
-            folder=place,
-            config=content["config"] if content else None,
-            data_key=str(content["data_key"]) if content else None,
-            environment=environment,
-            records=records,
-            failure=visible(str(failure["reason"]), REASON) if failure else None,
-        )
-        _ = run.identity, run.metrics  # whether they can be read shows here
-        return run
-    except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problems.append(f"run {place} is damaged ({_short(error)}); left out.")
-        return Run(**facts, folder=place, failure=f"its folder is damaged: {_short(error)}")
-
-
-def _records(place: Path) -> tuple[RoundRecord, ...]:
-    """Return the finished rounds of a run as plain data."""
-    try:
-        return tuple(dataclasses.replace(one, **foreign.plain(vars(one))) for one in RunFolder(place).records())
-    except RecursionError:
-        raise ResultsError("rounds.jsonl is nested too deeply") from None
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+    return read(place, facts, problems)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from alseg_core.embed.quality import OWN, QUALITY, SHARES, UNTRAINED, Quality, fallen
-from bench.report.runs.discover import Run
+from bench.report.runs.run import Run
 from bench.report.setting import SETTING, enumerated, rows_of
 
 MEASURES = tuple(field.name for field in fields(Quality))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from alseg_core.vocabulary import BASELINE
-from bench.report.runs.discover import Run
+from bench.report.runs.run import Run
 from bench.report.setting import Setting, title
 from bench.study.primary import Primary
 

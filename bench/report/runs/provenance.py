@@ -10,8 +10,8 @@ from typing import Any
 from alseg_core.data.splits import PER_RUN
 from alseg_core.provenance import maker_of
 from alseg_core.vocabulary import RoundRecord
-from bench.report.runs.discover import Run
 from bench.report.runs.embeddings import embeddings, warning
+from bench.report.runs.run import Run
 from bench.report.setting import Setting, enumerated, title
 from bench.report.statistics.paired import FEW_SEEDS
 

@@ -16,10 +16,11 @@ from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.columns import RUNS, SCORES, SECONDS, STRUCTURES, VOLUME_DICE
 from bench.report.runs.compatibility import separate
-from bench.report.runs.discover import Run, find
+from bench.report.runs.discover import find
 from bench.report.runs.embeddings import EMBEDDINGS, embeddings
 from bench.report.runs.planned import commands, primaries
 from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
+from bench.report.runs.run import Run
 from bench.report.setting import Setting
 from bench.study.controls import Controls
 from bench.study.primary import Primary

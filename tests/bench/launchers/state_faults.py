@@ -199,7 +199,6 @@ OTHER_RUN = (
 TO_DO = "put back a copy of the file, (keep only its first {} lines? to redo the rounds after them, )?or delete the run"
 IN_THE_WAY = "is a folder, where a file belongs; move it away"
 NO_FILE = "is not a regular file"
-NO_ARCHIVE = r"is damaged \(File is not a zip file\); delete it"
 
 INTERRUPTED: dict[str, Case] = {
     "bits of the models flipped": Case(
@@ -280,14 +279,18 @@ INTERRUPTED: dict[str, Case] = {
     ),
     "configuration cut": Case(lambda p: cut(p.run / "config.json"), REWRITTEN, problem="config.json is not JSON"),
     "a byte 0xff in the configuration": Case(
-        written("config.json", b'{"fingerprint": "\xff"}'), REWRITTEN, problem="config.json is not JSON: .*0xff"
+        written("config.json", b'{"fingerprint": "\xff"}'), REWRITTEN, problem="config.json is not JSON.*0xff"
     ),
     "configuration missing": Case(
         lambda p: (p.run / "config.json").unlink(), "config.json is missing; it was written", problem="config.json is m"
     ),
-    "configuration is a folder": in_the_way_of("config.json"),
-    "configuration is a list": Case(written("config.json", b"[]"), REWRITTEN, problem="holds no mapping"),
-    "zeros for the configuration": Case(written("config.json", bytes(500)), REWRITTEN, problem="config.json is not"),
+    "configuration is a folder": Case(
+        lambda p: in_the_way(p.run / "config.json"),
+        reason=f"config.json {IN_THE_WAY}",
+        problem=f"config.json {NO_FILE}",
+    ),
+    "configuration is a list": Case(written("config.json", b"[]"), REWRITTEN, problem="config.json holds no mapping"),
+    "zeros for the configuration": Case(written("config.json", bytes(500)), REWRITTEN, problem="config.json is not JS"),
     "budgets edited": Case(
         edited("config.json", lambda content: content["config"].update(budgets=[3, 6, 9])), REWRITTEN, problem=REPORTED
     ),
@@ -297,12 +300,23 @@ INTERRUPTED: dict[str, Case] = {
     "environment cut": Case(
         lambda p: cut(p.run / "environment.json"),
         f"environment.json {CHANGED} .*; it was written again, as of this machine",
-        problem="environment.json is not JSON: .*Its versions, machine and sizes are not in this report",
+        problem="environment.json is not JSON.*Its versions, machine and sizes are not in this report",
     ),
     "environment missing": Case(
-        lambda p: (p.run / "environment.json").unlink(), "environment.json is missing; it was written again"
+        lambda p: (p.run / "environment.json").unlink(),
+        "environment.json is missing; it was written again",
+        problem="environment.json is missing. Its versions, machine and sizes are not in this report",
     ),
-    "environment is a folder": in_the_way_of("environment.json"),
+    "environment edited": Case(
+        edited("environment.json", lambda content: content.update(threads=77, packages={"torch": "9.9"})),
+        f"environment.json {CHANGED} .*; it was written again",
+        problem=f"environment.json {CHANGED} .*Its versions, machine and sizes are not in this report",
+    ),
+    "environment is a folder": Case(
+        lambda p: in_the_way(p.run / "environment.json"),
+        reason=f"environment.json {IN_THE_WAY}",
+        problem=f"environment.json {NO_FILE}. Its versions, machine and sizes are not in this report",
+    ),
     "failure cut": Case(written("failure.json", b'{"reason": "no')),
     "failure is a folder": in_the_way_of("failure.json"),
     "lock is a folder": Case(lambda p: in_the_way(p.run / "lock"), reason=f"lock {IN_THE_WAY}"),
@@ -312,7 +326,7 @@ INTERRUPTED: dict[str, Case] = {
     "run folder is a link that leads nowhere": Case(
         lambda p: replaced(p.run, "link"), reason="is no folder, so no run can be kept there; move it away"
     ),
-    "run folder is elsewhere, behind a link": Case(moved, problem="left out. Name that folder to have it"),
+    "run folder is elsewhere, behind a link": Case(moved, problem="is a link to .*Name that folder to have it"),
     "half-written files": Case(
         lambda p: [(p.run / name).write_text("{") for name in ("rounds.jsonl.tmp", "config.json.tmp", "state_2.pt.tmp")]
     ),
@@ -328,15 +342,16 @@ INTERRUPTED: dict[str, Case] = {
 FINISHED: dict[str, Case] = {
     "bits of the examples flipped": Case(
         lambda p: flipped(p.run / "examples.npz"),
-        problem=r"examples.npz is damaged \(.*; delete it",
+        problem=rf"examples.npz {CHANGED} \(its checksum .*put back a copy",
     ),
     "selected slices of another seed": Case(of_the_other("selected.npz"), problem=f"selected.npz {CHANGED}"),
-    "examples are a folder": Case(
-        lambda p: in_the_way(p.run / "examples.npz"), problem=f"examples.npz {NO_FILE}", left_out=True
+    "examples are a folder": Case(lambda p: in_the_way(p.run / "examples.npz"), problem="examples.npz is no file"),
+    "selected slices cut": Case(lambda p: cut(p.run / "selected.npz"), problem="selected.npz .*bytes instead of"),
+    "embedding is text": Case(written("embedding.npz", b"text"), problem="embedding.npz .*4 bytes instead of"),
+    "bits of the network flipped": Case(
+        lambda p: flipped(p.run / "network.pt"), problem=rf"run .*: network.pt {CHANGED} \(its checksum differs\)"
     ),
-    "selected slices cut": Case(lambda p: cut(p.run / "selected.npz"), problem=f"selected.npz {NO_ARCHIVE}"),
-    "embedding is text": Case(written("embedding.npz", b"text"), problem=f"embedding.npz {NO_ARCHIVE}"),
-    "bits of the network flipped": Case(lambda p: flipped(p.run / "network.pt")),
+    "network missing": Case(lambda p: (p.run / "network.pt").unlink(), problem="run .*: network.pt is missing"),
     "a Dice of the last round edited": refused(
         edited("rounds.jsonl", lambda row: row["summary"].update(dice=0.99), line=2), "line 3 .*its checksum does not"
     ),
@@ -345,6 +360,13 @@ FINISHED: dict[str, Case] = {
     ),
     "environment cut after the end": Case(
         lambda p: cut(p.run / "environment.json"), problem="Its versions, machine and sizes are not in this report"
+    ),
+    "environment edited after the end": Case(
+        edited("environment.json", lambda content: content["data"].update(warnings=[])),
+        problem=f"run .*: environment.json {CHANGED} .*Its versions, machine and sizes are not in this report",
+    ),
+    "environment missing after the end": Case(
+        lambda p: (p.run / "environment.json").unlink(), problem="run .*: environment.json is missing"
     ),
     "failure after the end": Case(written("failure.json", b"{")),
     "all files of another seed after the end": Case(

@@ -43,7 +43,8 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "huge arrays": ("examples.npz", lambda path: sparse(path, 10**10), "at most 32,000,000 are read"),
     "a pipe of any name": ("network.pt", piped, "network.pt is not a regular file"),
     "a link to itself": (ROUNDS, circular, "Too many levels of symbolic links"),
-    "a folder": (PLACE, folded, "environment.json is not a regular file"),
+    "a folder for the configuration": (CONFIG, folded, "config.json is not a regular file"),
+    "a folder for rounds": (ROUNDS, folded, "rounds.jsonl is a folder, where a file belongs"),
     "a link out of the folder": (ROUNDS, linked, "rounds.jsonl is a link out of its folder"),
     "a link to another configuration": (CONFIG, linked, "config.json is a link out of its folder"),
     "huge rounds": (ROUNDS, lambda path: sparse(path, 10**10), "has 10,000,000,000 bytes, and at most 100,000,000 are"),
@@ -97,6 +98,36 @@ def test_a_hostile_run_is_left_out_with_the_reason(tmp_path: Path, what: str) ->
     (problem,) = results.problems
     assert f"{HOSTILE_RUN} is damaged" in problem and told in problem and len(problem) < 600
     assert problem.isprintable() and set(results.scores["recipe"]) == {"random"}
+
+
+PLACES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a deep environment": (written(DEEP), "environment.json is nested too deeply"),
+    "a rather deep environment": (written('{"a":' * 40 + "1" + "}" * 40), "is nested deeper than 32 levels"),
+    "no UTF-8": (written(b'{"device": "\xff"}'), "environment.json is not JSON"),
+    "a folder": (folded, "environment.json is not a regular file"),
+    "no mapping": (written("[1]"), "environment.json holds no mapping"),
+    "a number of 5,000 digits": (written('{"threads": ' + "9" * 5000 + "}"), "environment.json is not JSON"),
+}
+
+
+@pytest.mark.parametrize("what", PLACES)
+def test_a_hostile_environment_costs_only_what_it_tells(tmp_path: Path, what: str) -> None:
+    spoil, told = PLACES[what]
+    folder, run = two(tmp_path)
+    spoil(run / PLACE)
+    results = collect(folder)
+    (problem,) = results.problems
+    assert told in problem and problem.isprintable() and set(results.scores["recipe"]) == {"random", "coreset"}
+
+
+@pytest.mark.parametrize("content", ["[]", '{"trace": ""}', DEEP])
+def test_a_hostile_failure_has_an_unknown_reason(tmp_path: Path, content: str) -> None:
+    folder = study(
+        tmp_path / "s", [*runs({"random": 0.5}, 1), {"recipe": "a", "seed": 0, "dice": [0.5], "failure": "x"}]
+    )
+    (folder / "runs" / "d-a-mask-s0" / FAILURE).write_text(content)
+    (reason,) = collect(folder).failed.values()
+    assert reason.startswith("not known: ") and reason.isprintable()
 
 
 STUDY: dict[str, tuple[Callable[[Path], None], str]] = {
