@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 SEEDS = "{seeds}"
 """What stands for the seeds in a recorded command."""
-PROGRAMS = ("alseg bench ", "make bench ")
-"""Beginnings of recorded commands."""
+OPTIONS = ("--set", "--launcher", "--out")
+"""Options of ``alseg bench`` in recorded commands."""
+VARIABLES = ("DATASET", "DATA", "PRESET", "RECIPES", "SEEDS", "ANNOTATION", "OUT", "STUDY", "LOCAL", "LAUNCHER", "SET")
+"""Variables of ``make bench`` that say what is run; others, such as PYTHON or SHELL, would run something else."""
+PLAIN = re.compile(r"[\w .,:=/\[\]{}+@%~-]*")
+"""Values of variables, which ``make`` gives to a shell once more."""
+FROM_ELSEWHERE = re.compile(r"[^\s,=\[\]{}'\"]+\.ya?ml\b|\b[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""YAML files and classes, MODULE:CLASS, in a word of a command."""
 
 
 def recorded(study: str, settings: Iterable[str], out: Path, launcher: str | None, typed: str | None = None) -> str:
@@ -33,11 +40,32 @@ def with_seeds(command: str, present: Sequence[int], count: int) -> str:
 
 
 def harmless(command: object) -> bool:
-    """Return whether a command from a study.json is one of alseg, which a shell takes for nothing else."""
-    if not isinstance(command, str) or not command.startswith(PROGRAMS) or any(sign in command for sign in "$`!\\"):
+    """Return whether a command from a study.json is one that :func:`recorded` makes and a shell takes for no other."""
+    if not isinstance(command, str) or any(sign in command for sign in "$`!\\\n"):
         return False
     try:
-        words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
+        words = shlex.split(command)
+        tokens = list(shlex.shlex(command, posix=True, punctuation_chars=True))
     except ValueError:  # a quotation without end
         return False
-    return not any(set(word) <= set("();<>|&") for word in words if word)
+    if any(set(token) <= set("();<>|&") for token in tokens if token):
+        return False
+    program, given = words[:2], words[2:]
+    if program == ["alseg", "bench"]:  # a study, and options with their values
+        return len(given) % 2 == 1 and not given[0].startswith("-") and set(given[1::2]) <= set(OPTIONS)
+    pairs = [word.partition("=") for word in given]
+    return program == ["make", "bench"] and all(
+        name in VARIABLES and equals and PLAIN.fullmatch(value) for name, equals, value in pairs
+    )
+
+
+def advice(command: str, present: Sequence[int], count: int) -> str:
+    """Return :func:`with_seeds` for a text, with a warning where the command names files or classes.
+
+    The command is from a study.json, perhaps one from elsewhere, and files and classes of its choice can run any code.
+    """
+    text = f"`{with_seeds(command, present, count)}`"
+    named = list(dict.fromkeys(FROM_ELSEWHERE.findall(command)))
+    if not named:
+        return text
+    return f"{text} (recorded in the folder of the results; make sure that you trust {' and '.join(named)} first)"

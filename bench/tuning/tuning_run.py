@@ -11,6 +11,7 @@ from alseg_core.errors import AlsegError, ConfigError
 from bench.launchers.launcher import Policy
 from bench.planning import workload
 from bench.study.identity import RunIdentity
+from bench.study.reserved import TUNING
 from bench.tracking import shown
 from bench.tuning.spec import Tuning
 from bench.tuning.storage import answering, open_storage, storage_url
@@ -64,7 +65,7 @@ class Launch:
     @property
     def folder(self) -> Path:
         """Folder of the tuning's runs and its report."""
-        return self.out / f"tune-{self.tuning.name}-{self.dataset}"
+        return self.out / f"{TUNING}{self.tuning.name}-{self.dataset}"
 
     @property
     def own(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.report.runs.run import Run
@@ -185,7 +185,7 @@ def _first_reason(own: Signature, group: Iterable[Signature]) -> str | None:
     return next((reason for other in group if (reason := own.apart(other)) is not None), None)
 
 
-def _free(name: str, study: str, taken: Sequence[str]) -> str:
+def _free(name: str, study: str, taken: Collection[str]) -> str:
     """Return a free name: with the name of the study, then with a number as well."""
     wanted, number = f"{name} ({study})", 1
     while wanted in taken:
@@ -225,10 +225,10 @@ def _seeds(runs: Sequence[Run], notes: list[str]) -> list[Run]:
 
 def _keys(runs: Sequence[Run]) -> list[Run]:
     """Make keys unique: runs from different data may share one."""
-    taken: list[str] = []
+    taken: set[str] = set()
     out = []
     for run in runs:
         key = _free(run.key, run.study, taken) if run.key in taken else run.key
-        taken.append(key)
+        taken.add(key)
         out.append(dataclasses.replace(run, key=key))
     return out

@@ -17,9 +17,10 @@ from bench.study.controls import Controls
 from bench.study.identity import RunIdentity
 from bench.study.primary import Primary
 from bench.study.rerun import harmless
+from bench.study.reserved import holds_no_results
 
-NO_RESULTS = ("store", "ray", "report")
-"""Folders beside the runs that contain no runs."""
+DEPTH = 50
+"""How many levels of folders are searched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,10 @@ def _search(folder: Path, roots: Sequence[Path] | None, found: Found) -> None:
 
     for path, below, files in os.walk(folder, onerror=unreadable):
         place = Path(path)
-        below[:] = sorted(name for name in below if name not in NO_RESULTS and not name.startswith("."))
+        below[:] = sorted(name for name in below if not holds_no_results(name))
+        if below and len(place.parts) - len(folder.parts) >= DEPTH:
+            found.problems.append(f"{place} lies {DEPTH} folders deep; what is in its folders is left out.")
+            below[:] = []
         if "study.json" in files and _study(place, roots, found):
             below[:] = []
         elif "config.json" in files:

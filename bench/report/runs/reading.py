@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ CHECKED_BYTES = 10**9
 def read(place: Path, facts: Mapping[str, Any], problems: list[str]) -> Run:
     """Read the run in ``place``, one without rounds that has failed if its files are damaged, which is a problem."""
     folder = RunFolder(place)
+    if not os.path.lexists(place):
+        return Run(**facts, folder=place)
     try:
         foreign.check_folder(place)
         content = foreign.mapping(place / "config.json")

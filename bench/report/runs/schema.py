@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,13 +21,15 @@ from pydantic import (
 
 from alseg_core.embed.quality import QUALITY
 from alseg_core.errors import ResultsError
-from alseg_core.metrics.metric import DICE, METRICS
+from alseg_core.metrics.metric import ASSD, DICE, HD95, METRICS, NSD
 from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.columns import TAKEN
 
 LONGEST_PLACE = 100
 """Characters of the place of a fault, which holds names from the file."""
+MOST_RUNS = 100_000
+"""Most runs that a study.json may list."""
 
 
 def _folder(name: str) -> str:
@@ -49,6 +52,9 @@ Fact = str | int | float | None
 Count = Annotated[int, Field(ge=0)]
 Budgets = Annotated[list[int | float], Field(min_length=1, max_length=1000)]
 Size = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+RANGES = {DICE.name: Share, NSD.name: Share, HD95.name: Size, ASSD.name: Size}
+"""Name -> range of the built-in metrics; others may have any finite value."""
 
 
 class _Part(BaseModel):
@@ -75,28 +81,38 @@ class _Signals(_Part):
 
 class _Read(_Part):
     what: str
-    cost: float
+    cost: Size
 
 
 class _Round(_Part):
     labelled: Count
-    fraction: Size
+    fraction: Share
     cost: Size
-    cover_radius: float
+    cover_radius: Size
     members: list[dict[str, float | None]]
-    volumes: list[dict[str, Any]]
+    volumes: list[Any]
     summary: dict[Name, float | None]
     seconds: dict[ColumnName, Size]
     ledger: list[_Read]
     signals: _Signals
-    peak_mb: float | None
-    marked: float | None
-    foreground: float | None
+    peak_mb: Size | None
+    marked: Size | None
+    foreground: Size | None
     seed: int | None
     fingerprint: str | None
     data_key: str | None
     made_by: dict[str, str | None]
     files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _means(self) -> _Round:
+        """Check the means of built-in metrics: ``dice_<class>`` and ``validation_dice`` are such as well."""
+        shares = [DICE.name, NSD.name, "validation_dice", *(f"{DICE.name}_{row.structure}" for row in self.volumes)]
+        highest = {HD95.name: math.inf, ASSD.name: math.inf, **dict.fromkeys(shares, 1.0)}
+        for name, value in self.summary.items():
+            if value is not None and not 0 <= value <= highest.get(name, math.inf) and name in highest:
+                raise ValueError(f"summary.{name} is {value:g}, outside of 0 to {highest[name]:g}")
+        return self
 
 
 class _Named(_Part):
@@ -174,15 +190,16 @@ class _Listed(_Part):
 @cache
 def _round_with(further: tuple[str, ...]) -> type[_Round]:
     """Return the shape of a round whose rows hold Dice and, perhaps, the other metrics."""
-    fields: dict[str, Any] = dict.fromkeys((*METRICS, *further), (float | None, None))
-    row = create_model("Row", __base__=_Row, **{**fields, DICE.name: (float | None, ...)})
+    ranges = {**dict.fromkeys(further, float), **{name: RANGES[name] for name in METRICS}}
+    fields: dict[str, Any] = {name: (wanted | None, None) for name, wanted in ranges.items()}
+    row = create_model("Row", __base__=_Row, **{**fields, DICE.name: (RANGES[DICE.name] | None, ...)})
     return create_model("Round", __base__=_Round, volumes=(list[row], ...))
 
 
 def listed(runs: Any) -> list[dict[str, Any]]:
     """Return key, setting, recipe, seed and budgets of each run that a study.json lists. Raises ResultsError."""
     try:
-        found = TypeAdapter(list[_Listed]).validate_python(runs)
+        found = TypeAdapter(Annotated[list[_Listed], Field(max_length=MOST_RUNS)]).validate_python(runs)
     except ValidationError as error:
         raise ResultsError(_first("runs", error)) from None
     return [

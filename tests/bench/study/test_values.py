@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from alseg_core.config import RunConfig
-from bench.report.runs.discover import NO_RESULTS
 from bench.study import Study, catalogue
+from bench.study.reserved import RESERVED, holds_no_results
 from tests.bench.study.loading import load_study, put, refused
 from tests.conftest import TINY
 
 
-@pytest.mark.parametrize("name", [*NO_RESULTS, "storehouse", "my-tune-1", "report.v2", "a" * 100])
+@pytest.mark.parametrize("name", [*RESERVED, "tune-a", "storehouse", "my-tune-1", "report.v2", "a" * 100])
 def test_names_that_reports_skip_are_reserved_and_no_others(name: str) -> None:
-    if name in NO_RESULTS:
+    assert holds_no_results(name) == (name in {*RESERVED, "tune-a"} - {"runs"})
+    if name in {*RESERVED, "tune-a"}:
         refused(load_study, f"name={name}", message="uses itself")
     else:
         assert Study.load({"name": name, "datasets": ["phantom"], "recipes": ["random"]}).name == name
