@@ -58,8 +58,12 @@ def shown(value: Any) -> str:
 
 
 def unknown_name(kind: str, name: Any, known: Iterable[str]) -> str:
-    """Return the message for an unknown name: the nearest existing name first, then all of them."""
+    """Return the message for an unknown name: the nearest existing name first, then all of them.
+
+    kind: what the name stands for, and perhaps where, "preset of dataset 'acdc'".
+    """
     names = sorted(known)
     near = difflib.get_close_matches(str(name)[:SHOWN], names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {shown(name)}.{hint} Known: {', '.join(names) or 'none'}."
+    what, of, owner = kind.partition(" of ")
+    return f"unknown {what} {shown(name)}{of}{owner}.{hint} Known: {', '.join(names) or 'none'}."

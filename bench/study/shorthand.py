@@ -50,6 +50,8 @@ def _seeds(value: Any) -> Any:
     if count > MOST_SEEDS:
         raise ValueError(f"a study has at most {MOST_SEEDS} seeds, got {shown(count)}")
     if isinstance(value, int):
+        if value < 1:
+            raise ValueError(f"a number of seeds of at least 1 was wanted, got {value}")
         return list(range(value))
     words = _listed(value)
     several = isinstance(value, str) and len(words) > 1  # a single number in quotes may mean either

@@ -23,7 +23,7 @@ def alseg(*arguments: str) -> Result:
         (["bench", "quick", "--set", "schedules.low=[10,", "--set", "20]"], "got '20]' after 'schedules.low=[10,'"),
         (["bench", "quick", "--set", "seeds 3"], "write it without: SET="),
         (["bench", "quick", "--set", "recipes=gcl_corset"], "Did you mean 'gcl_coreset'?"),
-        (["bench", "quick", "--set", "seeds=0"], "at least one is needed"),
+        (["bench", "quick", "--set", "seeds=0"], "a number of seeds of at least 1 was wanted, got 0"),
         (["bench", "quick", "--set", "datasets=acdc"], "Expected layout"),
         (["bench", "quick", "--set", "datasets=acdc", "--set", "data=/nowhere"], "Info.cfg"),
         (["bench", "quick", "--set", "schedules.a=[100000]"], "more than the"),

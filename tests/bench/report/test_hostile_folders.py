@@ -298,7 +298,7 @@ def test_a_recorded_command_is_shown_only_if_a_shell_would_run_alseg_alone(tmp_p
             "alseg bench /tmp/evil.yaml --launcher evil:Class --set seeds={seeds}",
             "/tmp/evil.yaml and evil:Class",
         ),
-        ("alseg bench quick --set 'recipes=[random,evil.parts:Mine]' --set seeds={seeds}", "evil.parts:Mine"),
+        ("alseg bench quick --set recipes=evil.parts:Mine --set seeds={seeds}", "evil.parts:Mine"),
         ("make bench STUDY=mine.yml SEEDS={seeds}", "mine.yml"),
     ],
 )

@@ -241,7 +241,7 @@ def test_ablation_has_no_group_losses() -> None:
         (["train.mask.lr=0.1"], "train.mask is set, and no run is annotated so; runs of this study have scribble"),
         (["annotations=scribbles"], "unknown annotation 'scribbles'. Did you mean 'scribble'?"),
         (["preset=qick"], "Did you mean 'quick'?"),
-        (["seeds=0"], "seeds: .*at least one"),
+        (["seeds=0"], "seeds: a number of seeds of at least 1 was wanted, got 0"),
         (["seeds=[1, 1]"], "1 is listed twice"),
         (["recipes=random random"], "'random' is listed twice"),
         (["seeds=-1"], "seeds"),

@@ -29,7 +29,16 @@ ADDRESSES = {
     "https://s3cret:@host": "https://***@host",
     "http://host/?token=s3cret&a=s3cret": "http://host/?token=***&a=***",
     "postgresql+psycopg2://user:s3cret@host/db?sslpassword=s3cret": "postgresql+psycopg2://user:***@host/db?sslpassword=***",
+    "http://user:s3cret@host/of@domain": "http://user:***@host/of@domain",
+    "http://host:5000/of@domain": "http://host:5000/of@domain",
+    "http://[::1]:5000/of@domain": "http://[::1]:5000/of@domain",
+    "http://host/;token=s3cret": "http://host/;token=***",
+    "http://host/a;password=s3/cret;x=s3cret?b=s3cret;c#token=s3cret": "http://host/a;password=***;x=***?b=***#token=***",
+    "http://host?token=a@s3cret": "http://host?token=***",
     "sqlite:////out/mlflow.db": "sqlite:////out/mlflow.db",
+    "sqlite:////home/user@domain/a;b=c/mlflow.db": "sqlite:////home/user@domain/a;b=c/mlflow.db",
+    "file:///home/user@domain/runs": "file:///home/user@domain/runs",
+    "/home/user@domain/runs": "/home/user@domain/runs",
     "databricks://profile": "databricks://profile",
     "databricks": "databricks",
 }
@@ -47,6 +56,7 @@ def test_an_address_is_shown_without_secrets(uri: str) -> None:
         ("http://u:s3cret@h", "Max retries exceeded, url: http://other:s3cret-2@h/"),
         ("http://u:s%33cret@h", "login of u with s3cret failed"),
         ("http://h/?token=s3cret", "exceeded with url: /?token=s3cret/api"),
+        ("http://h/;token=s3cret", "exceeded with url: /;token=s3cret and s3cret"),
         ("http://h", "401: wrong password t0psecret for u"),
         ("http://h", "Bearer t0ken"),
         ("mysql://u:s3cret@h/db", '(1045, "Access denied: mysql://u:s3cret@h/db")'),
@@ -58,6 +68,12 @@ def test_a_reason_holds_no_secret(uri: str, message: str, monkeypatch: pytest.Mo
     told = reason(MlflowException(f"{message}\nand more"), uri)
     assert told.startswith("MlflowException: ") and "***" in told and "more" not in told
     assert not any(secret in told for secret in ("s3cret", "t0psecret", "t0ken"))
+
+
+def test_a_reason_names_the_file_of_a_store_whose_path_has_an_at_sign() -> None:
+    uri = "sqlite:////home/user@domain/mlflow.db"
+    told = reason(MlflowException(f"cannot open {uri} in /home/user@domain"), uri)
+    assert told == f"MlflowException: cannot open {uri} in /home/user@domain"
 
 
 @pytest.mark.parametrize("uri", ["http://user:s3cret@127.0.0.1:9/?token=s3cret", "http://user:s3cret@127.0.0.1:port"])
