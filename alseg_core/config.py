@@ -19,7 +19,7 @@ from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError, shown
 from alseg_core.evaluate import Evaluation
 from alseg_core.oracles import ORACLES, Oracle
-from alseg_core.quantities import MOST_SLICES, Seed
+from alseg_core.quantities import MOST_SLICES, SMALLEST_SHARE, Seed
 from alseg_core.registry import OMIT_DEFAULT, Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
 from alseg_core.strategies import STRATEGIES, Strategy
@@ -157,8 +157,8 @@ class RunConfig:
 
     def _check_budgets(self) -> None:
         for budget in self.budgets:
-            most = 1 if isinstance(budget, float) else MOST_SLICES
-            if not 0 < budget <= most:
+            least, most = (SMALLEST_SHARE, 1) if isinstance(budget, float) else (1, MOST_SLICES)
+            if not least <= budget <= most:
                 raise ConfigError(
                     f"budgets: a share in (0, 1] or a number of slices, at least 1 and at most {MOST_SLICES}, was "
                     f"wanted, got {budget!r}."

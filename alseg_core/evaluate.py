@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PlainValidator
+from pydantic import PlainValidator
 
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.errors import ConfigError
@@ -23,6 +23,7 @@ from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.metrics.overlap import dice_scores
 from alseg_core.metrics.surface import surface_scores
 from alseg_core.oracles import Vault
+from alseg_core.quantities import Tolerance
 from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.training.inference import predict_labels
 from alseg_core.training.model import Model, for_inference
@@ -61,7 +62,7 @@ class Evaluation:
     """Volumes to score: "test", or "val" where scores decide a choice, which seals the labels of test volumes."""
     surface: bool = True
     """Whether to compute HD95, ASSD and NSD as well as Dice."""
-    nsd_tolerance_mm: Annotated[float, Field(gt=0)] = 2.0
+    nsd_tolerance_mm: Tolerance = 2.0
     """Distance up to which NSD counts two surfaces as equal, in mm."""
     metrics: Annotated[tuple[Scorer, ...], PlainValidator(_scorers)] = dataclasses.field(
         default=(), metadata=OMIT_DEFAULT

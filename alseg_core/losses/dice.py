@@ -10,10 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from alseg_core.losses.cross_entropy import partial_cross_entropy
+from alseg_core.quantities import Weight
 from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.vocabulary import IGNORE
-
-Weight = Annotated[float, Field(ge=0)]
 
 SMOOTH = 1e-5
 """Term of numerator and denominator, so that an absent class that is not predicted costs nothing."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from alseg_core.losses.cross_entropy import partial_cross_entropy
 from alseg_core.losses.dice import dice_loss
+from alseg_core.quantities import Weight
 from alseg_core.registry import component
 
 
@@ -24,7 +25,7 @@ class Dmpls:
     paper: ClassVar[str] = "Luo et al., MICCAI 2022"
     heads: ClassVar[int] = 2
 
-    weight: Annotated[float, Field(ge=0)] = 0.5
+    weight: Weight = 0.5
     """Weight of the pseudo-label term, >= 0."""
     ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the training over which the weight grows in, in [0, 1]; 0 = the full weight from the start.

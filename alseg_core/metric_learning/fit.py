@@ -26,10 +26,8 @@ from alseg_core.metric_learning.losses import LossVariant, Negatives, Weights, t
 from alseg_core.metric_learning.sampler import Batches, epoch_batches, partners
 from alseg_core.metric_learning.views import TwoViews
 from alseg_core.models.resnet import FEATURES, FirstConv, ProjectionHead, ResNetEncoder, load_imagenet
-from alseg_core.quantities import LARGEST_SIDE, Batch, Epochs, Width
+from alseg_core.quantities import LARGEST_SIDE, Batch, Epochs, Positive, Weight, Width
 from alseg_core.registry import component, nested
-
-Weight = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +75,15 @@ class ContrastiveTraining:
     """Partners of a slice in its batch: "by_losses", as published, one for each group loss that is on, so that the
     batches change with the losses; "patient_mates", always a neighbour, another slice of the volume and another of the
     patient, so that trainings with different losses can be compared."""
-    temperature: Annotated[float, Field(gt=0)] = 0.5
+    temperature: Positive = 0.5
     """Temperature of all losses, > 0."""
     batch: Batch = 8
     """Slices per step, rounded to whole groups (8 becomes 9 with two group losses)."""
     epochs: Epochs = 100
     """Largest number of epochs."""
-    lr: Annotated[float, Field(gt=0)] = 3e-4
+    lr: Positive = 3e-4
     """Learning rate of Adam, > 0."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-6
+    weight_decay: Weight = 1e-6
     """Weight decay of Adam, >= 0."""
     image_size: Annotated[int, Field(ge=16, le=LARGEST_SIDE)] = 256
     """Rows and columns that slices are resized to, in pixels."""
@@ -100,7 +98,7 @@ class ContrastiveTraining:
     images: "fresh", drawn at random as published, or "summed" over the colours. Without effect on random weights."""
     patience: Epochs = 10
     """Epochs without an improvement of the mean training loss by ``min_delta`` after which training stops."""
-    min_delta: Annotated[float, Field(ge=0)] = 1e-3
+    min_delta: Weight = 1e-3
     """Smallest improvement of the mean training loss that counts, >= 0."""
     views: Annotated[TwoViews, nested(TwoViews, "views")] = TwoViews()
     """Random augmentations that make the two views of a slice."""

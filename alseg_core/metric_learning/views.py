@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from alseg_core.quantities import Positive, Weight
 from alseg_core.registry import component
 
 
@@ -20,11 +21,10 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
 ShareRange = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
-SigmaRange = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]], AfterValidator(_ordered)]
+SigmaRange = Annotated[tuple[Weight, Weight], AfterValidator(_ordered)]
 
 DRAWS = 16
 """Number of random numbers for one view of one image."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from alseg_core.metrics.metric import Metric
+from alseg_core.quantities import Tolerance
 from alseg_core.registry import component
 
 
@@ -30,7 +30,7 @@ class AreaNSD:
         "nsd_area", "NSD by area", meaning="share of both surfaces' area within the tolerance"
     )
 
-    tolerance_mm: Annotated[float, Field(gt=0)] = 2.0
+    tolerance_mm: Tolerance = 2.0
     """Distance up to which surfaces count as equal, in mm."""
 
     def score(

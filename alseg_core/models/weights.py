@@ -47,7 +47,7 @@ def content(path: Path) -> str:
     """
     try:
         return f"sha256 {_digest(path, _written(path))}"
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a null byte
         return path.name
 
 

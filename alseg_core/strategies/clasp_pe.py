@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from alseg_core.metrics.uncertainty import measures
-from alseg_core.quantities import Passes
+from alseg_core.quantities import Passes, Positive
 from alseg_core.registry import component
 from alseg_core.strategies.sampling import pick
 from alseg_core.strategies.scores import Source, predictions
@@ -34,9 +34,9 @@ class ClaspPE(Strategy):
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.66
     """Share of the budget that is divided over the foreground classes, in [0, 1]."""
-    beta_first: Annotated[float, Field(gt=0)] = 1.0
+    beta_first: Positive = 1.0
     """Beta of the first query, > 0; it grows by the same factor from query to query."""
-    beta_last: Annotated[float, Field(gt=0)] = 100.0
+    beta_last: Positive = 100.0
     """Beta that a query after the last one would have, > 0: the last one is not yet greedy."""
     source: Source = "members"
     """Predictions to average: of the ensemble members, or of dropout passes of the best one."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from alseg_core.geometry.clusters import unit_length
 from alseg_core.geometry.kcenter import k_center_greedy
-from alseg_core.quantities import Epochs, Width
+from alseg_core.quantities import Epochs, Positive, Weight, Width
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import FloatArray, Selection
@@ -32,11 +32,11 @@ class CoreGCN(Strategy):
     """Dropout rate of the hidden features, in [0, 1)."""
     epochs: Epochs = 200
     """Steps of Adam, each on all nodes."""
-    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr: Positive = 1e-3
     """Learning rate of Adam, > 0."""
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    weight_decay: Weight = 5e-4
     """Weight decay of Adam, >= 0."""
-    unlabelled_weight: Annotated[float, Field(gt=0)] = 1.2
+    unlabelled_weight: Positive = 1.2
     """Weight of the unlabelled nodes in the loss, > 0; labelled ones have 1."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from alseg_core.geometry.distances import pair_distances
 from alseg_core.geometry.euclid import Euclid
 from alseg_core.geometry.farthest import farthest_first, spread_out
+from alseg_core.quantities import Positive, Weight
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import IGNORE, FloatArray, IntArray, Selection
@@ -39,9 +39,9 @@ class PixelFusion(Strategy):
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Vepa et al., NeurIPS 2024, as in the released ACDC configuration"
 
-    pixel_weight: Annotated[float, Field(ge=0)] = 1500.0
+    pixel_weight: Weight = 1500.0
     """Weight of the pixel term, >= 0; the default suits images in 0..1."""
-    copies: Annotated[float, Field(gt=0)] = 12.0
+    copies: Positive = 12.0
     """Weight of the squared distance in the embedding, > 0: how many copies of the embedding are compared."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:

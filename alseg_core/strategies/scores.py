@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from alseg_core.errors import ConfigError
 from alseg_core.metrics.uncertainty import Measure, measures
-from alseg_core.quantities import Passes
+from alseg_core.quantities import Passes, Positive
 from alseg_core.registry import component, nested
 from alseg_core.strategies.sampling import Sampling, pick
 from alseg_core.strategies.view import Strategy, View
@@ -157,7 +157,7 @@ class ScoreStrategy(Strategy):
     """How pixel scores become a slice score: mean, sum, top (highest 10 %) or foreground (dilated prediction)."""
     sampling: Sampling = "top"
     """How slices are drawn by score: "top" takes the highest; "power", "softmax" and "softrank" draw at random."""
-    beta: Annotated[float, Field(gt=0)] = 1.0
+    beta: Positive = 1.0
     """Sharpness of the random draws, > 0; larger is closer to "top"."""
 
     def __post_init__(self) -> None:

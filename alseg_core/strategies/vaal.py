@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from alseg_core.quantities import LARGEST_SIDE, Epochs, Width
+from alseg_core.quantities import LARGEST_SIDE, Epochs, Positive, Weight, Width
 from alseg_core.registry import component
 from alseg_core.strategies.random import Random
 from alseg_core.strategies.view import Strategy, View
@@ -47,11 +47,11 @@ class Vaal(Strategy):
     """Unlabelled slices per step, with as many labelled ones drawn at random."""
     vae_steps: Annotated[int, Field(ge=1, le=10**4)] = 2
     """Updates of the autoencoder per update of the discriminator."""
-    beta: Annotated[float, Field(ge=0)] = 1e-3
+    beta: Weight = 1e-3
     """Weight of the KL term, >= 0; about 1 / pixels is the evidence bound itself, 1 would leave the codes no room."""
-    adversary: Annotated[float, Field(ge=0)] = 0.01
+    adversary: Weight = 0.01
     """Weight of the adversarial term in the autoencoder's loss, >= 0."""
-    lr: Annotated[float, Field(gt=0)] = 5e-4
+    lr: Positive = 5e-4
     """Learning rate of Adam for both networks, > 0."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:

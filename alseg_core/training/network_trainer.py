@@ -23,7 +23,7 @@ from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.losses import LOSSES, Loss
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.models.weights import content
-from alseg_core.quantities import Batch, Epochs, StepCount
+from alseg_core.quantities import Batch, Epochs, Positive, StepCount, Weight
 from alseg_core.registry import component, describe, nested
 from alseg_core.training.augment import Augment
 from alseg_core.training.batches import Steps, TrainingSet, moved_volume, slice_steps, volume_steps
@@ -31,8 +31,6 @@ from alseg_core.training.member import Member
 from alseg_core.training.model import Model
 from alseg_core.training.schedule import poly
 from alseg_core.training.trainer import Trainer
-
-Positive = Annotated[float, Field(gt=0)]
 
 ROUNDING = 1e-6
 """Added before a product is cut to an integer, as 0.29 * 100 is less than 29."""
@@ -67,9 +65,9 @@ class NetworkTrainer(Trainer):
     """Learning rate of the first step."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of SGD; Adam does not use it."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Weight = 1e-4
     """Weight decay of either optimiser."""
-    power: Annotated[float, Field(ge=0)] = 0.9
+    power: Weight = 0.9
     """Power of the poly schedule of the learning rate; 0 = constant."""
     clip_norm: Positive | None = None
     """Largest norm of a step's gradient; null = no limit."""

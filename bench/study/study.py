@@ -97,7 +97,7 @@ class Study:
     """Most runs at once; null = as many as fit."""
     retries: Annotated[int, Field(ge=0, le=1000)] = 1
     """Further attempts after a run fails."""
-    stalled_after: Annotated[float, Field(gt=0, le=525_600)] | None = 120.0
+    stalled_after: Annotated[float, Field(ge=0.001, le=525_600)] | None = 120.0
     """Minutes without progress after which a run is stopped and counts as failed; null = never."""
     keep_network: bool = False
     """Keep the best network of every run's last round, in its folder and in MLflow."""

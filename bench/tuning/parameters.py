@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import Field
 
 from alseg_core.errors import ConfigError, shown
+from alseg_core.quantities import Positive
 from alseg_core.registry import Registry, component
 from bench.study import overlay
 
@@ -24,7 +25,6 @@ DIGITS = 4
 RANGE = "the range"
 """Name of the bounds before they belong to a setting, for messages."""
 
-Positive = Annotated[float, Field(gt=0)]
 Scalar = bool | int | float | str
 
 

@@ -11,7 +11,7 @@ import yaml
 BROKEN: dict[str, Any] = {
     "name": "broken",
     "strategy": {"name": "coreset", "start": "random"},
-    "embed": {"name": "contrastive", "init": "random", "image_size": 16, "epochs": 1, "lr": 1e30},
+    "embed": {"name": "contrastive", "init": "random", "image_size": 16, "epochs": 3, "lr": 1e9, "weight_decay": 1e9},
 }
 """A valid recipe whose runs fail: at this learning rate the loss of the encoder becomes NaN."""
 

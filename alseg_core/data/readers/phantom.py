@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy import ndimage
 
 from alseg_core.data.readers.reader import CaseRef
-from alseg_core.quantities import LARGEST_SIDE
+from alseg_core.quantities import LARGEST_SIDE, Seed
 from alseg_core.registry import component
 from alseg_core.seeding import stream
 from alseg_core.vocabulary import Volume
@@ -37,7 +37,7 @@ class Phantom:
 
     patients: Annotated[int, Field(ge=3, le=10**5)] = 24
     """Number of patients."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the anatomy and the scanner."""
     size: Annotated[int, Field(ge=48, le=LARGEST_SIDE)] = 128
     """Largest side of a native slice in pixels; the smallest is three quarters of it."""

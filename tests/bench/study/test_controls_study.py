@@ -20,7 +20,7 @@ RAW = {"name": "s", "datasets": ["phantom"], "recipes": ["random", "clumped", "o
     ("controls", "message"),
     [
         ({"above": ["oracle_foregrund"]}, "Did you mean 'oracle_foreground'"),
-        ({"below": ["strided"]}, "unknown recipe of the study in controls 'strided'"),
+        ({"below": ["strided"]}, "unknown recipe 'strided' of the study in controls"),
         ({"below": ["random"]}, "'random' is what controls are compared with"),
         ({"above": ["clumped"], "below": ["clumped"]}, "'clumped' is listed twice"),
         ({}, "at least one recipe is needed"),
