@@ -112,11 +112,6 @@ def unchecked(change: Callable[[dict[str, Any]], object]) -> Fault:
     return fault
 
 
-def in_the_way_of(name: str) -> Case:
-    """A folder where a file of the run belongs."""
-    return Case(lambda place: in_the_way(place.run / name), reason=f"{name} {IN_THE_WAY}", problem=f"{name} {NO_FILE}")
-
-
 def written(name: str, content: bytes) -> Fault:
     """Replace the content of a file of the run."""
     return lambda place: (place.run / name).write_bytes(content)
@@ -239,7 +234,11 @@ INTERRUPTED: dict[str, Case] = {
     "rounds missing": Case(lambda p: (p.run / "rounds.jsonl").unlink(), "models of round 2 but 0 finished rounds"),
     "a blank line at the end": Case(lines(lambda rows: [*rows, b"\n"])),
     "Windows line ends": Case(lines(lambda rows: [row.replace(b"\n", b"\r\n") for row in rows])),
-    "rounds are a folder": in_the_way_of("rounds.jsonl"),
+    "rounds are a folder": Case(
+        lambda p: in_the_way(p.run / "rounds.jsonl"),
+        reason=f"rounds.jsonl {IN_THE_WAY}",
+        problem=f"rounds.jsonl {IN_THE_WAY}",
+    ),
     "rounds are a link that leads nowhere": refused(
         lambda p: replaced(p.run / "rounds.jsonl", "link"), "rounds.jsonl is a link that leads nowhere; put its target"
     ),
@@ -318,7 +317,7 @@ INTERRUPTED: dict[str, Case] = {
         problem=f"environment.json {NO_FILE}. Its versions, machine and sizes are not in this report",
     ),
     "failure cut": Case(written("failure.json", b'{"reason": "no')),
-    "failure is a folder": in_the_way_of("failure.json"),
+    "failure is a folder": Case(lambda p: in_the_way(p.run / "failure.json"), reason=f"failure.json {IN_THE_WAY}"),
     "lock is a folder": Case(lambda p: in_the_way(p.run / "lock"), reason=f"lock {IN_THE_WAY}"),
     "run folder is a file": Case(
         lambda p: replaced(p.run), reason="is no folder, so no run can be kept there", problem="Not a directory"
