@@ -26,7 +26,7 @@ def test_aubc_against_random_is_planned_unless_another_is_declared() -> None:
     ("primary", "said"),
     [
         ({"against": "corest"}, "Did you mean 'coreset'"),
-        ({"against": "entropy"}, "recipe of the study in primary.against"),
+        ({"against": "entropy"}, "of the study in primary.against"),
         ({"against": "oracle_foreground"}, "reads no ground truth"),
     ],
 )
