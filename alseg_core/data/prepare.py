@@ -54,9 +54,9 @@ class Prepare:
     """Values at which intensities are clipped, in place of percentiles; Hounsfield units for CT."""
     normalise: Literal["minmax", "zscore"] = "minmax"
     """Scaling per volume: minmax maps the ends of the clipping to 0 and 1, zscore gives mean 0 and deviation 1."""
-    spacing_mm: Annotated[float, Field(gt=0)] | None = None
+    spacing_mm: Annotated[float, Field(ge=1e-4, le=1e4)] | None = None
     """In-plane distance of network pixels in mm; null = crop_fraction of the slice fills the grid."""
-    crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    crop_fraction: Annotated[float, Field(ge=0.01, le=1)] = 1.0
     """Central share of each side of the slice that fills the grid, where spacing_mm is null."""
     crop: Annotated[int, Field(ge=8, le=LARGEST_SIDE)] | None = None
     """Rows and columns of spacing_mm to cut or pad slices to before they are resampled to the grid."""
