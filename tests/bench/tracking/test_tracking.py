@@ -287,7 +287,7 @@ def test_a_server_decides_where_files_are(uri: str, tmp_path: Path, monkeypatch:
 
 def test_a_run_that_cannot_be_read_keeps_none_of_the_others_back(job: Job, tmp_path: Path) -> None:
     others = [make(tmp_path, f"k{number}", 3) for number in range(2, 6)]
-    (job.folder / "rounds.jsonl").write_text("damaged\n")
+    (job.folder / "rounds.jsonl").write_text("{}\n")
     assert Background(Tracker("study", tmp_path), [job, *others]).finish(tmp_path / "report", 60) is None
     _, parent, runs = stored(tmp_path)
     damaged = runs[job.key]
