@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alseg_core.config import RunConfig
 from alseg_core.errors import AlsegError, ResultsError
-from alseg_core.events import Event, RoundFinished, RunStarted
+from alseg_core.events import Event, Noticed, RoundFinished, RunStarted
 from alseg_core.loop import run
 from alseg_core.material import plan
 from alseg_core.store import Store

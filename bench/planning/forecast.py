@@ -116,6 +116,8 @@ class Forecast:
     """Size of the results that the unfinished runs will write, in bytes."""
     stored: int = 0
     """Size of what the unfinished runs will add to the store, in bytes."""
+    warnings: tuple[str, ...] = ()
+    """What to know about the data before trusting a score, one line each."""
     busy: str | None = None
     """What else the machine had to do while durations were measured; see :attr:`Clock.busy`."""
 

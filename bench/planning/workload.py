@@ -91,7 +91,8 @@ class Workload:
                 folder.check(folder.records(), config.fingerprint, data)
         # a damaged run takes no time: it ends at once, or as if it had not been damaged if it can be mended
         done = {job.key: job.rounds if job.key in self.damaged else self.done[job.key] for job in self.jobs}
-        return forecast(self.configs, plans, done, Store(self.store), clock, places)
+        found = forecast(self.configs, plans, done, Store(self.store), clock, places)
+        return dataclasses.replace(found, warnings=warnings_of(self.configs, plans))
 
 
 @dataclass(frozen=True)

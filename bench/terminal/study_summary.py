@@ -77,6 +77,8 @@ def _facts(workload: Workload, forecast: Forecast, remote: str | None) -> Iterat
     seconds, saved = sum(forecast.left.values()), forecast.total("saved")
     yield "computing", f"{_hours(workload, seconds)}, {_hours(workload, saved)} saved"
     yield "time", _time(forecast)
+    for warning in forecast.warnings:
+        yield "warning", warning
     if forecast.busy:
         yield "note", _BUSY.format(forecast.busy)
     yield "disk", f"{_size(forecast.disk)} of results, {_size(forecast.stored)} more in the store"

@@ -75,7 +75,10 @@ def dataset_of(job: Job, data_key: str) -> dict[str, str]:
 
 
 def _environment(folder: Path) -> dict[str, Any]:
-    return mapping(folder / "environment.json")
+    try:
+        return mapping(folder / "environment.json")
+    except ResultsError:  # the report tells that it is damaged
+        return {}
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:

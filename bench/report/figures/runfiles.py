@@ -6,6 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from alseg_core.errors import ResultsError
+from alseg_core.results import RunFolder
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of
 from bench.study.arrays import load
@@ -33,6 +35,8 @@ def arrays(results: Results, setting: Scope, name: str, wanted: tuple[str, ...])
         if path is None or not (path.is_symlink() or path.exists()):
             continue
         content = load(path, wanted)
+        if fault := RunFolder(path.parent).fault(path.name, RunFolder(path.parent).records()):
+            raise ResultsError(f"{path.parent}: {fault}; delete it to have the report without it.")
         if content is not None:
             found[recipe] = content
     return found

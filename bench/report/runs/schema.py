@@ -102,7 +102,7 @@ class _Round(_Part):
     fingerprint: str | None
     data_key: str | None
     made_by: dict[str, str | None]
-    files: dict[str, str]
+    files: dict[FolderName, str]
 
     @model_validator(mode="after")
     def _means(self) -> _Round:

