@@ -22,7 +22,7 @@ def _named(name: str) -> str:
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise ValueError(f"{shown(repeated[0])} is listed twice; results are told apart by these names")
+        raise ValueError(f"{shown(repeated[0])} is listed twice; class names must be distinct")
     return names
 
 

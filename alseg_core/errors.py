@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from alseg_core.visible import visible_lines
@@ -55,6 +55,11 @@ def shown(value: Any) -> str:
     words = {True: "true", False: "false", None: "null"}
     text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]} ... ({len(text)} characters)"
+
+
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Return names in a list; of a longer one than ``most`` the first ones and the number of the others."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def unknown_name(kind: str, name: Any, known: Iterable[str]) -> str:

@@ -55,12 +55,6 @@ class StoredAxes:
         """Return the stored axis and the index along it of slice ``z`` of ``depth``."""
         return self.order[0], depth - 1 - z if self.flipped[0] else z
 
-    def turned(self, codes: str) -> str:
-        """Return the directions of (columns, rows, slices), given those of the stored axes, such as "LPS"."""
-        opposite = dict(zip("LRPAIS", "RLAPSI", strict=True))
-        pairs = zip(reversed(self.order), reversed(self.flipped), strict=True)
-        return "".join(opposite[codes[axis]] if flipped else codes[axis] for axis, flipped in pairs)
-
     @property
     def _steps(self) -> tuple[slice, ...]:
         return tuple(slice(None, None, -1 if flipped else 1) for flipped in self.flipped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from alseg_core.errors import DataError
+from alseg_core.errors import DataError, some
 
 NAMED = 5
 """Most cases that a message names."""
@@ -56,7 +56,7 @@ def check_classes(
             lost.append(where)
         elif "training" in lacking:
             others = [case.case for part in PARTS[1:] for case in parts[part] if label in case.classes]
-            unlearnt.append(f"{where}, which {_some(others)} hold{'s' if len(others) == 1 else ''}")
+            unlearnt.append(f"{where}, which {some(others, NAMED)} hold{'s' if len(others) == 1 else ''}")
         elif lacking:
             warnings.append(f"{where} is in no {' and no '.join(lacking)} case: its score there is undefined")
     if lost:
@@ -71,9 +71,5 @@ def check_classes(
         )
     constant = [case.case for cases in parts.values() for case in cases if case.constant]
     if constant:
-        warnings.append(f"the image of {_some(constant)} is constant: it shows nothing to segment")
+        warnings.append(f"the image of {some(constant, NAMED)} is constant: it shows nothing to segment")
     return tuple(warnings)
-
-
-def _some(cases: Sequence[str]) -> str:
-    return ", ".join(cases[:NAMED]) + (f" and {len(cases) - NAMED} more" if len(cases) > NAMED else "")

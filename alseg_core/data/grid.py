@@ -28,6 +28,9 @@ SliceAxis = Literal["first", "second", "third", "coarsest", "axial", "coronal", 
 PLANES = {"axial": "LPS", "coronal": "LIP", "sagittal": "PIL"}
 """Directions of the columns, the rows and the slices of each plane, as on a radiologist's screen."""
 
+ORDINALS: tuple[SliceAxis, ...] = ("first", "second", "third")
+"""Names of the stored axes, in their order."""
+
 OPPOSITE = dict(zip("LRAPIS", "RLPASI", strict=True))
 
 
@@ -47,7 +50,7 @@ class Grid:
         """Direction of each stored axis, such as "LPS" (left, posterior, superior); empty without an affine."""
         if self.affine is None:
             return ""
-        return "".join(name or "?" for name in _codes(self.affine[:3, :3]))
+        return _codes(self.affine[:3, :3])
 
     @property
     def coarsest(self) -> int | None:
@@ -62,11 +65,11 @@ class Grid:
         return self.spacing == (1, 1, 1) and (self.affine is None or placeholder(self.affine))
 
 
-def _codes(rotation: NDArray[np.float64]) -> list[str]:
+def _codes(rotation: NDArray[np.float64]) -> str:
     """Return the letter of each column's main direction; every letter pair is used once."""
     steps = rotation / np.linalg.norm(rotation, axis=0)
     best = max(itertools.permutations(range(3)), key=lambda rows: sum(abs(steps[row, i]) for i, row in enumerate(rows)))
-    return [("RAS" if steps[row, i] > 0 else "LPI")[row] for i, row in enumerate(best)]
+    return "".join(("RAS" if steps[row, i] > 0 else "LPI")[row] for i, row in enumerate(best))
 
 
 def placeholder(affine: NDArray[np.float64]) -> bool:
@@ -151,11 +154,21 @@ def stored_axes(grid: Grid, axis: SliceAxis | None) -> StoredAxes:
             )
         slices = grid.coarsest
     else:
-        slices = ("first", "second").index(str(axis))
+        slices = ORDINALS.index(axis)
     if not grid.codes:
         return StoredAxes((0, 1, 2) if slices == 0 else (1, 2, 0) if slices == 1 else (2, 1, 0))
-    letters = {grid.codes[slices], OPPOSITE[grid.codes[slices]]}
-    return _in_plane(grid.codes, next(wanted for wanted in PLANES.values() if wanted[2] in letters))
+    return _in_plane(grid.codes, PLANES[plane_across(grid.codes[slices])])
+
+
+def plane_across(direction: str) -> str:
+    """Return the plane whose slices lie along a direction, such as "axial" for "S"."""
+    return next(plane for plane, codes in PLANES.items() if codes[2] in (direction, OPPOSITE[direction]))
+
+
+def turned_codes(codes: str, axes: StoredAxes) -> str:
+    """Return the directions of (columns, rows, slices), given those of the stored axes."""
+    pairs = zip(reversed(axes.order), reversed(axes.flipped), strict=True)
+    return "".join(OPPOSITE[codes[axis]] if flipped else codes[axis] for axis, flipped in pairs)
 
 
 def _in_plane(codes: str, wanted: str) -> StoredAxes:

@@ -21,7 +21,7 @@ from alseg_core.data.grid import (
     placeholder,
     sheared,
 )
-from alseg_core.errors import DataError, MissingPackageError
+from alseg_core.errors import DataError, MissingPackageError, some
 from alseg_core.vocabulary import AS_STORED, LabelArray, StoredAxes
 
 GZIP = b"\x1f\x8b"
@@ -117,9 +117,9 @@ def read_labels(
 ) -> LabelArray:
     """Read labels as (D, H, W) uint8 class numbers; the header's geometry is not looked at.
 
-    known: stored value -> class number, or the stored values that are class numbers. hint: what to do about an unknown
-    value, a sentence. A value within 1e-3 of a known one
-    is that one. Raises DataError naming the file: missing, unreadable or truncated, not 3D, or with other values.
+    known: stored value -> class number, or the stored values that are class numbers. A value within 1e-3 of a known one
+    is that one. hint: a sentence on what to do about an unknown value. Raises DataError naming the file: missing,
+    unreadable or truncated, not 3D, or with other values.
     """
     numbers = dict(known) if isinstance(known, Mapping) else {value: value for value in known}
     stored = axes.read(_voxels(path))
@@ -136,8 +136,7 @@ def read_labels(
 def _complaint(unknown: NDArray[Any], known: list[int], hint: str) -> str:
     """Return what is wrong with label values, with as many digits as tell them from the known ones."""
     parts = [value for value in unknown if not (np.isfinite(value) and abs(value - round(float(value))) <= WHOLE)]
-    shown = ", ".join(_number(value) for value in (parts or unknown)[:5])
-    shown += f" and {len(parts or unknown) - 5} more" if len(parts or unknown) > 5 else ""
+    shown = some([_number(value) for value in (parts or unknown)], 5)
     if parts:
         return f"not a whole number: {shown}. Were the labels interpolated? Save them as integers."
     return f"unknown label value {shown}; known: {', '.join(map(str, known))}. {hint}".rstrip()

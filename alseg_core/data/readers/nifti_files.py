@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from alseg_core.errors import some
+
 SUFFIX = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 SCAN_LIKE = re.compile(
     r"\.(nii|hdr|img|mgh|mgz|mha|mhd|nrrd|nhdr|dcm|ima|h5|hdf5|npy|npz|zip|tar|tgz|rar|7z)(\.(gz|bz2|xz|zst))?$",
@@ -19,8 +21,6 @@ PARTS = {"image": "images", "mask": "labels", "scribble": "scribbles"}
 """Part of a case -> its folder."""
 CHANNEL = "_0000"
 """nnU-Net's first channel, at the end of the name of an image."""
-LISTED = 10
-"""Most files that one line names."""
 
 
 def name_of(file: str) -> str:
@@ -113,8 +113,3 @@ def _guess(image: str, images: Collection[str], labels: Collection[str]) -> str:
         return f"; {same} differs in upper and lower case only"
     longer = next((name for name in sorted(labels) if re.match(rf"{re.escape(image)}[_\-. ]", name)), None)
     return f"; labels have the name of their image, without additions such as that of {longer}" if longer else ""
-
-
-def some(names: list[str]) -> str:
-    """Return names in a list, the first ten of a longer one with the number of the others."""
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")

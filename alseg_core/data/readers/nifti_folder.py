@@ -13,12 +13,12 @@ from pydantic import Field, model_validator
 
 from alseg_core.data.grid import Grid, SliceAxis, stored_axes
 from alseg_core.data.nifti import Source, check_grid, read_grid, read_image, read_labels
-from alseg_core.data.readers.nifti_files import case_name, files_in, mismatches, some, unread
+from alseg_core.data.readers.nifti_files import case_name, files_in, mismatches, unread
 from alseg_core.data.readers.patient_facts import ONE_EACH, Facts, check_alike, from_names, from_pattern, from_table
 from alseg_core.data.readers.patient_names import doubt
 from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.data.readers.slice_axes import odd_axes
-from alseg_core.errors import DataError
+from alseg_core.errors import DataError, some
 from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.vocabulary import AS_STORED, IGNORE, LabelArray, StoredAxes, Volume
 
@@ -151,33 +151,34 @@ class NiftiFolder:
         parts = read_parts(
             ref,
             {
-                "image": lambda path: read_image(path, self.geometry, self._turned(path)[1]),
+                "image": lambda path: read_image(path, self.geometry, self._axes(path)),
                 "mask": lambda path: self._read_labels(path, known, ref),
                 "scribble": lambda path: self._read_labels(path, {**known, self.unmarked: IGNORE}, ref),
             },
         )
         (image, spacing), mask, scribble = parts["image"], parts.get("mask"), parts.get("scribble")
-        axes = self._turned(ref.files["image"])[1]
+        axes = self._axes(ref.files["image"])
         return Volume(image, mask, scribble, spacing, ref.case, ref.patient, ref.group, ref.attributes, axes)
 
-    def _turned(self, image: Path) -> tuple[Grid, StoredAxes]:
-        """Return the grid of an image and how it is turned. Raises DataError naming the file."""
+    def _axes(self, image: Path) -> StoredAxes:
+        """Return how an image is turned. Raises DataError naming the file."""
         grid = read_grid(image, self.geometry)
         try:
-            return grid, stored_axes(grid, self.slice_axis)
+            return stored_axes(grid, self.slice_axis)
         except DataError as error:
             raise DataError(f"{image}: {error}") from None
 
     def _read_labels(self, path: Path, known: Mapping[int, int], ref: CaseRef) -> LabelArray:
         """Read class numbers (D, H, W), turned as the image. Raises DataError if the header places them elsewhere."""
-        image, grid, axes = ref.files["image"], None, AS_STORED
+        image, axes = ref.files["image"], None
         with suppress(DataError):  # the image's own problem, reported with the image
-            grid, axes = self._turned(image)
-        labels = read_labels(path, known, axes, VALUES_CURE)
-        if grid is not None and not self.trust_grid:
-            check_grid(path, image, self.geometry)
-        elif not self.trust_grid:
-            read_grid(path, self.geometry)
+            axes = self._axes(image)
+        labels = read_labels(path, known, axes or AS_STORED, VALUES_CURE)
+        if not self.trust_grid:
+            if axes is None:
+                read_grid(path, self.geometry)
+            else:
+                check_grid(path, image, self.geometry)
         return labels
 
     def _grids(self, refs: Iterable[CaseRef]) -> list[tuple[CaseRef, Grid]]:

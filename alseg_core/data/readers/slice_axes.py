@@ -9,19 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alseg_core.data.grid import OPPOSITE, PLANES, Grid, SliceAxis, directions, stored_axes
-from alseg_core.data.readers.nifti_files import some
+from alseg_core.data.grid import ORDINALS, Grid, SliceAxis, directions, plane_across, stored_axes, turned_codes
 from alseg_core.data.readers.reader import CaseRef
-from alseg_core.errors import DataError
+from alseg_core.errors import DataError, some
 
-ORDINALS = ("first", "second", "third")
 APART = 60.0
 """Axes of two scans that point further apart than this lie in different directions, in degrees."""
 
 
 def odd_axes(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None, root: Path) -> list[str]:
     """Return the scans whose slices seem to lie along another axis, and what tells scans apart that lie differently."""
-    if chosen in ORDINALS[2:]:
+    if chosen == "third":
         return []
     problems = []
     kinds: list[tuple[str, NDArray[np.float64], list[str]]] = []
@@ -41,7 +39,7 @@ def odd_axes(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None, ro
                 continue
             like = next((names for _, other, names in kinds if _alike(way, other)), None)
             if like is None:
-                kinds.append((axes.turned(grid.codes), way, [ref.case]))
+                kinds.append((turned_codes(grid.codes, axes), way, [ref.case]))
             else:
                 like.append(ref.case)
     if len(kinds) > 1:
@@ -59,8 +57,7 @@ def _alike(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> bool:
 
 def _advice(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None) -> str:
     """Return what to set slice_axis to, so that slices lie along the coarsest axes."""
-    coarse = {grid.codes[grid.coarsest] for _, grid in scans if grid.codes and grid.coarsest is not None}
-    planes = {name for name, codes in PLANES.items() for letter in coarse if letter in (codes[2], OPPOSITE[codes[2]])}
+    planes = {plane_across(grid.codes[grid.coarsest]) for _, grid in scans if grid.codes and grid.coarsest is not None}
     if len(planes) == 1 and chosen not in planes:
         (plane,) = planes
         return f"Set the reader's field slice_axis: {plane} turns all scans alike, third takes them as they are stored."

@@ -34,9 +34,9 @@ def arrays(results: Results, setting: Scope, name: str, wanted: tuple[str, ...])
         path = results.folders[key] / f"{name}.npz" if key in results.folders else None
         if path is None or not (path.is_symlink() or path.exists()):
             continue
-        content = load(path, wanted)
-        if fault := RunFolder(path.parent).fault(path.name, RunFolder(path.parent).records()):
-            raise ResultsError(f"{path.parent}: {fault}; delete it to have the report without it.")
+        content, folder = load(path, wanted), RunFolder(path.parent)
+        if fault := folder.fault(path.name, folder.records()):
+            raise ResultsError(f"{folder.path}: {fault}; delete it to have the report without it.")
         if content is not None:
             found[recipe] = content
     return found
