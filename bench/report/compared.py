@@ -1,4 +1,4 @@
-"""The recipe that all others of a setting are compared with, and their differences from it."""
+"""The recipe that all others of a setting are compared with, and what can be said of their differences from it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import pandas as pd
 
 from alseg_core.metrics.curve import AUBC
 from alseg_core.vocabulary import BASELINE
-from bench.report.analysis import Analysis
-from bench.report.setting import Scope, rows_of
+from bench.report.analysis import PLANNED, Analysis
+from bench.report.runs.results import Results
+from bench.report.setting import Scope, Setting, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
+from bench.report.statistics.paired import FEW_SEEDS
 
 
 def baseline(analysis: Analysis, setting: Scope) -> str:
@@ -35,3 +37,36 @@ def differences(analysis: Analysis, setting: Scope, base: str | None = None) -> 
     theirs = tests[tests["a"] == base]
     turned = theirs.assign(a=theirs["b"], difference=-theirs["difference"], low=-theirs["high"], high=-theirs["low"])
     return pd.concat([ours, turned]).sort_index().drop(columns="b").rename(columns={"a": "recipe"})
+
+
+def planned(analysis: Analysis, setting: Setting, kind: str = PLANNED) -> pd.DataFrame:
+    """Return the planned tests of a setting that could be made, as :func:`differences`, largest first."""
+    tests = differences(analysis, setting)
+    return tests[(tests["test"] == kind) & tests["p"].notna()].sort_values("difference", ascending=False)
+
+
+def powers(analysis: Analysis, setting: Setting) -> pd.DataFrame:
+    """Return the rows of ``Analysis.power`` about the planned tests that are corrected."""
+    own = rows_of(analysis.power, setting)
+    return own[own["tests"].notna() & own["detectable"].notna()]
+
+
+def few(analysis: Analysis, setting: Setting) -> bool:
+    """Return whether no recipe of a setting has enough seeds to tell anything."""
+    return bool(rows_of(analysis.cells, setting)["seeds"].max() < FEW_SEEDS)
+
+
+def alone(analysis: Analysis, setting: Setting) -> bool:
+    """Return whether nothing but the baseline has results."""
+    return set(rows_of(analysis.cells, setting)["recipe"]) == {baseline(analysis, setting)}
+
+
+def controls(results: Results, setting: Setting) -> set[str]:
+    """Return the names of the setting's controls, whose place against random is known."""
+    return set(results.controls[setting].wanted) if setting in results.controls else set()
+
+
+def only_controls(results: Results, analysis: Analysis, setting: Setting) -> bool:
+    """Return whether the setting has controls, and nothing else beside the baseline."""
+    known = controls(results, setting)
+    return bool(known) and set(rows_of(results.runs, setting)["recipe"]) <= {baseline(analysis, setting), *known}

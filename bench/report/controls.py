@@ -8,7 +8,7 @@ from alseg_core.metrics.curve import AUBC
 from alseg_core.vocabulary import BASELINE
 from bench.report.analysis import Analysis
 from bench.report.compared import differences
-from bench.report.numbers import signed
+from bench.report.numbers import chance, signed
 from bench.report.runs.results import Results
 from bench.report.setting import Setting, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
@@ -60,4 +60,4 @@ def _found(side: str, difference: float, p: float) -> bool:
 
 
 def _measured(difference: float, p: float) -> str:
-    return f"difference {signed(difference)}, p = {p:.2g}" if math.isfinite(p) else "no test is possible"
+    return f"difference {signed(difference)}, {chance(p)}" if math.isfinite(p) else "no test is possible"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.report.analysis import Analysis
+from bench.report.compared import only_controls
 from bench.report.controls import controls_verdict
 from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.provenance import OWN_SPLITS
@@ -14,7 +15,8 @@ from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, short_title
 from bench.report.tables.detail_tables import Sheet, label_sentence, sheets
 from bench.report.tables.embeddings import embedding_sheets
-from bench.report.tables.interpretation import headline, meaning, next_step
+from bench.report.tables.headline import headline, next_step
+from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Panel, panels
 
 if TYPE_CHECKING:
@@ -122,8 +124,8 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
 
 
 def _sentences(results: Results, analysis: Analysis, setting: Setting) -> list[str]:
-    """Return whether controls are found, what differences mean, what each seed split and what validation cost."""
-    controls = controls_verdict(results, analysis, setting)
+    """Return whether controls are found, what the headline rests on, what each seed split and what validation cost."""
+    controls = "" if only_controls(results, analysis, setting) else controls_verdict(results, analysis, setting)
     splits = OWN_SPLITS if OWN_SPLITS in results.facts.get(setting, {}).values() else ""
     found = (controls, *meaning(results, analysis, setting), splits, label_sentence(analysis, setting))
     return [sentence for sentence in found if sentence]

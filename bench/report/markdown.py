@@ -53,9 +53,12 @@ def _lines(document: Document) -> Iterator[str]:
 
 def _section(section: Section) -> Iterator[str]:
     panel = section.panel
-    yield from (f"## {_plain(panel.title)}", "", f"{_plain(panel.what)}, mean ± sd over seeds. {panel.key}", "")
+    yield from (f"## {_plain(panel.title)}", "", f"**{_plain(section.headline)}**", "")
+    if section.next_step:
+        yield from (_plain(section.next_step), "")
+    yield from (f"{_plain(panel.what)}, mean ± sd over seeds. {panel.key}", "")
     yield from (*pipes(["recipe", *panel.heads, AUBC, "95 % interval", "seeds"], _rows(panel)), "")
-    yield from (*map(_plain, section.sentences), "")
+    yield from (line for sentence in section.sentences for line in (_plain(sentence), ""))
     for picture in section.figures:
         yield from _figure(picture)
     for sheet in section.sheets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 NOTHING = "—"
 """Text of a missing number."""
@@ -33,6 +34,21 @@ def detectable(difference: float) -> str:
     return f"{difference:.3f}" if difference <= 1 else "more than 1"
 
 
+def probability(p: float) -> str:
+    """Return a p-value as text: "0.012", "< 0.001" or NOTHING."""
+    if math.isnan(p):
+        return NOTHING
+    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
+
+
 def chance(p: float) -> str:
-    """Return a p-value after its relation: "= 0.012" or "< 0.001"."""
-    return "< 0.001" if p < 0.0005 else f"= {p:.3f}"
+    """Return a p-value with its name: "p = 0.012" or "p < 0.001"."""
+    text = probability(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def span(counts: Iterable[float]) -> str:
+    """Return whole numbers as text, a range where they differ: "5" or "3 to 5"."""
+    found = [int(count) for count in counts]
+    low, high = min(found), max(found)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -8,14 +8,13 @@ from typing import Any
 
 from alseg_core.metrics.metric import DICE
 from bench.report.analysis import CLAIM, EXPLORATORY, Analysis
-from bench.report.compared import baseline, differences
-from bench.report.numbers import NOTHING, between, between_signed, detectable, signed
+from bench.report.compared import baseline, differences, few
+from bench.report.numbers import NOTHING, between, between_signed, detectable, probability, signed
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import FEW_SEEDS
 from bench.report.tables import timing
-from bench.report.tables.interpretation import few
 from bench.report.tables.main_table import each
 from bench.report.tables.timing import NOTE, PARTS
 
@@ -85,8 +84,8 @@ def from_baseline(analysis: Analysis, setting: Setting) -> Sheet:
                 Entry(str(row.budget)),
                 _signed(row.difference),
                 _interval(row),
-                _number(row.p if row.seeds >= FEW_SEEDS else math.nan, ".3f"),
-                _number(row.p_holm if row.seeds >= FEW_SEEDS else math.nan, ".3f"),
+                _probability(row.p if row.seeds >= FEW_SEEDS else math.nan),
+                _probability(row.p_holm if row.seeds >= FEW_SEEDS else math.nan),
                 Entry(row.test),
                 _count(row.seeds),
             ],
@@ -317,8 +316,11 @@ def _known(value: float) -> float | None:
 def _number(value: float, how: str) -> Entry:
     if math.isnan(value):
         return Entry(NOTHING)
-    tiny = how == ".3f" and 0 < value < 0.0005
-    return Entry("<0.001" if tiny else format(value, f"z{how}"), float(value))
+    return Entry(format(value, f"z{how}"), float(value))
+
+
+def _probability(p: float) -> Entry:
+    return Entry(probability(p), _known(p))
 
 
 def _count(value: float) -> Entry:

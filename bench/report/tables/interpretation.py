@@ -1,4 +1,4 @@
-"""What the differences of a setting mean, in sentences computed from its planned tests."""
+"""How the finding of a setting was tested and what it is worth, in sentences computed from its tests."""
 
 from __future__ import annotations
 
@@ -6,107 +6,62 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from bench.report.analysis import CLAIM, EXPLORATORY, PLANNED, PLANNED_CONTROL, PLANNED_REFERENCE, Analysis
-from bench.report.compared import baseline, differences, score
-from bench.report.numbers import NOTHING, between_signed, chance, signed
+from bench.report.analysis import CLAIM, EXPLORATORY, PLANNED_CONTROL, PLANNED_REFERENCE, Analysis
+from bench.report.compared import alone, baseline, few, only_controls, planned, powers, score
+from bench.report.numbers import NOTHING, between_signed, chance, signed, span
 from bench.report.runs.results import Results
-from bench.report.setting import Setting, enumerated, rows_of
-from bench.report.statistics.paired import ALPHA, FEW_SEEDS
+from bench.report.setting import Setting, rows_of
+from bench.report.statistics.paired import ALPHA
 from bench.report.tables.main_table import each
-from bench.study.rerun import advice
 
 MOST_NAMES = 8
 """Longest list of recipes in a sentence."""
-ENOUGH_SEEDS = 5
-"""Seeds that a report with fewer than three asks for."""
-
-
-def headline(results: Results, analysis: Analysis, setting: Setting) -> str:
-    """Return what the planned tests of a setting found, or why nothing can be said, in one plain sentence."""
-    return verdict(results, analysis, setting)
-
-
-def next_step(results: Results, analysis: Analysis, setting: Setting) -> str:
-    """Return what would make the finding firmer, and the command for it; "" if there is nothing to add."""
-    return ""
-
-
-def verdict(results: Results, analysis: Analysis, setting: Setting) -> str:
-    """Return one sentence: what the planned tests of a setting found, or why nothing can be said."""
-    base, name = baseline(analysis, setting), score(analysis, setting)
-    cells = rows_of(analysis.cells, setting)
-    if set(cells["recipe"]) == {base}:
-        return f"This study has no recipe to compare with {base!r}."
-    if few(analysis, setting):
-        return _few(results, setting, int(cells["seeds"].max()), f"differs from {base} in {name}" if name else "")
-    if not name:
-        return (
-            f"There is no primary comparison here (by default AUBC against {base!r}; see primary in alseg list fields "
-            "study), so all tests are exploratory; tests.csv has them."
-        )
-    tests = planned(analysis, setting)
-    controls = set(results.controls[setting].wanted) if setting in results.controls else set()
-    if controls and set(rows_of(results.runs, setting)["recipe"]) <= {base, *controls}:
-        return f"All recipes here are controls, whose place against {base} is known: there is nothing else to test."
-    if tests.empty:
-        return (
-            f"The planned tests, {name} against {base}, cannot be made: no recipe has two seeds of complete runs in "
-            f"common with {base} that differ."
-        )
-    return _found(tests, base, name, _detected(analysis, setting, len(tests)), "other recipe" if controls else "recipe")
-
-
-def few(analysis: Analysis, setting: Setting) -> bool:
-    """Return whether no recipe of a setting has enough seeds to tell anything."""
-    return bool(rows_of(analysis.cells, setting)["seeds"].max() < FEW_SEEDS)
-
-
-def planned(analysis: Analysis, setting: Setting, kind: str = PLANNED) -> pd.DataFrame:
-    """Return the planned tests of a setting that could be made, as :func:`differences`, largest first."""
-    tests = differences(analysis, setting)
-    return tests[(tests["test"] == kind) & tests["p"].notna()].sort_values("difference", ascending=False)
 
 
 def meaning(results: Results, analysis: Analysis, setting: Setting) -> list[str]:
-    """Return the verdict, and what the tests of references and controls, the seeds and all other tests are worth."""
-    first = verdict(results, analysis, setting)
-    if few(analysis, setting):
-        return [first]
-    return [first, *_apart(analysis, setting), *_claim(analysis, setting), *_exploratory(analysis, setting)]
+    """Return paragraphs that explain the headline; none with too few seeds, or where nothing is compared.
+
+    First how the planned tests were made, what they found and what they could have found; then what the tests of
+    references and controls, and all other tests, are worth.
+    """
+    if few(analysis, setting) or alone(analysis, setting):
+        return []
+    tested = list(_tested(analysis, setting)) if not only_controls(results, analysis, setting) else []
+    paragraphs = [" ".join(tested), *_apart(analysis, setting), *_exploratory(analysis, setting)]
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def _few(results: Results, setting: Setting, seeds: int, what: str) -> str:
-    """Return what too few seeds cannot tell, and the command that adds some."""
-    count = "one seed" if seeds == 1 else f"{seeds} seeds"
-    runs = rows_of(results.runs, setting)
-    present = sorted({int(seed) for seed in runs["seed"]})
-    wanted = max(ENOUGH_SEEDS, len(present))
-    commands = [advice(command, present, wanted) for command in results.commands.get(setting, [])]
-    how = " and ".join(commands) or f"running the study again with {wanted} seeds"
-    return (
-        f"With {count} this study cannot tell whether any recipe {what or 'differs from another'}; {how} adds the "
-        "seeds that could show it, and keeps the finished runs."
-    )
+def _tested(analysis: Analysis, setting: Setting) -> Iterator[str]:
+    """Yield sentences on the planned tests: how they were made, what they found and could have found."""
+    base, name, tests = baseline(analysis, setting), score(analysis, setting), planned(analysis, setting)
+    if not name:
+        yield (
+            f"By default, AUBC against {base!r} is compared (see primary in alseg list fields study). All tests here "
+            "are exploratory; tests.csv has them."
+        )
+    if tests.empty:
+        return
+    how = f"{name} against {base}, by a t-test of the differences between runs of the same seed"
+    if len(tests) == 1:
+        yield f"The study planned one test, {how}; its p-value needs no correction."
+    else:
+        yield (
+            f"The study planned {len(tests)} tests, one per recipe: {how}. Together they are a family: the more tests, "
+            "the likelier one of them succeeds by chance. Holm's method therefore raises their p-values, and a recipe "
+            f"counts as different where p is still below {ALPHA:g}."
+        )
+    if len(found := tests[tests["p_holm"] < ALPHA]):
+        yield f"Differences, with 95 % intervals over seeds and test patients: {_listed(found, 'p_holm')}."
+    yield from _power(powers(analysis, setting), len(tests))
 
 
-def _found(tests: pd.DataFrame, base: str, name: str, detected: str, noun: str) -> str:
-    """Return who differs from the baseline, and what would have been detected. noun: what was tested."""
-    found = tests[tests["p_holm"] < ALPHA]
-    seeds = _span(tests["seeds"])
-    if found.empty:
-        return f"No {noun} differs from {base} in {name} with {seeds} seeds; {detected}."
-    sides = [(side, found[np.sign(found["difference"]) == sign]) for side, sign in (("above", 1), ("below", -1))]
-    texts = [
-        f"{side} {base}: {enumerated([_difference(row, row.p_holm) for row in each(rows)], MOST_NAMES)}"
-        for side, rows in sides
-        if len(rows)
-    ]
-    said = f"In {name} with {seeds} seeds, {'; '.join(texts)} (Holm, {_tests(len(tests))})"
-    rest = len(tests) - len(found)
-    return f"{said}; {'no other recipe differs, and ' if rest else ''}{detected}."
+def _listed(tests: pd.DataFrame, p: str) -> str:
+    """Return the differences of the first recipes, and how many more there are. p: column of the p-values."""
+    shown = [_difference(row, getattr(row, p)) for row in each(tests.head(MOST_NAMES))]
+    more = len(tests) - len(shown)
+    return "; ".join([*shown, *([f"and {more} more"] if more else [])])
 
 
 def _difference(row: Any, p: float) -> str:
@@ -114,18 +69,25 @@ def _difference(row: Any, p: float) -> str:
     interval = between_signed(row.low, row.high)
     shown = "" if interval == NOTHING else f" {interval}"
     wider = ", but the interval, which is over test patients too, includes 0" if row.low <= 0 <= row.high else ""
-    return f"{row.recipe} {signed(row.difference)}{shown}, p {chance(p)}{wider}"
+    return f"{row.recipe} {signed(row.difference)}{shown}, {chance(p)}{wider}"
 
 
-def _detected(analysis: Analysis, setting: Setting, tests: int) -> str:
-    """Return which true differences would have been detected."""
-    own = _power(analysis, setting)
+def _power(own: pd.DataFrame, tests: int) -> Iterator[str]:
+    """Yield which true differences would have been found, and how many seeds a small one needs."""
     one, family = (float(own[column].median()) for column in ("detectable", "detectable_holm"))
     if math.isinf(one):
-        return "seeds differ so much that no true difference would have been detected reliably"
-    within = "none" if math.isinf(family) else f"{family:.3f}"
-    alone = "" if tests == 1 else f"; {within} within the family of {tests}"
-    return f"true differences above {one:.3f} would have been detected four times in five (one test{alone})"
+        yield "Seeds differ so much here that no true difference would have been found reliably."
+    else:
+        within = "no true difference" if math.isinf(family) else f"a true difference of {family:.3f}"
+        alone = "" if tests == 1 else f" within the family, one of {one:.3f} as a single test"
+        yield f"With this spread between seeds, {within} is found four times in five{alone}."
+    needed, holm = (own[column].dropna() for column in ("seeds_needed_02", "seeds_needed_02_holm"))
+    if len(needed):
+        many = "" if tests == 1 else f" for a single test, {_seeds(holm)} within the family"
+        yield (
+            f"A difference of {CLAIM:g} needs {_seeds(needed)} seeds{many} (medians over recipes). The spread is known "
+            f"from {span(own['seeds'])} seeds only, so that these numbers may be off by a factor of several."
+        )
 
 
 def _apart(analysis: Analysis, setting: Setting) -> Iterator[str]:
@@ -134,23 +96,7 @@ def _apart(analysis: Analysis, setting: Setting) -> Iterator[str]:
     for kind, subject in kinds.items():
         tests = planned(analysis, setting, kind)
         if len(tests):
-            found = enumerated([_difference(row, row.p) for row in each(tests)], MOST_NAMES)
-            yield f"{subject} are tested outside the family and without correction: {found}."
-
-
-def _claim(analysis: Analysis, setting: Setting) -> Iterator[str]:
-    """Yield a sentence on the seeds that a small difference would need."""
-    own = _power(analysis, setting)
-    needed = own["seeds_needed_02"].dropna()
-    if len(needed):
-        tests = own["tests"].max()
-        many = f", {_seeds(own['seeds_needed_02_holm'])} within the family" if tests > 1 else ""
-        yield (
-            f"To detect a difference of {CLAIM:g} Dice from {baseline(analysis, setting)} in "
-            f"{score(analysis, setting)}, {_seeds(needed)} seeds would be needed for one test{many} (medians over "
-            f"recipes, as above). The spread is estimated from {_span(own['seeds'])} seeds, so these numbers may be "
-            "off by a factor of several."
-        )
+            yield f"{subject} are tested outside the family and without correction: {_listed(tests, 'p')}."
 
 
 def _exploratory(analysis: Analysis, setting: Setting) -> Iterator[str]:
@@ -164,21 +110,6 @@ def _exploratory(analysis: Analysis, setting: Setting) -> Iterator[str]:
         )
 
 
-def _power(analysis: Analysis, setting: Setting) -> pd.DataFrame:
-    """Return the rows of power about the planned tests that are corrected."""
-    own = rows_of(analysis.power, setting)
-    return own[own["tests"].notna() & own["detectable"].notna()]
-
-
-def _tests(count: int) -> str:
-    return f"{count} planned test{'' if count == 1 else 's'}"
-
-
 def _seeds(needed: pd.Series) -> str:
     middle = float(needed.median())
     return f"about {middle:.0f}" if math.isfinite(middle) else "more than 1,000"
-
-
-def _span(seeds: pd.Series) -> str:
-    low, high = int(seeds.min()), int(seeds.max())
-    return str(low) if low == high else f"{low} to {high}"

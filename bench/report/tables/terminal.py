@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,13 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from alseg_core.metrics.curve import AUBC
-from bench.report.analysis import analyse
+from bench.report.analysis import Analysis, analyse
+from bench.report.compared import only_controls
 from bench.report.controls import controls_verdict
 from bench.report.numbers import NOTHING
 from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.embeddings import lost
 from bench.report.runs.results import Results
-from bench.report.tables.interpretation import verdict
+from bench.report.setting import Setting
+from bench.report.tables.headline import headline, next_step
+from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Cell, Panel, panels
 
 analysed = lru_cache(maxsize=1)(analyse)
@@ -27,17 +30,34 @@ analysed = lru_cache(maxsize=1)(analyse)
 
 
 def terminal(results: Results) -> Group:
-    """Return the panels with verdicts and warnings, and what is missing, for a rich console."""
+    """Return what was found, first in a sentence per setting, then as tables; and what is missing."""
     analysis = analysed(results)
+    shown = list(panels(results, analysis))
+    single = len(shown) == 1
+    steps = [next_step(results, analysis, panel.setting) for panel in shown]
+    shared = len(set(steps)) == 1
     parts: list[RenderableType] = []
-    for panel in panels(results, analysis):
-        parts += [Fitting(panel), Text(verdict(results, analysis, panel.setting))]
-        if controls := controls_verdict(results, analysis, panel.setting):
-            parts.append(Text(controls))
-        if gone := collapsed(results.structures, panel.setting):
-            parts.append(Text(f"warning: {gone}. {WARNING}."))
-        parts.append(Text())
-    return Group(*parts, *(Text(line) for line in missing(results)))
+    for panel in shown:
+        found = Text(headline(results, analysis, panel.setting), "bold")
+        parts.append(found if single else Text(f"{panel.title}: ") + found)
+    parts += _lines(steps[:1] if shared else [])
+    for panel, step in zip(shown, steps, strict=True):
+        explained = meaning(results, analysis, panel.setting)[:1] if single else []
+        after = [*([] if shared else [step]), *explained, *_doubts(results, analysis, panel.setting)]
+        parts += [Text(), Fitting(panel), *_lines(after)]
+    return Group(*parts, *([Text()] if shown else []), *_lines(missing(results)))
+
+
+def _lines(texts: Iterable[str]) -> Iterator[Text]:
+    return (Text(text) for text in texts if text)
+
+
+def _doubts(results: Results, analysis: Analysis, setting: Setting) -> Iterator[str]:
+    """Yield whether controls are found, and a warning where networks have lost classes."""
+    if not only_controls(results, analysis, setting) and (text := controls_verdict(results, analysis, setting)):
+        yield text
+    if gone := collapsed(results.structures, setting):
+        yield f"warning: {gone}. {WARNING}."
 
 
 def missing(results: Results) -> list[str]:

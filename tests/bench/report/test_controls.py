@@ -16,8 +16,10 @@ from bench.report.analysis import analyse
 from bench.report.controls import controls_verdict
 from bench.report.document import document
 from bench.report.markdown import markdown
+from bench.report.numbers import chance
 from bench.report.runs.results import Results, collect
 from bench.report.tables import terminal
+from bench.report.tables.headline import headline
 from bench.report.tables.interpretation import meaning
 from tests.bench.report.study_files import LABELLED, STEPS, study
 
@@ -43,8 +45,8 @@ def verdict(results: Results) -> str:
 
 def test_controls_that_are_found_pass(tmp_path: Path) -> None:
     text = verdict(found(tmp_path / "s", {"oracle_foreground": 0.1, "clumped": -0.2}, controls=KNOWN))
-    assert text.startswith("Controls: PASS. In AUBC, oracle_foreground is found above random (difference +0.100, p = ")
-    assert "; clumped is found below random (difference -0.200, p = " in text
+    assert text.startswith("Controls: PASS. In AUBC, oracle_foreground is found above random (difference +0.100, p ")
+    assert "; clumped is found below random (difference -0.200, p " in text
 
 
 def test_p_is_that_of_the_paired_test_over_seeds_without_correction(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_p_is_that_of_the_paired_test_over_seeds_without_correction(tmp_path: Pa
     ]
     expected = stats.ttest_rel(np.add(areas[1], 0.02), areas[0]).pvalue
     assert expected > 0.04
-    assert f"(difference +0.020, p = {expected:.2g})" in verdict(results)
+    assert f"(difference +0.020, {chance(expected)})" in verdict(results)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_terminal_and_report_say_it(tmp_path: Path) -> None:
     console = Console(width=200, file=io.StringIO(), record=True)
     console.print(terminal(results))
     assert "Controls: PASS." in console.export_text()
-    assert verdict(results) in markdown(document(results, analyse(results), []))
+    assert verdict(results).replace("<", "&lt;") in markdown(document(results, analyse(results), []))
 
 
 def test_controls_are_tested_outside_the_family(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_controls_are_tested_outside_the_family(tmp_path: Path) -> None:
     assert set(areas["recipe"][areas["tests"] == 2]) == {"strided", "coreset"}
     assert areas["tests"][areas["recipe"] == "clumped"].isna().all()
     lines = meaning(with_controls, analysis, SETTING)
-    assert "within the family of 2" in lines[0] and "clumped" not in lines[0]
+    assert "The study planned 2 tests" in lines[0] and "clumped" not in lines[0]
     assert any(
         line.startswith("Controls are tested outside the family and without correction: clumped -0.2") for line in lines
     )
@@ -133,12 +135,12 @@ def test_controls_are_tested_outside_the_family(tmp_path: Path) -> None:
 
 def test_who_else_differs_is_said_of_other_recipes(tmp_path: Path) -> None:
     results = found(tmp_path / "s", {"clumped": -0.2, "strided": 0.001}, controls={"below": ["clumped"]})
-    assert meaning(results, analyse(results), SETTING)[0].startswith("No other recipe differs from random in AUBC")
+    assert headline(results, analyse(results), SETTING).startswith("No other recipe differs from random in AUBC")
 
 
 def test_an_untested_recipe_is_no_control(tmp_path: Path) -> None:
     results = found(tmp_path / "s", {"clumped": -0.2, "strided": 0.0}, controls={"below": ["clumped"]})
-    assert "AUBC against random, cannot be made" in meaning(results, analyse(results), SETTING)[0]
+    assert headline(results, analyse(results), SETTING).startswith("No recipe can be compared with random in AUBC")
 
 
 def test_a_study_of_one_budget_is_judged_by_dice(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_a_study_of_one_budget_is_judged_by_dice(tmp_path: Path) -> None:
 
 def test_a_study_of_controls_alone_has_no_family(tmp_path: Path) -> None:
     results = found(tmp_path / "s", {"oracle_foreground": 0.1, "clumped": -0.2}, controls=KNOWN)
-    lines = meaning(results, analyse(results), SETTING)
-    assert (
-        lines[0] == "All recipes here are controls, whose place against random is known: there is nothing else to test."
-    )
+    analysis = analyse(results)
+    assert headline(results, analysis, SETTING) == verdict(results)
+    (outside, exploratory, *_) = meaning(results, analysis, SETTING)[1:]
+    assert outside.startswith("Controls are tested outside the family") and "exploratory" in exploratory

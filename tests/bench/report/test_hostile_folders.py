@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from bench import report
 from bench.cli import main
 from bench.report.runs.results import collect
-from bench.report.tables.interpretation import ENOUGH_SEEDS
+from bench.report.tables.headline import ENOUGH_SEEDS
 from bench.study.rerun import harmless
 from tests.bench.report.hostile import (
     HOSTILE_RUN,

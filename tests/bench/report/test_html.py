@@ -134,8 +134,8 @@ def test_the_page_says_what_a_reader_needs(page: Page) -> None:
         "What to cite",
     ]
     assert "Before you trust a number" in page.texts["h3"] and "What the differences mean" in page.texts["h3"]
-    verdicts = ("No recipe differs from random in AUBC with 3 seeds", "In AUBC with 3 seeds, above random")
-    assert any(text.startswith(verdicts) for text in page.texts["p"])
+    (first, *_) = [text for text in page.texts["p"] if text.startswith("So far, with 1 of 10 runs missing: ")]
+    assert "No recipe differs from random in AUBC" in first or "beats random" in first
 
 
 def test_the_same_runs_give_the_same_bytes(written: Path, tmp_path: Path) -> None:

@@ -21,12 +21,13 @@ from alseg_core.results import RunFolder
 from bench.report.analysis import Analysis, analyse
 from bench.report.document import document
 from bench.report.markdown import markdown, pipes
-from bench.report.numbers import between, between_signed, chance, detectable, signed
+from bench.report.numbers import between, between_signed, chance, detectable, probability, signed
 from bench.report.runs.collapse import collapsed
 from bench.report.runs.results import Results, collect
-from bench.report.statistics.power import smallest_effect
+from bench.report.statistics.power import seeds_needed, smallest_effect
 from bench.report.tables import Panel, comparison, latex, panels, terminal, timing
-from bench.report.tables.interpretation import meaning, verdict
+from bench.report.tables.headline import headline, next_step
+from bench.report.tables.interpretation import meaning
 from bench.report.tables.latex import escape
 from tests.bench.report.study_files import BUDGETS, LABELLED, STEPS, record, runs, study
 
@@ -132,8 +133,10 @@ def test_with_two_seeds_nothing_is_marked_and_no_interval_is_shown(tmp_path: Pat
 def test_terminal_takes_the_form_that_fits(clear: tuple[Results, Analysis]) -> None:
     results, _ = clear
     wide, middle, narrow, tiny = (shown(results, width) for width in (140, 80, 55, 36))
-    assert "95 %" in wide and re.search(r"better +(0\.\d{3} ± 0\.\d{3} +){4}\[", wide)
-    assert "95 %" not in middle and re.search(r"better +(0\.\d{3} ± 0\.\d{3}\s+){4}", middle)
+    assert "95 %" in wide.partition("The study planned")[0] and re.search(r"better +(0\.\d{3} ± 0\.\d{3} +){4}\[", wide)
+    assert "95 %" not in middle.partition("The study planned")[0] and re.search(
+        r"better +(0\.\d{3} ± 0\.\d{3}\s+){4}", middle
+    )
     assert re.search(r"better +(0\.\d{3}\s+){4}", narrow) and "(10)" in narrow
     assert re.search(r"better +(0\.\d{3}\s+){2}", tiny) and "40 %" in tiny and "20 %" not in tiny
     for text, width in ((wide, 140), (middle, 80), (narrow, 55), (tiny, 36)):
@@ -152,26 +155,54 @@ def test_terminal_marks(clear: tuple[Results, Analysis]) -> None:
 def test_terminal_tells_what_is_missing(some: Results) -> None:
     text = shown(some, 160)
     assert "failed: d-coreset-mask-s1: out of luck" in text and "not finished: d-oracle_foreground-mask-s0" in text
-    assert "cannot tell whether any recipe differs from random" in text
+    assert text.startswith(
+        "So far, with 2 of 5 runs missing: 2 seeds cannot tell whether any recipe differs from random"
+    )
 
 
-def test_verdict_in_words(clear: tuple[Results, Analysis]) -> None:
+def test_the_terminal_begins_with_what_was_found(clear: tuple[Results, Analysis], tmp_path: Path) -> None:
+    text = shown(clear[0], 1000)
+    order = [headline(*clear, SETTING), next_step(*clear, SETTING), "Test Dice, mean", *meaning(*clear, SETTING)[:1]]
+    places = [text.index(part) for part in order]
+    assert places[0] == 0 and places == sorted(places)
+    levels = {"random": 0.5, "x": 0.9}
+    results = collect(study(tmp_path / "s", [*runs(levels, 3), *runs(levels, 3, config={"schedule": "late"})]))
+    lines = shown(results, 1000).splitlines()
+    assert [line.partition(": x beats")[0] for line in lines[:2]] == ["d, mask", "d, mask, budgets late"]
+    assert lines.count(next_step(results, analyse(results), SETTING)) == 1  # it is the same for both
+
+
+def test_finding_in_words(clear: tuple[Results, Analysis]) -> None:
     results, analysis = clear
+    assert re.fullmatch(
+        r"better beats random \(\+0\.\d{3} AUBC, p < 0\.001, 5 seeds\); worse loses to it \(-0\.\d{3}, p < 0\.001\); "
+        r"no other recipe differs from it\.",
+        headline(results, analysis, SETTING),
+    )
     own = analysis.power[analysis.power["tests"].notna()]
     assert len(own) == 3
-    lines = meaning(results, analysis, SETTING)
-    assert re.search(
-        r"^In AUBC with 5 seeds, above random: better (\+0\.\d+) \[\+0\.\d+, \+0\.\d+\], p < 0\.001; below random: "
-        r"worse -0\.\d+ \[-0\.\d+, -0\.\d+\], p < 0\.001 \(Holm, 3 planned tests\); no other recipe differs, and ",
-        lines[0],
-    )
-    said = re.search(r"above ([\d.]+) would .* \(one test; ([\d.]+) within the family of 3\)\.$", lines[0])
+    tested, apart, others = meaning(results, analysis, SETTING)
+    assert tested.startswith("The study planned 3 tests, one per recipe: AUBC against random, by a t-test")
+    assert tested.index("family") < tested.index("Holm's method")  # explained before it is named
+    assert re.search(r"better \+0\.\d+ \[\+0\.\d+, \+0\.\d+\], p < 0\.001; worse -0\.\d+ \[-0\.\d+, -0", tested)
+    said = re.search(r"difference of ([\d.]+) is found .* family, one of ([\d.]+) as a single test\.", tested)
     assert said is not None
-    medians = [own[name].median() for name in ("detectable", "detectable_holm")]
+    medians = [own[name].median() for name in ("detectable_holm", "detectable")]
     assert [float(number) for number in said.groups()] == pytest.approx(medians, abs=0.0006)
-    assert "oracle_foreground +0" in lines[1] and "outside the family and without correction" in lines[1]
-    assert "To detect a difference of 0.02 Dice" in lines[2]
-    assert "All other tests, 36 of pairs and budgets, are exploratory" in lines[3] and "about 1.8 of them" in lines[3]
+    assert "A difference of 0.02 needs about" in tested
+    assert "oracle_foreground +0" in apart and "outside the family and without correction" in apart
+    assert "All other tests, 36 of pairs and budgets, are exploratory" in others and "about 1.8 of them" in others
+
+
+def test_a_headline_names_few_recipes(tmp_path: Path) -> None:
+    levels = {"random": 0.5, "a": 0.9, "b": 0.8, "c": 0.7, "d": 0.65, "e": 0.4, "f": 0.3}
+    results = collect(study(tmp_path / "s", runs(levels, 5)))
+    text = headline(results, analyse(results), SETTING)
+    assert re.fullmatch(
+        r"a \(\+0\.\d+ AUBC, p [<=] [\d.]+, 5 seeds\), b \([^)]*\), c \([^)]*\) and 1 more beat random; "
+        r"f \(-0\.\d+, p [<=] [\d.]+\) and e \(-0\.\d+, p [<=] [\d.]+\) lose to it\.",
+        text,
+    )
 
 
 def paired_study(
@@ -188,60 +219,95 @@ def paired_study(
     return collect(study(folder, listed, **content))
 
 
-def test_verdict_of_no_difference(tmp_path: Path) -> None:
+COMMAND = "make bench DATASET=d SEEDS={seeds}"
+
+
+def test_no_difference_names_what_would_have_shown_and_the_seeds_of_a_claim(tmp_path: Path) -> None:
     gains = [0.03, -0.03, 0.02, -0.02, 0.01]
-    results = paired_study(tmp_path / "s", gains)
+    results = paired_study(tmp_path / "s", gains, command=COMMAND)
+    analysis = analyse(results)
     smallest = smallest_effect(5) * float(np.std(gains, ddof=1))
-    assert verdict(results, analyse(results), SETTING) == (
-        f"No recipe differs from random in AUBC with 5 seeds; true differences above {smallest:.3f} would have been "
-        "detected four times in five (one test)."
+    assert headline(results, analysis, SETTING) == (
+        f"No recipe differs from random in AUBC with 5 seeds; differences above {smallest:.3f} would most likely have "
+        "shown."
     )
+    needed = int(seeds_needed(0.02, float(np.std(gains, ddof=1))))
+    assert next_step(results, analysis, SETTING) == (
+        f"Next: about {needed} seeds would be needed to show a difference of 0.02 in AUBC; `make bench DATASET=d "
+        f"SEEDS={needed}` adds {needed - 5} ({2 * (needed - 5)} runs) and keeps the finished ones."
+    )
+    assert meaning(results, analysis, SETTING)[0].startswith("The study planned one test,")
 
 
-def test_verdict_of_seeds_that_differ_by_all_there_is(tmp_path: Path) -> None:
+def test_seeds_that_suffice_for_a_claim_need_no_command(tmp_path: Path) -> None:
+    results = paired_study(tmp_path / "s", [0.001, -0.001, 0.002, -0.002, 0.0], command=COMMAND)
+    text = next_step(results, analyse(results), SETTING)
+    assert text == "These 5 seeds suffice to show a difference of 0.02 in AUBC."
+
+
+def test_runs_that_are_missing_come_first(tmp_path: Path) -> None:
+    listed = [*runs({"random": 0.5, "x": 0.9}, 3), {"recipe": "y", "seed": 1, "dice": []}]
+    results = collect(study(tmp_path / "s", listed, command=COMMAND))
+    analysis = analyse(results)
+    assert headline(results, analysis, SETTING).startswith("So far, with 1 of 7 runs missing: x beats random")
+    assert next_step(results, analysis, SETTING) == (
+        "Next: `make bench DATASET=d SEEDS=3` runs the missing run and keeps the finished ones."
+    )
+    unknown = collect(study(tmp_path / "u", listed))
+    assert "the same command, started again, runs the missing run" in next_step(unknown, analyse(unknown), SETTING)
+
+
+def test_seeds_that_differ_by_all_there_is(tmp_path: Path) -> None:
     results = paired_study(tmp_path / "s", [0.44, -0.44, 0.1], steps=0 * STEPS)
-    text = verdict(results, analyse(results), SETTING)
-    assert "no true difference would have been detected reliably" in text and not re.search(r"[1-9]\.\d", text)
+    analysis = analyse(results)
+    text = headline(results, analysis, SETTING) + meaning(results, analysis, SETTING)[0]
+    assert "no difference would have shown reliably" in text and "no true difference would have been found" in text
+    assert not re.search(r"[1-9]\.\d", text)
     sheets = document(results, analyse(results), []).sections[0].sheets
     (sheet,) = [sheet for sheet in sheets if sheet.title == "What these seeds can detect"]
     assert sheet.lines[0].entries[4].text == "more than 1"
 
 
-def test_verdict_says_where_patients_disagree_with_seeds(tmp_path: Path) -> None:
+def test_a_finding_on_these_patients_only_says_so(tmp_path: Path) -> None:
     """All seeds agree that a recipe is ahead, but only one of two patients is."""
     results = paired_study(tmp_path / "s", [0.05, 0.051, 0.049])
     volumes = results.volume_dice
     ahead = (volumes["recipe"] == "ahead") & (volumes["case"] == "v1")
     volumes.loc[ahead, "dice"] += 0.2
     volumes.loc[(volumes["recipe"] == "ahead") & (volumes["case"] == "v2"), "dice"] -= 0.1
-    text = verdict(results, analyse(results), SETTING)
-    assert "above random: ahead +0.100" in text
-    assert "but the interval, which is over test patients too, includes 0" in text
+    analysis = analyse(results)
+    text = headline(results, analysis, SETTING)
+    assert text.startswith("ahead beats random (+0.100 AUBC") and text.endswith("3 seeds, on these patients only).")
+    assert "but the interval, which is over test patients too, includes 0" in meaning(results, analysis, SETTING)[0]
 
 
-def test_verdict_of_one_seed_is_one_sentence_with_the_command(tmp_path: Path) -> None:
+def test_one_seed_tells_nothing_but_the_command(tmp_path: Path) -> None:
     recipes = {"random": 0.5, "coreset": 0.6}
-    results = collect(study(tmp_path / "s", runs(recipes, 1), command="make bench DATASET=d SEEDS={seeds}"))
-    assert meaning(results, analyse(results), SETTING) == [
-        "With one seed this study cannot tell whether any recipe differs from random in AUBC; `make bench DATASET=d "
-        "SEEDS=5` adds the seeds that could show it, and keeps the finished runs."
-    ]
-    assert "SEEDS=5" in shown(results, 300)
-    (panel,) = panels(results, analyse(results))
+    results = collect(study(tmp_path / "s", runs(recipes, 1), command=COMMAND))
+    analysis = analyse(results)
+    assert headline(results, analysis, SETTING) == (
+        "One seed cannot tell whether any recipe differs from random in AUBC."
+    )
+    assert next_step(results, analysis, SETTING) == (
+        "Next: 5 seeds could tell; `make bench DATASET=d SEEDS=5` adds 4 (8 runs) and keeps the finished ones."
+    )
+    assert meaning(results, analysis, SETTING) == [] and "SEEDS=5" in shown(results, 300)
+    (panel,) = panels(results, analysis)
     assert panel.rows[0].cells[0] is not None and "±" not in panel.rows[0].cells[0].text
     older = collect(study(tmp_path / "o", runs(recipes, 2)))
-    (line,) = meaning(older, analyse(older), SETTING)
-    assert "running the study again with 5 seeds adds" in line
+    assert "running the study again with 5 seeds adds 3" in next_step(older, analyse(older), SETTING)
 
 
-def test_verdict_without_a_comparison(tmp_path: Path) -> None:
+def test_headlines_without_a_comparison(tmp_path: Path) -> None:
     results = collect(study(tmp_path / "s", runs({"badge": 0.5, "coreset": 0.6}, 3)))
-    assert "There is no primary comparison here" in verdict(results, analyse(results), SETTING)
+    analysis = analyse(results)
+    assert headline(results, analysis, SETTING).startswith("No comparison was planned here")
+    assert "see primary in alseg list fields study" in meaning(results, analysis, SETTING)[0]
     alone = collect(study(tmp_path / "a", runs({"random": 0.5}, 3)))
-    assert verdict(alone, analyse(alone), SETTING) == "This study has no recipe to compare with 'random'."
+    assert headline(alone, analyse(alone), SETTING) == "This study has no recipe to compare with 'random'."
     short = [{"recipe": r, "seed": s, "dice": [0.5 + 0.01 * s]} for r in ("random", "coreset") for s in range(3)]
     begun = collect(study(tmp_path / "b", short))
-    assert "AUBC against random, cannot be made" in verdict(begun, analyse(begun), SETTING)
+    assert "No recipe can be compared with random in AUBC" in headline(begun, analyse(begun), SETTING)
 
 
 def test_studies_that_plan_different_comparisons_have_no_planned_tests_together(tmp_path: Path) -> None:
@@ -291,7 +357,7 @@ def test_numbers_that_cannot_be_are_not_written() -> None:
     ]
     assert between_signed(-0.0001, 0.02) == "[0.000, +0.020]" and between(-0.0001, 1.0) == "[0.00, 1.00]"
     assert [detectable(value) for value in (0.0714, 1.0, math.inf, math.nan)] == ["0.071", "1.000", "more than 1", "—"]
-    assert (chance(0.0004), chance(0.0312)) == ("< 0.001", "= 0.031")
+    assert (chance(0.0004), chance(0.0312)) == ("p < 0.001", "p = 0.031") and probability(math.nan) == "—"
 
 
 def test_latex_of_a_hostile_name_and_its_braces(clear: tuple[Results, Analysis]) -> None:
@@ -319,8 +385,9 @@ def test_markdown_in_the_order_of_a_reader(clear: tuple[Results, Analysis]) -> N
         "Compared here: 5 recipes; 5 seeds",
         "## Before you trust",
         "## d, mask",
+        "**better beats random (+0.",
         "| better | **",
-        "In AUBC with 5 seeds, above random: better",
+        "The study planned 3 tests",
         "### Difference from random",
         "### What these seeds can detect",
         "### Summary",
