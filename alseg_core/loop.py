@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from alseg_core.config import RunConfig
 from alseg_core.device.memory import keep_freed, peak_mb, return_freed
 from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.embed.appraisal import appraise
+from alseg_core.embed.embedder import CPU_SECONDS
 from alseg_core.embed.quality import QUALITY
 from alseg_core.errors import ResultsError
 from alseg_core.evaluate import summarise
@@ -74,6 +76,7 @@ class _Experiment:
         self.ensemble: Ensemble | None = None
         self.first_start = self.start = ""  # Trainer.start() of the first round and of this one
         self.made_by = maker(device)
+        self.embedded = False  # whether an earlier round had an embedding
         self.announcer = Announcer(listeners, config.steps(len(self.pool)))
 
     def run(self, mended: Sequence[str] = ()) -> list[RoundRecord]:
@@ -108,6 +111,7 @@ class _Experiment:
         vault, bought = self._vault(), resume.picks(records, self.material.slices.table)
         for number, positions in enumerate(bought):
             self._annotate(positions, number, vault)
+        self.embedded = any("embed" in record.cpu_seconds for record in records)
         if records:
             self.first_start = str(records[0].signals.get("network", RANDOM))
             self.ensemble = self._restore(records[-1], bought[-1])
@@ -135,16 +139,17 @@ class _Experiment:
 
     def _round(self, number: int) -> RoundRecord:
         """Select, annotate, train, evaluate; the record is on disk when this returns."""
-        vault, seconds = self._vault(), dict[str, float]()
+        vault, seconds, cpu = self._vault(), dict[str, float](), dict[str, float]()
         # a strategy that needs a network starts with the very slices that the random baseline starts with
         strategy = Random() if self.config.starts_at_random and self.ensemble is None else self.config.recipe.strategy
-        with _timed(seconds, "embed"):
+        with _timed(seconds, "embed", cpu):
             # not in the view: an embedder may open files, and the view must not lead to any
             embed = self.config.recipe.embed if strategy.needs_embedding else None
             embedding = None if embed is None else self._embed(embed, number)
         with _timed(seconds, "appraise"):  # not a cost of the recipe
             known = {} if embed is None or embedding is None else self._appraise(embed, embedding, number)
-        with _timed(seconds, "select"):
+        self._count_making(cpu, embedding)
+        with _timed(seconds, "select", cpu):
             selection = self._select(number, strategy, embedding, vault)
         with _timed(seconds, "annotate"):
             self._annotate(selection.positions, number, vault)
@@ -183,6 +188,8 @@ class _Experiment:
             fingerprint=self.config.fingerprint,
             data_key=self.material.prepared.key,
             made_by=self.made_by,
+            cpu_seconds={part: round(value, 3) for part, value in cpu.items()},
+            ended=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         self.results.save_state(number, ensemble.state())
         record = self.results.append(record)
@@ -297,6 +304,14 @@ class _Experiment:
     def _embed(self, embedder: Embedder, number: int) -> Embedding:
         return embedder.embed(self._embed_context(number))
 
+    def _count_making(self, cpu: dict[str, float], embedding: Embedding | None) -> None:
+        """Make the first round with an embedding count what its making took, in whichever run."""
+        if embedding is None:
+            del cpu["embed"]
+        elif not self.embedded:
+            self.embedded = True
+            cpu["embed"] = max(cpu["embed"], float(embedding.facts.get(CPU_SECONDS, 0.0)))
+
     def _appraise(self, embedder: Embedder, embedding: Embedding, number: int) -> dict[str, object]:
         """Return what the embedding knows without labels, for the record; no strategy sees it."""
         known = appraise(embedder, embedding, self._embed_context(number))
@@ -325,7 +340,10 @@ def _described(ensemble: Ensemble) -> list[dict[str, float | None]]:
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
-    start = time.perf_counter()
+def _timed(seconds: dict[str, float], part: str, cpu: dict[str, float] | None = None) -> Iterator[None]:
+    """Record the time that a part takes, in ``cpu`` that of all threads of the process."""
+    start, busy = time.perf_counter(), time.process_time()
     yield
     seconds[part] = time.perf_counter() - start
+    if cpu is not None:
+        cpu[part] = time.process_time() - busy

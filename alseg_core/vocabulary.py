@@ -156,3 +156,9 @@ class RoundRecord:
     """Code and machine that made the round: {"alseg", "commit", "torch", "device"}; empty in older records."""
     files: dict[str, str] = field(default_factory=dict)
     """Name -> size and SHA-256 (:func:`alseg_core.intact.seal`) of the run's other files at the end of the round."""
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    """CPU time of what chose the slices, all threads of the process together: "embed", if there is an embedding, and
+    "select". Features from the store count with what making them took, in the first round with an embedding. Empty in
+    older records."""
+    ended: str | None = None
+    """When the round ended, in UTC, as in "2026-11-30T22:40:05Z"; None in older records."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 
 from alseg_core import checkpoint, loop
 from alseg_core.config import RunConfig
+from alseg_core.embed.embedder import CPU_SECONDS
 from alseg_core.errors import ConfigError, DataError, ResultsError
 from alseg_core.events import Event, Noticed, Progress, RoundFinished, RunStarted
 from alseg_core.intact import seal
@@ -28,8 +30,9 @@ from alseg_core.pool import Pool
 from alseg_core.results import RunFolder
 from alseg_core.round_training import RoundTraining
 from alseg_core.store import Store, digest
+from alseg_core.strategies.strided import Strided
 from alseg_core.training import NetworkTrainer
-from alseg_core.vocabulary import RoundRecord
+from alseg_core.vocabulary import RoundRecord, Selection
 
 RECIPES: dict[str, dict[str, Any]] = {
     "random": {"strategy": "random"},
@@ -61,7 +64,8 @@ class Stop(Exception):
 def same(first: list[Any], second: list[Any], but: str = "") -> None:
     """Equal in everything but the time it took. but: a signal that may differ."""
     for a, b in zip(first, second, strict=True):
-        assert {**a.signals, but: None, "encoder_seconds": 0} == {**b.signals, but: None, "encoder_seconds": 0}
+        timed = {but: None, "encoder_seconds": 0, CPU_SECONDS: 0}
+        assert {**a.signals, **timed} == {**b.signals, **timed}
         for name in ("selected", "labelled", "cost", "cover_radius", "members", "best", "volumes", "summary", "ledger"):
             assert getattr(a, name) == getattr(b, name), name
 
@@ -315,6 +319,39 @@ def test_a_shared_first_round_takes_the_time_of_its_training(tiny: dict[str, Any
     tiny["train"]["iterations_full"] = 800  # long enough that finding it takes a small part of the time
     trained, found = seconds("random"), seconds("entropy")
     assert found == pytest.approx(trained, rel=0.5)
+
+
+def test_choosing_counts_the_time_of_computing_and_not_of_waiting(
+    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    select = Strided.select
+
+    def after_a_nap(*given: Any) -> Selection:
+        time.sleep(0.5)
+        return select(*given)
+
+    monkeypatch.setattr(Strided, "select", after_a_nap)
+    tiny["recipe"] = {"name": "strided", "strategy": "strided"}
+    records = loop.run(RunConfig.load(tiny), tmp_path / "run", Store(tmp_path / "store"))
+    assert len(records) == 3
+    for record in records:
+        assert set(record.cpu_seconds) == {"select"}  # there is no embedding
+        assert record.cpu_seconds["select"] < 0.25 < 0.5 <= record.seconds["select"]
+    ended = [datetime.strptime(str(record.ended), "%Y-%m-%dT%H:%M:%SZ") for record in records]
+    assert ended == sorted(ended) and abs(ended[-1] - datetime.now(UTC).replace(tzinfo=None)) < timedelta(minutes=5)
+
+
+def test_an_encoder_from_the_store_counts_once_with_what_its_training_took(
+    tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    tiny["recipe"] = {"name": "gcl_coreset", **RECIPES["gcl_coreset"]}
+    store = Store(tmp_path / "store")
+    trained = loop.run(RunConfig.load(tiny), tmp_path / "trained", store)
+    found = loop.run(RunConfig.load({**tiny, "members": 2}), tmp_path / "found", store)
+    made = float(str(trained[0].signals[CPU_SECONDS]))
+    for first, *later in (trained, found):
+        assert first.cpu_seconds["embed"] >= made > 0
+        assert all(0 <= record.cpu_seconds["embed"] < made for record in later)
 
 
 def test_a_run_that_finds_what_it_trained_itself_says_so(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices
-from alseg_core.embed.embedder import EmbedContext, Embedding, store_key
+from alseg_core.embed.embedder import CPU_SECONDS, EmbedContext, Embedding, store_key
 from alseg_core.geometry.clusters import unit_length
 from alseg_core.metric_learning.encode import encode
 from alseg_core.metric_learning.fit import ContrastiveTraining, FittedEncoder
@@ -56,9 +57,9 @@ class Contrastive(ContrastiveTraining):
         """Return features h, (N, 512), of length 1 if ``normalise``. With a store, one process trains, others read it.
 
         facts: those of :class:`FittedEncoder`, and encoder_seed if it is set; with a store also encoder, the name of
-        the entry, and encoder_seconds, the time of its training in whichever run. An entry made with if_missing
-        "random" is kept even if the weights become available later, so that a continued run keeps its encoder; facts
-        record what was used.
+        the entry, encoder_seconds, the time of its training in whichever run, and :data:`CPU_SECONDS`. An entry made
+        with if_missing "random" is kept even if the weights become available later, so that a continued run keeps its
+        encoder; facts record what was used.
         """
         found = self._train(context)[1] if context.store is None else self._fetch(context, context.store)
         features = unit_length(found.features) if self.normalise else found.features
@@ -86,8 +87,10 @@ class Contrastive(ContrastiveTraining):
         return fitted, Embedding(features, {name: fact for name, fact in fitted.facts.items() if name != "seconds"})
 
     def _save(self, context: EmbedContext, folder: Path) -> None:
+        start = time.process_time()
         fitted, embedding = self._train(context)
+        spent = round(time.process_time() - start, 3)
         torch.save(fitted.state, folder / "encoder.pt")
         np.save(folder / "features.npy", embedding.features)
-        facts = {**embedding.facts, "encoder_seconds": fitted.facts["seconds"]}
+        facts = {**embedding.facts, "encoder_seconds": fitted.facts["seconds"], CPU_SECONDS: spent}
         (folder / "facts.json").write_text(json.dumps(facts))

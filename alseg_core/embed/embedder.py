@@ -34,6 +34,10 @@ class EmbedContext:
     """Called with the share that is done, in (0, 1]."""
 
 
+CPU_SECONDS = "embedding_cpu_seconds"
+"""Fact of an embedding in the store: the CPU time that making it took, all threads of the process together."""
+
+
 def pool_key(slices: Slices, data_key: str) -> dict[str, Any]:
     """Return the part of a key in the store that stands for a pool."""
     table = slices.table

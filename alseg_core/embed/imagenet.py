@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices
-from alseg_core.embed.embedder import EmbedContext, Embedding, store_key
+from alseg_core.embed.embedder import CPU_SECONDS, EmbedContext, Embedding, store_key
 from alseg_core.geometry.clusters import unit_length
 from alseg_core.metric_learning.encode import CHUNK, encode
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
@@ -47,7 +48,7 @@ class ImageNet:
     def embed(self, context: EmbedContext) -> Embedding:
         """Return features h, (N, 512), of length 1 if ``normalise``, from the store if there is one.
 
-        facts: init, the weights actually used.
+        facts: init, the weights actually used; with a store also :data:`CPU_SECONDS`.
 
         Random weights come from the seed of the run. An entry made with if_missing "random" is kept even if the weights
         become available later.
@@ -67,9 +68,11 @@ class ImageNet:
         return Embedding(unit_length(features) if self.normalise else features, {"init": used})
 
     def _save(self, context: EmbedContext, folder: Path) -> None:
+        start = time.process_time()
         embedding = self._encode(context)
+        facts = {**embedding.facts, CPU_SECONDS: round(time.process_time() - start, 3)}
         np.save(folder / "features.npy", embedding.features)
-        (folder / "facts.json").write_text(json.dumps(embedding.facts))
+        (folder / "facts.json").write_text(json.dumps(facts))
 
 
 class _AsPhotograph(nn.Module):

@@ -104,6 +104,7 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
         "annotation/foreground": record.foreground,
         **_embedding(record),
         **{f"seconds/{part}": value for part, value in record.seconds.items()},
+        **{f"cpu_seconds/{part}": value for part, value in record.cpu_seconds.items()},
         "system/peak_mb": record.peak_mb,
         LAST: record.round,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +29,8 @@ from bench.report.runs.columns import TAKEN
 
 LONGEST_PLACE = 100
 """Characters of the place of a fault, which holds names from the file."""
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+"""How a round writes the time at which it ended."""
 MOST_RUNS = 100_000
 """Most runs that a study.json may list."""
 
@@ -44,6 +47,11 @@ def _column(name: str) -> str:
     return name
 
 
+def _moment(text: str) -> str:
+    datetime.strptime(text, MOMENT)
+    return text
+
+
 Name = Annotated[str, Field(max_length=255)]
 """Name of a dataset, recipe, case and so on; longer ones are not read."""
 FolderName = Annotated[Name, AfterValidator(_folder)]
@@ -52,6 +60,7 @@ Fact = str | int | float | None
 Count = Annotated[int, Field(ge=0)]
 Budgets = Annotated[list[int | float], Field(min_length=1, max_length=1000)]
 Size = Annotated[float, Field(ge=0)]
+Moment = Annotated[str, AfterValidator(_moment)]
 Share = Annotated[float, Field(ge=0, le=1)]
 RANGES = {DICE.name: Share, NSD.name: Share, HD95.name: Size, ASSD.name: Size}
 """Name -> range of the built-in metrics; others may have any finite value."""
@@ -72,6 +81,7 @@ class _Row(_Part):
 
 class _Signals(_Part):
     encoder_seconds: Size = 0.0
+    embedding_cpu_seconds: Size = 0.0
     encoder: Fact = None
     init: Fact = None
     labels: Fact = None
@@ -103,6 +113,8 @@ class _Round(_Part):
     data_key: str | None
     made_by: dict[str, str | None]
     files: dict[FolderName, str]
+    cpu_seconds: dict[ColumnName, Size]
+    ended: Moment | None
 
     @model_validator(mode="after")
     def _means(self) -> _Round:

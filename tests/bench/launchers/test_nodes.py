@@ -32,7 +32,7 @@ def rounds(out: Path) -> dict[str, list[str]]:
 def results(out: Path) -> dict[str, list[dict[str, Any]]]:
     """Finished rounds without what differs from one computation to the next."""
     found = {key: [json.loads(line) for line in lines] for key, lines in rounds(out).items()}
-    apart = ("seconds", "peak_mb", "signals", "files", "check", "made_by")
+    apart = ("seconds", "cpu_seconds", "ended", "peak_mb", "signals", "files", "check", "made_by")
     return {key: [{k: v for k, v in line.items() if k not in apart} for line in lines] for key, lines in found.items()}
 
 

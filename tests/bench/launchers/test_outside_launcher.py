@@ -35,7 +35,8 @@ def rounds(out: Path) -> dict[str, list[dict[str, Any]]]:
     for path in out.glob("small/runs/*/rounds.jsonl"):
         found[path.parent.name] = [json.loads(line) for line in path.read_text().splitlines()]
         for line in found[path.parent.name]:
-            del line["seconds"], line["peak_mb"], line["files"], line["check"]
+            for name in ("seconds", "cpu_seconds", "ended", "peak_mb", "files", "check"):
+                del line[name]
     return found
 
 

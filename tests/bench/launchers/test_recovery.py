@@ -16,6 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from alseg_core.embed.embedder import CPU_SECONDS
 from bench.cli import main
 from tests.bench.conftest import write_study
 from tests.conftest import TINY
@@ -29,8 +30,10 @@ def rounds(out: Path) -> dict[str, list[dict[str, object]]]:
     for path in sorted(out.glob("small/runs/*/rounds.jsonl")):
         found[path.parent.name] = [json.loads(line) for line in path.read_text().splitlines()]
         for line in found[path.parent.name]:
-            del line["seconds"], line["peak_mb"], line["files"], line["check"]
-            line["signals"].pop("encoder_seconds", None)
+            for name in ("seconds", "cpu_seconds", "ended", "peak_mb", "files", "check"):
+                del line[name]
+            for name in ("encoder_seconds", CPU_SECONDS):
+                line["signals"].pop(name, None)
     return found
 
 
