@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bench.report.analysis import Analysis
 from bench.report.compared import only_controls
 from bench.report.controls import controls_verdict
+from bench.report.run_names import run_names
 from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.provenance import OWN_SPLITS
 from bench.report.runs.results import Results
@@ -61,9 +62,9 @@ class Document:
     faults: list[str]
     """Figures whose drawing raised an error."""
     failed: list[tuple[str, str]]
-    """(run, reason) of failed runs."""
+    """(run, reason) of failed runs, by name (:func:`bench.report.run_names.run_names`)."""
     unfinished: list[str]
-    """Runs with rounds left."""
+    """Runs with rounds left, by name."""
     work: list[str]
     """Time, memory and work that runs shared."""
     weights: list[tuple[str, str]]
@@ -103,7 +104,7 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
     if results.peak_mb is not None:
         peak = f"{results.peak_mb:,} MB"
         work = [*work, f"Peak resident memory of a worker process, over all its runs: {peak}."]
-    own = {section.panel.setting for section in sections}
+    own, names = {section.panel.setting for section in sections}, run_names(results)
     return Document(
         name=results.name,
         what=_what(results),
@@ -114,8 +115,8 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
         figures=[picture for picture in figures if picture.scope not in own],
         gaps=[_gap(picture) for picture in drawn if picture.path is None and not picture.failed],
         faults=[_gap(picture) for picture in drawn if picture.failed],
-        failed=list(results.failed.items()),
-        unfinished=results.unfinished,
+        failed=[(names[key], reason) for key, reason in results.failed.items()],
+        unfinished=[names[key] for key in results.unfinished],
         work=work,
         weights=list(results.weights.items()),
         sources=list(results.sources.items()),

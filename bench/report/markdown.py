@@ -90,7 +90,7 @@ def _figure(picture: Drawn) -> Iterator[str]:
 def _failures(document: Document) -> Iterator[str]:
     lines = [f"failed: {key}: {reason}" for key, reason in document.failed]
     if document.unfinished:
-        lines.append(f"not finished: {', '.join(document.unfinished)}")
+        lines.append(f"not finished: {'; '.join(document.unfinished)}")
     yield from _list("Missing runs", [*lines, *document.problems])
     yield from _list("Missing figures", [*document.faults, *document.gaps])
 

@@ -234,9 +234,8 @@ def test_imagenet_says_what_it_used_and_keeps_it(tmp_path: Path) -> None:
     assert calls == [1.0] and fresh.facts["init"].startswith("random (file absent.pth not usable")
     assert np.array_equal(fresh.features, stored.features) and fresh.facts == stored.facts
     other = embedder.embed(context(slices, store, seed=4))
-    assert other.facts == {"init": "file (absent.pth)", CPU_SECONDS: other.facts[CPU_SECONDS]} and not np.allclose(
-        other.features, fresh.features
-    )
+    assert other.facts["init"] == "file (absent.pth)" and other.facts[CPU_SECONDS] > 0
+    assert not np.allclose(other.features, fresh.features)
 
 
 def test_imagenet_draws_from_the_seed_of_the_run() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from alseg_core.embed.embedder import CPU_SECONDS
 from alseg_core.metrics.means import mean_score, volume_means
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
-from bench.report.runs.columns import RUNS, SCORES, SECONDS, STRUCTURES, VOLUME_DICE
+from bench.report.runs.columns import CHOICE, EMPTY_OF, RUNS, SCORES, SECONDS, STRUCTURES, VOLUME_DICE
 from bench.report.runs.compatibility import separate
 from bench.report.runs.discover import find
 from bench.report.runs.embeddings import EMBEDDINGS, embeddings
@@ -33,7 +34,8 @@ class Results:
     name: str
     """Names of the studies."""
     scores: pd.DataFrame
-    """One row per run, round and metric of the round's summary, and cover_radius; columns :data:`SCORES`."""
+    """One row per run, round and metric of the round's summary, cover_radius and :data:`EMPTY_OF`; columns
+    :data:`SCORES`."""
     volume_dice: pd.DataFrame
     """One row per run, round and test volume with the mean Dice over its classes; columns :data:`VOLUME_DICE`."""
     seconds: pd.DataFrame
@@ -166,7 +168,8 @@ class _Rows:
         at = (*who, record.round, budget_text(run.budgets[record.round]), *bought)
         # older runs counted empty structures as the diagonal of their volume
         anew = {name: mean_score(record.volumes, metric) for name, metric in self.metrics.items() if metric.skips_empty}
-        measured = {**record.summary, **anew, "cover_radius": record.cover_radius}
+        own = {"cover_radius": record.cover_radius, EMPTY_OF: float(len(record.volumes))}
+        measured = {**record.summary, **anew, **own}
         self.scores += [(*at, metric, value) for metric, value in measured.items() if value is not None]
         patients = {row["case"]: row.get("patient") for row in record.volumes}
         self.volumes += [(*at, case, patients[case], dice) for case, dice in _volume_dice(record)]
@@ -174,7 +177,9 @@ class _Rows:
             measures = (_number(row.get(metric)) for metric in self.metrics)
             what = (row["case"], patients[row["case"]], row["class"])
             self.structures.append((*at, *what, *measures, row.get("empty", "")))
-        self.seconds += [(*who, record.round, part, value) for part, value in record.seconds.items()]
+        self.seconds += [
+            (*who, record.round, part, value, _cpu(record, part)) for part, value in record.seconds.items()
+        ]
 
 
 def budget_text(budget: int | float) -> str:
@@ -191,6 +196,13 @@ def _validation_cost(record: RoundRecord) -> float:
     if not record.ledger:
         return math.nan
     return sum(float(str(entry["cost"])) for entry in record.ledger if entry["what"] == "validation masks")
+
+
+def _cpu(record: RoundRecord, part: str) -> float:
+    """Return the CPU time of a part of a round; 0 of an embedding in a round without one, NaN where it is not known."""
+    if part == "embed" and "encoder" in record.signals and CPU_SECONDS not in record.signals:
+        return math.nan  # it was read from the store, which does not know what making it took
+    return record.cpu_seconds.get(part, 0.0) if part in CHOICE and record.cpu_seconds else math.nan
 
 
 def _row(run: Run) -> tuple[Any, ...]:

@@ -8,17 +8,19 @@ from typing import Any
 import pandas as pd
 
 from alseg_core.metrics.curve import AUBC_DICE, aubc
+from bench.report.runs.columns import EMPTY_OF
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING
 
-FURTHER = ("cover_radius", "empty_predictions", "empty_truths")
+FURTHER = ("cover_radius", "empty_predictions", "empty_truths", EMPTY_OF)
 """Rows of the table that are no metric of a structure."""
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "sd", "seeds"]
 LEGEND = (
     "Metrics are averaged over the classes of each test volume, then over volumes; sd is over seeds. "
     "empty_predictions: structures (volume x class) present in the ground truth but absent from the prediction; "
-    "empty_truths: predicted structures that are not in the ground truth. Both score Dice 0 and NSD 0 and are left out "
-    "of HD95 and ASSD; structures that are empty in both are left out of all means."
+    "empty_truths: predicted structures that are not in the ground truth; empty_of: all structures of the test "
+    "volumes, which both are counted among. Both score Dice 0 and NSD 0 and are left out of HD95 and ASSD; structures "
+    "that are empty in both are left out of all means."
 )
 
 

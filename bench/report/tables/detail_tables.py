@@ -6,20 +6,25 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from alseg_core.metrics.metric import DICE
 from bench.report.analysis import CLAIM, EXPLORATORY, Analysis
 from bench.report.compared import baseline, differences, few
 from bench.report.numbers import NOTHING, between, between_signed, detectable, probability, signed
+from bench.report.runs.columns import CHOICE, EMPTY_OF
 from bench.report.runs.results import Results
-from bench.report.setting import SETTING, Setting, rows_of
+from bench.report.setting import SETTING, Setting, enumerated, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import FEW_SEEDS
 from bench.report.tables import timing
 from bench.report.tables.main_table import each
-from bench.report.tables.timing import NOTE, PARTS
+from bench.report.tables.timing import NOTE, OLDER
 
 EMPTY = {"empty_predictions": "missed", "empty_truths": "invented"}
 """Summary of structures that the prediction, or the truth, lacks -> heading."""
+MOST_NAMES = 6
+"""Longest list of recipes in a note."""
 
 
 @dataclass(frozen=True)
@@ -256,20 +261,27 @@ def measures(results: Results, setting: Setting) -> Sheet:
     shown = {name: (metric.heading, f".{metric.decimals}f") for name, metric in results.metrics.items()}
     by_class = dict.fromkeys(name for name in last["metric"] if name.startswith("dice_"))
     shown |= {name: (name.replace("dice_", "Dice ", 1), ".3f") for name in by_class}
-    shown |= {name: (heading, ".1f") for name, heading in EMPTY.items()}
+    counts = {name: _empties(last, name) for name in EMPTY}
     means = last.groupby(["recipe", "metric"], sort=False)["value"].mean().to_dict()
     recipes = sorted(set(last["recipe"]), key=lambda r: -means.get((r, DICE.name), -1.0))
     lines = [
-        Line([Entry(r), *(_number(means.get((r, m), math.nan), how) for m, (_, how) in shown.items())], (r,))
-        for r in recipes
+        Line(
+            [
+                Entry(recipe),
+                *(_number(means.get((recipe, name), math.nan), how) for name, (_, how) in shown.items()),
+                *(counts[name].get((recipe, last["round"].iloc[0]), Entry(NOTHING)) for name in EMPTY),
+            ],
+            (recipe,),
+        )
+        for recipe in recipes
     ]
     budget = last["budget"].iloc[0] if len(last) else ""
     return Sheet(
         f"Metrics at the last budget, {budget}",
         f"Means over volumes, classes and seeds. {' '.join(metric.legend for metric in results.metrics.values())} "
-        "Missed: structures (volume x class) that are in the ground truth but not in the prediction, mean number per "
-        "run; invented: the reverse. Both count as Dice 0 and NSD 0 and are left out of HD95 and ASSD.",
-        ["recipe", *(name for name, _ in shown.values())],
+        "Missed: structures that are in the ground truth but not in the prediction, of all volumes x classes, over all "
+        "seeds; invented: the reverse. Both count as Dice 0 and NSD 0 and are left out of HD95 and ASSD.",
+        ["recipe", *(name for name, _ in shown.values()), *EMPTY.values()],
         lines,
     )
 
@@ -278,35 +290,47 @@ def empty(results: Results, setting: Setting) -> Sheet:
     """Return the number of empty predictions per recipe and budget; no rows if there are none."""
     scores = rows_of(results.scores, setting)
     own = scores[scores["metric"] == "empty_predictions"]
-    counts = own.groupby(["recipe", "round"], sort=False)["value"].sum().to_dict() if own["value"].sum() else {}
+    counts = _empties(scores, "empty_predictions") if own["value"].sum() else {}
     rounds = own.drop_duplicates("round").sort_values("round") if counts else own.iloc[:0]
     recipes = [recipe for recipe in results.recipes if any((recipe, number) in counts for number in rounds["round"])]
-    lines = [
-        Line([Entry(r), *(_number(counts.get((r, n), math.nan), ".0f") for n in rounds["round"])], (r,))
-        for r in recipes
-    ]
+    lines = [Line([Entry(r), *(counts.get((r, n), Entry(NOTHING)) for n in rounds["round"])], (r,)) for r in recipes]
     return Sheet(
         "Empty predictions",
-        "Structures (volume x class, over all seeds) present in the ground truth but absent from the prediction. Each "
-        "scores Dice 0; large numbers mean that networks have not learned a class at all.",
+        "Structures that are in the ground truth but not in the prediction, of all volumes x classes, over all seeds. "
+        "Each scores Dice 0; large numbers mean that networks have not learned a class at all.",
         ["recipe", *map(str, rounds["budget"])],
         lines,
     )
 
 
+def _empties(scores: pd.DataFrame, name: str) -> dict[tuple[str, int], Entry]:
+    """Return (recipe, round) -> number of empty structures and what they are counted among, over all seeds."""
+    sums = scores.groupby(["metric", "recipe", "round"], sort=False)["value"].sum()
+    if not {name, EMPTY_OF} <= set(sums.index.get_level_values("metric")):
+        return {}
+    both = pd.DataFrame({"count": sums[name], "of": sums[EMPTY_OF]}).dropna()
+    return {
+        (str(where[0]), int(where[1])): Entry(f"{row['count']:.0f} of {row['of']:,.0f}", float(row["count"]))
+        for where, row in zip(both.index, both.to_dict("records"), strict=True)
+    }
+
+
 def times(results: Results, setting: Setting) -> Sheet:
-    """Return the mean time of each part of a round."""
+    """Return the CPU time of choosing slices, and the wall time of the other parts of a round."""
     table = rows_of(timing(results), setting)
-    parts = [part for part in table.columns if part not in (*SETTING, "recipe", "rounds")]
+    cpu = {f"{part}_cpu": f"{part} (CPU s)" for part in CHOICE}
+    older = table[table[list(cpu)].isna().any(axis=1)]["recipe"] if len(table) else table["recipe"]
+    wall = [part for part in table.columns if part not in (*SETTING, "recipe", "rounds", *cpu)]
+    shown = cpu | {part: f"{part} (s)" for part in wall if part not in CHOICE or len(older)}
     lines = [
         Line(
-            [Entry(row["recipe"]), *(_number(float(row[part]), ".2f") for part in parts), _count(row["rounds"])],
+            [Entry(row["recipe"]), *(_number(float(row[part]), ".2f") for part in shown), _count(row["rounds"])],
             (row["recipe"],),
         )
         for row in table.to_dict("records")
     ]
-    known = {part: f"{part} (s)" for part in (*PARTS, *parts)}
-    return Sheet("Time of a round", NOTE, ["recipe", *(known[part] for part in parts), "rounds"], lines)
+    note = NOTE + (OLDER.format(enumerated(list(older), MOST_NAMES)) if len(older) else "")
+    return Sheet("Time of a round", note, ["recipe", *shown.values(), "rounds"], lines)
 
 
 def _known(value: float) -> float | None:

@@ -17,6 +17,7 @@ from bench.report.analysis import Analysis, analyse
 from bench.report.compared import only_controls
 from bench.report.controls import controls_verdict
 from bench.report.numbers import NOTHING
+from bench.report.run_names import run_names
 from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.embeddings import lost
 from bench.report.runs.results import Results
@@ -25,6 +26,8 @@ from bench.report.tables.headline import headline, next_step
 from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Cell, Panel, panels
 
+MOST_RUNS = 20
+"""Most unfinished runs that are named."""
 analysed = lru_cache(maxsize=1)(analyse)
 """Cached :func:`analyse`: what :func:`bench.report.write` has just computed is not computed again to be shown."""
 
@@ -62,9 +65,12 @@ def _doubts(results: Results, analysis: Analysis, setting: Setting) -> Iterator[
 
 def missing(results: Results) -> list[str]:
     """Return lines about missing runs, encoders that lost what an untrained one knows, notes and problems."""
-    lines = [f"failed: {key}: {reason}" for key, reason in results.failed.items()]
+    names = run_names(results)
+    lines = [f"failed: {names[key]}: {reason}" for key, reason in results.failed.items()]
     if results.unfinished:
-        lines.append(f"not finished: {', '.join(results.unfinished)}")
+        left = [names[key] for key in results.unfinished]
+        more = f"; and {len(left) - MOST_RUNS} more" if len(left) > MOST_RUNS else ""
+        lines.append(f"not finished: {'; '.join(left[:MOST_RUNS])}{more}")
     lines += lost(results.embeddings)
     return [*lines, *(f"note: {note}" for note in results.notes), *(f"problem: {line}" for line in results.problems)]
 

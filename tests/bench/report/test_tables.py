@@ -153,10 +153,20 @@ def test_terminal_marks(clear: tuple[Results, Analysis]) -> None:
 
 def test_terminal_tells_what_is_missing(some: Results) -> None:
     text = shown(some, 160)
-    assert "failed: d-coreset-mask-s1: out of luck" in text and "not finished: d-oracle_foreground-mask-s0" in text
+    assert "failed: coreset, seed 1 (d-coreset-mask-s1): out of luck" in text
+    assert "not finished: oracle_foreground, seed 0 (d-oracle_foreground-mask-s0)" in text
     assert text.startswith(
         "So far, with 2 of 5 runs missing: 2 seeds cannot tell whether any recipe differs from random"
     )
+
+
+def test_runs_are_named_by_what_was_run(tmp_path: Path) -> None:
+    late = {"config": {"schedule": "late"}, "key": "d-random-mask-late-s3-0123abcd", "recipe": "random", "seed": 3}
+    first, second = {"recipe": "random", "seed": 0, "dice": [0.5]}, {**late, "dice": [], "failure": "out of luck"}
+    results = collect(study(tmp_path / "s", [first, second]))
+    found = document(results, analyse(results), [])
+    assert found.failed == [("d, mask, budgets late: random, seed 3 (0123abcd)", "out of luck")]
+    assert found.unfinished == ["d, mask: random, seed 0 (d-random-mask-s0)"]
 
 
 def test_the_terminal_begins_with_what_was_found(clear: tuple[Results, Analysis], tmp_path: Path) -> None:
@@ -411,7 +421,7 @@ def test_markdown_takes_no_markup_from_a_reason(tmp_path: Path) -> None:
     )
     results = collect(folder)
     text = markdown(document(results, analyse(results), []))
-    assert "- failed: d-coreset-mask-s0: two lines &lt;script>x&lt;/script>" in text
+    assert "- failed: coreset, seed 0 (d-coreset-mask-s0): two lines &lt;script>x&lt;/script>" in text
 
 
 HOSTILE = ["x[c]", "[/x]", "[bold]b", "[c](javascript:x)", "\\[c](javascript:x)", "[0.1, 0.2](javascript:x)"]
@@ -480,9 +490,14 @@ def test_empty_predictions_are_counted_over_seeds(tmp_path: Path) -> None:
     (section,) = document(results, analyse(results), []).sections
     (sheet,) = [sheet for sheet in section.sheets if sheet.title == "Empty predictions"]
     assert {line.recipes[0]: [entry.text for entry in line.entries[1:]] for line in sheet.lines} == {
-        "random": ["0", "0", "0"],
-        "coreset": ["3", "3", "3"],
+        "random": ["0 of 8", "0 of 8", "0 of 8"],  # two seeds, two volumes, two classes
+        "coreset": ["3 of 8", "3 of 8", "3 of 8"],
     }
+    (sheet,) = [sheet for sheet in section.sheets if sheet.title.startswith("Metrics")]
+    missed = sheet.columns.index("missed")
+    assert [line.entries[missed].text for line in sheet.lines] == ["3 of 8", "0 of 8"]
+    counted = comparison(results).set_index(["recipe", "metric", "budget"])["mean"]
+    assert (counted["coreset", "empty_predictions", "40 %"], counted["coreset", "empty_of", "40 %"]) == (1.5, 4)
 
 
 @pytest.mark.parametrize(("masks", "words"), [(30.0, "30 validation slices"), (0.0, "No validation labels were read")])
@@ -512,6 +527,29 @@ def test_timing(some: Results, tmp_path: Path) -> None:
     table = timing(collect(folder)).set_index("recipe")
     assert table["train"]["coreset"] == 2.0 and table["select"]["coreset"] == 0.5 and table["rounds"]["coreset"] == 3
     assert list(timing(some)["recipe"]) == ["random", "coreset"]
+    assert table[["embed_cpu", "select_cpu"]].isna().all(axis=None)
+
+
+def test_choosing_is_told_in_cpu_seconds_and_in_older_runs_in_wall_time(tmp_path: Path) -> None:
+    spent = {"seconds": {"train": 9.0, "embed": 5.0, "select": 7.0}, "cpu_seconds": {"embed": 1.5, "select": 0.25}}
+    read = {**spent, "signals": {"encoder": "e0"}}  # of a store that does not know what making it took
+    kept = {**spent, "signals": {"encoder": "e0", "embedding_cpu_seconds": 1.4}}
+
+    def sheet(name: str, **recipes: dict[str, Any]) -> tuple[dict[str, list[str]], str]:
+        listed = [{"recipe": r, "seed": 0, "dice": [0.5, 0.5, 0.5], "rounds": more} for r, more in recipes.items()]
+        results = collect(study(tmp_path / name, listed))
+        (found,) = [s for s in document(results, analyse(results), []).sections[0].sheets if s.title.startswith("Time")]
+        rows = [[entry.text for entry in line.entries] for line in found.lines]
+        return {column: [row[i] for row in rows] for i, column in enumerate(found.columns)}, found.note
+
+    new, note = sheet("new", random=spent, coreset=kept)
+    assert new["embed (CPU s)"] == ["1.50", "1.50"] and new["select (CPU s)"] == ["0.25", "0.25"]
+    assert "select (s)" not in new and new["train (s)"] == ["9.00", "9.00"] and "older" not in note
+    old, note = sheet("old", random={"seconds": spent["seconds"]}, coreset=read, badge=spent)
+    assert old["embed (CPU s)"] == ["—", "—", "1.50"] and old["select (CPU s)"] == ["—", "0.25", "0.25"]
+    assert (
+        old["select (s)"] == ["7.00"] * 3 and "not known for random, coreset, whose runs or encoders are older" in note
+    )
 
 
 def test_csv_holds_every_column(some: Results) -> None:
