@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from alseg_core.metrics.metric import DICE
 from bench.report.analysis import CLAIM, EXPLORATORY, Analysis
 from bench.report.compared import baseline, differences, few
 from bench.report.numbers import NOTHING, between, between_signed, detectable, probability, signed
@@ -18,7 +18,7 @@ from bench.report.setting import SETTING, Setting, enumerated, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import FEW_SEEDS
 from bench.report.tables import timing
-from bench.report.tables.main_table import each
+from bench.report.tables.main_table import each, places
 from bench.report.tables.timing import NOTE, OLDER
 
 EMPTY = {"empty_predictions": "missed", "empty_truths": "invented"}
@@ -53,6 +53,14 @@ class Sheet:
     columns: list[str]
     lines: list[Line]
 
+    def ordered(self, order: Mapping[str, int]) -> Sheet:
+        """Return the table with its recipes in an order, if it has one line per recipe."""
+        names = [line.recipes for line in self.lines]
+        if len(set(names)) < len(names) or any(len(name) != 1 for name in names):
+            return self
+        lines = sorted(self.lines, key=lambda line: order.get(line.recipes[0], len(order)))
+        return Sheet(self.title, self.note, self.columns, lines)
+
     def lean(self) -> Sheet:
         """Return the table without empty columns."""
         full = [any(line.entries[i].text != NOTHING for line in self.lines) for i in range(len(self.columns))]
@@ -65,9 +73,10 @@ class Sheet:
 
 
 def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet]:
-    """Return the tables of a setting that have rows."""
+    """Return the tables of a setting that have rows; recipes stand in the order of the main table in all of them."""
+    order = places(analysis, setting)
     made = [
-        from_baseline(analysis, setting),
+        from_baseline(analysis, setting, order),
         power(analysis, setting),
         standing(analysis, setting),
         label_cost(analysis, setting),
@@ -75,13 +84,13 @@ def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet
         empty(results, setting),
         times(results, setting),
     ]
-    return [sheet.lean() for sheet in made if sheet.lines]
+    return [sheet.lean().ordered(order) for sheet in made if sheet.lines]
 
 
-def from_baseline(analysis: Analysis, setting: Setting) -> Sheet:
+def from_baseline(analysis: Analysis, setting: Setting, order: Mapping[str, int]) -> Sheet:
     """Return each recipe's paired difference from the one that all are compared with, the planned tests first."""
     base, tests = baseline(analysis, setting), differences(analysis, setting)
-    tests = tests.assign(later=tests["test"] == EXPLORATORY)
+    tests = tests.assign(later=tests["test"] == EXPLORATORY, place=tests["recipe"].map(order))
     lines = [
         Line(
             [
@@ -97,7 +106,7 @@ def from_baseline(analysis: Analysis, setting: Setting) -> Sheet:
             (row.recipe,),
             "" if row.round == AREA_ROUND else str(row.budget),
         )
-        for row in each(tests.sort_values(["later", "round", "difference"], ascending=[True, True, False]))
+        for row in each(tests.sort_values(["later", "round", "place"]))
     ]
     return Sheet(
         f"Difference from {base}",
@@ -131,7 +140,7 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
             ],
             (row.recipe,),
         )
-        for row in each(own.sort_values("difference", ascending=False))
+        for row in each(own)
     ]
     tests = int(primary["tests"].max()) if len(primary) else 0
     return Sheet(
@@ -156,15 +165,14 @@ def power(analysis: Analysis, setting: Setting) -> Sheet:
 
 
 def standing(analysis: Analysis, setting: Setting) -> Sheet:
-    """Return one line per recipe over all budgets, best rank first."""
-    own = rows_of(analysis.standing, setting).copy()
+    """Return one line per recipe over all budgets."""
+    own = rows_of(analysis.standing, setting)
     losses = rows_of(analysis.penalties, setting)
     wins = losses.groupby("winner")["penalty"].sum()
     lost = losses.groupby("loser")["penalty"].sum()
     areas = rows_of(analysis.areas, setting)
     cost = areas[areas["axis"] == "cost"].set_index("recipe")["mean"]
     base, shown = baseline(analysis, setting), not few(analysis, setting)
-    ranked = own.sort_values(["rank", "iqm"], ascending=[True, False], na_position="last")
     lines = [
         Line(
             [
@@ -180,11 +188,12 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
             ],
             (row.recipe,),
         )
-        for row in each(ranked)
+        for row in each(own)
     ]
     return Sheet(
         "Summary over all budgets",
-        "Rank: average over budgets and seeds (1 is best). IQM: mean of the middle half of the runs' AUBC, "
+        "In the order of the main table, by AUBC; other measures may order recipes otherwise. Rank: average over "
+        "budgets and seeds (1 is best). IQM: mean of the middle half of the runs' AUBC, "
         "with its 95 % interval. AUBC on cost: area under the curve over annotation cost "
         "instead of slices, within the range of costs that all recipes cover; missing if that range is empty. P(> "
         f"{base}): probability that a run has a higher AUBC than a run of {base}; .5 means no difference. Wins, "
@@ -263,7 +272,6 @@ def measures(results: Results, setting: Setting) -> Sheet:
     shown |= {name: (name.replace("dice_", "Dice ", 1), ".3f") for name in by_class}
     counts = {name: _empties(last, name) for name in EMPTY}
     means = last.groupby(["recipe", "metric"], sort=False)["value"].mean().to_dict()
-    recipes = sorted(set(last["recipe"]), key=lambda r: -means.get((r, DICE.name), -1.0))
     lines = [
         Line(
             [
@@ -273,7 +281,7 @@ def measures(results: Results, setting: Setting) -> Sheet:
             ],
             (recipe,),
         )
-        for recipe in recipes
+        for recipe in dict.fromkeys(last["recipe"])
     ]
     budget = last["budget"].iloc[0] if len(last) else ""
     return Sheet(

@@ -96,7 +96,7 @@ class Panel:
     slices: list[int]
     """Labelled slices at the budgets."""
     rows: list[Row]
-    """Recipes, by AUBC, then by last Dice, best first."""
+    """Recipes, by AUBC, then by last Dice, best first; those that read ground truth are last."""
 
     @property
     def few(self) -> bool:
@@ -127,6 +127,7 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
     for names, cells in analysis.cells.groupby(SETTING, sort=False):
         dataset, annotation, schedule = map(str, names)
         setting = (dataset, annotation, schedule)
+        order = places(analysis, setting)
         heads = cells.groupby("round").agg({"budget": "first", "labelled": "mean"})
         found = rows_of(analysis.areas, setting)
         areas = _cells(found[(found["axis"] == "slices") & found["mean"].notna()], "recipe")
@@ -145,18 +146,24 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
             scored=results.scored.get(setting, "test"),
             budgets=[str(budget) for budget in heads["budget"]],
             slices=[round(n) for n in heads["labelled"]],
-            rows=sorted(rows, key=_standing, reverse=True),
+            rows=sorted(rows, key=lambda row: order[row.recipe]),
         )
+
+
+def places(analysis: Analysis, setting: Setting) -> dict[str, int]:
+    """Return recipe -> its place in the main table: by AUBC, then by last Dice, those that read ground truth last."""
+    areas, cells = rows_of(analysis.areas, setting), rows_of(analysis.cells, setting)
+    area = areas[areas["axis"] == "slices"].set_index("recipe")["mean"]
+    last = cells.sort_values("round", kind="stable").groupby("recipe", sort=False)["mean"].last()
+    recipes = pd.DataFrame({"area": area.reindex(last.index), "last": last})
+    recipes["truth"] = [reads_ground_truth(str(name)) for name in recipes.index]
+    order = recipes.fillna(-1.0).sort_values(["truth", "area", "last"], ascending=[True, False, False], kind="stable")
+    return {str(recipe): place for place, recipe in enumerate(order.index)}
 
 
 def each(table: pd.DataFrame) -> Iterable[Any]:
     """Return the rows as tuples with columns as attributes."""
     return table.itertuples(index=False)
-
-
-def _standing(row: Row) -> tuple[float, float]:
-    area = -1.0 if row.area is None or math.isnan(row.area.mean) else row.area.mean
-    return area, next((cell.mean for cell in reversed(row.cells) if cell), -1.0)
 
 
 def _cells(own: pd.DataFrame, by: str) -> dict[Any, Cell]:

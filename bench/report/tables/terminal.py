@@ -110,8 +110,7 @@ def table(panel: Panel, sd: bool = False, interval: bool = False, budgets: int |
     ends = [AUBC, *(["95 %\ninterval"] if interval else []), *([] if same else ["seeds"])]
     for head in [*heads[shown], *ends]:
         out.add_column(Text(head.replace(" (", "\n(")), justify="right", no_wrap=True)
-    rivals = [row for row in panel.rows if not row.reference]
-    for row in [*rivals, *(row for row in panel.rows if row.reference)]:
+    for row in panel.rows:
         last = [] if not interval else [Text(row.area.interval if row.area else NOTHING)]
         cells = [_text(cell, sd) for cell in [*row.cells[shown], row.area]]
         name = f"{row.recipe}\n(reads truth)" if row.reference else row.recipe  # short, for 80 columns

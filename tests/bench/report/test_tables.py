@@ -96,8 +96,12 @@ def test_panels_show_the_analysis_best_first(clear: tuple[Results, Analysis]) ->
     results, analysis = clear
     (panel,) = panels(results, analysis)
     assert panel.heads == ["10 % (10 slices)", "20 % (20 slices)", "40 % (40 slices)"]
-    assert [row.recipe for row in panel.rows][:2] == ["oracle_foreground", "better"]
-    assert panel.rows[0].label == "oracle_foreground (reads ground truth)" and panel.rows[0].reference
+    order = ["better", "like_random", "random", "worse", "oracle_foreground"]
+    assert [row.recipe for row in panel.rows] == order
+    assert panel.rows[-1].label == "oracle_foreground (reads ground truth)" and panel.rows[-1].reference
+    for sheet in document(results, analysis, []).sections[0].sheets:  # one order in all tables
+        names = [line.recipes[0] for line in sheet.lines if line.recipes]
+        assert list(dict.fromkeys(names)) == [name for name in order if name in names], sheet.title
     dice = results.scores[results.scores["metric"] == "dice"]
     for row in panel.rows:
         own = dice[dice["recipe"] == row.recipe]
