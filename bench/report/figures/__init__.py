@@ -46,15 +46,16 @@ FIGURES: dict[str, Drawing] = {
 def draw_all(results: Results, analysis: Analysis, folder: Path) -> list[Drawn]:
     """Write every figure of every setting to ``folder``, in the order of FIGURES.
 
-    Files are NAME.png if there is one setting, else NAME-SETTING.png. Figures that cannot be drawn are listed with the
-    reason; an error in one figure does not affect the others.
+    Files are NAME.png if there is one setting, else NAME-SETTING.png; all but pictures of scans are SVG and PDF files
+    too. Figures that cannot be drawn are listed with the reason; an error in one figure does not affect the others.
     """
     done = []
     for name, drawing in FIGURES.items():
         wanted = list(_settings(results, drawing))
         for setting in wanted:
             path = folder / (f"{name}.png" if len(wanted) == 1 else f"{name}-{_slug(setting)}.png")
-            path.unlink(missing_ok=True)  # otherwise an outdated figure could remain
+            for kind in (".png", ".svg", ".pdf"):
+                path.with_suffix(kind).unlink(missing_ok=True)  # otherwise an outdated figure could remain
             done.append(_draw(name, drawing, setting, results, analysis, path))
     return done
 
@@ -66,10 +67,10 @@ def _draw(name: str, drawing: Drawing, setting: Scope, results: Results, analysi
             figure = drawing.draw(results, analysis, setting)
             if isinstance(figure, str):
                 return Drawn(*what, path=None, reason=figure)
-            save(figure, path)
+            drawn = save(figure, path, drawing.vector)
     except Exception as error:
         return Drawn(*what, path=None, reason=f"{type(error).__name__}: {error}", failed=True)
-    return Drawn(*what, path=path, wide=figure.get_figwidth() > WIDTH)
+    return Drawn(*what, path=path, svg=drawn, wide=figure.get_figwidth() > WIDTH)
 
 
 def _settings(results: Results, drawing: Drawing) -> Iterator[Scope]:

@@ -8,12 +8,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.report.figures.curves import aside, interval_line, interval_text, scale, window
+from bench.report.figures.curves import aside, interval_line, interval_text, scale
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted, palette
-from bench.report.figures.labels import end_labels
+from bench.report.figures.labels import End, end_labels
+from bench.report.figures.looks import Look
 from bench.report.figures.single_runs import dice, shown_intervals
-from bench.report.figures.style import FAINT, QUIET, Look, blank
+from bench.report.figures.style import FAINT, QUIET, blank
+from bench.report.figures.vector import belong
+from bench.report.figures.window import window
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
 
@@ -35,27 +38,27 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     kinds = list(cells.groupby("annotation")["time"].min().sort_values(kind="stable").index)
     if len(kinds) < 2:
         return f"all runs use one kind of annotation ({kinds[0]}), so time is proportional to slices"
-    look = palette(results, analysis)
+    look = palette(results)
     figure, axis = blank(5.0)
     log = scale(axis, cells["time"])
     if log:
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     often = cells.groupby("recipe")[["annotation", "schedule"]].apply(lambda rows: len(rows.drop_duplicates()))
-    ends: list[tuple[str, float, float, Look]] = []
+    ends: list[End] = []
     for (annotation, schedule), part in cells.groupby(["annotation", "schedule"], sort=False):
         own: Scope = (setting[0], str(annotation), str(schedule))
         shown, of_part = highlighted(analysis, own, best=EACH), dice(results, own)
         for recipe, line in part.groupby("recipe", sort=False):
             name, line = str(recipe), line.sort_values("time")
             if name not in shown:
-                axis.plot(line["time"], line["mean"], color=FAINT, linewidth=1, zorder=1)
+                belong(name, *axis.plot(line["time"], line["mean"], color=FAINT, linewidth=1, zorder=1))
                 continue
             drawn = Look(look[name].colour, look[name].marker, KINDS[kinds.index(annotation) % len(KINDS)])
             again = often[name] > 1
             label = f"{name}, {short_title((str(annotation), str(schedule), None))}" if again else name
             x = aside(line["time"].to_numpy(float), shown.index(name), len(shown), float(cells["time"].max()), log)
             interval_line(axis, x, line, drawn, label, of_part[of_part["recipe"] == name])
-            ends.append((label, float(x[-1]), float(line["mean"].iloc[-1]), drawn))
+            ends.append(End(name, label, float(x[-1]), float(line["mean"].iloc[-1]), drawn))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("annotation time (% of annotating everything in full)")

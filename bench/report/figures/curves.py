@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 
 from bench.report.figures.drawing import Drawing, scored
 from bench.report.figures.highlight import highlighted, palette
-from bench.report.figures.labels import end_labels
+from bench.report.figures.labels import End, end_labels
+from bench.report.figures.looks import Look
 from bench.report.figures.single_runs import dice, few, points, shown_intervals
-from bench.report.figures.style import FAINT, Look, blank
+from bench.report.figures.style import FAINT, blank
+from bench.report.figures.vector import belong
+from bench.report.figures.window import window
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
 from bench.report.statistics.paired import FEW_SEEDS
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
-
-End = tuple[str, float, float, Look]
-"""Name, x, y and look of a line at its end."""
 
 LOG_FROM = 12
 """Ratio of largest to smallest budget above which the axis is logarithmic."""
@@ -37,7 +37,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         return "no finished round"
     figure, axis = blank(4.6)
     log = scale(axis, cells["labelled"])
-    ends = lines(axis, cells, runs, "labelled", highlighted(analysis, setting), palette(results, analysis), log)
+    ends = lines(axis, cells, runs, "labelled", highlighted(analysis, setting), palette(results), log)
     ticks(axis, cells["labelled"])
     axis.set_xlabel("labelled slices")
     finish(axis, interval_text(results, cells, setting), short_title(setting), cells, runs, ends)
@@ -68,13 +68,13 @@ def lines(
     """
     for recipe, line in cells[~cells["recipe"].isin(names)].groupby("recipe", sort=False):
         line = line.sort_values(amount)
-        axis.plot(line[amount], line["mean"], color=FAINT, linewidth=1, zorder=1, label=str(recipe))
+        belong(str(recipe), *axis.plot(line[amount], line["mean"], color=FAINT, linewidth=1, zorder=1, label=recipe))
     ends = []
     for i, recipe in enumerate(names):
         line = cells[cells["recipe"] == recipe].sort_values(amount)
         x = aside(line[amount].to_numpy(float), i, len(names), float(cells[amount].max()), log)
         interval_line(axis, x, line, look[recipe], recipe, runs[runs["recipe"] == recipe])
-        ends.append((recipe, float(x[-1]), float(line["mean"].iloc[-1]), look[recipe]))
+        ends.append(End(recipe, recipe, float(x[-1]), float(line["mean"].iloc[-1]), look[recipe]))
     return ends
 
 
@@ -83,7 +83,7 @@ def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, lab
     mean, low, high = (line[name].to_numpy(float) for name in ("mean", "low", "high"))
     below, above = np.nan_to_num(mean - low).clip(0), np.nan_to_num(high - mean).clip(0)
     sparse = few(line)
-    axis.errorbar(
+    drawn = axis.errorbar(
         x,
         mean,
         yerr=None if sparse else [below, above],
@@ -97,9 +97,11 @@ def interval_line(axis: Axes, x: np.ndarray, line: pd.DataFrame, look: Look, lab
         capsize=2,
         zorder=3,
     )
+    recipe = str(line["recipe"].iloc[0])
+    belong(recipe, *drawn.get_children())
     if sparse:
         for place, number in zip(x, line["round"], strict=True):
-            points(axis, place, runs.loc[runs["round"] == number, "value"], look)
+            belong(recipe, points(axis, place, runs.loc[runs["round"] == number, "value"], look))
 
 
 def interval_text(results: Results, cells: pd.DataFrame, setting: Scope) -> str:
@@ -110,19 +112,6 @@ def interval_text(results: Results, cells: pd.DataFrame, setting: Scope) -> str:
     over = {"seeds x volumes": "seeds and patients", "volumes": "patients alone"}
     kinds = [over.get(kind, kind) for kind in wide.get("interval", pd.Series(dtype=object)).dropna().unique() if kind]
     return f"{scored(results, setting)}, 95 % interval" + ("\nover " + "\nor ".join(kinds) if kinds else "")
-
-
-def window(axis: Axes, cells: pd.DataFrame, runs: pd.DataFrame) -> None:
-    """Fit the y axis to the means, and to intervals or runs as far as the means stay distinguishable, within 0..1."""
-    least, most = float(cells["mean"].min()), float(cells["mean"].max())
-    room = 0.6 * max(most - least, 0.05)
-    low, high = float(cells["low"].min()), float(cells["high"].max())  # NaN where there are none
-    if low != low:
-        low, high = float(runs["value"].min()), float(runs["value"].max())
-    bottom = max(least - room, min(low, least) if low == low else least - 0.1 * room, 0.0)
-    top = min(most + room, max(high, most) if high == high else most + 0.1 * room, 1.0)
-    air = max(0.04 * (top - bottom), 0.005)  # all of one Dice still have a window
-    axis.set_ylim(bottom - air, top + air)
 
 
 def scale(axis: Axes, values: pd.Series) -> bool:
@@ -157,7 +146,8 @@ CURVES = Drawing(
     "Dice against labelled slices",
     "Each line is a recipe: its mean Dice after every budget, shifted slightly sideways so that bars do not overlap. "
     "If there are many recipes, only the best, random and one reference that reads ground truth are coloured. Bars "
-    "are 95 % intervals over seeds and test patients, cut off at the edge of the figure; the table says which "
-    f"differences they show. With fewer than {FEW_SEEDS} seeds, small points are single runs instead.",
+    "are 95 % intervals over seeds and test patients, and an arrow at the edge of the figure means that one goes on; "
+    f"the table says which differences they show. With fewer than {FEW_SEEDS} seeds, small points are single runs "
+    "instead.",
     draw,
 )

@@ -28,6 +28,8 @@ class Drawing:
     """Function of results, analysis and scope; returns the figure, or one line that says why there is none."""
     per: Literal["setting", "dataset"] = "setting"
     """Whether to draw one for every setting, or one for every dataset with all its annotations and schedules."""
+    vector: bool = True
+    """Whether to write it as SVG and PDF too; not useful for pictures of scans."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Drawn:
     scope: Scope
     """Setting, or dataset, that it shows."""
     path: Path | None
-    """PNG file; None if there is none."""
+    """PNG file; None if there is none. SVG and PDF files of the same name are beside it if there is ``svg``."""
+    svg: str = ""
+    """The figure as SVG for the page; "" if it is a picture of scans."""
     reason: str = ""
     """Why there is none."""
     failed: bool = False

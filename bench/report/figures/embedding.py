@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import ranking
+from bench.report.figures.letters import NAME, broken
+from bench.report.figures.looks import HUES
 from bench.report.figures.runfiles import Arrays, arrays
-from bench.report.figures.style import FAINT, FULL, HUES, INK, WIDE_DPI
+from bench.report.figures.style import FAINT, FULL, INK, WIDE_DPI
 from bench.report.runs.results import Results
 from bench.report.setting import Scope
 
@@ -99,7 +101,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         _scatter(row[1], place, position, ringed)
         _scatter(row[2], place, _named_colours(clusters(points)), ringed)
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        row[0].set_ylabel(f"{names[0]}{more}")
+        row[0].set_ylabel(f"{broken(names[0], NAME)}{more}")
     for axis, title in zip(
         axes[0],
         (f"patients (the {COLOURED} largest; others grey)", "position in the volume", "k-means cluster"),
@@ -136,4 +138,5 @@ EMBEDDING = Drawing(
     "grey), by height in the volume, and by k-means cluster of the features; labelled slices are ringed. Only "
     "neighbourhoods are meaningful: distances between islands, their sizes and the axes are not.",
     draw,
+    vector=False,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +16,11 @@ from bench.report.compared import baseline
 from bench.report.figures import single_runs
 from bench.report.figures.drawing import Drawing, scored
 from bench.report.figures.highlight import highlighted, palette, ranking
+from bench.report.figures.letters import NAME, cut
+from bench.report.figures.looks import Look
 from bench.report.figures.single_runs import shown_intervals
-from bench.report.figures.style import QUIET, Look, blank
+from bench.report.figures.style import QUIET, blank
+from bench.report.figures.vector import belong
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
 from bench.report.statistics.paired import FEW_SEEDS
@@ -32,10 +37,13 @@ def rows_height(count: int) -> float:
     return 1.3 + ROW * max(count, 3)
 
 
-def name_rows(axis: Axes, names: list[str]) -> None:
-    """Write names down the left side, the first on top."""
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.4, -0.6)
+def name_rows(axis: Axes, recipes: list[str], more: Sequence[str] = ()) -> None:
+    """Write the names of recipes down the left side, the first on top, and perhaps ``more`` after each."""
+    texts = [cut(recipe, NAME) + after for recipe, after in zip_longest(recipes, more, fillvalue="")]
+    axis.set_yticks(range(len(recipes)), texts)
+    for recipe, label in zip(recipes, axis.get_yticklabels(), strict=True):
+        belong(recipe, label)
+    axis.set_ylim(len(recipes) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x")
@@ -46,9 +54,9 @@ def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: 
     for i, row in enumerate(rows[["recipe", *columns]].itertuples(index=False, name=None)):
         recipe, mean, low, high = row
         own = look[recipe]
-        axis.plot([low, high], [i, i], color=own.colour, linewidth=2, alpha=0.55, solid_capstyle="butt")
+        bar = axis.plot([low, high], [i, i], color=own.colour, linewidth=2, alpha=0.55, solid_capstyle="butt")
         hollow = recipe == BASELINE or reads_ground_truth(recipe)
-        axis.plot(
+        mark = axis.plot(
             [mean],
             [i],
             marker="o",
@@ -58,6 +66,7 @@ def points(axis: Axes, rows: pd.DataFrame, columns: tuple[str, str, str], look: 
             label=recipe,
             markerfacecolor="white" if hollow else own.colour,
         )
+        belong(str(recipe), *bar, *mark)
 
 
 def _areas(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
@@ -78,8 +87,8 @@ def _areas(results: Results, analysis: Analysis, setting: Scope) -> Figure | str
     for i, (recipe, seeds) in enumerate(zip(areas["recipe"], areas["seeds"], strict=True)):
         if seeds < FEW_SEEDS:
             values = runs.get(recipe, [])
-            single_runs.points(axis, values, [i] * len(values), look[recipe])
-    name_rows(axis, _with_seeds(areas))
+            belong(recipe, single_runs.points(axis, values, [i] * len(values), look[recipe]))
+    name_rows(axis, list(areas["recipe"]), _seeds(areas))
     what = "mean (small: single runs)" if single_runs.few(areas) else "95 % interval"
     axis.set_xlabel(f"AUBC of {scored(results, setting)} over slices, {what}")
     axis.set_title(short_title(setting))
@@ -111,15 +120,13 @@ def _improvement(results: Results, analysis: Analysis, setting: Scope) -> Figure
 def _looks(results: Results, analysis: Analysis, setting: Scope) -> dict[str, Look]:
     """Return the colours of the curves: grey for recipes that are not highlighted."""
     shown = highlighted(analysis, setting)
-    table = palette(results, analysis)
+    table = palette(results)
     return {recipe: look if recipe in shown else Look(QUIET) for recipe, look in table.items()}
 
 
-def _with_seeds(areas: pd.DataFrame) -> list[str]:
-    """Return the names, with the number of seeds if it differs between recipes."""
-    if areas["seeds"].nunique() == 1:
-        return list(areas["recipe"])
-    return [f"{recipe} ({seeds})" for recipe, seeds in zip(areas["recipe"], areas["seeds"], strict=True)]
+def _seeds(areas: pd.DataFrame) -> list[str]:
+    """Return the number of seeds of each recipe in brackets; nothing if it is the same for all."""
+    return [] if areas["seeds"].nunique() == 1 else [f" ({seeds})" for seeds in areas["seeds"]]
 
 
 AREAS = Drawing(

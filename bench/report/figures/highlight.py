@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from alseg_core.vocabulary import BASELINE, reads_ground_truth
-from bench.report.figures.style import Look, looks
+from bench.report.figures.looks import Look, looks
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Scope, rows_of
 
@@ -55,7 +55,6 @@ def highlighted(analysis: Analysis, setting: Scope, most: int = MANY, best: int 
     return [recipe for recipe in ranked if recipe in kept]
 
 
-def palette(results: Results, analysis: Analysis) -> dict[str, Look]:
-    """Return recipe -> look; highlighted recipes get the first colours, so that they differ."""
-    outstanding = {recipe for setting in settings(results) for recipe in highlighted(analysis, setting)}
-    return looks(sorted(results.recipes, key=lambda recipe: recipe not in outstanding))
+def palette(results: Results) -> dict[str, Look]:
+    """Return recipe -> look."""
+    return looks(results.recipes)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bench.report.figures import mosaic
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted
+from bench.report.figures.letters import broken
 from bench.report.figures.runfiles import Arrays, arrays, classes, first_runs
 from bench.report.figures.style import FULL
 from bench.report.runs.results import Results
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 CASES = 4
 RECIPES = 8
+COLUMN, ROW = 11, 14
+"""Most letters in a line above a column, and beside a row."""
 MARGIN = 0.15
 """Margin around a structure, as a share of its size."""
 
@@ -60,8 +63,8 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     z = {case: int(_of_case(found[names[0]], case)["z"]) for case in cases}
     most = max(int(found[name]["truth"].max()) for name in names)
     legend = classes(results, setting) or [f"class {i}" for i in range(1, most + 1)]
-    columns = ["image", "truth", *(name.replace("_", "_\n", 1) if len(name) > 9 else name for name in names)]
-    return mosaic.draw(tiles, [f"{case}\nz {z[case]}" for case in cases], columns, FULL, legend, side=1.15)
+    columns = ["image", "truth", *(broken(name, COLUMN, 3) for name in names)]
+    return mosaic.draw(tiles, [f"{broken(case, ROW)}\nz {z[case]}" for case in cases], columns, FULL, legend, side=1.15)
 
 
 def _of_case(content: Arrays, case: str) -> Arrays:
@@ -91,4 +94,5 @@ OVERLAYS = Drawing(
     "structures. Colour: prediction of the first seed; white outline: ground truth; number: Dice of the whole volume. "
     "These are the worst cases, not typical ones.",
     draw,
+    vector=False,
 )

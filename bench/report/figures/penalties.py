@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.report.figures.drawing import Drawing
+from bench.report.figures.letters import NAME, cut
 from bench.report.figures.style import DPI, FULL, INK, WIDTH
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
@@ -47,7 +48,7 @@ def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     figure = Figure(figsize=(width, count * cell + 1.9), dpi=DPI, layout="constrained")
     axis = figure.subplots()
     shades = matplotlib.colormaps["Blues"]
-    image = axis.imshow(values, cmap=shades, vmin=0, vmax=1, aspect="equal")
+    image = axis.imshow(values, cmap=shades, vmin=0, vmax=1, aspect="equal", interpolation="none")
     digits = 2 if count <= CROWDED else 1
     size = min(9.0, (22 if digits == 2 else 32) * cell)
     for i in range(count):
@@ -64,8 +65,9 @@ def draw(_results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
                     color="white" if value > 0.55 else INK,
                 )
     names = min(10.0, 62 * cell)
-    axis.set_xticks(range(count), table.columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=names)
-    axis.set_yticks(range(count), table.index, fontsize=names)
+    texts = [cut(recipe, NAME) for recipe in table.index]
+    axis.set_xticks(range(count), texts, rotation=60, ha="right", rotation_mode="anchor", fontsize=names)
+    axis.set_yticks(range(count), texts, fontsize=names)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.set_xlabel("loser")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import name_rows, rows_height
 from bench.report.figures.style import DPI, QUIET, WIDTH
-from bench.report.runs.columns import CHOICE
+from bench.report.figures.vector import belong
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
 
@@ -50,23 +52,30 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     for part, colour in PARTS.items():
         width = table[part].to_numpy()
         if width.max() > 0.003 * most:  # else it could not be seen
-            left.barh(y, width, left=start, height=0.72, color=colour, label=part)
+            bars = left.barh(y, width, left=start, height=0.72, color=colour, label=part)
+            _belong(table.index, bars)
             start = start + width
-    for i, total in enumerate(start):
-        left.text(total, i, f" {total:.3g}", va="center", fontsize=9)
-    left.set_xlim(0, most * 1.14)
+    _belong(
+        table.index, [left.text(total, i, f" {total:.3g}", va="center", fontsize=9) for i, total in enumerate(start)]
+    )
+    left.set_xlim(0, start.max() * 1.14)
     name_rows(left, list(table.index))
     same = "" if differ else f"\n(labels: {share.max():.2g} % of full annotation, for every recipe)"
     left.set_xlabel(f"{'CPU seconds' if known else 'seconds, waiting included,'} per round{same}")
     left.set_title(short_title(setting))
     figure.legend(loc="outside lower left", ncols=5, handlelength=1, columnspacing=1.2)
     for right in rest:
-        right.barh(y, share.to_numpy(), height=0.72, color=QUIET)
+        _belong(table.index, right.barh(y, share.to_numpy(), height=0.72, color=QUIET))
         right.grid(axis="x")
         right.tick_params(axis="y", length=0)
         right.spines["left"].set_visible(False)
         right.set_xlabel("labels, % of\nfull annotation")
     return figure
+
+
+def _belong(recipes: Iterable[str], artists: Iterable[Artist]) -> None:
+    for recipe, artist in zip(recipes, artists, strict=True):
+        belong(recipe, artist)
 
 
 SECONDS = Drawing(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bench.report.figures import mosaic
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.highlight import highlighted, ranking
+from bench.report.figures.letters import broken, cut
 from bench.report.figures.runfiles import Arrays, arrays, classes
 from bench.report.figures.style import FULL
 from bench.report.runs.results import Results
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 WANTED = ("image", "label", "case", "z")
 SHOWN = 8
 """Slices shown per recipe."""
+LETTERS, CASE = 22, 14
+"""Most letters in a line beside a row, and above a picture."""
 ROWS = 12
 """Most rows; if there are more recipes, only those highlighted in the curves are shown."""
 
@@ -49,7 +52,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         first = (content[name][:SHOWN] for name in WANTED)
         tiles.append(
             [
-                mosaic.Tile(mosaic.painted(image, label, 0.85), f"{_short(str(case))}\nz {z}")
+                mosaic.Tile(mosaic.painted(image, label, 0.85), f"{cut(str(case), CASE)}\nz {z}")
                 for image, label, case, z in zip(*first, strict=True)
             ]
         )
@@ -59,12 +62,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 
 def _names(recipes: list[str], most: int = 4) -> str:
     shown = recipes if len(recipes) <= most else [*recipes[: most - 1], f"and {len(recipes) - most + 1} more"]
-    return "\n".join(shown)
-
-
-def _short(case: str, most: int = 14) -> str:
-    """Return the end of a long name of a case: that is where cases differ."""
-    return case if len(case) <= most else f"…{case[1 - most :]}"
+    return "\n".join(broken(name, LETTERS) for name in shown)
 
 
 def _legend(found: dict[str, Arrays], names: list[str]) -> list[str]:
@@ -80,4 +78,5 @@ SELECTED = Drawing(
     "colour; case and z above). If there are many recipes, only those highlighted in the curves are shown. Recipes "
     "that picked the same slices share a row; slices without colour contain background only.",
     draw,
+    vector=False,
 )

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from numpy.typing import ArrayLike
 
 from alseg_core.metrics.curve import aubc
-from bench.report.figures.style import Look
+from bench.report.figures.looks import Look
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of
 from bench.report.statistics.paired import FEW_SEEDS
@@ -45,7 +46,7 @@ def areas(results: Results, setting: Scope) -> dict[str, list[float]]:
     return found
 
 
-def points(axis: Axes, x: ArrayLike, y: Sequence[float] | pd.Series, look: Look) -> None:
-    """Plot runs as small points."""
+def points(axis: Axes, x: ArrayLike, y: Sequence[float] | pd.Series, look: Look) -> PathCollection:
+    """Plot runs as small points; return them."""
     across = np.broadcast_to(np.asarray(x, dtype=float), np.shape(y))
-    axis.scatter(across, y, s=11, color=[look.colour], alpha=0.6, linewidths=0, zorder=2.5, gid="runs")
+    return axis.scatter(across, y, s=11, color=[look.colour], alpha=0.6, linewidths=0, zorder=2.5)

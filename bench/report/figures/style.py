@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,14 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from alseg_core.errors import ResultsError
-from alseg_core.vocabulary import BASELINE, reads_ground_truth
-from bench.report.output import replacing
+from bench.report.figures.letters import cut
+from bench.report.figures.vector import svg
+from bench.report.output import replacing, write_text
 
 WIDTH = 6.4
 """Width of a figure that a phone shows whole, in inches: at 390 pixels, letters of 11 points are 9 pixels high."""
@@ -31,10 +32,6 @@ PIXELS = 40_000_000
 """Most pixels of a figure; those of the whole catalogue of recipes have a tenth."""
 
 INK, QUIET, FAINT = "#222222", "#767676", "#cfcfcf"
-HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#A50026")
-"""The palette of Okabe and Ito without yellow, with further tones for long lists."""
-MARKERS = "osD^vP<>Xh"
-LINES: tuple[Any, ...] = ("-", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
 
 RC: Any = {
     "font.family": "DejaVu Sans",
@@ -58,31 +55,9 @@ RC: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "text.parse_math": False,  # a dollar in a name is a dollar
+    "svg.fonttype": "none",  # text that can be searched, and set in the page's colour
+    "svg.hashsalt": "alseg",
 }
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the marks of one recipe are drawn throughout a report."""
-
-    colour: str
-    marker: str = "o"
-    line: Any = "-"
-
-
-def looks(recipes: Sequence[str]) -> dict[str, Look]:
-    """Return recipe -> look: random black, references dashed; repeated hues get different marks."""
-    table: dict[str, Look] = {}
-    turn = 0
-    for recipe in recipes:
-        if recipe == BASELINE:
-            table[recipe] = Look("#000000")
-            continue
-        again, number = divmod(turn, len(HUES))
-        line = "--" if reads_ground_truth(recipe) else LINES[again % len(LINES)]
-        table[recipe] = Look(HUES[number], MARKERS[(1 + number + again) % len(MARKERS)], line)
-        turn += 1
-    return table
 
 
 def colours(count: int) -> np.ndarray:
@@ -106,10 +81,11 @@ def blank(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of at most 256 colours: half the size or less, and reproducible byte by byte.
+def save(figure: Figure, path: Path, vector: bool = True) -> str:
+    """Write a PNG of at most 256 colours (half the size or less) and return the figure as SVG, or "".
 
-    Raises ResultsError for one of more than :data:`PIXELS`.
+    vector: whether to write SVG and PDF files beside the PNG. All are reproducible byte by byte. Raises ResultsError
+    for a figure of more than :data:`PIXELS`.
     """
     from PIL import Image
 
@@ -118,14 +94,18 @@ def save(figure: Figure, path: Path) -> None:
         raise ResultsError(f"it would have {width:,} x {height:,} pixels; make a report of fewer runs")
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        text.set_text("\n".join(map(_short, text.get_text().split("\n"))))
+        text.set_text("\n".join(cut(line, LETTERS) for line in text.get_text().split("\n")))
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of letters that the font lacks
         canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    with replacing(path) as new:
-        image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(new, "PNG", optimize=True)
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= LETTERS else f"{line[: LETTERS // 2]}…{line[1 - LETTERS // 2 :]}"
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        with replacing(path) as new:
+            image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(new, "PNG", optimize=True)
+        if not vector:
+            return ""
+        figure.set_layout_engine("none")  # everything has its place
+        with replacing(path.with_suffix(".pdf")) as new:
+            FigureCanvasPdf(figure).print_pdf(new, metadata={"CreationDate": None})
+        drawn = svg(figure, path.stem)
+    write_text(path.with_suffix(".svg"), drawn)
+    return drawn

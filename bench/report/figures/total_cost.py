@@ -27,7 +27,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         return "no validation labels were read"
     cells = cells.assign(all=cells["cost"] + cells["validation"])
     figure, axis = blank(4.6)
-    ends = lines(axis, cells, runs, "all", highlighted(analysis, setting), palette(results, analysis), log=False)
+    ends = lines(axis, cells, runs, "all", highlighted(analysis, setting), palette(results), log=False)
     axis.set_xlim(left=0)
     axis.axvline(float(cells["validation"].max()), color="0.6", linewidth=1, linestyle=":")
     axis.set_xlabel("cost of all labels, full-slice equivalents (dotted: validation alone)")

@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETDOWN, CARETUP
+from matplotlib.text import Text
 
 from alseg_core.metrics.curve import aubc
 from bench.report.analysis import AREAS, CELLS, PENALTIES, POWERS, STANDING, TESTS, Analysis
 from bench.report.figures import FIGURES, draw_all
 from bench.report.figures.highlight import highlighted, palette, ranking
 from bench.report.figures.labels import spread
-from bench.report.figures.style import HUES, looks, save, styled
+from bench.report.figures.letters import broken, cut
+from bench.report.figures.looks import COLOURS, HUES, KNOWN, looks
+from bench.report.figures.style import save, styled
 from bench.report.runs.columns import SCORES, SECONDS, VOLUME_DICE
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Scope
@@ -147,13 +153,18 @@ def bars(axis: Axes) -> dict[str, Any]:
 
 def runs_in(axis: Axes) -> list[float]:
     """Dice of the points that are single runs."""
-    return [y for points in axis.collections if points.get_gid() == "runs" for _, y in np.asarray(points.get_offsets())]
+    found = [np.asarray(points.get_offsets()) for points in axis.collections if isinstance(points, PathCollection)]
+    return [float(y) for offsets in found for _, y in offsets]
 
 
 def ends(axis: Axes) -> list[str]:
     """Names at the ends of lines, from top to bottom."""
-    texts = [text for text in axis.texts if text.get_gid() == "end"]
-    return [text.get_text() for text in sorted(texts, key=lambda text: -text.get_position()[1])]
+    return [text.get_text() for text in sorted(end_texts(axis), key=lambda text: -text.get_position()[1])]
+
+
+def end_texts(axis: Axes) -> list[Text]:
+    """Texts at the ends of lines."""
+    return [text for text in axis.texts if text.get_text()]
 
 
 def many(count: int, budgets: int) -> dict[str, list[float]]:
@@ -208,7 +219,7 @@ def test_areas_of_few_seeds_are_points() -> None:
     (axis,) = drawn("areas", *made(rows_of(FEW, seeds=2))).axes
     assert "95 %" not in axis.get_xlabel() and not axis.patches
     expected = [aubc([10, 20, 40], np.array(values) + seed / 100) for values in FEW.values() for seed in range(2)]
-    places = [np.asarray(points.get_offsets()) for points in axis.collections if points.get_gid() == "runs"]
+    places = [np.asarray(points.get_offsets()) for points in axis.collections if isinstance(points, PathCollection)]
     assert sorted(np.concatenate(places)[:, 0]) == pytest.approx(sorted(expected))
     spans = [np.ptp(np.asarray(line.get_xdata(), dtype=float)) for line in axis.lines]
     assert not np.any(np.nan_to_num(spans)), "no interval"
@@ -234,8 +245,8 @@ def test_of_many_recipes_the_best_and_the_references_stand_out() -> None:
     assert set(bars(axis)) == set(names) and ends(axis) == names
     grey = [line for line in axis.lines if str(line.get_label()).startswith("r") and line.get_label() != "random"]
     assert len(grey) == 46 - len(names) and {line.get_color() for line in grey} == {"#cfcfcf"}
-    look = palette(results, analysis)
-    assert len({look[name].colour for name in names}) == len(names), "recipes that stand out differ by colour"
+    look = palette(results)
+    assert len({look[name] for name in names}) == len(names)
 
 
 def test_names_at_the_ends_do_not_overlap() -> None:
@@ -243,9 +254,7 @@ def test_names_at_the_ends_do_not_overlap() -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure).draw()
-    boxes = sorted(
-        (text.get_window_extent() for text in figure.axes[0].texts if text.get_gid() == "end"), key=lambda box: box.y0
-    )
+    boxes = sorted((text.get_window_extent() for text in end_texts(figure.axes[0])), key=lambda box: box.y0)
     assert len(boxes) == 10
     assert all(lower.y1 <= upper.y0 + 3 for lower, upper in itertools.pairwise(boxes))
     assert all(box.x1 <= figure.bbox.x1 for box in boxes), "no name is cut off"
@@ -270,9 +279,60 @@ def test_a_recipe_looks_the_same_everywhere() -> None:
 
 
 def test_looks_never_repeat() -> None:
-    table = looks([f"r{i}" for i in range(45)] + ["random"])
-    assert len({(look.colour, look.marker, str(look.line)) for look in table.values()}) == 46
+    table = looks([*(f"r{i}" for i in range(200)), *KNOWN])
+    assert len({(look.colour, look.marker, str(look.line)) for look in table.values()}) == 200 + len(KNOWN)
     assert table["random"].colour not in HUES
+    assert len(looks(f"r{i}" for i in range(2000))) == 2000
+
+
+def test_a_recipe_looks_the_same_in_every_report() -> None:
+    alone = {name: looks([name])[name] for name in (*KNOWN, "mine")}
+    assert looks(alone) == alone
+    assert [alone[name].line for name in ("oracle_foreground", "oracle_greedy")] == ["--", "--"]
+    assert looks(["oracle_of_mine"])["oracle_of_mine"].line == "--"
+    crowd = looks([*(f"r{i}" for i in range(50)), "mine"])
+    assert crowd["mine"].colour == alone["mine"].colour, "others with its look change its mark, not its colour"
+
+
+def test_every_recipe_of_the_catalogue_has_a_look_of_its_own() -> None:
+    there = {path.stem for path in Path("experiments/recipes").glob("*.yaml")}
+    assert set(KNOWN) == there and sum(map(len, COLOURS.values())) == len(there) - 1
+
+
+def test_recipes_of_one_study_differ_in_colour() -> None:
+    for path in Path("experiments/studies").glob("*.yaml"):
+        recipes = yaml.safe_load(path.read_text()).get("recipes")
+        if isinstance(recipes, list) and len(recipes) <= 10:
+            table = looks(recipes)
+            assert len({look.colour for look in table.values()}) == len(recipes), (path, table)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("coreset", ["coreset"]),
+        ("gcl_group_coreset", ["gcl_group_", "coreset"]),
+        ("stochasticbatches", ["stochasticb", "atches"]),
+        ("a_very_long_name_that_goes_on_and_ends", ["a_very_long", "…n_and_ends"]),
+    ],
+)
+def test_long_names_are_broken_and_keep_both_ends(name: str, rows: list[str]) -> None:
+    assert broken(name, 11).split("\n") == rows
+    assert cut(name, 100) == name and len(cut(name, 7)) <= 7
+
+
+def test_a_bar_that_leaves_the_frame_ends_in_an_arrow() -> None:
+    def curves(half: float) -> Axes:
+        return drawn("curves", *made(rows_of({"random": [0.4, 0.5], "coreset": [0.45, 0.55]}, half=half))).axes[0]
+
+    def arrows(axis: Axes) -> set[float]:
+        return {
+            float(np.asarray(line.get_ydata())[0]) for line in axis.lines if line.get_marker() in (CARETUP, CARETDOWN)
+        }
+
+    assert arrows(curves(0.05)) == set()
+    axis = curves(0.4)
+    assert arrows(axis) == set(axis.get_ylim())
 
 
 def test_ranking_falls_back_on_the_last_dice() -> None:

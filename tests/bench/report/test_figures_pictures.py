@@ -119,7 +119,7 @@ def test_overlays_show_the_hardest_cases_of_the_last_budget(tmp_path: Path) -> N
         keep_examples(results, f"{recipe}-s0")
     figure = draw("overlays", results, analysis)
     assert texts(figure, "row") == ["v5\nz 5", "v1\nz 1", "v3\nz 3", "v2\nz 2"]
-    assert texts(figure, "column") == ["image", "truth", "gcl_\ncoreset", "coreset", "random"]
+    assert texts(figure, "column") == ["image", "truth", "gcl_coreset", "coreset", "random"]
     assert texts(figure, "tile")[:3] == ["0.35", "0.25", "0.05"], "Dice of the volume above its prediction"
     assert len(figure.axes[0].images) == 4 * 5
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["class 1"]
