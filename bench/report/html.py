@@ -5,15 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.report.document import Document
 from bench.report.numbers import NOTHING
 from bench.report.setting import title
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from bench.report.figures import Drawn
+
 HERE = Path(__file__).parent
+MOST = 250_000
+"""Most letters of an SVG in the page; a larger figure is shown as PNG."""
 
 
 def html(document: Document) -> str:
@@ -25,7 +33,7 @@ def html(document: Document) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"data_url": data_url, "sortable": sortable}
+    environment.filters |= {"shown": shown, "files": files, "sortable": sortable}
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     settings = [section.panel.setting for section in document.sections]
     choices = {
@@ -43,6 +51,8 @@ def html(document: Document) -> str:
         style=Markup(style),
         script=Markup(script),
         choices=choices,
+        missing=missing(document),
+        parts=parts(document),
         nothing=NOTHING,
         title=title,
     )
@@ -58,9 +68,41 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def data_url(path: Path) -> str:
-    """Return a PNG as a data URL."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+def shown(picture: Drawn) -> Markup:
+    """Return a figure as markup: SVG whose marks the page can filter, or a PNG of scans or of very many marks."""
+    from markupsafe import Markup, escape
+
+    assert picture.path is not None
+    if not picture.svg or len(picture.svg) > MOST:
+        data = base64.b64encode(picture.path.read_bytes()).decode()
+        return Markup(f'<img src="data:image/png;base64,{data}" alt="{escape(picture.title)}">')
+    plain = re.sub(r' xmlns(:xlink)?="[^"]*"', "", picture.svg, count=2)
+    return Markup(plain.replace("<svg ", f'<svg role="img" aria-label="{escape(picture.title)}" ', 1))
+
+
+def files(picture: Drawn) -> str:
+    """Return the names of the files of a figure."""
+    assert picture.path is not None
+    return f"{picture.path.name}, .svg, .pdf" if picture.svg else picture.path.name
+
+
+def missing(document: Document) -> str:
+    """Return how many runs are missing, and why; "" for none."""
+    counts = {"failed": len(document.failed), "not finished": len(document.unfinished)}
+    return ", ".join(f"{count} {why}" for why, count in counts.items() if count)
+
+
+def parts(document: Document) -> dict[str, str]:
+    """Return anchor -> heading of the parts after the settings that have something to say."""
+    every = {
+        "together": ("Across settings", document.figures),
+        "missing": ("Missing runs", document.failed or document.unfinished),
+        "recipes": ("Recipes", document.recipes or document.weights),
+        "made": ("How the numbers were made", document.gaps or any(section.facts for section in document.sections)),
+        "work": ("Time, memory, savings", document.work),
+        "cite": ("What to cite", document.sources),
+    }
+    return {name: heading for name, (heading, content) in every.items() if content}
 
 
 def sortable(value: Any) -> str:

@@ -11,6 +11,10 @@
     for (const field of all("select", form)) want[field.name] = field.value;
     const wanted = form.elements.recipe.value.trim().toLowerCase().split(/[\s,]+/).filter(Boolean);
     const fits = (element, name) => !want[name] || !(name in element.dataset) || element.dataset[name] === want[name];
+    const matches = (element) => {
+      const name = element.dataset.recipe.toLowerCase();
+      return wanted.length === 0 || wanted.some((part) => name.includes(part));
+    };
     const sections = all("[data-dataset]");
     for (const element of sections) {
       const budgets = all("table.main th[data-budget]", element).map((head) => head.dataset.budget);
@@ -19,8 +23,20 @@
     }
     for (const cell of all("th[data-budget], td[data-budget]")) cell.hidden = !fits(cell, "budget");
     for (const row of all("tr[data-recipe]")) {
-      const name = row.dataset.recipe.toLowerCase();
-      row.hidden = !fits(row, "budget") || (wanted.length > 0 && !wanted.some((part) => name.includes(part)));
+      row.hidden = !fits(row, "budget") || !matches(row);
+    }
+    for (const mark of all("svg [data-recipe]")) mark.classList.toggle("other", !matches(mark));
+    for (const figure of all("figure")) {
+      const everyone = wanted.length > 0 && !figure.querySelector("svg [data-recipe]");
+      const still = [everyone && "all recipes", want.budget && "all budgets"].filter(Boolean);
+      const note = figure.querySelector(".whole");
+      note.hidden = still.length === 0;
+      note.textContent = "Not filtered: this figure shows " + still.join(" and ") + ".";
+    }
+    const together = document.getElementById("together");
+    if (together) {
+      together.hidden = all("figure", together).every((figure) => figure.hidden);
+      document.querySelector('nav a[href="#together"]').parentElement.hidden = together.hidden;
     }
     const settings = all("section.setting");
     const shown = settings.filter((element) => !element.hidden);
