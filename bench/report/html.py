@@ -33,7 +33,13 @@ def html(document: Document) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"shown": shown, "files": files, "sortable": sortable}
+    environment.filters |= {
+        "shown": shown,
+        "files": files,
+        "sortable": sortable,
+        "breakable": breakable,
+        "coded": coded,
+    }
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     settings = [section.panel.setting for section in document.sections]
     choices = {
@@ -84,6 +90,20 @@ def files(picture: Drawn) -> str:
     """Return the names of the files of a figure."""
     assert picture.path is not None
     return f"{picture.path.name}, .svg, .pdf" if picture.svg else picture.path.name
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may be broken after "_"."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+
+
+def coded(text: str) -> Markup:
+    """Return a sentence whose commands, between backquotes, are set as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
 def missing(document: Document) -> str:

@@ -89,6 +89,8 @@ def _areas(results: Results, analysis: Analysis, setting: Scope) -> Figure | str
             values = runs.get(recipe, [])
             belong(recipe, single_runs.points(axis, values, [i] * len(values), look[recipe]))
     name_rows(axis, list(areas["recipe"]), _seeds(areas))
+    axis.use_sticky_edges = False  # else the band and its bar end at the frame
+    axis.margins(x=0.04)
     what = "mean (small: single runs)" if single_runs.few(areas) else "95 % interval"
     axis.set_xlabel(f"AUBC of {scored(results, setting)} over slices, {what}")
     axis.set_title(short_title(setting))
@@ -112,7 +114,7 @@ def _improvement(results: Results, analysis: Analysis, setting: Scope) -> Figure
     name_rows(axis, list(rows["recipe"]))
     axis.set_xlim(-0.03, 1.03)
     axis.set_xticks(np.linspace(0, 1, 5), ["0", ".25", ".5", ".75", "1"])
-    axis.set_xlabel(f"probability of a higher AUBC than {base}, 95 % interval over seeds")
+    axis.set_xlabel(f"probability of a higher AUBC than {cut(base, NAME)},\n95 % interval over seeds")
     axis.set_title(short_title(setting))
     return figure
 

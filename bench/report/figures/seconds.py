@@ -63,7 +63,8 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     same = "" if differ else f"\n(labels: {share.max():.2g} % of full annotation, for every recipe)"
     left.set_xlabel(f"{'CPU seconds' if known else 'seconds, waiting included,'} per round{same}")
     left.set_title(short_title(setting))
-    figure.legend(loc="outside lower left", ncols=5, handlelength=1, columnspacing=1.2)
+    if left.containers:
+        figure.legend(loc="outside lower left", ncols=5, handlelength=1, columnspacing=1.2)
     for right in rest:
         _belong(table.index, right.barh(y, share.to_numpy(), height=0.72, color=QUIET))
         right.grid(axis="x")
