@@ -19,7 +19,7 @@ from bench.report.figures import FIGURES
 from tests.bench.report.study_files import runs, study
 
 EVIL = "<script>alert(1)</script>\" onerror='x' {{ 7 * 7 }}"
-VOID = ("meta", "img", "input", "br", "hr", "link")
+VOID = ("meta", "img", "input", "br", "hr", "link", "wbr")
 
 
 class Page(HTMLParser):
@@ -85,15 +85,54 @@ def test_what_is_written(written: Path) -> None:
 
 
 def test_nothing_comes_from_outside(text: str, page: Page) -> None:
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
     assert all(str(image["src"]).startswith("data:image/png;base64,") for image in page.all("img"))
     assert page.all("link") == [] and all("src" not in script for script in page.all("script"))
 
 
-def test_pictures_are_those_beside_the_page(written: Path, page: Page) -> None:
-    shown = [base64.b64decode(str(image["src"]).partition(",")[2]) for image in page.all("img")]
-    files = [path.read_bytes() for path in written.glob("*.png")]
-    assert len(shown) >= 4 and sorted(shown) == sorted(files) and all(image["alt"] for image in page.all("img"))
+def test_figures_are_those_beside_the_page(written: Path, text: str) -> None:
+    shown = re.findall(r"<svg .*?</svg>", text, re.DOTALL)
+    files = [path.read_text() for path in written.glob("*.svg")]
+    assert len(shown) == len(files) >= 4
+    bare = [re.sub(r'( role="img" aria-label="[^"]*"| xmlns(:xlink)?="[^"]*")', "", one) for one in (*shown, *files)]
+    assert sorted(bare[: len(shown)]) == sorted(bare[len(shown) :])
+    stems = {path.stem for path in written.glob("*.svg")}
+    assert stems == {path.stem for path in written.glob("*.pdf")} == {path.stem for path in written.glob("*.png")}
+
+
+def test_every_figure_says_what_it_is(page: Page) -> None:
+    assert len(page.all("svg")) == len(page.all("figure")) >= 4, "scans are the only pictures of pixels"
+    assert all(one["aria-label"] and one["role"] == "img" for one in page.all("svg"))
+    assert all(one["alt"] for one in page.all("img"))
+
+
+def test_a_figure_is_plain_shapes(page: Page) -> None:
+    tags = [tag for tag, _ in page.elements]
+    inside = page.elements[tags.index("svg") :]
+    assert {"path", "use", "text"} <= {tag for tag, _ in inside} and not {"style", "foreignobject", "a"} & set(
+        tags[60:]
+    )
+    marked = {one["data-recipe"] for one in page.all("g") if one.get("data-recipe")}
+    assert marked >= {"random", "coreset", "oracle_foreground"}
+
+
+def test_ids_are_unique_and_links_lead_to_them(page: Page) -> None:
+    ids = [str(a["id"]) for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    links = [str(a[name]) for _, a in page.elements for name in ("href", "xlink:href") if name in a]
+    links += [str(a["clip-path"])[4:-1] for _, a in page.elements if "clip-path" in a]
+    own = [link for link in links if link.startswith("#")]
+    assert len(own) > 20 and {link[1:] for link in own} <= set(ids)
+
+
+def test_no_part_is_empty(tmp_path: Path) -> None:
+    report.write(study(tmp_path / "s", runs({"random": 0.6, "coreset": 0.7}, 2)))
+    text = (tmp_path / "s" / "report" / "report.html").read_text()
+    there = set(re.findall(r'<section[^>]* id="(\w+)"', text))
+    assert there == {"s1", "made", "work"} == {link["href"][1:] for link in Page(text).all("a")}
+    assert re.search(r"missing runs</dt><dd>none</dd>", text)
+    assert not re.search(r"<(section|ul|dl|tbody|figure|p|dd|h2)[^>]*>\s*</\1>", text)
+    assert "<select" in text and 'name="dataset"' not in text, "nothing to choose from"
 
 
 def test_a_reason_cannot_act(text: str, page: Page) -> None:
@@ -112,9 +151,9 @@ def test_only_its_own_script_and_style_may_act(text: str, page: Page) -> None:
 
 
 def test_filters_offer_what_is_there(text: str, page: Page) -> None:
-    assert {select["name"] for select in page.all("select")} == {"dataset", "annotation", "schedule", "budget"}
+    assert {select["name"] for select in page.all("select")} == {"schedule", "budget"}, "the rest has one value"
     options = [option.strip() for option in re.findall(r"<option>(.*?)</option>", text)]
-    assert options == ["d", "mask", "default", "late", "10 %", "20 %", "40 %", "60"]
+    assert options == ["default", "late", "10 %", "20 %", "40 %", "60"]
     assert [s["data-schedule"] for s in page.all("section", **{"class": "setting"})] == ["default", "late"]
     heads = [a["data-budget"] for a in page.all("th") if "data-budget" in a]
     assert heads == ["10 %", "20 %", "40 %", "10 %", "20 %", "60"]
