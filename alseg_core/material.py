@@ -95,13 +95,14 @@ class Material:
         return out
 
     def sizes(self) -> dict[str, object]:
-        """Return patients, volumes, slices and cases of each part, the key of the prepared data and warnings."""
+        """Return patients, volumes, slices and cases of each part, whose the cases are, the data's key and warnings."""
         parts = {part: self.infos(getattr(self.split, part)) for part in ("train", "val", "test")}
         return {
             "patients": {part: len({info.patient for info in infos}) for part, infos in parts.items()},
             "volumes": {part: len(infos) for part, infos in parts.items()},
             "slices": {part: sum(info.depth for info in infos) for part, infos in parts.items()},
             "cases": {part: [info.case for info in infos] for part, infos in parts.items()},
+            "patient_of": {info.case: info.patient for infos in parts.values() for info in infos},
             "data_key": self.prepared.key,
             **({"warnings": list(self.warnings)} if self.warnings else {}),
             **self._validated(),

@@ -152,6 +152,7 @@ def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig], comma
         "name": study.name,
         "runs": runs,
         "sources": study.sources(),
+        "recipes": study.summaries(),
         "controls": describe(study.controls),
         "primary": describe(study.planned()),
         "command": command,

@@ -44,6 +44,7 @@ def write(folders: Path | Sequence[Path], out: Path | None = None, links: bool =
         "comparison": comparison(results),
         "timing": timing(results),
         "embeddings": results.embeddings,
+        "cases": results.cases,
         **vars(analysis),
     }
     for name, table in tables.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bench.report.analysis import Analysis
 from bench.report.compared import only_controls
 from bench.report.controls import controls_verdict
+from bench.report.header import header
 from bench.report.run_names import run_names
 from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.provenance import OWN_SPLITS
@@ -120,6 +121,8 @@ def document(results: Results, analysis: Analysis, drawn: Sequence[Drawn]) -> Do
         work=work,
         weights=list(results.weights.items()),
         sources=list(results.sources.items()),
+        header=header(results),
+        recipes=[(recipe, text) for recipe in results.recipes if (text := results.summaries.get(recipe, ""))],
         budgets=list(dict.fromkeys(budget for section in sections for budget in section.panel.budgets)),
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FILES = (
     "comparison.csv holds every metric; cells.csv, areas.csv, tests.csv, penalties.csv, standing.csv, power.csv, "
-    "primary.csv, embeddings.csv and timing.csv hold the rest."
+    "primary.csv, embeddings.csv and timing.csv hold the rest; cases.csv tells which volume is in which part."
 )
 
 OPENING = re.compile(r"\[(?![-+]?\d+\.\d+, [-+]?\d+\.\d+\](?![(\[:]))")
@@ -34,6 +34,9 @@ def _lines(document: Document) -> Iterator[str]:
     yield from (f"# {_plain(document.name)}", "")
     if document.what:
         yield from (_plain(document.what), "")
+    yield from (f"- {_plain(label)}: {_plain(text)}" for label, text in document.header)
+    yield ""
+    yield from _list("Recipes", [f"{recipe}: {text}" for recipe, text in document.recipes])
     yield from _list("Before you trust a number", document.warnings)
     yield from _list("Notes on merging", document.notes)
     for section in document.sections:

@@ -153,6 +153,11 @@ class Study:
             cited.update(ORACLES.resolve(kind["name"]).cites)
         return cited
 
+    def summaries(self) -> dict[str, str]:
+        """Return recipe -> what it does in a line, as its file says."""
+        contents = [find_recipe(name) for name in self.recipes]
+        return {str(content["name"]): str(content.get("summary", "")) for content in contents}
+
     def check_folders(self) -> None:
         """Raise ConfigError where a folder of raw scans is missing or empty; the message explains how to get them."""
         files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]

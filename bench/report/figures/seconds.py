@@ -40,6 +40,8 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         return "no finished round"
     known = seconds[seconds["part"].isin(list(PARTS))]["cpu_seconds"].notna().all()
     table = per_round(seconds, "cpu_seconds" if known else "seconds")
+    if not table.to_numpy().any():
+        return "choosing slices took no time that could be measured"
     cells = rows_of(analysis.cells, setting).sort_values("round").groupby("recipe").last()
     share = (100 * cells["cost"] * cells["fraction"] / cells["labelled"]).reindex(table.index)
     figure = Figure(figsize=(WIDTH, rows_height(len(table)) + 0.6), dpi=DPI, layout="constrained")
@@ -47,7 +49,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     left, *rest = figure.subplots(1, 2 if differ else 1, squeeze=False, sharey=True, width_ratios=[3, 1][: 1 + differ])[
         0
     ]
-    most = max(table.sum(axis=1).max(), 1e-9)
+    most = table.sum(axis=1).max()
     y, start = np.arange(len(table)), np.zeros(len(table))
     for part, colour in PARTS.items():
         width = table[part].to_numpy()

@@ -21,6 +21,8 @@ from bench.study.reserved import holds_no_results
 
 DEPTH = 50
 """How many levels of folders are searched."""
+SUMMARY = 300
+"""Characters of a recipe's summary that are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,8 @@ class Found:
     """Runs in the order of the folders and their studies."""
     sources: dict[str, str] = field(default_factory=dict)
     """Name of a dataset or recipe -> what to cite."""
+    summaries: dict[str, str] = field(default_factory=dict)
+    """Name of a recipe -> what it does in a line."""
     problems: list[str] = field(default_factory=list)
     """One line per folder that could not be read."""
 
@@ -105,6 +109,8 @@ def _study(folder: Path, roots: Sequence[Path] | None, found: Found) -> bool:
             "command": command if command is None or harmless(command) else None,
         }
         found.sources.update({str(what): str(text) for what, text in content.get("sources", {}).items()})
+        described = content.get("recipes", {})
+        found.summaries.update({str(recipe): visible(str(text), SUMMARY) for recipe, text in described.items()})
     except (ResultsError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found.problems.append(
             f"{folder / 'study.json'} is damaged ({short(error)}); the run folders beside it are used without it."

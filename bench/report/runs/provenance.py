@@ -10,6 +10,7 @@ from typing import Any
 from alseg_core.data.splits import PER_RUN
 from alseg_core.provenance import maker_of
 from alseg_core.vocabulary import RoundRecord
+from bench.report.runs.cases import PARTS, patients
 from bench.report.runs.embeddings import embeddings, warning
 from bench.report.runs.run import Run
 from bench.report.setting import Setting, enumerated, title
@@ -20,6 +21,8 @@ FEW_PATIENTS = 20
 """Patients below which a report warns."""
 FEW_STEPS = 1000
 """Training steps below which a report warns."""
+MOST_PATIENTS = 20
+"""Longest list of patients of a part."""
 MOST_NAMES = 6
 """Longest list of recipes in a warning."""
 ONE_SPLIT = "All seeds have one patient split: intervals are over seeds and test patients, not over other splits."
@@ -27,7 +30,6 @@ OWN_SPLITS = (
     "Each seed has a patient split of its own: intervals are over seeds with their splits and over test patients, who "
     "are recognised where several splits test on them. Splits share training patients, which no interval accounts for."
 )
-PARTS = {"train": "training", "val": "validation", "test": "test"}
 PACKAGES = ("torch", "numpy", "scipy", "monai", "faiss-cpu", "faiss-gpu-cu12")
 """Packages whose versions the report shows; run folders have more."""
 ALIKE = {
@@ -71,6 +73,11 @@ def facts(runs: Sequence[Run]) -> dict[str, str]:
             )
             or UNKNOWN
             for part, name in PARTS.items()
+        },
+        **{
+            f"{name} patients": f"{enumerated(names, MOST_PATIENTS)} (cases.csv has all volumes)"
+            for part, name in PARTS.items()
+            if (names := patients(runs, part))
         },
         "classes": ", ".join(first.classes if first else ()) or UNKNOWN,
         "preparation": _spelled(first and first.preparation),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from alseg_core.metrics.means import mean_score, volume_means
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
+from bench.report.runs.cases import CASES, cases
 from bench.report.runs.columns import CHOICE, EMPTY_OF, RUNS, SCORES, SECONDS, STRUCTURES, VOLUME_DICE
 from bench.report.runs.compatibility import separate
 from bench.report.runs.discover import find
 from bench.report.runs.embeddings import EMBEDDINGS, embeddings
+from bench.report.runs.history import made, summaries
 from bench.report.runs.planned import commands, primaries
 from bench.report.runs.provenance import Savings, by_setting, facts, savings, scored_on, warnings
 from bench.report.runs.run import Run
@@ -76,6 +79,12 @@ class Results:
     """Work that runs shared."""
     warnings: list[str] = field(default_factory=list)
     """What a reader must know before trusting a number."""
+    made: tuple[datetime, datetime] | None = None
+    """Beginning of the first round and end of the last one, in UTC; None if that is not recorded."""
+    summaries: dict[str, str] = field(default_factory=dict)
+    """Recipe -> what it does in a line, "" if that is not known."""
+    cases: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CASES))
+    """One row per volume of each split; columns :data:`bench.report.runs.cases.CASES`."""
     notes: list[str] = field(default_factory=list)
     """Runs that were kept apart or left out in merging, and why."""
     embeddings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=EMBEDDINGS))
@@ -136,6 +145,9 @@ def collect(folders: Path | Sequence[Path], links: bool = False) -> Results:
         commands=commands(settings),
         savings=savings(runs),
         warnings=warnings(runs),
+        made=made(runs),
+        summaries=summaries(runs, found.summaries),
+        cases=cases(runs),
         notes=[*notes, *disagreements],
         embeddings=embeddings(runs),
         problems=[visible(line) for line in found.problems],

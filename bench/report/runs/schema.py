@@ -31,6 +31,8 @@ LONGEST_PLACE = 100
 """Characters of the place of a fault, which holds names from the file."""
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 """How a round writes the time at which it ended."""
+OLDEST = 2000
+"""Year before which no round ended."""
 MOST_RUNS = 100_000
 """Most runs that a study.json may list."""
 
@@ -48,7 +50,8 @@ def _column(name: str) -> str:
 
 
 def _moment(text: str) -> str:
-    datetime.strptime(text, MOMENT)
+    if datetime.strptime(text, MOMENT).year < OLDEST:
+        raise ValueError(f"{text!r} is before {OLDEST}")
     return text
 
 
@@ -166,6 +169,8 @@ class _Data(_Part):
     volumes: dict[str, int] = {}
     slices: dict[str, int] = {}
     iterations: list[int] = []
+    cases: dict[Name, list[Name]] = {}
+    patient_of: dict[Name, Name] = {}
     warnings: list[str] = []
 
 

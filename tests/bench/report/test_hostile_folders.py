@@ -81,6 +81,10 @@ ONE_BAD_RUN: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a number for yes": (ROUNDS, edited("labelled", value=True), "round 0: labelled"),
     "a name without end": (ROUNDS, edited("volumes", 0, "case", value="v" * 10**6), "round 0: volumes.0.case"),
     "a column as the part of a round": (ROUNDS, edited("seconds", "recipe", value=1.0), "name of another column"),
+    "a time that is none": (ROUNDS, edited("ended", value="2026-02-30T10:00:00Z"), "round 0: ended: Value error, day"),
+    "a time before there were computers": (ROUNDS, edited("ended", value="0001-01-01T00:00:00Z"), "is before 2000"),
+    "a negative CPU time": (ROUNDS, edited("cpu_seconds", value={"select": -1.0}), "round 0: cpu_seconds.select"),
+    "cases that are none": (PLACE, written('{"data": {"cases": {"test": 1}}}'), "environment.json: data.cases.test"),
     "a column as a metric": (PLACE, written('{"metrics": [{"name": "case", "title": "t"}]}'), "name of another column"),
     "decimals without end": (
         PLACE,

@@ -66,7 +66,11 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     for path in folder.glob("runs/*/rounds.jsonl"):
         rounds = [json.loads(line) for line in path.read_text().splitlines()]
         for one in rounds:
-            one |= {"seconds": {EVIL: 1.0}, "signals": {"init": EVIL, "labels": EVIL, "encoder": EVIL}}
+            one |= {
+                "seconds": {EVIL: 1.0},
+                "cpu_seconds": {EVIL: 1.0},
+                "signals": {"init": EVIL, "labels": EVIL, "encoder": EVIL},
+            }
             one["summary"] |= {f"dice_{EVIL}": 0.5}
             for row in one["volumes"]:
                 row |= {"case": f"{row['case']}{EVIL}", "class": f"c{EVIL}", "patient": EVIL, metric["name"]: 1.0}
