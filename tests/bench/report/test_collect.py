@@ -112,7 +112,7 @@ def test_studies_are_merged_and_a_run_in_both_counts_once(tmp_path: Path) -> Non
     assert results.recipes == ["random", "coreset", "badge"] and results.unfinished == []
     assert results.folders["d-random-mask-s0"].is_relative_to(b)
     assert results.folders["d-coreset-mask-s0"].is_relative_to(a)
-    assert len(results.scores) == 4 * 3 * 5 and set(results.scores["dataset"]) == {"d"} and results.notes == []
+    assert len(results.scores) == 4 * 3 * 6 and set(results.scores["dataset"]) == {"d"} and results.notes == []
 
 
 MIXED = {

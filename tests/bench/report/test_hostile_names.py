@@ -67,7 +67,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         rounds = [json.loads(line) for line in path.read_text().splitlines()]
         for one in rounds:
             one |= {
-                "seconds": {EVIL: 1.0},
+                "seconds": {EVIL: 1.0, "select": 1.0},
                 "cpu_seconds": {EVIL: 1.0},
                 "signals": {"init": EVIL, "labels": EVIL, "encoder": EVIL},
             }
