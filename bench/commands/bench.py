@@ -39,19 +39,21 @@ def bench_command(
     """Run STUDY, a name (quick, paper) or a YAML file, or continue it; then write and show its report."""
     from rich.console import Console
 
-    from bench.launchers import find_launcher
-    from bench.launchers.study_run import estimate, launch
-    from bench.study import Study
-    from bench.study.rerun import recorded
     from bench.terminal.progress import Display
 
     if local and launcher not in (None, "local"):
         raise ConfigError(f"--local is short for --launcher local, and --launcher {launcher} was given too; drop one.")
     launcher = "local" if local else launcher
-    chosen = find_launcher("ray" if launcher is None else launcher)
-    command = recorded(study, settings, out, launcher, typed)
-    found, out = Study.find(study, settings), out.expanduser().absolute()
     with Display(Console()) as display:
+        with display.stage("reading the study", log=False):  # the imports take a second
+            from bench.launchers import find_launcher
+            from bench.launchers.study_run import estimate, launch
+            from bench.study import Study
+            from bench.study.rerun import recorded
+
+            chosen = find_launcher("ray" if launcher is None else launcher)
+            command = recorded(study, settings, out, launcher, typed)
+            found, out = Study.find(study, settings), out.expanduser().absolute()
         if only_estimate:
             estimate(found, out, chosen, display)
             return

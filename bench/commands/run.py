@@ -27,6 +27,7 @@ def run(config: Path, out: Path) -> None:
     from bench.planning.workload import plans_of
     from bench.study.job import Job, RunEnded, StudyEvent
     from bench.terminal.progress import Display
+    from bench.terminal.run_progress import RunProgress
 
     loaded = RunConfig.read(config)
     loaded.resolve_device()
@@ -37,10 +38,12 @@ def run(config: Path, out: Path) -> None:
         plans = plans_of([loaded], out / "store", display.preparing)
         job = Job(loaded.key, loaded.describe(), out / loaded.key, len(loaded.budgets))
         done = {job.key: len(RunFolder(job.folder).records())}
-        display.start([job], forecast([loaded], plans, done, Store(out / "store"), Stopwatch(), 1))
+        with display.stage("measuring this machine"):
+            expected = forecast([loaded], plans, done, Store(out / "store"), Stopwatch(), 1)
+        progress = RunProgress(display, [job], expected)
 
         def tell(key: str, event: StudyEvent) -> None:
-            display(key, event)
+            progress(key, event)
             if isinstance(event, RunEnded):
                 ends.append(event.failure)
 

@@ -68,6 +68,11 @@ class Launcher(Protocol):
         """
         return None
 
+    @property
+    def starting(self) -> str:
+        """What happens before the first run sends an event, for the display."""
+        return "starting the first run"
+
     def check(self, study: Study, configs: Sequence[RunConfig]) -> None:
         """Raise AlsegError if this launcher cannot provide what the study asks for. Called before anything is written.
 

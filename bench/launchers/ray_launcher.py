@@ -24,6 +24,11 @@ class RayLauncher(Launcher):
         """See :class:`Launcher`."""
         return "the cluster at RAY_ADDRESS" if shared() else None
 
+    @property
+    def starting(self) -> str:
+        """See :class:`Launcher`."""
+        return f"joining {self.remote}" if shared() else "starting Ray"
+
     def check(self, study: Study, configs: Sequence[RunConfig]) -> None:
         """See :class:`Launcher`; a cluster is checked once it is joined."""
         if not shared():

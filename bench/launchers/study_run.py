@@ -32,20 +32,24 @@ def launch(study: Study, out: Path, launcher: Launcher, display: Display, comman
     command: how to start it again with other seeds (``bench.study.rerun``), for its report.
     Raises AlsegError if the study, its data or ``out`` cannot be used, or if the launcher cannot run the study.
     """
-    from bench import report
     from bench.tracking import Background, Tracker
 
-    workload, policy = _planned(study, out, launcher)
+    with display.stage("reading what is finished", log=False):
+        workload, policy = _planned(study, out, launcher)
     folder = workload.folder
     with writing(out), locked(folder):
         with launcher.start(policy) if workload.todo else nullcontext():
             forecast = _prepare(workload, policy, launcher, display, command)
             tracking = Background(Tracker(study.name, out), workload.jobs)
             _run(workload, forecast, policy, launcher, display, tracking)
-        results = report.write(folder, links=True)
-        untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)
+        with display.stage("writing the report"):
+            from bench import report  # takes a second, in which the first runs should start
+
+            results = report.write(folder, links=True)
+        with display.stage("bringing MLflow up to date", log=False):
+            untracked = tracking.finish(folder / "report", TRACKING_WAIT_S, display.say)
     failed = {*results.failed, *tracking.failures}  # a run whose folder cannot be written left no failure there
-    _conclude(results, len(failed), len(workload.jobs), display)
+    _conclude(results, len(failed), workload, display)
     for line in _whereabouts(folder, out, untracked):
         display.say(line)
     return bool(failed)
@@ -56,13 +60,13 @@ def estimate(study: Study, out: Path, launcher: Launcher, display: Display) -> N
     from bench.planning.stopwatch import Stopwatch
     from bench.terminal.study_summary import estimate as table
 
-    workload, policy = _planned(study, out, launcher)
+    with display.stage("reading what is finished", log=False):
+        workload, policy = _planned(study, out, launcher)
     check_writable(out)
     with writing(out):
-        forecast = workload.prepare(Stopwatch(), policy.places, display.preparing)
+        forecast = workload.prepare(Stopwatch(), policy.places, display.preparing, display.stage)
     display.stop()
-    display.console.print(table(workload, forecast, launcher.remote))
-    _tell_damage(workload, display)
+    display.show(table(workload, forecast, launcher.remote))
 
 
 def _planned(study: Study, out: Path, launcher: Launcher) -> tuple[Workload, Policy]:
@@ -77,10 +81,10 @@ def _planned(study: Study, out: Path, launcher: Launcher) -> tuple[Workload, Pol
 def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Display, command: str | None) -> Forecast:
     """Prepare the data, write the index of the study and announce what will run."""
     from bench.planning.stopwatch import Relative, Stopwatch
-    from bench.terminal.study_summary import announcement
+    from bench.terminal.study_summary import announcement, damage
 
     clock = Relative() if launcher.remote else Stopwatch()
-    forecast = workload.prepare(clock, policy.places, display.preparing)
+    forecast = workload.prepare(clock, policy.places, display.preparing, display.stage)
     folder = workload.folder
     others = _write_index(folder, workload.study, workload.configs, command)
     if others:
@@ -89,13 +93,9 @@ def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Di
     for warning in forecast.warnings:
         display.say(f"warning: {warning}")
     display.say(announcement(workload, forecast, launcher.remote))
-    _tell_damage(workload, display)
+    for line in damage(workload):
+        display.say(line)
     return forecast
-
-
-def _tell_damage(workload: Workload, display: Display) -> None:
-    for key, fault in workload.damaged.items():
-        display.say(f"damaged: {key}: {fault}")
 
 
 def _run(
@@ -106,23 +106,26 @@ def _run(
     display: Display,
     tracking: Background,
 ) -> None:
-    """Execute the unfinished runs, longest first so that none of them is still running alone at the end."""
+    """Execute the unfinished runs in the order of the forecast."""
     from alseg_core.events import Progress
     from bench.study.job import RunEnded
+    from bench.terminal.run_progress import RunProgress
 
     order = {key: i for i, key in enumerate(forecast.left)}
     todo = sorted(workload.todo, key=lambda job: order.get(job.key, len(order)))  # damaged ones end soon
-    display.start(todo, forecast)
+    if not todo:
+        return
+    progress = RunProgress(display, todo, forecast, launcher.starting)
 
     def tell(key: str, event: StudyEvent) -> None:
-        display(key, event)
+        progress(key, event)
         if not isinstance(event, Progress):
             tracking.changed(key, event.failure if isinstance(event, RunEnded) else None)
 
     try:
-        if todo:
-            launcher.run(todo, policy, tell)
+        launcher.run(todo, policy, tell)
     except BaseException:  # Ctrl-C or SIGTERM: the runs that were running are no longer
+        display.stop()
         tracking.interrupted(INTERRUPTED_WAIT_S)
         done = f"{sum(job.finished() for job in workload.jobs)} of {len(workload.jobs)} runs are finished"
         display.say(f"{done}; alseg report {shown(workload.folder)} shows the results so far")
@@ -161,14 +164,16 @@ def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig], comma
     return len({path.parent.name for path in folder.glob("runs/*/rounds.jsonl")} - {c.key for c in configs})
 
 
-def _conclude(results: Results, failed: int, runs: int, display: Display) -> None:
-    """Print the main table and how many runs failed."""
+def _conclude(results: Results, failed: int, workload: Workload, display: Display) -> None:
+    """Print verdict and table, how long the command took, and how many runs failed."""
     from bench.report.tables import terminal
+    from bench.terminal.study_summary import closing
 
     display.stop()
-    display.console.print(terminal(results))
+    display.show(terminal(results))
+    display.say(closing(workload, display.passed))
     if failed:
-        display.say(f"{failed} of {runs} runs failed; the same command tries them again")
+        display.say(f"{failed} of {len(workload.jobs)} runs failed; the same command tries them again")
 
 
 def _whereabouts(folder: Path, out: Path, untracked: str | None) -> Iterator[str]:

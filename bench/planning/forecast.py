@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.planning.disk_space import folder_bytes
+from bench.planning.order import in_turn, starting_order
 from bench.planning.reuse import Reuse
 from bench.planning.stopwatch import Clock, step_shape
 
@@ -63,6 +63,12 @@ class Course:
     """How many of these it trains itself, for other runs too."""
     saved: float = 0.0
     """Time that the run saves by sharing, in seconds."""
+    seed: int = 0
+    """Seed of the run."""
+    labelled: tuple[int, ...] = ()
+    """Labelled slices in every round."""
+    pool: int = 0
+    """Number of slices to select from."""
 
     @classmethod
     def even(cls, rounds: int) -> Course:
@@ -123,26 +129,21 @@ class Forecast:
 
     @property
     def left(self) -> dict[str, float]:
-        """Seconds left of each unfinished run, longest first: the order in which they should start."""
+        """Seconds left of each unfinished run, in the order in which they should start."""
         unfinished = {key: course for key, course in self.courses.items() if course.done < len(course.rounds)}
-        return {key: c.left for key, c in sorted(unfinished.items(), key=lambda item: -item[1].left)}
+        left = {key: course.left for key, course in unfinished.items()}
+        seeds = {key: course.seed for key, course in unfinished.items()}
+        waiting = {key for key, course in unfinished.items() if course.shared_trainings}
+        return {key: left[key] for key in starting_order(left, seeds, waiting, self.places or 1)}
 
     @property
     def wall(self) -> float:
         """Time until the last run ends, in seconds."""
-        return wall(list(self.left.values()), self.places or 1)
+        return in_turn(self.left.values(), self.places or 1)
 
     def total(self, name: str) -> Any:
         """Return the sum of a field over all courses: trainings, shared_trainings, encoders, new_encoders or saved."""
         return sum(getattr(course, name) for course in self.courses.values())
-
-
-def wall(durations: Sequence[float], places: int) -> float:
-    """Return the seconds that runs take together if ``places`` execute at the same time, the longest first."""
-    ends = [0.0] * places
-    for seconds in sorted(durations, reverse=True):
-        heapq.heapreplace(ends, ends[0] + seconds)
-    return max(ends)
 
 
 def forecast(
@@ -208,7 +209,19 @@ def _course(config: RunConfig, plan: Plan, done: int, reuse: Reuse, clock: Clock
                 else:
                     saved += fit
         rounds.append(Round(embed, look if number >= first else 0.0, train, evaluate))
-    return Course(tuple(rounds), plan.iterations, done, wanted, shared, encoders, new, saved)
+    return Course(
+        tuple(rounds),
+        plan.iterations,
+        done,
+        wanted,
+        shared,
+        encoders,
+        new,
+        saved,
+        seed=config.seed,
+        labelled=plan.budgets,
+        pool=plan.pool,
+    )
 
 
 def _encoders(config: RunConfig, selects: bool, covers: bool) -> Iterator[Contrastive]:

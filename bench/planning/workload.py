@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from bench.planning.stopwatch import Clock
     from bench.study import Study
 
+Stage = Callable[[str], AbstractContextManager[object]]
+"""Callback with what is going on; it returns the context manager inside which that goes on."""
 Preparing = Callable[[str, int, int], None]
 """Callback with the name of a dataset, the number of scans prepared so far, and their total."""
 
@@ -69,13 +72,14 @@ class Workload:
         keys = {job.key for job in self.todo}
         return [config for config in self.configs if config.key in keys]
 
-    def prepare(self, clock: Clock, places: int | None, preparing: Preparing) -> Forecast:
+    def prepare(self, clock: Clock, places: int | None, preparing: Preparing, stage: Stage = nullcontext) -> Forecast:
         """Prepare the data in the store and forecast the runs.
 
         Args:
             clock: measures how long training steps take.
             places: number of runs that execute at the same time; None if unknown.
             preparing: is called for every prepared scan.
+            stage: is told what is going on.
 
         Raises AlsegError if the data are unusable, or if a run was made with other data.
         """
@@ -83,7 +87,8 @@ class Workload:
         from alseg_core.store import Store
         from bench.planning.forecast import forecast
 
-        plans = plans_of(self.configs, self.store, preparing)
+        with stage("checking the data"):
+            plans = plans_of(self.configs, self.store, preparing)
         for job, config in zip(self.jobs, self.configs, strict=True):
             data = plans[job.key].data_key
             if job.key not in self.damaged and self.data.get(job.key, data) != data:
@@ -91,7 +96,8 @@ class Workload:
                 folder.check(folder.records(), config.fingerprint, data)
         # a damaged run takes no time: it ends at once, or as if it had not been damaged if it can be mended
         done = {job.key: job.rounds if job.key in self.damaged else self.done[job.key] for job in self.jobs}
-        found = forecast(self.configs, plans, done, Store(self.store), clock, places)
+        with stage("measuring this machine" if clock.measured else "counting what is to do"):
+            found = forecast(self.configs, plans, done, Store(self.store), clock, places)
         return dataclasses.replace(found, warnings=warnings_of(self.configs, plans))
 
 
@@ -114,7 +120,9 @@ class _State:
             fault = folder.check(records, config.fingerprint)
             identity = None if fault else folder.identity()
         except ResultsError as error:
-            return cls(fault=str(error))
+            return cls(fault=f"{error} The run fails until then; the others do not.")
+        if fault:
+            fault += "; the run will write it again from its rounds"
         return cls(min(len(records), job.rounds), fault, None if identity is None else identity["data_key"])
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bench.terminal.progress import duration
+from bench.terminal.durations import clock, duration
+from bench.terminal.run_progress import labels
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from bench.planning.forecast import Forecast
+    from bench.planning.forecast import Course, Forecast
     from bench.planning.workload import Workload
+    from bench.study.identity import RunIdentity
 
 _BUSY = "measured on a busy machine, {}: likely shorter"
 """Note on times that were measured beside other work."""
@@ -38,6 +40,33 @@ def announcement(workload: Workload, forecast: Forecast, remote: str | None = No
         return ", ".join(what)
     note = f" ({_BUSY.format(forecast.busy)})" if forecast.busy else ""
     return f"{', '.join(what)}, {forecast.places} at once: about {duration(forecast.wall)}{note}"
+
+
+def damage(workload: Workload) -> list[str]:
+    """Return one line for each damaged run, by its name, with what is wrong and what happens to it."""
+    names = labels(workload.jobs)
+    return [f"damaged: {names[key]}: {fault}" for key, fault in workload.damaged.items()]
+
+
+def closing(workload: Workload, seconds: float) -> str:
+    """Return how long the study took: "5 recipes x 5 seeds: 25 runs in 7 min 35 s"."""
+    runs, ran = len(workload.jobs), len(workload.todo)
+    counts = {
+        "dataset": {job.identity.dataset for job in workload.jobs},
+        "annotation": {job.identity.annotation for job in workload.jobs},
+        "budget schedule": {job.identity.schedule for job in workload.jobs},
+        "recipe": {job.identity.recipe for job in workload.jobs},
+        "seed": {job.identity.seed for job in workload.jobs},
+    }
+    shape = " x ".join(_count(len(found), what) for what, found in counts.items() if len(found) > 1) or "1 recipe"
+    if not ran:
+        return f"{shape}: {_count(runs, 'run')}, all finished before"
+    earlier = f", {runs - ran} of {runs} finished before" if ran < runs else ""
+    return f"{shape}: {_count(ran, 'run')} in {clock(seconds)}{earlier}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _trainings(forecast: Forecast) -> str:
@@ -67,6 +96,7 @@ def estimate(workload: Workload, forecast: Forecast, remote: str | None = None) 
 
 
 def _facts(workload: Workload, forecast: Forecast, remote: str | None) -> Iterator[tuple[str, str]]:
+    yield from _comparison(workload, forecast)
     runs, rounds, done = len(workload.jobs), sum(job.rounds for job in workload.jobs), sum(workload.done.values())
     yield "runs", f"{runs}: {runs - len(workload.todo)} finished, {len(workload.todo)} left"
     yield "rounds", f"{rounds}: {done} finished, {rounds - done} left"
@@ -84,6 +114,41 @@ def _facts(workload: Workload, forecast: Forecast, remote: str | None) -> Iterat
     yield "disk", f"{_size(forecast.disk)} of results, {_size(forecast.stored)} more in the store"
     if forecast.places is None:
         yield "assumed", f"{remote or 'the launcher'} is as fast as this machine, on which steps were timed"
+    for line in damage(workload):
+        yield "damaged", line.removeprefix("damaged: ")
+
+
+def _comparison(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, str]]:
+    """Yield what is compared: datasets, annotations, recipes, seeds, and the budgets of every setting."""
+    known = [job.identity for job in workload.jobs]
+    yield "dataset", ", ".join(dict.fromkeys(run.dataset for run in known))
+    yield "annotation", ", ".join(dict.fromkeys(run.annotation for run in known))
+    recipes = list(dict.fromkeys(run.recipe for run in known))
+    yield "recipes", f"{len(recipes)}: {', '.join(recipes)}"
+    seeds = sorted({run.seed for run in known})
+    yield "seeds", f"{len(seeds)}: {_ranges(seeds)}"
+    budgets: dict[str, list[str]] = {}
+    for run, job in zip(known, workload.jobs, strict=True):
+        found = budgets.setdefault(_budgets(run, forecast.courses[job.key]), [])
+        if (name := " ".join(dict.fromkeys([run.dataset, run.annotation, run.schedule]))) not in found:
+            found.append(name)
+    for text, names in budgets.items():
+        yield "budgets", text if len(budgets) == 1 else f"{text}: {', '.join(names)}"
+
+
+def _budgets(run: RunIdentity, course: Course) -> str:
+    """Return the budgets of a run, such as "2 % (15 slices), 6 % (45), of 750 slices"."""
+    parts = []
+    for budget, count in zip(run.budgets, course.labelled, strict=True):
+        unit = "" if parts else " slices"
+        parts.append(f"{100 * budget:g} % ({count}{unit})" if isinstance(budget, float) else f"{count}{unit}")
+    return f"{', '.join(parts)}, of {course.pool:,} slices"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return sorted numbers as text, "0 to 4" where they are consecutive."""
+    consecutive = len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1
+    return f"{numbers[0]} to {numbers[-1]}" if consecutive else ", ".join(map(str, numbers))
 
 
 def _hours(workload: Workload, seconds: float) -> str:

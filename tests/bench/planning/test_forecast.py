@@ -12,7 +12,8 @@ from alseg_core.material import Plan, plan
 from alseg_core.store import Store
 from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher
-from bench.planning.forecast import PASSES, Course, Forecast, Round, forecast, wall
+from bench.planning.forecast import PASSES, Course, Forecast, Round, forecast
+from bench.planning.order import wall
 from bench.planning.stopwatch import Relative, Stopwatch
 from bench.study import Study
 from bench.study.job import Job

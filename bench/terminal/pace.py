@@ -1,0 +1,75 @@
+"""How much of several tasks is done, and how long the rest takes: the forecast, corrected by the speed so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from bench.planning.order import wall
+
+PRIOR = 0.2
+"""Share of the work after which its own speed and the forecast have equal weight in the estimate of the time left."""
+
+
+class Pace:
+    """Tasks whose durations were forecast, of which ``places`` execute at the same time."""
+
+    def __init__(self, expected: Mapping[str, float], before: Mapping[str, float], places: int, measured: bool) -> None:
+        """
+        Args:
+            expected: forecast of each whole task in seconds, by its key.
+            before: how much of these seconds was done by earlier commands, by key.
+            places: number of tasks that execute at the same time.
+            measured: whether the forecast was measured; if not, its durations only compare with one another.
+        """
+        self.expected = dict(expected)
+        self.done = {key: before.get(key, 0.0) for key in expected}
+        self._before = sum(self.done.values())
+        self._places, self._measured = places, measured
+        self.start()
+
+    def start(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+        self._told: tuple[float, float] | None = None
+        self._estimate()
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def total(self) -> float:
+        """Forecast of all tasks together, in seconds; never 0."""
+        return sum(self.expected.values()) or 1.0
+
+    def move(self, key: str, done: float) -> None:
+        """Record that ``done`` of a task's expected seconds are done."""
+        self.done[key] = done
+        self._estimate()
+
+    def end(self, key: str) -> None:
+        """Record that a task has ended."""
+        self.move(key, self.expected[key])
+
+    def left(self) -> float | None:
+        """Return the seconds left, which pass between two records; None while it is too early to tell."""
+        if self._told is None:
+            return None
+        left, at = self._told
+        return max(0.0, left - (time.monotonic() - at))
+
+    def _estimate(self) -> None:
+        left = self.left_after(self.passed)
+        self._told = None if left is None else (left, time.monotonic())
+
+    def left_after(self, passed: float) -> float | None:
+        """Return the seconds left when what is done has taken ``passed`` seconds; None if it is too early to tell."""
+        left = [seconds - self.done[key] for key, seconds in self.expected.items()]
+        done = (sum(self.done.values()) - self._before) / self._places
+        remaining = wall(left, self._places)
+        prior = PRIOR * (done + remaining) if self._measured else 0.0
+        if done + prior <= 0.02 * (done + remaining):
+            return None
+        return remaining * (passed + prior) / (done + prior)
