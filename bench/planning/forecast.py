@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PASSES = 0.35
 """Time of a slice in a forward pass, as a fraction of its time in a training step."""
-SURFACE_S = 0.05
-"""Time to compute the surface distances of one class in one test volume, in seconds."""
+SURFACE_S = 5e-8
+"""Time to compute the surface distances of one class, in seconds per voxel of the scan's own grid."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _course(config: RunConfig, plan: Plan, done: int, reuse: Reuse, clock: Clock
     forward = PASSES * step / math.prod(step_shape(config, plan))
     evaluate = (plan.test_slices if config.evaluate.part == "test" else plan.val_slices) * forward
     if config.evaluate.surface and clock.measured:
-        evaluate += plan.test_volumes * (len(config.dataset.classes) - 1) * SURFACE_S
+        evaluate += reuse.scored_voxels(config, plan) * (len(config.dataset.classes) - 1) * SURFACE_S
     first = 1 if config.starts_at_random else 0  # the first round whose slices the strategy selects
     look = plan.pool * config.recipe.strategy.passes_per_slice(members) * forward
     wanted = shared = new = encoders = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class Reuse:
     _pools: dict[str, tuple[Split, Slices]] = field(default_factory=dict)
     _opened: dict[str, Prepared] = field(default_factory=dict)
     _kept: set[str] | None = None
+    _voxels: dict[str, int] = field(default_factory=dict)
 
     def claim_encoder(self, training: Contrastive, config: RunConfig, plan: Plan) -> bool:
         """Return whether this run is the one that trains the encoder."""
@@ -64,6 +66,16 @@ class Reuse:
         found = len(trainings & (self._kept | self._claimed))
         self._claimed.update(trainings)
         return found
+
+    def scored_voxels(self, config: RunConfig, plan: Plan) -> int:
+        """Return the number of voxels, on the scans' own grids, of the volumes that every round scores."""
+        part = config.evaluate.part
+        name = f"{plan.data_key}{config.split!r}{part}"
+        if name not in self._voxels:
+            split, prepared = self._pool(config, plan)[0], self._prepared(plan)
+            infos = map(prepared.info, split.test if part == "test" else split.val)
+            self._voxels[name] = sum(info.depth * math.prod(info.native_shape) for info in infos)
+        return self._voxels[name]
 
     def _prepared(self, plan: Plan) -> Prepared:
         from alseg_core.data.prepared import Prepared

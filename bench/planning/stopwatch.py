@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,6 +112,14 @@ def _threads(count: int) -> Iterator[None]:
             torch.cuda.empty_cache()  # leave the memory to the runs, which are other processes
 
 
+def _time_source(config: RunConfig, device: str) -> Callable[[], float]:
+    """Return the clock to measure with, in seconds.
+
+    Training in one thread is measured in that thread's CPU time: Ray starts meanwhile, and would be measured too.
+    """
+    return time.thread_time if device == "cpu" and config.threads == 1 else time.perf_counter
+
+
 def _step_seconds(config: RunConfig, plan: Plan) -> float:
     """Return the duration of one training step of the run's trainer at the run's image size, in seconds."""
     import torch
@@ -129,16 +137,17 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
     steps = STEPS[device.partition(":")[0]]
     trainer = config.train.unvalidated(steps)
     marks: list[float] = []
+    now = _time_source(config, device)
 
     def mark(_step: int) -> None:
         if device != "cpu":
             torch.cuda.synchronize()
-        marks.append(time.perf_counter())
+        marks.append(now())
 
-    start = time.perf_counter()
+    start = now()
     trainer.fit(data, classes, steps, 0, lambda model: 0.0, rng, mark)
     if len(marks) < 3:  # a trainer that does not report every step
-        return (time.perf_counter() - start) / steps
+        return (now() - start) / steps
     return float(np.diff(marks[:-1]).min())
 
 
@@ -159,5 +168,6 @@ def _encoder_slice_seconds(training: ContrastiveTraining, config: RunConfig, pla
     # a tiny learning rate, so that no setting of the run can make the loss NaN
     short = dataclasses.replace(training, epochs=EPOCHS[device.partition(":")[0]], init="random", lr=1e-6)
     marks: list[float] = []
-    short.fit(slices, np.random.default_rng(0), device, lambda _: marks.append(time.perf_counter()))
+    now = _time_source(config, device)
+    short.fit(slices, np.random.default_rng(0), device, lambda _: marks.append(now()))
     return float(np.diff(marks).min()) / len(table)

@@ -76,10 +76,12 @@ class RunProgress:
             self._show(key, 0, "again", 0.0)
             self.display.say(f"trying again: {self._labels[key]}: {event.reason}")
         elif isinstance(event, RunEnded):
-            since = self._since.get(key)
+            if event.failure is not None:
+                self.display.end(key, f"failed: {event.failure}", failed=True)
+                return
+            since = self._since.get(key)  # None for a launcher that passes no events on
             took = "" if since is None else f" in {clock(time.monotonic() - since)}"
-            outcome = f"finished{took}{self._dice.get(key, '')}" if event.failure is None else f"failed: {event.failure}"
-            self.display.end(key, outcome, failed=event.failure is not None)
+            self.display.end(key, f"finished{took}{self._dice.get(key, '')}")
 
     def _show(self, key: str, number: int, phase: str, done: float) -> None:
         self._done[key] = done

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from bench.planning.workload import Workload
     from bench.study.identity import RunIdentity
 
-_BUSY = "measured on a busy machine, {}: likely shorter"
-"""Note on times that were measured beside other work."""
+_BUSY = "the machine is busy now, {}: less certain"
+"""Note on times on a machine that has other work to do."""
 
 
 def announcement(workload: Workload, forecast: Forecast, remote: str | None = None) -> str:
@@ -51,7 +51,7 @@ def damage(workload: Workload) -> list[str]:
 def closing(workload: Workload, seconds: float) -> str:
     """Return how long the study took: "5 recipes x 5 seeds: 25 runs in 7 min 35 s"."""
     runs, ran = len(workload.jobs), len(workload.todo)
-    counts = {
+    counts: dict[str, set[object]] = {
         "dataset": {job.identity.dataset for job in workload.jobs},
         "annotation": {job.identity.annotation for job in workload.jobs},
         "budget schedule": {job.identity.schedule for job in workload.jobs},
@@ -138,7 +138,7 @@ def _comparison(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, s
 
 def _budgets(run: RunIdentity, course: Course) -> str:
     """Return the budgets of a run, such as "2 % (15 slices), 6 % (45), of 750 slices"."""
-    parts = []
+    parts: list[str] = []
     for budget, count in zip(run.budgets, course.labelled, strict=True):
         unit = "" if parts else " slices"
         parts.append(f"{100 * budget:g} % ({count}{unit})" if isinstance(budget, float) else f"{count}{unit}")

@@ -138,9 +138,10 @@ class Launch:
     def _announce(self, trials: Trials, places: int | None) -> None:
         """Prepare the data and print what will run and about how long that takes at most."""
         from alseg_core.store import Store
-        from bench.planning.forecast import forecast, wall
+        from bench.planning.forecast import forecast
+        from bench.planning.order import wall
         from bench.planning.stopwatch import Stopwatch
-        from bench.terminal.progress import duration
+        from bench.terminal.durations import duration
 
         tuning = self.tuning
         proxy, full = tuning.trial_runs(self.raw, self.own), tuning.full_runs(self.raw, self.own)

@@ -148,7 +148,7 @@ def test_an_estimate_from_a_busy_machine_says_so(
 ) -> None:
     workload, out = Workload.of(Study.find(str(study_file)), tmp_path), io.StringIO()
     display = Display(Console(file=io.StringIO()))
-    note = "measured on a busy machine, load 3.1 on 2 cores: likely shorter"
+    note = "the machine is busy now, load 3.1 on 2 cores: less certain"
     for clock, load in ((Stopwatch(), 9.9), (Stopwatch(), 0.0), (Relative(), 9.9)):
         monkeypatch.setattr("os.getloadavg", lambda load=load: (load * 3.1 / 9.9, 0.0, 0.0))
         monkeypatch.setattr("os.cpu_count", lambda: 2)
