@@ -44,14 +44,16 @@ def tune(
     """
     from rich.console import Console
 
-    from bench.launchers import find_trial_launcher
-    from bench.launchers.study_folder import locked, writing
     from bench.terminal.progress import Display
-    from bench.tuning.spec import Tuning
-    from bench.tuning.tuning_run import Launch
 
-    chosen, out = find_trial_launcher("ray" if launcher is None else launcher), out.expanduser().absolute()
     with Display(Console()) as display:
-        launch = Launch.of(Tuning.find(tuning, settings), out, chosen, display)
+        with display.stage("reading the tuning", log=False):  # the imports take a second
+            from bench.launchers import find_trial_launcher
+            from bench.launchers.study_folder import locked, writing
+            from bench.tuning.spec import Tuning
+            from bench.tuning.tuning_run import Launch
+
+            chosen, out = find_trial_launcher("ray" if launcher is None else launcher), out.expanduser().absolute()
+            launch = Launch.of(Tuning.find(tuning, settings), out, chosen, display)
         with writing(out), locked(launch.folder):
             launch.run(storage, recipes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from bench.launchers import machine
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
+    from alseg_core.events import Event
     from bench.study import Study
     from bench.study.job import Job, StudyListener
 
@@ -126,6 +127,10 @@ class TrialAttempt(Protocol):
         """Record a result and return whether the trial should stop here."""
         ...
 
+    def event(self, run: int, event: Event) -> None:
+        """Pass on an event of one of the trial's runs, which count from 0; without events, the display shows less."""
+        ...
+
     def end(self, failure: str | None = None) -> None:
         """Record that the attempt ended.
 
@@ -147,8 +152,17 @@ class TrialQueue(Protocol):
         """Whether no trial is running and none will follow."""
         ...
 
-    def work(self, folder: Path, store: Path, stalled_after: float | None) -> Iterator[Rung]:
-        """Execute the trial in ``folder``, in any process, and yield its results one by one."""
+    def work(
+        self,
+        folder: Path,
+        store: Path,
+        stalled_after: float | None,
+        tell: Callable[[int, Event], None] | None = None,
+    ) -> Iterator[Rung]:
+        """Execute the trial in ``folder``, in any process, and yield its results one by one.
+
+        tell: is called with what :meth:`TrialAttempt.event` takes.
+        """
         ...
 
 

@@ -43,7 +43,7 @@ class LocalLauncher(Launcher):
         """See :class:`bench.launchers.launcher.TrialLauncher`."""
         while attempt := queue.start():
             try:
-                for rung in queue.work(attempt.folder, policy.store, policy.stalled_after):
+                for rung in queue.work(attempt.folder, policy.store, policy.stalled_after, attempt.event):
                     if attempt.report(rung):
                         break
             except Exception as error:

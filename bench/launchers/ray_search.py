@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from alseg_core.events import Event
 from bench.launchers.launcher import Policy, Rung, TrialAttempt, TrialQueue
 from bench.launchers.ray_cluster import Cluster
 from bench.launchers.ray_join import check_sight
+from bench.launchers.ray_tune import throttled
 from bench.launchers.run_queue import DIED
 
 
@@ -72,6 +75,8 @@ class QueueSearcher(Searcher):
 
     def report(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Record a result and return whether the trial should stop."""
+        if "event" in result:
+            self._running[trial_id].event(*result["event"])
         rung = result.get("rung")
         return isinstance(rung, Rung) and self._running[trial_id].report(rung)
 
@@ -115,7 +120,18 @@ def _trial(
     scratch: str,
     stalled_after: float | None,
 ) -> None:
-    """Execute a trial in a Ray worker and report its results; a report returns when the trial should continue."""
+    """Execute a trial in a Ray worker and report its results, and its progress now and then.
+
+    A report returns when the trial should continue. All come from one thread, so that events need not wait for it.
+    """
     check_sight(Path(scratch))
-    for rung in work(Path(config["folder"]), Path(store), stalled_after):
-        tune.report({"rung": rung})
+    with ThreadPoolExecutor(1, "reports") as reports:
+        passes: dict[int, Callable[[Event], None]] = {}
+
+        def tell(run: int, event: Event) -> None:
+            if run not in passes:
+                passes[run] = throttled(lambda event: reports.submit(tune.report, {"event": (run, event)}))
+            passes[run](event)
+
+        for rung in work(Path(config["folder"]), Path(store), stalled_after, tell):
+            reports.submit(tune.report, {"rung": rung}).result()

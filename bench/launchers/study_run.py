@@ -109,13 +109,14 @@ def _run(
     """Execute the unfinished runs in the order of the forecast."""
     from alseg_core.events import Progress
     from bench.study.job import RunEnded
-    from bench.terminal.run_progress import RunProgress
+    from bench.terminal.run_progress import RunProgress, labels
 
     order = {key: i for i, key in enumerate(forecast.left)}
     todo = sorted(workload.todo, key=lambda job: order.get(job.key, len(order)))  # damaged ones end soon
     if not todo:
         return
-    progress = RunProgress(display, todo, forecast, launcher.starting)
+    names = labels(workload.jobs)
+    progress = RunProgress(display, todo, forecast, launcher.starting, names, len(workload.jobs) - len(todo))
 
     def tell(key: str, event: StudyEvent) -> None:
         progress(key, event)

@@ -30,12 +30,11 @@ class Display:
         self.started = time.monotonic()
         self._bars = Bars(console)
         self._tasks: dict[str, TaskID] = {}
-        self._labels: dict[str, str] = {}
+        self._labels: Mapping[str, str] = {}
         self._pace = Pace({}, {}, 1, measured=False)
         self._kind = "runs"
         self._overall: TaskID | None = None
-        self._ended = 0
-        self._failed = 0
+        self._ended = self._count = self._failed = 0
         self._spoke = self.started
 
     def __enter__(self) -> Self:
@@ -101,20 +100,21 @@ class Display:
         if done >= total:
             self._bars.remove_task(self._tasks.pop(dataset))
 
-    def begin(self, kind: str, labels: Mapping[str, str], pace: Pace) -> None:
+    def begin(self, kind: str, labels: Mapping[str, str], pace: Pace, earlier: int = 0) -> None:
         """Show the bar of all tasks.
 
         Args:
             kind: what the tasks are, in the plural, such as "runs".
-            labels: name of each task by its key.
+            labels: name of each task by its key; one that changes later is shown in the next line.
             pace: expected durations of the same keys.
+            earlier: number of further tasks that earlier commands have finished.
         """
-        self._kind, self._labels, self._pace = kind, dict(labels), pace
-        self._ended = self._failed = 0
+        self._kind, self._labels, self._pace = kind, labels, pace
+        self._ended, self._count, self._failed = earlier, earlier + len(labels), 0
         if self._overall is not None:
             self._bars.remove_task(self._overall)
         pace.start()
-        self._overall = self._bars.add_task(self._count(), total=pace.total, note=self._time)
+        self._overall = self._bars.add_task(self._so_far(), total=pace.total, note=self._time)
         self._total()
 
     def move(self, key: str, done: float, note: str) -> None:
@@ -126,7 +126,7 @@ class Display:
         self._bars.update(self._tasks[key], completed=done, note=note)
         self._total()
         if not self.live and time.monotonic() - self._spoke > SILENCE_S:
-            self.say(f"{self._count()}: {self._time()}")
+            self.say(f"{self._so_far()}: {self._time()}")
 
     def end(self, key: str, outcome: str, failed: bool = False) -> None:
         """Remove the bar of a task and print its outcome; without a terminal also the time left."""
@@ -136,18 +136,18 @@ class Display:
         if key in self._tasks:
             self._bars.remove_task(self._tasks.pop(key))
         rest = "" if self.live else f" ({self._time()})"
-        self.say(f"[{self._ended}/{len(self._labels)}] {self._labels[key]}: {outcome}{rest}")
+        self.say(f"[{self._ended}/{self._count}] {self._labels[key]}: {outcome}{rest}")
         self._total()
 
-    def _count(self) -> str:
+    def _so_far(self) -> str:
         failed = f", {self._failed} failed" if self._failed else ""
-        return f"{self._ended} of {len(self._labels)} {self._kind}{failed}"
+        return f"{self._ended} of {self._count} {self._kind}{failed}"
 
     def _time(self) -> str:
-        left = None if self._ended == len(self._labels) else self._pace.left()
+        left = None if self._ended == self._count else self._pace.left()
         return f"{clock(self._pace.passed)} elapsed" + ("" if left is None else f", about {duration(left)} left")
 
     def _total(self) -> None:
         if self._overall is not None:
             done = sum(self._pace.done.values())
-            self._bars.update(self._overall, completed=done, description=self._count())
+            self._bars.update(self._overall, completed=done, description=self._so_far())

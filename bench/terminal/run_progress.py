@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from alseg_core import events
 from bench.planning.forecast import Course, Forecast
@@ -33,7 +33,8 @@ class RunProgress:
         jobs: Sequence[Job],
         forecast: Forecast | None = None,
         first: str | None = None,
-        names: dict[str, str] | None = None,
+        names: Mapping[str, str] | None = None,
+        earlier: int = 0,
     ) -> None:
         """
         Args:
@@ -42,17 +43,18 @@ class RunProgress:
             forecast: their expected courses; without it all rounds count the same.
             first: what happens before the first run starts, such as "starting Ray".
             names: name of each run by key; by default :func:`labels`.
+            earlier: number of further runs of the study that are finished.
         """
         known = forecast.courses if forecast is not None else {}
         self.display = display
         self._courses = {job.key: known.get(job.key) or Course.even(job.rounds) for job in jobs}
-        self._labels = names or labels(jobs)
+        self._labels = labels(jobs) if names is None else names
         self._done = {key: course.seconds_of(course.done) for key, course in self._courses.items()}
         self._dice: dict[str, str] = {}
         self._since: dict[str, float] = {}
         places, measured = (1, False) if forecast is None else (forecast.places or 1, forecast.measured)
         expected = {key: course.seconds for key, course in self._courses.items()}
-        display.begin("runs", self._labels, Pace(expected, self._done, places, measured))
+        display.begin("runs", self._labels, Pace(expected, self._done, places, measured), earlier)
         self._end_first: Callable[[], None] = display.begin_stage(first) if first and jobs else lambda: None
 
     def __call__(self, key: str, event: StudyEvent) -> None:

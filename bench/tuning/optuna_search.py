@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from alseg_core.events import Event
 from bench.launchers.launcher import Rung
 from bench.tuning.trial import TrialFolder, work
 from bench.tuning.trials import Trials
@@ -26,6 +27,18 @@ Report = Callable[[int, str], None]
 """Called with the number of a trial and its outcome on one line."""
 
 
+class Watch(Protocol):
+    """What is told how trials go."""
+
+    def started(self, number: int) -> None:
+        """Trial ``number`` has started, or started again."""
+        ...
+
+    def event(self, number: int, run: int, event: Event) -> None:
+        """A run of trial ``number`` has sent an event."""
+        ...
+
+
 class OptunaQueue:
     """Continues the trials that were left running, then asks for new ones until there are enough.
 
@@ -35,8 +48,17 @@ class OptunaQueue:
 
     work = staticmethod(work)
 
-    def __init__(self, trials: Trials, rungs: int, retries: int, prepare: Prepare, report: Report) -> None:
+    def __init__(
+        self,
+        trials: Trials,
+        rungs: int,
+        retries: int,
+        prepare: Prepare,
+        report: Report,
+        watch: Watch | None = None,
+    ) -> None:
         """rungs: number of runs of a trial that is not stopped early. retries: of a trial that fails."""
+        self.watch = watch
         self._trials, self._rungs, self._retries = trials, rungs, retries
         self._prepare, self._report = prepare, report
         self._left = deque(trials.left_running())
@@ -53,6 +75,8 @@ class OptunaQueue:
         """Return an attempt at the next trial, or None if there is none at the moment."""
         if attempt := self._again.popleft() if self._again else self._next():
             self._running += 1
+            if self.watch is not None:
+                self.watch.started(attempt.trial.number)
         return attempt
 
     def _next(self) -> OptunaAttempt | None:
@@ -113,6 +137,11 @@ class OptunaAttempt:
         if rung.refused is None and self.queue.poor(self.trial, rung):
             self.stopped = True
         return self.stopped
+
+    def event(self, run: int, event: Event) -> None:
+        """Pass on an event of one of the trial's runs, which count from 0."""
+        if self.queue.watch is not None:
+            self.queue.watch.event(self.trial.number, run, event)
 
     def end(self, failure: str | None = None) -> None:
         """Record that the attempt ended, with the reason if it failed."""

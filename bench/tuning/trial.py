@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from alseg_core.atomic import write_atomic
 from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.events import Event
 from alseg_core.metrics.curve import aubc
 from alseg_core.metrics.metric import DICE
 from alseg_core.results import RunFolder
@@ -75,7 +77,9 @@ def score(records: Sequence[RoundRecord]) -> float:
     return aubc([record.labelled for record in records], defined)
 
 
-def work(folder: Path, store: Path, stalled_after: float | None) -> Iterator[Rung]:
+def work(
+    folder: Path, store: Path, stalled_after: float | None, tell: Callable[[int, Event], None] | None = None
+) -> Iterator[Rung]:
     """Execute the runs of a trial one after another and yield the mean score after each, in any process.
 
     Settings that cannot be run, such as ones that make the loss NaN, are yielded as refused and end the trial; any
@@ -85,12 +89,13 @@ def work(folder: Path, store: Path, stalled_after: float | None) -> Iterator[Run
         folder: folder of the trial.
         store: folder of the store that all runs share.
         stalled_after: see :func:`bench.launchers.worker.run_one`.
+        tell: is called with the number of the run, from 0, and each of its events.
     """
     scores: list[float] = []
-    for job in TrialFolder(folder).jobs():
+    for number, job in enumerate(TrialFolder(folder).jobs()):
         try:
             if not job.finished():
-                run_one(job.raw, job.folder, store, stalled_after=stalled_after)
+                run_one(job.raw, job.folder, store, None if tell is None else partial(tell, number), stalled_after)
             scores.append(score(RunFolder(job.folder).records()))
         except AlsegError as error:
             if type(error.__cause__ or error) not in REFUSALS:

@@ -22,10 +22,29 @@ if TYPE_CHECKING:
     from optuna import Trial
 
     from bench.launchers.launcher import TrialLauncher
+    from bench.planning.forecast import Course
     from bench.study import Study
     from bench.terminal.progress import Display
     from bench.tuning.full_loop import Candidate, Verdict
     from bench.tuning.trial_tracker import TrialTracker
+
+EMPTY: Mapping[str, Course] = {}
+"""Courses where nothing was measured."""
+
+
+def all_alike(scores: Sequence[float | None]) -> str | None:
+    """Return what to do about trials that all have the same score, from which nothing can be learned; else None."""
+    if len(scores) < 2 or len(set(scores)) > 1:
+        return None
+    if scores[0]:
+        return (
+            f"note: all {len(scores)} trials score the same, so none of these settings has any effect here: check that "
+            "the recipe uses what the space names, or try wider ranges."
+        )
+    return (
+        f"note: all {len(scores)} trials score 0: the networks find no structure at all, so nothing can be learned "
+        "about these settings. Train longer or on more slices: a larger proxy.share, proxy.budgets or preset (--set)."
+    )
 
 
 @dataclass(frozen=True)
@@ -78,6 +97,7 @@ class Launch:
         url: Optuna's storage, None = the default. recipes: folder for the tuned recipe, None = the catalogue.
         Raises AlsegError when the recipe's own settings fail in the full loop.
         """
+        from bench.terminal.durations import clock
         from bench.tuning.full_loop import candidates, verdict
         from bench.tuning.trial_tracker import TrialTracker
 
@@ -93,7 +113,11 @@ class Launch:
                     f"the recipe's own settings could not be scored: {judged.candidates[0].failure()}. The same "
                     "command tries again."
                 )
-            self._write(url, trials, judged, recipes, tracker)
+            with self.display.stage("writing the report"):
+                self._write(url, trials, judged, recipes, tracker)
+            count = len(judged.candidates) * len(judged.candidates[0].jobs)
+            done = f"{len(trials.finished())} trials and {count} runs of the full loop"
+            self.display.say(f"{done}: {clock(self.display.passed)} for what was left of them")
 
     def _trials(self, url: str) -> Trials:
         tuning = self.tuning
@@ -125,9 +149,9 @@ class Launch:
 
         policy = Policy.of(self.study, self.folder, self.out / "store", self._places())
         with self.launcher.start(policy):  # the launcher starts while the data are prepared
-            self._announce(trials, policy.places)
-            self._search(trials, policy, tracker)
-            self._judge(candidates(self.tuning, self.raw, trials, self.folder), policy)
+            courses = self._announce(trials, policy.places)
+            self._search(trials, policy, tracker, courses)
+            self._judge(candidates(self.tuning, self.raw, trials, self.folder), policy, courses)
 
     def _places(self) -> int | None:
         """Return how many trials run at the same time; None if the launcher does not know yet."""
@@ -135,8 +159,11 @@ class Launch:
         most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
         return self.launcher.places(self.study, runs[:1] * most)
 
-    def _announce(self, trials: Trials, places: int | None) -> None:
-        """Prepare the data and print what will run and about how long that takes at most."""
+    def _announce(self, trials: Trials, places: int | None) -> Mapping[str, Course]:
+        """Prepare the data, print what will run and about how long that takes at most; return the courses of runs.
+
+        There are none where times cannot be measured: ``places`` is None.
+        """
         from alseg_core.store import Store
         from bench.planning.forecast import forecast
         from bench.planning.order import wall
@@ -158,28 +185,46 @@ class Launch:
         )
         if places is None:
             self.display.say(f"{what}; on {self.launcher.remote}" if self.launcher.remote else what)
-            return
-        courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
+            return {}
+        with self.display.stage("measuring this machine"):
+            courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
         trial = sum(courses[config.key].seconds for config in proxy)
         last = [courses[config.key].seconds for config in full] * candidates
         most = wall([trial] * wanted, places) + wall(last, places)
         self.display.say(f"{what}; {places} at once: at most about {duration(most)}")
+        return courses
 
-    def _search(self, trials: Trials, policy: Policy, tracker: TrialTracker) -> None:
+    def _search(
+        self, trials: Trials, policy: Policy, tracker: TrialTracker, courses: Mapping[str, Course] = EMPTY
+    ) -> None:
         """Run the trials that are left."""
+        from bench.planning.forecast import Course
         from bench.tuning.optuna_search import OptunaQueue
+        from bench.tuning.trial_progress import TrialProgress
 
         if not (trials.left_running() or trials.wanted() > 0):
             return
 
+        runs = self.tuning.trial_runs(self.raw, self.own)
+        progress = TrialProgress(
+            self.display,
+            [courses.get(run.key) or Course.even(len(run.budgets)) for run in runs],
+            left=len(trials.left_running()) + max(0, trials.wanted()),
+            finished=len(trials.finished()),
+            places=policy.places,
+            measured=bool(courses),
+            first=self.launcher.starting,
+        )
+
         def tell(number: int, outcome: str) -> None:
-            count = len(trials.finished())
-            mark = " (own settings)" if trials.all()[number].user_attrs.get(OWN) else ""
-            self.display.say(f"[{count}/{max(count, self.tuning.trials)}] trial {number}{mark}: {outcome}")
+            trial = trials.all()[number]
+            progress.ended(number, outcome, bool(trial.user_attrs.get(OWN)), trial.state.name == "FAIL")
             tracker.changed()
 
         rungs, prepare = self.tuning.proxy.seeds, lambda trial: self._prepare(trials, trial)
-        self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell), policy)
+        self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell, progress), policy)
+        if alike := all_alike([trial.value for trial in trials.complete()]):
+            self.display.say(alike)
 
     def _prepare(self, trials: Trials, trial: Trial) -> Path | None:
         """Write the folder of a trial with its runs and return it; None for settings that are invalid together."""
@@ -193,9 +238,10 @@ class Launch:
             return None
         return folder.path
 
-    def _judge(self, found: Sequence[Candidate], policy: Policy) -> None:
+    def _judge(self, found: Sequence[Candidate], policy: Policy, courses: Mapping[str, Course]) -> None:
         """Run the full loop, seed by seed."""
-        from bench.study.job import RunEnded, StudyEvent
+        from bench.planning.forecast import Forecast
+        from bench.terminal.run_progress import RunProgress
 
         jobs = [job for same_seed in zip(*(candidate.jobs for candidate in found), strict=True) for job in same_seed]
         todo = [job for job in jobs if not job.finished()]
@@ -204,12 +250,11 @@ class Launch:
         settings = ["the recipe's own settings", *(f"those of trial {candidate.number}" for candidate in found[1:])]
         self.display.say(f"the full loop: {len(todo)} runs, with {', '.join(settings)}")
         names = {job.key: f"trial {c.number}, seed {job.identity.seed}" for c in found for job in c.jobs}
-
-        def tell(key: str, event: StudyEvent) -> None:
-            if isinstance(event, RunEnded):
-                self.display.say(f"{names[key]}: {event.failure or 'finished'}")
-
-        self.launcher.run(todo, policy, tell)
+        # other settings take about as long as the recipe's own
+        same = {run.seed: courses[run.key] for run in self.tuning.full_runs(self.raw, self.own) if courses}
+        known = {job.key: same[job.identity.seed] for job in todo} if same else {}
+        expected = Forecast(known, policy.places, measured=bool(known))
+        self.launcher.run(todo, policy, RunProgress(self.display, todo, expected, names=names))
 
     def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
         from alseg_core.material import open_material
