@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from alseg_core.fields import FieldDoc
 
 FAMILIES = {
-    "paper": "The paper and its ablation: k-centre on the contrastive encoder (Vepa et al., NeurIPS 2024)",
+    "paper": "The paper and its ablation: k-centre on the contrastive encoder (NeurIPS 2024)",
     "coverage": "Coverage: slices that represent the pool",
     "uncertainty": "Uncertainty: slices on which the networks are unsure",
     "both": "Both: slices on which the networks are unsure, and which differ from one another",
@@ -23,6 +24,9 @@ FAMILIES = {
 }
 TOPIC_TITLES = {"part": "Parts of a study or a dataset", "file": "YAML files"}
 """Titles of what ``alseg list fields`` describes besides registered components."""
+
+WITH_SOURCE = 100
+"""Columns that a terminal needs for the sources; a narrower one shows more of the summaries instead."""
 
 KINDS = {"strategies": "strategy", "recipes": "recipe", "datasets": "dataset", "studies": "study"}
 """What can be listed -> the name of one of them."""
@@ -46,29 +50,42 @@ def list_command(what: str, name: str | None) -> None:
     if what == "fields":
         _topics(console) if name is None else _fields(console, name)
     elif what == "launchers":
-        _cards(console, _launchers())
+        _table(console, _launchers())
     elif name is not None:
         _show(console, what, name)
     elif what == "recipes":
         entries = list(_recipes())
+        widest = max(len(row[0]) for _, row in entries)
         for family, title in FAMILIES.items():
             console.print(title, style="bold")
-            _cards(console, (card for own, card in entries if own == family))
+            _table(console, (row for own, row in entries if own == family), widest)
     else:
-        _cards(console, _strategies() if what == "strategies" else _entries(what))
+        _table(console, _strategies() if what == "strategies" else _entries(what))
 
 
-def _cards(console: Console, cards: Iterable[tuple[str, str, str]]) -> None:
-    """Print name, summary and source; a terminal folds long lines within their margin."""
-    from rich.padding import Padding
+def _table(console: Console, rows: Iterable[tuple[str, str, str]], widest: int = 0) -> None:
+    """Print name, summary and source, one line each; a terminal cuts what it has no room for, a pipe gets all of it.
 
-    for name, summary, source in cards:
-        console.print(f"  {name}")
-        for text, style in ((summary, ""), (source, "dim")):
-            if text and console.soft_wrap:
-                console.print(f"      {text}")
-            elif text:
-                console.print(Padding(text, (0, 0, 0, 6)), style=style)
+    widest: width of the longest name of all tables, so that they are aligned.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    found = list(rows)
+    widest = max([widest, *(len(name) for name, _, _ in found)])
+    if console.soft_wrap:
+        room = max((len(text) for _, text, _ in found), default=0)
+        for name, text, source in found:
+            console.print(f"  {name:<{widest}}  {text:<{room}}  {source}".rstrip())
+        return
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(width=widest + 2, no_wrap=True)
+    table.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
+    if console.width >= WITH_SOURCE and any(source for _, _, source in found):
+        table.add_column(ratio=2, no_wrap=True, overflow="ellipsis", style="dim")
+    for name, *rest in found:
+        table.add_row(Text(f"  {name}"), *map(Text, rest[: len(table.columns) - 1]))
+    console.print(table)
 
 
 def _launchers() -> Iterator[tuple[str, str, str]]:
@@ -133,13 +150,14 @@ def _comment(path: Path) -> str:
 
 
 def _show(console: Console, what: str, name: str) -> None:
-    """Print the file of one entry, and for a strategy or a recipe the documentation of the strategy."""
+    """Print the file of one entry; for a recipe also what its strategy and its embedding are and can be set to."""
+    from alseg_core.registry import Registry
     from alseg_core.strategies import STRATEGIES
     from bench.study import DatasetFile, Study, locate, read_yaml
     from bench.study.recipe_file import find_recipe
 
     if what == "strategies":
-        _describe(console, STRATEGIES.resolve(name))
+        _describe(console, STRATEGIES.kind, STRATEGIES.resolve(name))
         return
     path = locate(KINDS[what], name)
     content = read_yaml(path)
@@ -151,19 +169,30 @@ def _show(console: Console, what: str, name: str) -> None:
         content = find_recipe(name)
     console.print(f"{path}\n\n{path.read_text().rstrip()}")
     if what == "recipes":
-        strategy = type(STRATEGIES.build(content.get("strategy")))
-        console.print()
-        _describe(console, strategy)
+        parts: list[tuple[Registry[Any], Any]] = [(STRATEGIES, content["strategy"])]
+        if content.get("embed") is not None:
+            from alseg_core.embed import EMBEDDERS  # imports torch, which takes a second
+
+            parts.append((EMBEDDERS, content["embed"]))
+        for registry, spec in parts:
+            console.print()
+            _describe(console, registry.kind, type(registry.build(spec)))
 
 
-def _describe(console: Console, cls: Any) -> None:
-    """Print name, documentation and fields of a strategy."""
+def _describe(console: Console, kind: str, cls: Any) -> None:
+    """Print name, documentation and fields of a component."""
     import inspect
 
     from alseg_core.fields import field_docs
 
-    console.print(f"strategy {cls.name} ({cls.paper})\n{inspect.getdoc(cls)}")
+    paper = getattr(cls, "paper", "")  # a class of the user's own may lack it
+    console.print(f"{kind} {cls.name}{f' ({paper})' if paper else ''}\n{_plain(inspect.getdoc(cls) or '')}".rstrip())
     _print_fields(console, field_docs(cls))
+
+
+def _plain(text: str) -> str:
+    """Return a docstring without its markup."""
+    return re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
 
 
 def _topics(console: Console) -> None:
@@ -174,7 +203,7 @@ def _topics(console: Console) -> None:
     for kind, found in itertools.groupby(topics(), key=lambda topic: topic.kind):
         if kind in TOPIC_TITLES:
             console.print(TOPIC_TITLES[kind], style="bold")
-            _cards(console, ((topic.name, summary(topic.cls), "") for topic in found))
+            _table(console, ((topic.name, summary(topic.cls), "") for topic in found))
         else:
             console.print(f"{kind}: {', '.join(topic.name for topic in found)}")
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from alseg_core.events import Event
-from alseg_core.results import RunFolder
 from bench.study.job import Job, RunEnded, RunRetried, StudyListener
 
 RESTARTS = 5
@@ -88,6 +87,8 @@ class Attempt:
         If a failure is recorded in the run's folder, as the time limit does before it ends the process, it counts as
         that failure.
         """
+        from alseg_core.results import RunFolder  # imports torch, and the names of launchers are wanted without
+
         folder = RunFolder(self.job.folder)
         if (reason := folder.failure()) is not None:
             self.failed(reason)

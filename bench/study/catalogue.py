@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,17 @@ def catalogue(kind: str) -> dict[str, Path]:
 
 
 def locate(kind: str, name: str) -> Path:
-    """Return the file of a catalogue entry, or the path of a YAML file. Raises ConfigError with the nearest name."""
+    """Return the file of a catalogue entry, or the path of a YAML file, which may lack its ending.
+
+    Raises ConfigError with the nearest name.
+    """
     if name.endswith((".yaml", ".yml")):
         return user_path(name)
     known = catalogue(kind)
     if name not in known:
+        with suppress(OSError):  # no file has such a name
+            if (own := user_path(f"{name}.yaml")).is_file():
+                return own
         raise ConfigError(unknown_name(kind, name, known) + " The path of a .yaml file works too.")
     return known[name]
 

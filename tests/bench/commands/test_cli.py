@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,8 +78,8 @@ def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
     for line in lines:
         if line in heads:
             names = family.setdefault(line.partition(":")[0], set())
-        elif not line.startswith("   "):
-            names.add(line.strip())
+        else:
+            names.add(line.split()[0])
     listed = sorted(name for names in family.values() for name in names)
     assert listed == sorted(catalogue("recipe"))
     assert {"gcl_coreset", "ntxent_coreset", "gcl_ablation_v"} <= family["The paper and its ablation"]
@@ -89,11 +90,28 @@ def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
     assert max(len(line) for line in lines) > 80
 
 
+@pytest.mark.parametrize("what", ["strategies", "recipes", "datasets", "studies", "launchers"])
+def test_a_terminal_shows_one_line_for_each_entry(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that do not fit end in an ellipsis; nothing is folded."""
+    piped = alseg("list", what).output.splitlines()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in alseg("list", what).output.splitlines()]
+    assert [line.split()[0] for line in lines] == [line.split()[0] for line in piped]
+    assert max(map(len, lines)) <= 80
+    assert what == "datasets" or any(line.endswith("…") for line in lines)  # their titles are short
+
+
 def test_one_recipe_and_one_strategy_in_full() -> None:
     told = alseg("list", "recipes", "stochastic_batches").output
     heading, default = "strategy: {name: stochastic_batches", "  score.aggregate: default mean"
     for part in ("stochastic_batches.yaml", heading, "Gaillochet", default):
         assert part in told
+    learned = alseg("list", "recipes", "gcl_coreset").output
+    assert "strategy coreset (Sener" in learned and "  start: default random" in learned
+    assert "embedder contrastive (Vepa" in learned and "  w_ntxent: default 1 (number" in learned
+    assert ":class:" not in learned
     assert "aggregate: default mean" in alseg("list", "strategies", "entropy").output
     assert "recipes: [random, strided" in alseg("list", "studies", "quick").output
 
@@ -101,7 +119,7 @@ def test_one_recipe_and_one_strategy_in_full() -> None:
 def test_help_and_lists_need_no_heavy_package() -> None:
     code = (
         "import sys; from click.testing import CliRunner; from bench.cli import main\n"
-        "for a in (['--help'], *(['list', w] for w in ('strategies', 'recipes', 'datasets', 'studies')),\n"
+        "for a in (['--help'], *(['list', w] for w in ('strategies', 'recipes', 'datasets', 'studies', 'launchers')),\n"
         "          ['list', 'recipes', 'bald']):\n"
         "    assert CliRunner().invoke(main, a).exit_code == 0\n"
         "heavy = {'torch', 'ray', 'mlflow', 'pandas', 'matplotlib', 'monai'} & set(sys.modules)\n"

@@ -56,7 +56,7 @@ def test_a_name_of_several_kinds_lists_each() -> None:
 
 def test_fields_alone_list_what_can_be_asked_for() -> None:
     output = alseg("list", "fields").output
-    for part in ("  trainer\n", "  study\n", "network: unet, unet_dual", "annotation: mask, scribble"):
+    for part in ("\n  trainer ", "\n  study ", "network: unet, unet_dual", "annotation: mask, scribble"):
         assert part in output
 
 
@@ -114,6 +114,29 @@ def test_a_recipe_of_ones_own_is_shown_with_its_strategy(strategy: object, tmp_p
     result = alseg("list", "recipes", str(tmp_path / "mine.yaml"))
     assert result.exit_code == 0
     assert "name: mine" in result.output and "aggregate: default mean" in result.output
+
+
+OWN_RECIPE = """
+from alseg_core.registry import component
+from alseg_core.strategies.view import Strategy, View
+
+@component
+class {name}(Strategy):
+    def select(self, view, budget, rng):
+        ...
+"""
+
+
+def test_a_strategy_that_says_nothing_about_itself_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without docstring and source; the recipe lies in the current folder and may be named without its ending."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("terse_parts.py").write_text(OWN_RECIPE.format(name="Terse"))
+    Path("terse.yaml").write_text("{name: terse, strategy: 'terse_parts:Terse', embed: pixels}\n")
+    for name in ("terse.yaml", "terse"):
+        result = alseg("list", "recipes", name)
+        assert result.exit_code == 0, result.output
+        assert "\nstrategy terse_parts:Terse\n" in result.output and "\nembedder pixels (" in result.output
 
 
 def test_a_recipe_without_strategy_and_a_missing_file_are_errors(tmp_path: Path) -> None:
