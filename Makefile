@@ -18,13 +18,31 @@ SCALE ?= quick
 ESTIMATE ?=
 TUNING ?= gcl_coreset
 TRIALS ?=
+DOWNLOAD ?= 1
 WORKERS ?= auto
 
-OPTIONS := PYTHON DATASET DATA PRESET RECIPES SEEDS ANNOTATION OUT STUDY LOCAL LAUNCHER SET ONLY SCALE ESTIMATE TUNING TRIALS WORKERS FOLDER TO
+OPTIONS := PYTHON DATASET DATA PRESET RECIPES SEEDS ANNOTATION OUT STUDY LOCAL LAUNCHER SET ONLY SCALE ESTIMATE TUNING TRIALS DOWNLOAD WORKERS FOLDER TO
 # A misspelt option would be ignored in silence.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN := $(filter-out $(OPTIONS) -%,$(GIVEN))
 $(if $(UNKNOWN),$(error unknown option $(UNKNOWN). Options: $(OPTIONS). See make help))
+# So would be one that belongs to another target.
+USED_bench := DATASET DATA PRESET STUDY RECIPES SEEDS ANNOTATION OUT LOCAL LAUNCHER ESTIMATE DOWNLOAD SET
+USED_tune := TUNING DATASET DATA PRESET STUDY ANNOTATION TRIALS OUT LOCAL LAUNCHER ESTIMATE DOWNLOAD SET
+USED_report := FOLDER TO OUT STUDY PRESET DATASET
+USED_ui := OUT
+USED_perf := ONLY SCALE
+USED_test := WORKERS
+USED_test-all := WORKERS
+USED_coverage := WORKERS
+INSTEAD_OF_SEEDS := seeds of a tuning are settings: SET="proxy.seeds=2 full.seeds=3".
+INSTEAD_OF_RECIPES := TUNING= names a recipe with what is tuned.
+GOALS := $(filter-out help setup lint format clean,$(MAKECMDGOALS))
+USED := $(foreach goal,$(GOALS),$(USED_$(goal)))
+UNUSED := $(if $(GOALS),$(filter-out PYTHON -% $(USED),$(GIVEN)))
+INSTEAD := $(if $(filter tune,$(GOALS)),$(foreach name,$(UNUSED),$(INSTEAD_OF_$(name))))
+$(if $(UNUSED),$(error make $(GOALS) takes no $(UNUSED). $(if $(strip $(INSTEAD)),$(strip $(INSTEAD)) )It takes $(USED)))
+$(if $(filter PRESET,$(GIVEN)),$(if $(filter STUDY,$(GIVEN)),$(error PRESET=$(PRESET) is short for the study of that name, and STUDY=$(STUDY) names another: drop one. The preset of a study is a setting: SET="preset=$(PRESET)")))
 
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -32,15 +50,16 @@ STAMP := $(VENV)/.installed
 PARALLEL = -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # A study of another dataset gets a folder of its own.
 NAME := $(if $(STUDY),$(basename $(notdir $(STUDY))),$(PRESET))$(subst $() ,,$(addprefix -,$(basename $(notdir $(filter-out phantom,$(DATASET))))))
-FOLDER ?= $(OUT)/$(NAME)
+FOLDER ?= $(if $(and $(filter %.yaml %.yml,$(STUDY)),$(filter file,$(origin DATASET))),$(STUDY),$(OUT)/$(NAME))
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
-	@echo "                    ANNOTATION=scribble|mask OUT=runs LOCAL=1 LAUNCHER=ray|local|module:Class, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
+	@echo "                    ANNOTATION=scribble|mask OUT=runs ESTIMATE=1 DOWNLOAD=0 LOCAL=1 LAUNCHER=ray|local|module:Class, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
 	@echo "  options of perf:  ONLY=\"training encoder selection scoring launcher\" SCALE=quick|full"
 	@echo "  options of test:  WORKERS=auto|1|2|... processes; 0 runs them in one, with output as it comes"
-	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 OUT=runs LAUNCHER=ray|local|module:Class SET=\"key=value ...\""
+	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 ANNOTATION=... STUDY=... OUT=runs ESTIMATE=1 DOWNLOAD=0 LOCAL=1 SET=\"key=value ...\""
+	@echo "  without DATA, scans are looked for in data/<dataset>; those of chaos and davis are downloaded there, unless DOWNLOAD=0"
 
 setup: $(STAMP) ## create .venv with pinned packages (done by the other targets when needed)
 
@@ -52,16 +71,19 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # The command as it was typed, without seeds: a report says how to add some.
-TYPED = make bench $(foreach name,$(filter-out SEEDS ESTIMATE,$(GIVEN)),$(name)=$(if $(word 2,$($(name))),"$($(name))",$($(name))))
+TYPED = make $@ $(foreach name,$(filter-out SEEDS ESTIMATE DOWNLOAD,$(GIVEN)),$(name)=$(if $(word 2,$($(name))),"$($(name))",$($(name))))
+
+REFUSED = $(if $(filter 0 no false,$(DOWNLOAD)),--no-download)
 
 bench: $(STAMP) ## run a study: the main job
 	@$(VENV)/bin/alseg bench $(if $(STUDY),"$(STUDY)" $(if $(filter file,$(origin DATASET)),,--set name="$(NAME)" --set datasets="$(DATASET)"),"$(PRESET)" --set name="$(NAME)" --set datasets="$(DATASET)") --out "$(OUT)" \
 		$(if $(DATA),--set data="$(DATA)") $(if $(RECIPES),--set recipes="$(RECIPES)") \
-		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(SEEDS),--set seeds="$(SEEDS)") $(if $(LOCAL),--local) $(if $(LAUNCHER),--launcher "$(LAUNCHER)") $(if $(ESTIMATE),--estimate) --typed '$(subst ','\'',$(TYPED))'
+		$(if $(ANNOTATION),--set annotations="$(ANNOTATION)") $(foreach pair,$(SET),--set $(pair)) $(if $(SEEDS),--set seeds="$(SEEDS)") $(if $(LOCAL),--local) $(if $(LAUNCHER),--launcher "$(LAUNCHER)") $(if $(ESTIMATE),--estimate) $(REFUSED) --typed '$(subst ','\'',$(TYPED))'
 
 tune: $(STAMP) ## find settings of a recipe on validation volumes, with Optuna
-	@$(VENV)/bin/alseg tune "$(TUNING)" --out "$(OUT)" --set dataset="$(DATASET)" --set study="$(PRESET)" \
-		$(if $(DATA),--set data="$(DATA)") $(if $(TRIALS),--set trials="$(TRIALS)") $(foreach pair,$(SET),--set $(pair)) $(if $(LAUNCHER),--launcher "$(LAUNCHER)")
+	@$(VENV)/bin/alseg tune "$(TUNING)" --out "$(OUT)" --set dataset="$(DATASET)" --set study="$(or $(STUDY),$(PRESET))" \
+		$(if $(DATA),--set data="$(DATA)") $(if $(TRIALS),--set trials="$(TRIALS)") $(if $(ANNOTATION),--set settings.annotations="$(ANNOTATION)") \
+		$(foreach pair,$(SET),--set $(pair)) $(if $(LOCAL),--local) $(if $(LAUNCHER),--launcher "$(LAUNCHER)") $(if $(ESTIMATE),--estimate) $(REFUSED) --typed '$(subst ','\'',$(TYPED))'
 
 test: $(STAMP) ## run the tests
 	@$(VENV)/bin/python -m pytest -q -m "not slow" $(PARALLEL)
@@ -88,7 +110,7 @@ ui: $(STAMP) ## MLflow UI on 127.0.0.1 over the store in OUT
 	@MLFLOW_BACKEND_STORE_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(OUT)/mlflow.db}" MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --host 127.0.0.1
 
 report: $(STAMP) ## write a report again (FOLDER=runs/quick), or one of several (FOLDER="runs/a runs/b" TO=runs/both)
-	@$(VENV)/bin/alseg report $(FOLDER) $(if $(TO),--out "$(TO)")
+	@$(VENV)/bin/alseg report $(FOLDER) --in "$(OUT)" $(if $(TO),--out "$(TO)")
 
 clean: ## delete build products and caches; never results
 	rm -rf build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

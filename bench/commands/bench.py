@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from alseg_core.errors import ConfigError
-from bench.commands.group import LAUNCHER, OUT, whole_settings
+from bench.commands.group import DOWNLOAD, LAUNCHER, LOCAL, OUT, TYPED, launcher_name, whole_settings
 
 
 @click.command("bench")
@@ -21,11 +20,12 @@ from bench.commands.group import LAUNCHER, OUT, whole_settings
     help="Change a setting of the study, with dots between keys; alseg list fields study lists them.",
 )
 @LAUNCHER
-@click.option("--local", is_flag=True, help="Run in this process, without Ray: short for --launcher local.")
+@LOCAL
 @click.option(
     "--estimate", "only_estimate", is_flag=True, help="Print what would run, how long it would take and what is done."
 )
-@click.option("--typed", hidden=True, help="The command that was typed instead of this one, without its seeds.")
+@DOWNLOAD
+@click.option("--typed", **TYPED)
 @OUT
 def bench_command(
     study: str,
@@ -33,27 +33,32 @@ def bench_command(
     launcher: str | None,
     local: bool,
     only_estimate: bool,
+    download: bool,
     typed: str | None,
     out: Path,
 ) -> None:
     """Run STUDY, a name (quick, paper) or a YAML file, or continue it; then write and show its report."""
     from rich.console import Console
 
+    from bench.datasets.downloads import announce, bring
+    from bench.launchers import find_launcher
+    from bench.launchers.scans import lacking
+    from bench.launchers.study_run import estimate, launch
+    from bench.study import Study
+    from bench.study.rerun import recorded, with_folders
     from bench.terminal.progress import Display
 
-    if local and launcher not in (None, "local"):
-        raise ConfigError(f"--local is short for --launcher local, and --launcher {launcher} was given too; drop one.")
-    launcher = "local" if local else launcher
-    with Display(Console()) as display:
-        with display.stage("reading the study", log=False):  # the imports take a second
-            from bench.launchers import find_launcher
-            from bench.launchers.study_run import estimate, launch
-            from bench.study import Study
-            from bench.study.rerun import recorded
-
-            chosen = find_launcher("ray" if launcher is None else launcher)
-            command = recorded(study, settings, out, launcher, typed)
-            found, out = Study.find(study, settings), out.expanduser().absolute()
+    launcher = launcher_name(launcher, local)
+    chosen = find_launcher("ray" if launcher is None else launcher)
+    found, console = Study.find(study, settings), Console()
+    kept, line = with_folders(found, settings, typed)
+    command, out = recorded(study, kept, out, launcher, line), out.expanduser().absolute()
+    missing = lacking(found, chosen)
+    if missing and only_estimate:
+        announce(missing, f"execute {len(found.runs())} runs", console)
+        return
+    bring(missing, console, allowed=download)
+    with Display(console) as display:
         if only_estimate:
             estimate(found, out, chosen, display)
             return

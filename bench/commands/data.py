@@ -9,6 +9,9 @@ import click
 
 from alseg_core.visible import visible_lines
 from bench.commands.group import OUT, Group
+from bench.study.typeable import typeable
+
+FOLDER = click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.  [default: data/DATASET]")
 
 
 @click.group(cls=Group)
@@ -18,7 +21,7 @@ def data() -> None:
 
 @data.command("check")
 @click.argument("dataset")
-@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
+@FOLDER
 @click.option(
     "--sheet",
     type=click.Path(path_type=Path),
@@ -42,7 +45,7 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
     if problems:
         lines.append("with these problems no study starts, whatever a preset above says:")
     for line in [*lines, *(f"problem: {problem}" for problem in problems)]:
-        console.print(visible_lines(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(typeable(visible_lines(line)), markup=False, highlight=False, soft_wrap=True)
     click.get_current_context().exit(1 if problems else 0)
 
 
@@ -56,7 +59,7 @@ def fetch(dataset: str, to: Path | None) -> None:
     from bench.datasets.download import fetch_with_progress
 
     for line in fetch_with_progress(dataset, to):
-        click.echo(line)
+        click.echo(typeable(line))
 
 
 @data.command("info")
@@ -65,19 +68,20 @@ def info(dataset: str | None) -> None:
     """Print classes, licence, citation, source and layout of DATASET, or of all datasets."""
     from bench.datasets.info import info as describe
 
-    click.echo(visible_lines(describe(dataset)))
+    click.echo(typeable(visible_lines(describe(dataset))))
 
 
 @data.command("groups")
 @click.argument("dataset")
-@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
+@FOLDER
 @click.option("--preset", default="paper", show_default=True, help="Preset that chooses patients and preparation.")
 @OUT
 def groups(dataset: str, folder: str | None, preset: str, out: Path) -> None:
     """Print how alike the slices of a patient, volume and neighbourhood are (mean absolute deviation of pixels)."""
     from bench.datasets.group_statistics import statistic
-    from bench.launchers.study_folder import check_writable
+    from bench.launchers.study_folder import check_writable, tidy
 
-    check_writable(out)
-    count, values = statistic(dataset, folder, preset, out / "store")
+    with tidy(out):
+        check_writable(out)
+        count, values = statistic(dataset, folder, preset, out / "store")
     click.echo(f"{dataset}, {count} slices: " + ", ".join(f"{name} {value:.3f}" for name, value in values.items()))

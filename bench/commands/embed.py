@@ -38,7 +38,7 @@ def embed() -> None:
 
 @embed.command("check")
 @click.argument("dataset", default="phantom")
-@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.")
+@click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.  [default: data/DATASET]")
 @click.option("--recipe", default="gcl_group_coreset", show_default=True, help="Recipe whose embedding is checked.")
 @click.option("--study", default="quick", show_default=True, help="Study whose settings apply, a name or a YAML file.")
 @click.option(
@@ -55,10 +55,11 @@ def check(dataset: str, folder: str | None, recipe: str, study: str, settings: t
     from rich.progress import Progress
 
     from bench.datasets.embedding_check import check as check_embedding
-    from bench.launchers.study_folder import check_writable
+    from bench.launchers.study_folder import check_writable, tidy
 
-    check_writable(out)
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with tidy(out), bar:
+        check_writable(out)
         task = bar.add_task("encoder", total=1.0)
         found = check_embedding(
             dataset, folder, recipe, study, settings, out / "store", lambda done: bar.update(task, completed=done)

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from alseg_core.errors import AlsegError, ConfigError, shown
+from bench.study.typeable import typeable, words_of_make
 
-_ROUNDS = "; the same command continues from the last finished rounds"
-_DOWNLOAD = "; the same command continues the download"
+_ROUNDS = "the same command continues from the last finished rounds"
+_DOWNLOAD = "the same command continues the download"
 _GOES_ON = {"bench": _ROUNDS, "tune": _ROUNDS, "run": _ROUNDS, "fetch": _DOWNLOAD}
 """What the same command does after an interrupt, by the name of the command."""
 
@@ -23,10 +24,11 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except AlsegError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(typeable(f"error: {error}"), err=True)
             ctx.exit(2)
-        except KeyboardInterrupt:
-            click.echo(f"stopped{_GOES_ON.get(ctx.invoked_subcommand or '', '')}", err=True)
+        except KeyboardInterrupt as stop:  # what it says is more exact
+            goes_on = stop.args[0] if stop.args else _GOES_ON.get(ctx.invoked_subcommand or "")
+            click.echo(f"stopped; {goes_on}" if goes_on else "stopped", err=True)
             ctx.exit(130)
 
 
@@ -55,6 +57,35 @@ def whole_settings(_context: click.Context, _option: click.Parameter, settings: 
     return settings
 
 
+def _typed(context: click.Context, _option: click.Parameter, command: str | None) -> str | None:
+    """Let messages speak as the command that was typed, also those of options that are read after this one."""
+    if command is not None and command.startswith("make "):
+        context.find_root().with_resource(words_of_make())
+    return command
+
+
+TYPED: dict[str, Any] = {
+    "hidden": True,
+    "is_eager": True,
+    "callback": _typed,
+    "help": "The command that was typed instead of this one, without its seeds.",
+}
+"""The option ``--typed``."""
+DOWNLOAD = click.option(
+    "--download/--no-download",
+    default=True,
+    help="Whether to download open data that are missing to data/DATASET.  [default: download]",
+)
+
+
+def launcher_name(launcher: str | None, local: bool) -> str | None:
+    """Return the name of the launcher, None for the default. Raises ConfigError where two were given."""
+    if local and launcher not in (None, "local"):
+        raise ConfigError(f"--local is short for --launcher local, and --launcher {launcher} was given too; drop one.")
+    return "local" if local else launcher
+
+
+LOCAL = click.option("--local", is_flag=True, help="Run in this process, without Ray: short for --launcher local.")
 LAUNCHER = click.option(
     "--launcher",
     metavar="NAME",

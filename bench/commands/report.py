@@ -12,11 +12,20 @@ import click
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Where to write.  [default: FOLDER/report]"
 )
-def report(folders: tuple[Path, ...], out: Path | None) -> None:
+@click.option(
+    "--in",
+    "results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of the results of studies that are named by their YAML files.",
+)
+def report(folders: tuple[Path, ...], out: Path | None, results: Path) -> None:
     """Write the report of the runs in FOLDERS again and show its table.
 
-    FOLDERS are folders of studies, or any folders that contain studies or run folders, copied ones too. Several are
-    merged into one report, which needs --out; results that must not be averaged stay separate, as the report explains.
+    FOLDERS are folders of studies, their YAML files, or any folders that contain studies or run folders, copied ones
+    too. Several are merged into one report, which needs --out; results that must not be averaged stay separate, as the
+    report explains.
     """
     from rich.console import Console
 
@@ -25,13 +34,22 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     from bench.launchers.study_folder import shown
     from bench.report.tables import terminal
 
+    folders = tuple(_folder(path, results) for path in folders)
     if out is None and len(folders) > 1:
         raise ConfigError(f"{len(folders)} folders were given: choose one for their report with --out FOLDER.")
     target = out if out is not None else folders[0] / "report"
     try:
-        results = reports.write(folders, out)
+        written = reports.write(folders, out)
     except OSError as error:  # a disk that is full, or a folder where a file belongs
         place = error.filename or target
         raise ResultsError(f"{place} cannot be written ({error.strerror}); choose another with --out FOLDER.") from None
-    Console().print(terminal(results))
+    Console().print(terminal(written))
     click.echo(f"report: {shown(target.absolute() / 'report.html')}")
+
+
+def _folder(path: Path, results: Path) -> Path:
+    """Return the folder of the study that a YAML file describes; any other path as it is."""
+    from bench.study import Study
+
+    is_file = path.suffix in (".yaml", ".yml") and not path.is_dir()
+    return results / Study.find(str(path)).name if is_file else path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
 
 DAY_S = 86400.0
 """Length of a day, in seconds."""
+
+
+class Amount(click.FloatRange):
+    """A finite number of at least 0; nan compares as neither more nor less than anything."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; fail for anything else."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"a finite number was wanted, got {value!r}.", param, ctx)
+        return number
 
 
 @click.group(cls=Group)
@@ -49,10 +64,8 @@ def show(out: Path) -> None:
 
 @store.command("clean")
 @OUT
-@click.option("--max-gb", type=click.FloatRange(min=0), metavar="N", help="Delete until the store has at most N GB.")
-@click.option(
-    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Delete entries not used for this many days."
-)
+@click.option("--max-gb", type=Amount(), metavar="N", help="Delete until the store has at most N GB.")
+@click.option("--older-than", type=Amount(), metavar="DAYS", help="Delete entries not used for this many days.")
 @click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 def clean(out: Path, max_gb: float | None, older_than: float | None, dry_run: bool) -> None:
     """Delete leftovers and entries of the store of OUT, least recently used first.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.group import LAUNCHER, OUT, Folder, whole_settings
+from bench.commands.group import DOWNLOAD, LAUNCHER, LOCAL, OUT, TYPED, Folder, launcher_name, whole_settings
 
 
 @click.command()
@@ -29,6 +29,10 @@ from bench.commands.group import LAUNCHER, OUT, Folder, whole_settings
     help="Folder for the tuned recipe.  [default: experiments/recipes]",
 )
 @LAUNCHER
+@LOCAL
+@click.option("--estimate", "only_estimate", is_flag=True, help="Print what would run and how much of it is done.")
+@DOWNLOAD
+@click.option("--typed", expose_value=False, **TYPED)
 @OUT
 def tune(
     tuning: str,
@@ -36,6 +40,9 @@ def tune(
     storage: str | None,
     recipes: Path | None,
     launcher: str | None,
+    local: bool,
+    only_estimate: bool,
+    download: bool,
     out: Path,
 ) -> None:
     """Tune a recipe's settings on validation volumes, or continue; write the tuned recipe and a report.
@@ -44,16 +51,26 @@ def tune(
     """
     from rich.console import Console
 
+    from bench.datasets.downloads import announce, bring, downloads_of
+    from bench.launchers import find_trial_launcher
+    from bench.launchers.study_folder import check_writable, locked, tidy, writing
     from bench.terminal.progress import Display
 
-    with Display(Console()) as display:
-        with display.stage("reading the tuning", log=False):  # the imports take a second
-            from bench.launchers import find_trial_launcher
-            from bench.launchers.study_folder import locked, writing
-            from bench.tuning.spec import Tuning
-            from bench.tuning.tuning_run import Launch
-
-            chosen, out = find_trial_launcher("ray" if launcher is None else launcher), out.expanduser().absolute()
-            launch = Launch.of(Tuning.find(tuning, settings), out, chosen, display)
-        with writing(out), locked(launch.folder):
-            launch.run(storage, recipes)
+    chosen, out = find_trial_launcher(launcher_name(launcher, local) or "ray"), out.expanduser().absolute()
+    found, console = Tuning.find(tuning, settings), Console()
+    base = found.base()
+    missing = downloads_of(base.files(), base.data)
+    display = Display(console)
+    launch = Launch.of(found, out, chosen, display, [each.name for each in missing])
+    if missing and only_estimate:
+        announce(missing, f"tune {launch.tuning.recipe} by {launch.tuning.trials} trials", console)
+        return
+    bring(missing, console, allowed=download)
+    base.check_folders()
+    if only_estimate:
+        with display, tidy(out), writing(out):
+            check_writable(out)
+            launch.estimate()
+        return
+    with display, writing(out), locked(launch.folder):
+        launch.run(storage, recipes)

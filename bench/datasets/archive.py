@@ -52,15 +52,11 @@ def archive_of(dataset: str) -> tuple[str, Archive]:
     if "fetch" in file.content:
         return file.name, construct(Archive, file.content["fetch"], f"dataset {file.name!r}, fetch")
     reader = READERS.build(file.content.get("reader"))
-    try:
-        reader.scan(None)
-    except DataError:
-        pass
-    else:
+    if file.generated:
         raise DataError(f"{file.name} is generated: nothing needs to be fetched.")
     way = file.content.get("get") or f"Its place is {file.content.get('source') or reader.source}"
     raise DataError(
         f"{file.name} cannot be fetched by this command. {str(way).strip().rstrip('.')}. "
         f"Licence: {file.content.get('licence') or reader.licence}. "
-        f"Expected layout:\n{reader.layout}\nThen: alseg data check {dataset} --data FOLDER"
+        f"Expected layout:\n{reader.layout}\nThen put the scans into {file.own_folder}, and: alseg data check {dataset}"
     )

@@ -13,6 +13,7 @@ from bench.datasets.contact_sheet import Tile, check_path, places, tiles_of, wri
 from bench.datasets.contents import Contents, class_name
 from bench.datasets.preset_fit import PresetFit, Scan
 from bench.study import DatasetFile, find
+from bench.study.dataset_file import DATA_HINT
 
 EXAMPLES = 4
 """Most scans that the example of a patient shows."""
@@ -33,7 +34,8 @@ def check(
     from alseg_core.data.readers.reader import DataProblems, Noting, problems_of
 
     file = DatasetFile(dataset, find("dataset", dataset))
-    root = file.root(folder, "Then: alseg data check {entry} --data FOLDER")
+    file.check_folder(folder, DATA_HINT)
+    root = file.root(folder)
     reader = READERS.build(file.content.get("reader"))
     if sheet is not None:
         check_path(sheet)  # before hours of reading

@@ -7,14 +7,22 @@ from pathlib import Path
 from alseg_core.errors import ConfigError, DataError
 from alseg_core.visible import visible
 from bench.datasets.archive import Archive, archive_of
+from bench.datasets.fetch_bar import FetchBar
 from bench.datasets.transfer import Report, Transfer, verify
 from bench.datasets.unpack import Record, missing_files, unpack
+from bench.study.dataset_file import DATA
 
 
 def fetch(
-    name: str, archive: Archive, folder: Path, report: Report = lambda phase, done, total: None
+    name: str,
+    archive: Archive,
+    folder: Path,
+    report: Report = lambda phase, done, total: None,
+    elsewhere: str = "choose another folder with --to",
 ) -> tuple[int, str]:
     """Bring a dataset into ``folder``; return the number of its files and how they were checked.
+
+    elsewhere: what to do where the folder cannot be written.
 
     A dataset that is complete is not fetched again, an interrupted download is resumed, and an archive that is in the
     folder already is used. Where some files are missing, only those are placed; the others stay as they are.
@@ -34,7 +42,7 @@ def fetch(
         raise DataError(f"another process is fetching into {folder}; wait for it or stop it.") from None
     except OSError as error:
         what = f"{error.filename or folder} cannot be written ({error.strerror or error})"
-        raise DataError(f"{what}; choose another folder with --to.") from None
+        raise DataError(f"{what}; {elsewhere}.") from None
 
 
 def _fetch(name: str, archive: Archive, folder: Path, report: Report) -> tuple[int, str]:
@@ -70,36 +78,20 @@ def _fetch(name: str, archive: Archive, folder: Path, report: Report) -> tuple[i
 
 
 def fetch_with_progress(dataset: str, to: Path | None) -> list[str]:
-    """Run :func:`fetch` with a progress bar on a terminal; return lines on the result and the next step."""
+    """Run :func:`fetch` and show its progress; return lines on the result and the next step."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     name, archive = archive_of(dataset)
-    folder = (to or Path("data") / name).expanduser().absolute()
+    own = (DATA / name).absolute()
+    folder = own if to is None else to.expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--to {folder} is not a folder.")
     console = Console(stderr=True)
     console.print(visible(f"{name}: {archive.url} to {folder}"), markup=False, highlight=False, soft_wrap=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("connecting", total=None)
-        shown = ""
-
-        def report(phase: str, done: int, total: int) -> None:
-            nonlocal shown
-            if phase != shown:
-                shown = phase
-                bar.reset(task, description=phase)
-            bar.update(task, completed=done, total=total or None)
-
-        files, how = fetch(name, archive, folder, report)
+    with FetchBar(name, console) as bar:
+        files, how = fetch(name, archive, folder, bar)
+    check, study = ("", "") if folder == own else (f" --data {folder}", f" DATA={folder}")
     return [
-        f"{name}: {files} files in {folder} ({how})",
-        f"next: alseg data check {dataset} --data {folder}, or make bench DATASET={dataset} DATA={folder}",
+        f"{name}: {files:,} files in {folder} ({how})",
+        f"next: alseg data check {dataset}{check}, or make bench DATASET={dataset}{study}",
     ]

@@ -81,7 +81,8 @@ def check(
     from alseg_core.data.prepared import Prepared
     from alseg_core.embed.embedder import EmbedContext
     from alseg_core.store import Store
-    from bench.study import Study
+    from bench.study import DatasetFile, Study, find
+    from bench.study.dataset_file import DATA_HINT
 
     given = ["name=embed", f"datasets={dataset}", f"recipes={recipe}", "seeds=1"]
     given += ["controls=null", "primary=null"]  # both are about several recipes
@@ -92,6 +93,7 @@ def check(
         configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
     first = next(iter(configs.values()))
     _check_embeds(first)
+    DatasetFile(dataset, find("dataset", dataset)).check_folder(first.dataset.root, DATA_HINT)
     kept = Store(store)
     root = None if first.dataset.root is None else Path(first.dataset.root)
     place = prepare(first.dataset.reader, root, first.dataset.prepare, kept)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.study import DatasetFile, find
+from bench.study.dataset_file import DATA_HINT
 
 if TYPE_CHECKING:
     from alseg_core.data.slices import Slices
@@ -26,7 +27,9 @@ def statistic(dataset: str, folder: str | None, preset: str, store: Path) -> tup
     from alseg_core.registry import construct
     from alseg_core.store import Store
 
-    spec = DatasetFile(dataset, find("dataset", dataset), preset).spec(folder)
+    file = DatasetFile(dataset, find("dataset", dataset), preset)
+    file.check_folder(folder, DATA_HINT)
+    spec = file.spec(folder)
     settings: Prepare = construct(Prepare, spec["prepare"], "prepare")
     root = Path(spec["root"]) if spec["root"] else None
     prepared = Prepared.open(prepare(READERS.build(spec["reader"]), root, settings, Store(store)))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Report = Callable[[str, int, int], None]
 """Called with (phase, bytes done, bytes in total); a total of 0 is unknown."""
 
+DOWNLOADING = "downloading"
+"""Phase of a transfer in its reports."""
+
 CHUNK = 1 << 20
 """Bytes read from disk at once."""
 
@@ -130,7 +133,7 @@ class Transfer:
                         f"{self._archive.url}: the server sends more than the {most} bytes {what}; stopped."
                     )
                 done += file.write(block)
-                self._report("downloading", done, total)
+                self._report(DOWNLOADING, done, total)
                 if (now := time.monotonic()) - since > WINDOW_S:
                     if done - before < SLOWEST * (now - since):
                         file.flush()

@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    with _tidy(folder):
+    with tidy(folder):
         check_writable(folder)
         lock = FileLock(str(folder / LOCK))
         try:
@@ -54,7 +54,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _tidy(folder: Path) -> Iterator[None]:
+def tidy(folder: Path) -> Iterator[None]:
     """Delete ``folder`` and its parents at the end, as far as they did not exist before and are empty."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -74,7 +74,7 @@ def check_writable(folder: Path) -> None:
             file.flush()
     except OSError as error:
         raise ResultsError(
-            f"{folder} cannot be written ({error.strerror}); free some space, or choose another with --out (OUT=)."
+            f"{folder} cannot be written ({error.strerror}); free some space, or choose another with --out."
         ) from None
 
 
@@ -84,7 +84,7 @@ def check_folders(folder: Path) -> None:
         if path.is_symlink() and not path.exists():
             raise ResultsError(f"{path} is a link that leads nowhere; put its target back, or delete it.")
         if path.exists() and not path.is_dir():
-            raise ResultsError(f"{path} is no folder; move it away, or choose another with --out (OUT=).")
+            raise ResultsError(f"{path} is no folder; move it away, or choose another with --out.")
 
 
 @contextmanager

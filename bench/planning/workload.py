@@ -189,7 +189,7 @@ def _other_annotation(config: RunConfig, configs: Sequence[RunConfig], store: Pa
                 plan(other, Store(store))
             except DataError:
                 continue
-            return f" Annotation {name!r} alone would work: --set annotations={name} (ANNOTATION={name})."
+            return f" Annotation {name!r} alone would work: --set annotations={name}."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The YAML file of a dataset: its presets, its folder and the message for missing scans."""
+"""The YAML file of a dataset: its presets, the folder of its scans and the message for missing ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from alseg_core.class_names import ClassNames
-from alseg_core.errors import ConfigError, DataError, shown, unknown_name
+from alseg_core.errors import ConfigError, DataError, shown, some, unknown_name
 from alseg_core.outside import is_outside
 from alseg_core.registry import Name, component, construct
 from bench.study.catalogue import user_path
@@ -24,11 +24,17 @@ UNCITED = (
 )
 """Sources that need no citation."""
 
-BENCH_HINT = (
-    "Then give its folder: --set data=FOLDER (--set data.{name}=FOLDER where several datasets need one), or make bench "
-    "DATASET={entry} DATA=FOLDER"
+DATA = Path("data")
+"""Folder of the scans of all datasets, in the folder where the program runs."""
+
+STUDY_HINT = (
+    "Then put the scans there, or give their folder: --set data=FOLDER (--set data.{name}=FOLDER where several "
+    "datasets need one)."
 )
 """How a study is given a folder of raw scans."""
+
+DATA_HINT = "Then put the scans there, or give their folder: --data FOLDER"
+"""How a command about one dataset is given a folder of raw scans."""
 
 
 @component
@@ -148,7 +154,7 @@ class DatasetFile:
         return overlay(chosen, self.laid[field]) if field in self.laid else chosen
 
     def spec(self, data: str | Mapping[str, str] | None) -> dict[str, Any]:
-        """Return the dataset of a run. Raises ConfigError when the raw scans are needed and no folder was given."""
+        """Return the dataset of a run; ``data`` as in :meth:`root`."""
         return {
             "name": self.name,
             "reader": self.content.get("reader"),
@@ -158,21 +164,71 @@ class DatasetFile:
             "root": self.root(data),
         }
 
-    def root(self, data: str | Mapping[str, str] | None, hint: str | None = None) -> str | None:
-        """Return the folder of the raw scans, None for generated data.
+    @property
+    def own_folder(self) -> Path:
+        """Where scans are looked for when no folder is given, and downloaded to: data/NAME."""
+        return DATA / self.name
 
-        hint: how to give the folder, :data:`BENCH_HINT` when None. Raises ConfigError when it is needed and missing.
-        """
+    def given(self, data: str | Mapping[str, str] | None) -> str | None:
+        """Return the folder that ``data``, one folder or dataset -> folder, names for this dataset; None if none."""
+        return data.get(self.name) if isinstance(data, Mapping) else data
+
+    def root(self, data: str | Mapping[str, str] | None) -> str | None:
+        """Return the absolute folder of the raw scans, given or :attr:`own_folder`; None for generated data."""
+        if self.generated:
+            return None
+        given = self.given(data)
+        return str((self.own_folder if given is None else user_path(given)).absolute())
+
+    @property
+    def generated(self) -> bool:
+        """Whether there are no raw scans, because the reader makes them."""
         from alseg_core.data.readers import READERS
 
         try:
             READERS.build(self.content.get("reader")).scan(None)
         except DataError:
-            given = data.get(self.name) if isinstance(data, Mapping) else data
-            if given is None:
-                raise ConfigError(self.missing("no folder was given", hint or BENCH_HINT)) from None
-            return str(user_path(given).absolute())
+            return False
+        return True
+
+    def absence(self, data: str | Mapping[str, str] | None) -> str | None:
+        """Return why the folder of the raw scans holds none, with what it holds; None if it holds some."""
+        from alseg_core.data.readers import READERS
+        from alseg_core.data.readers.reader import DataProblems
+
+        root = self.root(data)
+        if root is None:
+            return None
+        folder, looked = (
+            Path(root),
+            "" if self.given(data) else " (scans are looked for there unless a folder is given)",
+        )
+        if not folder.is_dir():
+            return f"folder {folder} does not exist{looked}"
+        try:
+            held = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+        except OSError as error:
+            return f"folder {folder} cannot be read ({error.strerror})"
+        held = [name for name in held if not name.startswith(".")]
+        if not held:
+            return f"folder {folder} is empty{looked}"
+        reader = READERS.build(self.content.get("reader"))
+        try:
+            reader.scan(folder)
+        except DataProblems:
+            pass  # faults of single files are told when they are read
+        except DataError as error:
+            if reader.layout in str(error):  # nothing was found
+                return f"folder {folder} holds no scans in the expected layout, but {some(held)}{looked}"
         return None
+
+    def check_folder(self, data: str | Mapping[str, str] | None, hint: str) -> None:
+        """Raise ConfigError where the folder of the raw scans holds none; the message says how to get them.
+
+        hint: how to give the folder, such as :data:`STUDY_HINT`.
+        """
+        if problem := self.absence(data):
+            raise ConfigError(self.missing(problem, hint))
 
     def missing(self, problem: str, hint: str) -> str:
         """Return the message for missing scans: their layout, where to get them and how to name their folder."""
@@ -182,9 +238,11 @@ class DatasetFile:
         get = str(
             self.content.get("get") or f"Get the data from {self.content.get('source') or reader.source}."
         ).strip()
-        fetch = f"\nThis program downloads it: alseg data fetch {self.entry}" if "fetch" in self.content else ""
+        if "fetch" in self.content:
+            also = f"so does alseg data fetch {self.entry}"
+            get += f"\nWithout a folder, a study downloads them to {self.own_folder}; {also}"
         then = hint.format(name=self.name, entry=self.entry)
-        return f"{self.name}: {problem}. Expected layout:\n{reader.layout}\n{get}{fetch}\n{then}"
+        return f"{self.name}: {problem}. Expected layout:\n{reader.layout}\n{get}\n{then}"
 
     def citation(self) -> str:
         """Return what to cite for the data, with their licence; the reader's where the file has none."""

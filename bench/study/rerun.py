@@ -6,6 +6,10 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.study.study import Study
 
 SEEDS = "{seeds}"
 """What stands for the seeds in a recorded command."""
@@ -29,6 +33,21 @@ def recorded(study: str, settings: Iterable[str], out: Path, launcher: str | Non
     kept = [word for setting in settings if not setting.startswith("seeds=") for word in ("--set", setting)]
     chosen = ["--launcher", launcher] if launcher else []
     return f"{shlex.join(['alseg', 'bench', study, *kept, *chosen, '--out', str(out)])} --set seeds={SEEDS}"
+
+
+def with_folders(study: Study, settings: Sequence[str], typed: str | None) -> tuple[Sequence[str], str | None]:
+    """Return the settings and the typed command with the folders of raw scans that were found without being named."""
+    found = {file.name: file.root(None) for file in study.files() if file.given(study.data) is None}
+    folders = {name: folder for name, folder in found.items() if folder is not None}
+    if not folders:
+        return settings, typed
+    if len(folders) == 1 and study.data is None:
+        (folder,) = folders.values()
+        return [*settings, f"data={folder}"], typed and f"{typed.strip()} DATA={shlex.quote(folder)}"
+    more = [f"data.{name}={folder}" for name, folder in folders.items()]
+    if typed and " SET=" not in typed and not any(" " in setting for setting in more):
+        typed = f'{typed.strip()} SET="{" ".join(more)}"'
+    return [*settings, *more], typed
 
 
 def with_seeds(command: str, present: Sequence[int], count: int) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -13,7 +12,7 @@ from alseg_core.registry import Name, component, construct, nested
 from bench.study.assemble import assemble, check_trained
 from bench.study.catalogue import find
 from bench.study.controls import Controls
-from bench.study.dataset_file import BENCH_HINT, UNCITED, DatasetFile
+from bench.study.dataset_file import STUDY_HINT, UNCITED, DatasetFile
 from bench.study.primary import Primary, resolve
 from bench.study.recipe_file import find_recipe
 from bench.study.reserved import FolderName
@@ -62,7 +61,7 @@ class Study:
     preset: str = "quick"
     """Preset of the datasets to use: "quick", "paper" or one of your own."""
     data: Folders = None
-    """Folder of the raw scans; where several datasets need one, a mapping from dataset to folder."""
+    """Folder of the raw scans, or dataset -> folder; null = data/DATASET, to which open data are downloaded."""
     split: str | dict[str, Any] | None = None
     """Name of a split in the dataset file, in place of the preset's, or settings laid over that: {seed: run}."""
     prepare: str | None = None
@@ -144,8 +143,7 @@ class Study:
         """Return what to cite: name of a dataset or recipe -> its source, for those that need a citation."""
         from alseg_core.oracles import ORACLES
 
-        files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]
-        datasets = {file.name: file.citation() for file in files}
+        datasets = {file.name: file.citation() for file in self.files()}
         contents = [find_recipe(name) for name in self.recipes]
         recipes = {str(content["name"]): str(content.get("paper", "")) for content in contents}
         cited = {name: text for name, text in {**datasets, **recipes}.items() if text and text not in UNCITED}
@@ -153,18 +151,18 @@ class Study:
             cited.update(ORACLES.resolve(kind["name"]).cites)
         return cited
 
-    def summaries(self) -> dict[str, str]:
-        """Return recipe -> what it does in a line, as its file says."""
-        contents = [find_recipe(name) for name in self.recipes]
-        return {str(content["name"]): str(content.get("summary", "")) for content in contents}
+    def files(self) -> list[DatasetFile]:
+        """Return the files of the datasets, without a preset."""
+        return [DatasetFile(name, find("dataset", name)) for name in self.datasets]
 
-    def check_folders(self) -> None:
-        """Raise ConfigError where a folder of raw scans is missing or empty; the message explains how to get them."""
-        files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]
-        folders = [file.root(self.data) for file in files]
-        if self.data is not None and not any(folders):
+    def check_folders(self, coming: Collection[str] = ()) -> None:
+        """Raise ConfigError where a folder holds no raw scans; the message explains how to get them.
+
+        coming: names of datasets whose scans are still to be downloaded.
+        """
+        files = self.files()
+        if self.data is not None and all(file.generated for file in files):
             raise ConfigError(f"data={self.data} was given, and {', '.join(self.datasets)} needs none. Which DATASET?")
-        for file, folder in zip(files, folders, strict=True):
-            if folder is not None and not (Path(folder).is_dir() and any(Path(folder).iterdir())):
-                problem = f"folder {folder} is empty" if Path(folder).is_dir() else f"folder {folder} does not exist"
-                raise ConfigError(file.missing(problem, BENCH_HINT))
+        for file in files:
+            if file.name not in coming:
+                file.check_folder(self.data, STUDY_HINT)

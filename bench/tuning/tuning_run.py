@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,13 +62,16 @@ class Launch:
     display: Display
 
     @classmethod
-    def of(cls, tuning: Tuning, out: Path, launcher: TrialLauncher, display: Display) -> Launch:
+    def of(
+        cls, tuning: Tuning, out: Path, launcher: TrialLauncher, display: Display, coming: Collection[str] = ()
+    ) -> Launch:
         """Check a tuning without writing anything.
 
+        coming: names of datasets whose scans are still to be downloaded.
         Raises ConfigError if the tuning is invalid or asks for more than this machine has.
         """
         study, raw = tuning.base(), tuning.run()
-        study.check_folders()
+        study.check_folders(coming)
         launch = cls(tuning, raw, study, out, launcher, display)
         tuning.check(raw)
         runs = tuning.trial_runs(raw, launch.own)
@@ -159,11 +162,17 @@ class Launch:
         most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
         return self.launcher.places(self.study, runs[:1] * most)
 
-    def _announce(self, trials: Trials, places: int | None) -> Mapping[str, Course]:
-        """Prepare the data, print what will run and about how long that takes at most; return the courses of runs.
+    def _announce(self, trials: Trials, places: int | None) -> None:
+        """Prepare the data and print what will run and about how long that takes at most."""
+        wanted = max(0, trials.wanted()) + len(trials.left_running())
+        self.display.say(self._outlook(f"{self.tuning.trials} trials, {wanted} of them left", wanted, places))
 
-        There are none where times cannot be measured: ``places`` is None.
-        """
+    def estimate(self) -> None:
+        """Print what a tuning without earlier trials would run. Only prepared data are written."""
+        self.display.say(self._outlook(f"{self.tuning.trials} trials", self.tuning.trials, self._places()))
+
+    def _outlook(self, amount: str, wanted: int, places: int | None) -> str:
+        """Prepare the data; return what ``wanted`` trials and the full loop run, and how long that takes at most."""
         from alseg_core.store import Store
         from bench.planning.forecast import forecast
         from bench.planning.order import wall
@@ -175,24 +184,19 @@ class Launch:
         both = [*proxy, *full]
         store = self.out / "store"
         plans = workload.plans_of(both, store, self.display.preparing)
-        wanted = max(0, trials.wanted()) + len(trials.left_running())
         budgets = ", ".join(str(count) for count in plans[proxy[0].key].budgets)
-        candidates = tuning.full.top + 1
         what = (
-            f"tuning {tuning.recipe} on {self.dataset}: {tuning.trials} trials, {wanted} of them left, each on up to "
-            f"{len(proxy)} seed(s) at {budgets} slices; then the best {tuning.full.top} beside the recipe's own "
-            f"settings on {len(full)} further seed(s) by the full loop; scored on validation volumes only"
+            f"tuning {tuning.recipe} on {self.dataset}: {amount}, each on up to {len(proxy)} seed(s) at {budgets} "
+            f"slices; then the best {tuning.full.top} beside the recipe's own settings on {len(full)} further seed(s) "
+            "by the full loop; scored on validation volumes only"
         )
         if places is None:
-            self.display.say(f"{what}; on {self.launcher.remote}" if self.launcher.remote else what)
-            return {}
-        with self.display.stage("measuring this machine"):
-            courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
+            return f"{what}; on {self.launcher.remote}" if self.launcher.remote else what
+        courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
         trial = sum(courses[config.key].seconds for config in proxy)
-        last = [courses[config.key].seconds for config in full] * candidates
+        last = [courses[config.key].seconds for config in full] * (tuning.full.top + 1)
         most = wall([trial] * wanted, places) + wall(last, places)
-        self.display.say(f"{what}; {places} at once: at most about {duration(most)}")
-        return courses
+        return f"{what}; {places} at once: at most about {duration(most)}"
 
     def _search(
         self, trials: Trials, policy: Policy, tracker: TrialTracker, courses: Mapping[str, Course] = EMPTY
