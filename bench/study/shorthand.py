@@ -42,6 +42,13 @@ def _annotations(value: Any) -> Any:
     return [{"name": item} if isinstance(item, str) else item for item in listed]
 
 
+def annotation_names(value: Any) -> list[str]:
+    """Return the names of the kinds in :data:`Annotations` that has not been checked yet."""
+    listed = _annotations(value)
+    items = listed if isinstance(listed, (list, tuple)) else []
+    return [item["name"] for item in items if isinstance(item, Mapping) and isinstance(item.get("name"), str)]
+
+
 def _seeds(value: Any) -> Any:
     """Replace a number n by the seeds 0..n-1, and read the numbers of a string such as "0 3 7"."""
     if value is None or isinstance(value, (bool, float, Mapping)):

@@ -13,11 +13,12 @@ from bench.study.assemble import assemble, check_trained
 from bench.study.catalogue import find
 from bench.study.controls import Controls
 from bench.study.dataset_file import STUDY_HINT, UNCITED, DatasetFile
+from bench.study.meant import check_key
 from bench.study.primary import Primary, resolve
 from bench.study.recipe_file import find_recipe
 from bench.study.reserved import FolderName
 from bench.study.settings import overlay, parse_setting
-from bench.study.shorthand import Annotations, Folders, Names, Recipes, Seeds, Settings
+from bench.study.shorthand import Annotations, Folders, Names, Recipes, Seeds, Settings, annotation_names
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -109,10 +110,14 @@ class Study:
         """
         merged: Any = dict(raw)
         trained: set[str] = set()
+        settings = list(settings)
         for setting in settings:
             for key, value in parse_setting(setting).items():  # field by field: the study's name is no component's
                 merged[key] = overlay(merged.get(key), value)
                 trained |= set(value) if key == "train" and isinstance(value, Mapping) else set()
+        kinds = annotation_names(merged.get("annotations", "scribble"))
+        for key, _, value in (setting.partition("=") for setting in settings):
+            check_key(key, value, [*cls.__dataclass_fields__, "budgets"], kinds)
         if "budgets" in merged:
             raise ConfigError(
                 "the budgets of a study are named schedules: --set schedules.mine=[0.1,0.2] (shares of the pool) or "
