@@ -6,10 +6,8 @@ import hashlib
 import io
 import re
 import stat
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,50 +17,7 @@ import pytest
 from alseg_core.errors import ConfigError, DataError
 from bench.datasets.archive import Archive, archive_of
 from bench.datasets.download import fetch
-
-
-class Server:
-    """Serves ``content`` at /sets.zip; ``requests`` are the ranges that were asked for ("" = all of it).
-
-    ranges: whether it can send a part. cut: bytes after which it hangs up, None = never. told: the length it announces.
-    """
-
-    def __init__(self) -> None:
-        self.content = b""
-        self.ranges = True
-        self.cut: int | None = None
-        self.told: int | None = None
-        self.requests: list[str] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path.split("?")[0] != "/sets.zip":
-                    self.send_error(404)
-                    return
-                wanted = self.headers.get("Range", "")
-                server.requests.append(wanted)
-                start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and server.ranges else 0
-                size = len(server.content)
-                if start and start >= size:
-                    self.send_response(416)
-                    self.send_header("Content-Range", f"bytes */{size}")
-                    self.end_headers()
-                    return
-                body = server.content[start:]
-                self.send_response(206 if start else 200)
-                if start:
-                    self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
-                self.send_header("Content-Length", str(server.told or len(body)))
-                self.end_headers()
-                self.wfile.write(body[: server.cut])
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/sets.zip?download=1"
-        threading.Thread(target=self.http.serve_forever, args=[0.01], daemon=True).start()
+from tests.bench.datasets.archive_server import Server
 
 
 @pytest.fixture
@@ -73,8 +28,7 @@ def server(monkeypatch) -> Iterator[Server]:
         {"Sets/CT/1/a.dcm": noise(60_000), "Sets/CT/2/b.dcm": noise(9_000), "Sets/empty": b""}
     )
     yield running
-    running.http.shutdown()
-    running.http.server_close()
+    running.close()
 
 
 def noise(size: int) -> bytes:

@@ -155,4 +155,4 @@ def test_a_ceiling_needs_labels_of_both_kinds_or_says_which_there_are(study_file
     asked = "annotations=[{name: scribble, source: given}, mask]"  # the phantom has masks alone
     result = alseg("bench", str(study_file), "--set", asked, "--estimate", "--out", str(tmp_path / "out"))
     assert result.exit_code == 2 and "needs training cases with scribbles" in result.stderr
-    assert "Annotation 'mask' alone would work: --set annotations=mask (ANNOTATION=mask)" in result.stderr
+    assert "Annotation 'mask' alone would work: --set annotations=mask." in result.stderr
