@@ -92,7 +92,7 @@ def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Di
         display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
     for warning in forecast.warnings:
         display.say(f"warning: {warning}")
-    display.say(announcement(workload, forecast, launcher.remote))
+    display.say(announcement(workload, forecast, launcher.remote), fold=True)
     for line in damage(workload):
         display.say(line)
     return forecast

@@ -26,18 +26,13 @@ class Pace:
         self.done = {key: before.get(key, 0.0) for key in expected}
         self._before = sum(self.done.values())
         self._places, self._measured = places, measured
-        self.start()
-
-    def start(self) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
-        self._told: tuple[float, float] | None = None
-        self._estimate()
+        self._started: float | None = None
+        self._told = self.left_after(0.0), 0.0
 
     @property
     def passed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._started
+        """Seconds since the first task began; 0 before."""
+        return 0.0 if self._started is None else time.monotonic() - self._started
 
     @property
     def total(self) -> float:
@@ -46,8 +41,10 @@ class Pace:
 
     def move(self, key: str, done: float) -> None:
         """Record that ``done`` of a task's expected seconds are done."""
+        if self._started is None:
+            self._started = time.monotonic()
         self.done[key] = done
-        self._estimate()
+        self._told = self.left_after(self.passed), self.passed
 
     def end(self, key: str) -> None:
         """Record that a task has ended."""
@@ -55,14 +52,8 @@ class Pace:
 
     def left(self) -> float | None:
         """Return the seconds left, which pass between two records; None while it is too early to tell."""
-        if self._told is None:
-            return None
         left, at = self._told
-        return max(0.0, left - (time.monotonic() - at))
-
-    def _estimate(self) -> None:
-        left = self.left_after(self.passed)
-        self._told = None if left is None else (left, time.monotonic())
+        return None if left is None else max(0.0, left - (self.passed - at))
 
     def left_after(self, passed: float) -> float | None:
         """Return the seconds left when what is done has taken ``passed`` seconds; None if it is too early to tell."""

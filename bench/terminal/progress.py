@@ -35,7 +35,7 @@ class Display:
         self._kind = "runs"
         self._overall: TaskID | None = None
         self._ended = self._count = self._failed = 0
-        self._spoke = self.started
+        self._spoke = self._began = self.started
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -55,9 +55,19 @@ class Display:
         """Remove the bars; lines can still be printed."""
         self._bars.stop()
 
-    def say(self, line: str) -> None:
-        """Print a line above the bars; lines from files and libraries may be given as they are."""
-        self.show(Text(visible_lines(line)), soft_wrap=True)
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to others in the block, such as the bar of a download."""
+        self._bars.stop()
+        yield
+        self._bars.start()
+
+    def say(self, line: str, fold: bool = False) -> None:
+        """Print a line above the bars; text from files and libraries may be given as it is.
+
+        fold: break lines between words on a terminal; a command that is broken cannot be copied.
+        """
+        self.show(Text(typeable(visible_lines(line))), soft_wrap=not (fold and self.live))
 
     def show(self, what: RenderableType, soft_wrap: bool = False) -> None:
         """Print what is made for a console, such as a table, above the bars."""
@@ -113,7 +123,7 @@ class Display:
         self._ended, self._count, self._failed = earlier, earlier + len(labels), 0
         if self._overall is not None:
             self._bars.remove_task(self._overall)
-        pace.start()
+        self._began = time.monotonic()
         self._overall = self._bars.add_task(self._so_far(), total=pace.total, note=self._time)
         self._total()
 
@@ -145,7 +155,8 @@ class Display:
 
     def _time(self) -> str:
         left = None if self._ended == self._count else self._pace.left()
-        return f"{clock(self._pace.passed)} elapsed" + ("" if left is None else f", about {duration(left)} left")
+        elapsed = f"{clock(time.monotonic() - self._began)} elapsed"
+        return elapsed if left is None or left < 1 else f"{elapsed}, about {duration(left)} left"
 
     def _total(self) -> None:
         if self._overall is not None:

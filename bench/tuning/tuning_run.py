@@ -196,7 +196,8 @@ class Launch:
         trial = sum(courses[config.key].seconds for config in proxy)
         last = [courses[config.key].seconds for config in full] * (tuning.full.top + 1)
         most = wall([trial] * wanted, places) + wall(last, places)
-        return f"{what}; {places} at once: at most about {duration(most)}"
+        self.display.say(f"{what}; {places} at once: at most about {duration(most)}", fold=True)
+        return courses
 
     def _search(
         self, trials: Trials, policy: Policy, tracker: TrialTracker, courses: Mapping[str, Course] = EMPTY
@@ -228,7 +229,7 @@ class Launch:
         rungs, prepare = self.tuning.proxy.seeds, lambda trial: self._prepare(trials, trial)
         self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell, progress), policy)
         if alike := all_alike([trial.value for trial in trials.complete()]):
-            self.display.say(alike)
+            self.display.say(alike, fold=True)
 
     def _prepare(self, trials: Trials, trial: Trial) -> Path | None:
         """Write the folder of a trial with its runs and return it; None for settings that are invalid together."""

@@ -74,7 +74,10 @@ def test_an_estimate_counts_the_places_of_the_launcher(study_file: Path, tmp_pat
         ),
         (["--launcher", "no.such.module:Pool"], "no module 'no' on the import path"),
         (["--launcher", f"{OUTSIDE}s"], "ProcessPools"),
-        (["--launcher", "collections:Counter"], "lacks check, places, remote, run, start of bench.launchers.launcher"),
+        (
+            ["--launcher", "collections:Counter"],
+            "lacks check, places, remote, run, start, starting of bench.launchers.launcher",
+        ),
         (["--launcher", "collections:namedtuple"], "a class was wanted, got function"),
         (["--launcher", "bench.launchers.launcher:Launcher"], "abstract method"),
         (["--launcher", "ray", "--local"], "--local is short for --launcher local"),

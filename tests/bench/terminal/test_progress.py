@@ -55,8 +55,9 @@ def test_labels_tell_runs_apart_and_no_more() -> None:
 def test_a_live_display_fits_the_width_and_leaves_only_lines_behind(width: int) -> None:
     console, out = terminal(width)
     jobs = [job("oracle_foreground", 0), job("random", 11)]
+    expected = Forecast({one.key: Course((Round(100, 100, 100),) * 3, (1,) * 3) for one in jobs}, 2, measured=True)
     with Display(console) as display:
-        tell = RunProgress(display, jobs)
+        tell = RunProgress(display, jobs, expected)
         for one in jobs:
             tell(one.key, RunStarted((1, 2, 3), 9, ()))
             tell(one.key, Progress(1, "embed 100%", 0.4))
@@ -86,9 +87,11 @@ def test_the_clock_goes_on_without_events(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("time.monotonic", lambda: now)
     display = Display(terminal()[0])
     display.begin("runs", {"a": "random, seed 0"}, Pace({"a": 400.0}, {}, 1, measured=True))
-    assert "0 s elapsed, about 7 min left" in screen(display)[0]
+    now += 30  # while Ray starts, only what has passed goes on
+    assert "30 s elapsed, about 7 min left" in screen(display)[0]
+    display.move("a", 0.0, "started")
     now += 100
-    assert "1 min 40 s elapsed, about 5 min left" in screen(display)[0]
+    assert "2 min 10 s elapsed, about 5 min left" in screen(display)[0]
 
 
 def test_more_runs_than_lines_are_counted() -> None:
