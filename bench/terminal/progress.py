@@ -132,7 +132,7 @@ class Display:
         self._pace.move(key, done)
         if key not in self._tasks:
             total = self._pace.expected[key] or 1.0
-            self._tasks[key] = self._bars.add_task(f"  {self._labels[key]}", total=total, note="")
+            self._tasks[key] = self._bars.add_task(f"  {self._labels[key]}", total=total, note=note)
         self._bars.update(self._tasks[key], completed=done, note=note)
         self._total()
         if not self.live and time.monotonic() - self._spoke > SILENCE_S:
