@@ -9,7 +9,6 @@ import click
 
 from alseg_core.visible import visible_lines
 from bench.commands.group import OUT, Group
-from bench.study.typeable import typeable
 
 FOLDER = click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.  [default: data/DATASET]")
 
@@ -34,6 +33,7 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
     from rich.progress import Progress
 
     from bench.datasets.check import check as check_dataset
+    from bench.study.typeable import typeable
 
     sheet = sheet or Path("runs") / f"{Path(dataset).stem}-sheet.png"
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -57,6 +57,7 @@ def check(dataset: str, folder: str | None, sheet: Path | None) -> None:
 def fetch(dataset: str, to: Path | None) -> None:
     """Download DATASET from its official source, check and unpack it; or print where to register for it."""
     from bench.datasets.download import fetch_with_progress
+    from bench.study.typeable import typeable
 
     for line in fetch_with_progress(dataset, to):
         click.echo(typeable(line))
@@ -67,6 +68,7 @@ def fetch(dataset: str, to: Path | None) -> None:
 def info(dataset: str | None) -> None:
     """Print classes, licence, citation, source and layout of DATASET, or of all datasets."""
     from bench.datasets.info import info as describe
+    from bench.study.typeable import typeable
 
     click.echo(typeable(visible_lines(describe(dataset))))
 

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from alseg_core.errors import AlsegError, ConfigError, shown
-from bench.study.typeable import typeable, words_of_make
 
 _ROUNDS = "the same command continues from the last finished rounds"
 _DOWNLOAD = "the same command continues the download"
@@ -24,6 +23,8 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except AlsegError as error:
+            from bench.study.typeable import typeable  # imports pydantic, and help is wanted at once
+
             click.echo(typeable(f"error: {error}"), err=True)
             ctx.exit(2)
         except KeyboardInterrupt as stop:  # what it says is more exact
@@ -60,6 +61,8 @@ def whole_settings(_context: click.Context, _option: click.Parameter, settings: 
 def _typed(context: click.Context, _option: click.Parameter, command: str | None) -> str | None:
     """Let messages speak as the command that was typed, also those of options that are read after this one."""
     if command is not None and command.startswith("make "):
+        from bench.study.typeable import words_of_make
+
         context.find_root().with_resource(words_of_make())
     return command
 

@@ -119,6 +119,8 @@ def test_one_recipe_and_one_strategy_in_full() -> None:
 def test_help_and_lists_need_no_heavy_package() -> None:
     code = (
         "import sys; from click.testing import CliRunner; from bench.cli import main\n"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
+        "assert not {'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
         "for a in (['--help'], *(['list', w] for w in ('strategies', 'recipes', 'datasets', 'studies', 'launchers')),\n"
         "          ['list', 'recipes', 'bald']):\n"
         "    assert CliRunner().invoke(main, a).exit_code == 0\n"
