@@ -1,0 +1,1 @@
+"""Files to start from: a strategy of one's own, a dataset of one's own."""
