@@ -133,6 +133,20 @@ def read_labels(
     return codes[places.reshape(stored.shape)]
 
 
+def stored_values(path: Path) -> tuple[int, ...]:
+    """Return the values that a label file holds, ascending.
+
+    A value within 1e-3 of a whole number is that number. Raises DataError naming the file: missing, unreadable or
+    truncated, not 3D, or with values that are no whole numbers.
+    """
+    values = np.unique(_voxels(path)).astype(np.float64)
+    finite = np.isfinite(values)
+    parts = values[~finite | (np.abs(np.where(finite, values, 0.5) % 1 - 0.5) < 0.5 - WHOLE)]
+    if len(parts):
+        raise DataError(f"{path}: {_complaint(parts, [], '')}")
+    return tuple(sorted({int(value) for value in np.round(values)}))
+
+
 def _complaint(unknown: NDArray[Any], known: list[int], hint: str) -> str:
     """Return what is wrong with label values, with as many digits as tell them from the known ones."""
     parts = [value for value in unknown if not (np.isfinite(value) and abs(value - round(float(value))) <= WHOLE)]

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from alseg_core.data.nifti import read_image, read_labels
+from alseg_core.data.nifti import read_image, read_labels, stored_values
 from alseg_core.errors import DataError
 
 
@@ -122,3 +122,16 @@ def test_scaled_integers_and_the_second_version(tmp_path):
 def test_missing(tmp_path):
     with pytest.raises(DataError, match="gone.nii.gz: file not found"):
         read_image(tmp_path / "gone.nii.gz")
+
+
+def test_stored_values_are_whole_numbers_of_any_type(tmp_path, write_volume):
+    path = tmp_path / "labels.nii.gz"
+    array = np.zeros((2, 3, 4), np.float32)
+    array[0, 0, :3] = 500, -1, 2.0004
+    write_volume(path, array)
+    assert stored_values(path) == (-1, 0, 2, 500)
+    for wrong in (0.5, np.nan, np.inf):
+        array[1, 1, 1] = wrong
+        write_volume(path, array)
+        with pytest.raises(DataError, match="not a whole number"):
+            stored_values(path)

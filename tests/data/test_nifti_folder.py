@@ -13,6 +13,7 @@ import pytest
 from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.readers import READERS
 from alseg_core.errors import ConfigError, DataError
+from alseg_core.registry import describe
 from alseg_core.store import Store
 
 SHAPE = (3, 12, 10)
@@ -350,3 +351,32 @@ def test_a_pattern_that_divides_patients_is_warned_of(folder):
         path.rename(path.with_name(path.name.replace("_ED", "_a_1").replace("_ES", "_b_1")))
     reader = READERS.build({**BARE, "pattern": "(?P<patient>.+)_(?P<group>1)"})
     assert "warning: patients p1_a and p1_b look like one patient; then they belong together" in reader.notes(folder)
+
+
+def test_folders_may_have_the_names_of_nnunet(folder):
+    for part, other in (("images", "imagesTr"), ("labels", "labelsTr")):
+        (folder / part).rename(folder / other)
+    with pytest.raises(DataError, match="no folder images/ was found"):
+        READERS.build(PATTERN).scan(folder)
+    reader = READERS.build({**PATTERN, "folders": {"images": "imagesTr", "labels": "labelsTr"}})
+    refs = reader.scan(folder)
+    assert refs[0].files["mask"] == folder / "labelsTr/p1_ED.nii.gz"
+    np.testing.assert_array_equal(reader.load(refs[0]).mask, mask_of(0))
+    assert reader.load(refs[0]).scribble is not None  # the other folder keeps its name
+    assert not any("beside" in line for line in reader.notes(folder))
+    (folder / "labelsTr/p1_ES.nii.gz").rename(folder / "labelsTr/p9.nii.gz")
+    with pytest.raises(DataError) as caught:
+        reader.scan(folder)
+    assert "labelsTr/p9.nii.gz: there is no imagesTr/p9.nii.gz to go with it" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "../other", "/elsewhere", "labels"])
+def test_folders_lie_apart_below_the_data_folder(name):
+    with pytest.raises(ConfigError, match="folder"):
+        READERS.build({**BARE, "folders": {"images": name}})
+
+
+def test_default_folders_are_no_part_of_a_description():
+    assert "folders" not in describe(READERS.build(BARE))
+    named = READERS.build({**BARE, "folders": {"images": "imagesTr"}})
+    assert READERS.build(describe(named)) == named

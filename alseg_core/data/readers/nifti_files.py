@@ -7,9 +7,13 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Self
 
-from alseg_core.errors import some
+from pydantic import model_validator
+
+from alseg_core.errors import shown, some
+from alseg_core.registry import component
 
 SUFFIX = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 SCAN_LIKE = re.compile(
@@ -17,10 +21,36 @@ SCAN_LIKE = re.compile(
     re.IGNORECASE,
 )
 """Names of files that may hold scans."""
-PARTS = {"image": "images", "mask": "labels", "scribble": "scribbles"}
-"""Part of a case -> its folder."""
 CHANNEL = "_0000"
 """nnU-Net's first channel, at the end of the name of an image."""
+
+
+@component
+class Folders:
+    """Where the files are, below the data folder."""
+
+    images: str = "images"
+    """Folder of the images."""
+    labels: str = "labels"
+    """Folder of the full labels."""
+    scribbles: str = "scribbles"
+    """Folder of the scribbles."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        names = [PurePath(name) for name in (self.images, self.labels, self.scribbles)]
+        for name in names:
+            if not name.parts or name.is_absolute() or ".." in name.parts:
+                raise ValueError(f"a folder below the data folder was wanted, such as imagesTr, got {shown(str(name))}")
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"images, labels and scribbles need folders of their own, got {', '.join(map(str, names))}"
+            )
+        return self
+
+    def below(self, root: Path) -> dict[str, Path]:
+        """Return part of a case ("image", "mask", "scribble") -> its folder."""
+        return {"image": root / self.images, "mask": root / self.labels, "scribble": root / self.scribbles}
 
 
 def name_of(file: str) -> str:
@@ -41,30 +71,34 @@ def files_in(folder: Path, problems: list[str]) -> dict[str, Path]:
     return found
 
 
-def unread(root: Path) -> tuple[list[str], list[str]]:
-    """Return (problems, notes): files below ``root`` that may hold scans and are not read, and all others."""
+def unread(root: Path, folders: Mapping[str, Path]) -> tuple[list[str], list[str]]:
+    """Return (problems, notes): files below ``root`` that may hold scans and are not read, and all others.
+
+    folders: part of a case -> its folder.
+    """
     problems, notes = [], []
-    for folder in PARTS.values():
+    for folder in folders.values():
         scans: list[str] = []
         others: list[str] = []
-        for where, _, names in os.walk(root / folder):
+        for where, _, names in os.walk(folder):
             for name in sorted(names):
                 path = Path(where, name)
-                if Path(where) == root / folder and SUFFIX.search(name) and not name.startswith(".") and path.is_file():
+                if Path(where) == folder and SUFFIX.search(name) and not name.startswith(".") and path.is_file():
                     continue
                 listed = scans if SCAN_LIKE.search(name) and not name.startswith(".") else others
                 listed.append(str(path.relative_to(root)))
         if scans:
             problems.append(
-                f"{root / folder}: {len(scans)} of its files may hold scans and are not read: {some(scans)}. Only .nii "
-                f"and .nii.gz files directly in {folder}/ are; move or convert them, or take them out of the folder."
+                f"{folder}: {len(scans)} of its files may hold scans and are not read: {some(scans)}. Only .nii and "
+                f".nii.gz files directly in {folder.name}/ are; move or convert them, or take them out of the folder."
             )
         if others:
             notes.append(f"not read: {some(others)}")
-    beside = [f"{path.name}/" for path in sorted(root.iterdir()) if path.is_dir() and path.name not in PARTS.values()]
+    tops = {folder.relative_to(root).parts[0] for folder in folders.values()}
+    beside = [f"{path.name}/" for path in sorted(root.iterdir()) if path.is_dir() and path.name not in tops]
     beside += [path.name for path in sorted(root.iterdir()) if path.is_file() and SCAN_LIKE.search(path.name)]
     if beside:
-        notes.append(f"not read, beside images/: {some(beside)}")
+        notes.append(f"not read, beside {folders['image'].name}/: {some(beside)}")
     return problems, notes
 
 
@@ -76,22 +110,25 @@ def case_name(image: str, others: Iterable[Collection[str]]) -> str:
 
 
 def mismatches(
-    images: Mapping[str, Path], parts: Mapping[str, Mapping[str, Path]], names: Mapping[str, str], root: Path
+    images: Mapping[str, Path],
+    parts: Mapping[str, Mapping[str, Path]],
+    names: Mapping[str, str],
+    folders: Mapping[str, Path],
 ) -> list[str]:
     """Return the images without labels, the labels without image, and names that two images share.
 
-    parts: "mask" and "scribble" -> name -> path. names: image -> case.
+    parts: "mask" and "scribble" -> name -> path. names: image -> case. folders: part -> its folder.
     """
     problems = []
-    labelled = [part for part in parts if (root / PARTS[part]).is_dir()]
+    labelled = [part for part in parts if folders[part].is_dir()]
     known = {name for part in labelled for name in parts[part]}
     for image, path in images.items():
         if labelled and names[image] not in known:
-            wanted = " or ".join(f"{PARTS[part]}/{names[image]}.nii.gz" for part in labelled)
+            wanted = " or ".join(f"{folders[part].name}/{names[image]}.nii.gz" for part in labelled)
             problems.append(f"{path}: there is no {wanted} to go with it{_guess(image, images, known)}.")
     for part in labelled:
         problems.extend(
-            f"{parts[part][name]}: there is no images/{name}.nii.gz to go with it."
+            f"{parts[part][name]}: there is no {folders['image'].name}/{name}.nii.gz to go with it."
             for name in sorted(set(parts[part]) - set(names.values()))
         )
     cases = defaultdict(list)

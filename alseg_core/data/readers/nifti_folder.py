@@ -13,13 +13,13 @@ from pydantic import Field, model_validator
 
 from alseg_core.data.grid import Grid, SliceAxis, stored_axes
 from alseg_core.data.nifti import Source, check_grid, read_grid, read_image, read_labels
-from alseg_core.data.readers.nifti_files import case_name, files_in, mismatches, unread
+from alseg_core.data.readers.nifti_files import Folders, case_name, files_in, mismatches, unread
 from alseg_core.data.readers.patient_facts import ONE_EACH, Facts, check_alike, from_names, from_pattern, from_table
 from alseg_core.data.readers.patient_names import doubt
 from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.data.readers.slice_axes import odd_axes
 from alseg_core.errors import DataError, some
-from alseg_core.registry import OMIT_DEFAULT, component
+from alseg_core.registry import OMIT_DEFAULT, component, nested
 from alseg_core.vocabulary import AS_STORED, IGNORE, LabelArray, StoredAxes, Volume
 
 VALUES_CURE = (
@@ -70,6 +70,10 @@ class NiftiFolder:
     sagittal); scans are turned to it, all alike. null = the third, refused where it does not look like it."""
     geometry: Source | None = dataclasses.field(default=None, metadata=OMIT_DEFAULT)
     """Entry of the headers that is right where they hold several: sform, qform or pixdim; null = they must agree."""
+    folders: Annotated[Folders, nested(Folders, "folders")] = dataclasses.field(
+        default=Folders(), metadata=OMIT_DEFAULT
+    )
+    """Names of the folders, such as {images: imagesTr, labels: labelsTr}, as nnU-Net has them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -97,20 +101,21 @@ class NiftiFolder:
         return self.labels if self.values is None else self.values
 
     def scan(self, root: Path | None) -> list[CaseRef]:
-        """Find one case per image, with the name of its file; ``root`` holds images/."""
-        if root is None or not (root / "images").is_dir():
-            where = "no folder was given" if root is None else f"no folder images/ was found at {root}"
+        """Find one case per image, with the name of its file; ``root`` holds the folders."""
+        if root is None or not (root / self.folders.images).is_dir():
+            where = "no folder was given" if root is None else f"no folder {self.folders.images}/ was found at {root}"
             raise DataError(f"nifti_folder: {where}. Expected layout:\n{self.layout}")
         problems: list[str] = []
-        images = files_in(root / "images", problems)
-        problems += unread(root)[0]
+        folders = self.folders.below(root)
+        images = files_in(folders["image"], problems)
+        problems += unread(root, folders)[0]
         if not images and not problems:
             raise DataError(
-                f"nifti_folder: {root / 'images'} holds no .nii.gz or .nii file. Expected layout:\n{self.layout}"
+                f"nifti_folder: {folders['image']} holds no .nii.gz or .nii file. Expected layout:\n{self.layout}"
             )
-        parts = {"mask": files_in(root / "labels", problems), "scribble": files_in(root / "scribbles", problems)}
+        parts = {part: files_in(folders[part], problems) for part in ("mask", "scribble")}
         names = {image: case_name(image, parts.values()) for image in images}
-        problems += mismatches(images, parts, names, root)
+        problems += mismatches(images, parts, names, folders)
         facts = self._facts(root, images, names, problems)
         refs = []
         for image, path in images.items():
@@ -119,16 +124,17 @@ class NiftiFolder:
             own = facts.get(image, Facts(""))
             refs.append(CaseRef(case, own.patient or case, own.group, files, own.attributes))
         refs.sort(key=lambda ref: ref.case)
-        problems += odd_axes(self._grids(refs), self.slice_axis, root)
+        problems += odd_axes(self._grids(refs), self.slice_axis, folders["image"])
         if problems:
             raise wrong(problems, f"the data at {root}", refs)
         return refs
 
     def notes(self, root: Path) -> list[str]:
         """Return what is not read, turned or left open, and what identifies patients, for ``alseg data check``."""
-        images = files_in(root / "images", [])
+        folders = self.folders.below(root)
+        images = files_in(folders["image"], [])
         scans = self._grids(CaseRef(name, name, files={"image": path}) for name, path in images.items())
-        lines = unread(root)[1]
+        lines = unread(root, folders)[1]
         turned = []
         for ref, grid in scans:
             with suppress(DataError):
@@ -194,7 +200,7 @@ class NiftiFolder:
     ) -> dict[str, Facts]:
         """Return patient, group and attributes of each image by its name."""
         if self.csv is not None:
-            facts = from_table(root / self.csv, images, problems)
+            facts = from_table(root / self.csv, images, root / self.folders.images, problems)
         elif self.pattern is not None:
             facts = from_pattern(self.pattern, images, problems)
         else:

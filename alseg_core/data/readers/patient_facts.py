@@ -58,8 +58,11 @@ def from_pattern(pattern: str, images: Mapping[str, Path], problems: list[str]) 
     return facts
 
 
-def from_table(path: Path, images: Mapping[str, Path], problems: list[str]) -> dict[str, Facts]:
-    """Return the facts in the rows of a CSV file, by image; everything wrong with it is added to ``problems``."""
+def from_table(path: Path, images: Mapping[str, Path], folder: Path, problems: list[str]) -> dict[str, Facts]:
+    """Return the facts in the rows of a CSV file, by image; everything wrong with it is added to ``problems``.
+
+    folder: that of the images, for messages.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         table = csv.DictReader(lines)
@@ -87,7 +90,7 @@ def from_table(path: Path, images: Mapping[str, Path], problems: list[str]) -> d
         if None in row or not patient:
             problems.append(f"{where}: {'more cells than columns' if None in row else 'the patient is empty'}.")
         elif name not in images:
-            problems.append(f"{where}: there is no image {file!r} in {path.parent / 'images'}.")
+            problems.append(f"{where}: there is no image {file!r} in {folder}.")
         elif name in facts:
             problems.append(f"{where}: {file!r} exists twice.")
         else:

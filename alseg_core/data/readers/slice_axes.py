@@ -17,8 +17,11 @@ APART = 60.0
 """Axes of two scans that point further apart than this lie in different directions, in degrees."""
 
 
-def odd_axes(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None, root: Path) -> list[str]:
-    """Return the scans whose slices seem to lie along another axis, and what tells scans apart that lie differently."""
+def odd_axes(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None, folder: Path) -> list[str]:
+    """Return the scans whose slices seem to lie along another axis, and what tells scans apart that lie differently.
+
+    folder: that of the images, for messages.
+    """
     if chosen == "third":
         return []
     problems = []
@@ -45,7 +48,7 @@ def odd_axes(scans: Sequence[tuple[CaseRef, Grid]], chosen: SliceAxis | None, ro
     if len(kinds) > 1:
         listed = "; ".join(f"{codes} {some(cases)}" for codes, _, cases in kinds)
         problems.append(
-            f"{root / 'images'}: the axes (columns, rows, slices) of the scans point in different directions: "
+            f"{folder}: the axes (columns, rows, slices) of the scans point in different directions: "
             f"{listed}. {_advice(scans, chosen)}"
         )
     return problems
