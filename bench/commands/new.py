@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from alseg_core.visible import visible_lines
-from bench.commands.group import Group
+from bench.commands.group import Folder, Group
 
 
 @click.group(cls=Group)
@@ -22,4 +23,40 @@ def strategy(name: str) -> None:
     from bench.scaffold.strategy import new_strategy
 
     for line in new_strategy(name, Path()):
+        click.echo(visible_lines(line))
+
+
+@new.command("dataset")
+@click.argument("folder", type=Folder())
+@click.option("--name", help="Name in results and of the file.  [default: that of the folder]")
+@click.option("--images", metavar="DIR", help="Folder of the scans in FOLDER.  [default: images or imagesTr]")
+@click.option("--labels", metavar="DIR", help="Folder of their masks in FOLDER.  [default: labels or labelsTr]")
+@click.option(
+    "--pattern",
+    metavar="REGEX",
+    help="What in the name of a file is the patient, such as '(?P<patient>p\\d+)_(?P<group>.+)'.  [default: inferred]",
+)
+def dataset(folder: Path, name: str | None, images: str | None, labels: str | None, pattern: str | None) -> None:
+    """Look at the NIfTI scans in FOLDER and describe them in NAME.yaml, in this folder.
+
+    Every image has a mask of the same file name, and perhaps scribbles, in a folder scribbles. Patients, classes, sizes
+    and budgets are inferred, shown and explained in the file.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from bench.scaffold.dataset import new_dataset
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        tasks = {what: bar.add_task(f"reading {what}", total=None) for what in ("labels", "scans")}
+        lines = new_dataset(
+            folder,
+            Path(),
+            name,
+            images,
+            labels,
+            pattern,
+            lambda what, done, total: bar.update(tasks[what], completed=done, total=total),
+        )
+    for line in lines:
         click.echo(visible_lines(line))

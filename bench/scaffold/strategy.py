@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from alseg_core.errors import ConfigError, shown
@@ -56,7 +57,7 @@ def _class_name(name: str) -> str:
             f"{LONGEST} characters, no word of the language; such as middle_slices. Got {shown(name)}."
         )
     cls = "".join(part.capitalize() for part in name.split("_"))
-    taken = {
+    taken: dict[str, Collection[str]] = {
         "a strategy that comes with the program has this name (alseg list strategies)": STRATEGIES,
         "a recipe that comes with the program has this name (alseg list recipes)": catalogue("recipe"),
         "the program uses this name itself": RESERVED,

@@ -12,6 +12,7 @@ import pytest
 
 from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.readers import READERS
+from alseg_core.data.readers.reader import Noting
 from alseg_core.errors import ConfigError, DataError
 from alseg_core.registry import describe
 from alseg_core.store import Store
@@ -363,7 +364,7 @@ def test_folders_may_have_the_names_of_nnunet(folder):
     assert refs[0].files["mask"] == folder / "labelsTr/p1_ED.nii.gz"
     np.testing.assert_array_equal(reader.load(refs[0]).mask, mask_of(0))
     assert reader.load(refs[0]).scribble is not None  # the other folder keeps its name
-    assert not any("beside" in line for line in reader.notes(folder))
+    assert isinstance(reader, Noting) and not any("beside" in line for line in reader.notes(folder))
     (folder / "labelsTr/p1_ES.nii.gz").rename(folder / "labelsTr/p9.nii.gz")
     with pytest.raises(DataError) as caught:
         reader.scan(folder)
