@@ -69,7 +69,10 @@ def new_dataset(
         written.write_text(text, encoding="utf-8")
         lines, problems = check(str(written), str(root), None, lambda done, total, _: progress("scans", done, total))
     if problems:
-        raise DataError(f"{wrong(problems, f'the data at {root}')}\n{path.name} was not written.")
+        presets = [line for line in lines if line.startswith("preset ") and "does not work" in line]
+        raise DataError(
+            "\n".join([str(wrong(problems, f"the data at {root}")), *presets, f"{path.name} was not written."])
+        )
     write_new({path: text})
     remarks = [f"{key}: {why}" for key, why in inferred.why.items()] + ([facts.trouble] if facts.trouble else [])
     return [
@@ -132,7 +135,7 @@ def _text(
     return render(
         "dataset.yaml.j2",
         name=name,
-        root=str(root),
+        root=str(root.resolve()),
         facts=facts,
         reader={**inferred.fields, **fields},
         why=inferred.why,
@@ -140,7 +143,6 @@ def _text(
         classes=list(classes),
         counts=[(value, found.scans.get(value, 0)) for value in found.values],
         sizes=sizes,
-        depth=median(sizes.depths.values()),
         ct=ct,
         size=size,
         spacing_mm=spacing_mm,
