@@ -69,10 +69,9 @@ def new_dataset(
         written.write_text(text, encoding="utf-8")
         lines, problems = check(str(written), str(root), None, lambda done, total, _: progress("scans", done, total))
     if problems:
-        presets = [line for line in lines if line.startswith("preset ") and "does not work" in line]
-        raise DataError(
-            "\n".join([str(wrong(problems, f"the data at {root}")), *presets, f"{path.name} was not written."])
-        )
+        why = [line for line in lines if line.startswith("preset ") and "does not work" in line]
+        said = str(wrong(problems, f"the data at {root}"))
+        raise DataError("\n".join([*why, said, f"{path.name} was not written."]))
     write_new({path: text})
     remarks = [f"{key}: {why}" for key, why in inferred.why.items()] + ([facts.trouble] if facts.trouble else [])
     return [

@@ -245,7 +245,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "scribbles alone": (
         lambda root: [path.unlink() for path in write_scans(root, unmarked=9).glob("labels/case_00[1-7]*")],
-        "preset quick: does not work here: val and test cases need masks; none for case_001",
+        "preset quick: does not work here: val and test cases need masks; none for case_006",
     ),
     "masks of another grid": (
         lambda root: save(write_scans(root) / "labels/case_001.nii.gz", np.zeros((40, 36, 6), np.int16), 2 * AXIAL),
