@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from alseg_core.strategies.conformance import CHECKS
-from bench.study import Study
+from bench.study import Study, find
 from bench.study.dataset_file import DatasetFields
 from bench.study.recipe_file import RecipeFields
 from bench.tuning.spec import Tuning
@@ -38,13 +38,19 @@ def test_study(examples: Path) -> None:
 
 def test_dataset(examples: Path) -> None:
     raw = {"name": "s", "datasets": ["scans.yaml"], "recipes": ["random"], "annotations": "mask", "data": str(examples)}
-    (run,) = Study.load(raw).runs()
-    assert (network_trainer(run).batch, network_trainer(run).iterations_full) == (4, 8000)
-    (run,) = Study.load(raw, ["train.mask.batch=2"]).runs()
-    assert (network_trainer(run).batch, network_trainer(run).iterations_full) == (2, 8000)
+    for settings, balance in (([], 1.0), (["train.mask.loss.balance=0.5"], 0.5)):
+        (run,) = Study.load(raw, settings).runs()
+        assert network_trainer(run).loss.balance == balance  # type: ignore[attr-defined]
+        assert network_trainer(run).iterations_full == 4600
     (run,) = Study.load({**raw, "preset": "paper"}).runs()
     assert run.evaluate.nsd_tolerance_mm == 1.0
     assert run.dataset.prepare.size == 256
+
+
+def test_the_dataset_trains_as_the_template_does(examples: Path) -> None:
+    ours, template = (find("dataset", name)["presets"]["quick"] for name in ("scans.yaml", "nifti_folder"))
+    for part in ("budgets", "train", "components"):
+        assert ours[part] == template[part], part
 
 
 def test_recipes_and_a_part_of_ones_own(examples: Path) -> None:
