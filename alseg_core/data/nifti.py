@@ -45,6 +45,8 @@ Source = Literal["sform", "qform", "pixdim"]
 """Which entry of a header describes the grid."""
 Spacing = tuple[float, float, float]
 """Distance of voxels (z, y, x) in mm."""
+Box = tuple[tuple[int, int], ...]
+"""First and last voxel along each stored axis."""
 
 
 def read_grid(path: Path, source: Source | None = None) -> Grid:
@@ -133,18 +135,22 @@ def read_labels(
     return codes[places.reshape(stored.shape)]
 
 
-def stored_values(path: Path) -> tuple[int, ...]:
-    """Return the values that a label file holds, ascending.
+def stored_labels(path: Path) -> tuple[tuple[int, ...], Box | None]:
+    """Return the values that a label file holds, ascending, and the box of all voxels but those of value 0.
 
-    A value within 1e-3 of a whole number is that number. Raises DataError naming the file: missing, unreadable or
-    truncated, not 3D, or with values that are no whole numbers.
+    A value within 1e-3 of a whole number is that number. The box is None if every voxel is 0. Raises DataError naming
+    the file: missing, unreadable or truncated, not 3D, or with values that are no whole numbers.
     """
-    values = np.unique(_voxels(path)).astype(np.float64)
+    voxels = _voxels(path)
+    values = np.unique(voxels).astype(np.float64)
     finite = np.isfinite(values)
     parts = values[~finite | (np.abs(np.where(finite, values, 0.5) % 1 - 0.5) < 0.5 - WHOLE)]
     if len(parts):
         raise DataError(f"{path}: {_complaint(parts, [], '')}")
-    return tuple(sorted({int(value) for value in np.round(values)}))
+    marked = np.abs(voxels) > WHOLE
+    along = [np.flatnonzero(marked.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    box = tuple((int(places[0]), int(places[-1])) for places in along) if marked.any() else None
+    return tuple(sorted({int(value) for value in np.round(values)})), box
 
 
 def _complaint(unknown: NDArray[Any], known: list[int], hint: str) -> str:

@@ -122,7 +122,7 @@ def _text(
     if found.unmarked != IGNORE:
         fields["unmarked"] = found.unmarked
     reader = inferred.reader(**fields)
-    sizes = by_analogy.read_sizes(reader, refs)
+    sizes = by_analogy.read_sizes(reader, refs, found.boxes)
     held = dict(found.held)
     split = by_analogy.split(refs, sizes, held, classes)
     parts = by_analogy.divide(refs, sizes, held, split)
@@ -130,7 +130,14 @@ def _text(
     if ct := facts.ct or _looks_like_ct(reader, refs):
         origin = "dataset.json says CT" if facts.ct else "intensities look like those of CT"
         inferred.why["window_hu"] = f"{origin}, so a window for soft tissue was taken; choose that of your structures"
-    size, spacing_mm = by_analogy.grid(sizes)
+    size, spacing_mm = by_analogy.grid(by_analogy.field(sizes, parts[0]), sizes)
+    inferred.why["prepare"] = f"the grid of {size} x {size} pixels holds the whole slice of every scan"
+    if size * spacing_mm < sizes.widest_mm:
+        inferred.why["prepare"] = (
+            f"the grid of {size * spacing_mm:.4g} mm around the middle of slices holds the structures of the training "
+            "masks and a margin; what others have outside counts as missed, and a larger spacing_mm (at most "
+            f"{sizes.widest_mm / size:.4g}) shows more, but coarser"
+        )
     return render(
         "dataset.yaml.j2",
         name=name,

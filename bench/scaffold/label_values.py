@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from alseg_core.class_names import ClassNames
-from alseg_core.data.nifti import stored_values
+from alseg_core.data.nifti import Box, stored_labels
 from alseg_core.data.readers.reader import CaseRef, wrong
 from alseg_core.errors import DataError, some
 from alseg_core.vocabulary import IGNORE
@@ -29,6 +29,8 @@ class LabelValues:
     """Stored value -> masks that hold it."""
     held: Mapping[str, tuple[int, ...]]
     """Case with a mask -> numbers of the classes it holds."""
+    boxes: Mapping[str, Box]
+    """Case with a mask that is not empty -> box of its voxels other than 0."""
     unmarked: int = IGNORE
     """Stored value of unmarked pixels in scribbles."""
 
@@ -47,17 +49,19 @@ def read_values(
     foreground, scribbles whose unmarked pixels cannot be told.
     """
     masks: dict[str, tuple[int, ...]] = {}
+    boxes: dict[str, Box] = {}
     drawn: set[int] = set()
     problems: list[str] = []
     for at, ref in enumerate(refs):
         for part in {"mask", "scribble"} & set(ref.files):
             try:
-                found = stored_values(ref.files[part])
+                found, box = stored_labels(ref.files[part])
             except DataError as error:
                 problems.append(str(error))
                 continue
             if part == "mask":
                 masks[ref.case] = found
+                boxes |= {ref.case: box} if box else {}
             else:
                 drawn |= set(found)
         if progress is not None:
@@ -69,7 +73,7 @@ def read_values(
     _check(values, facts, where)
     number = {value: at for at, value in enumerate(values)}
     held = {case: tuple(number[value] for value in found) for case, found in masks.items()}
-    return LabelValues(values, dict(scans), held, _unmarked(drawn, values, facts))
+    return LabelValues(values, dict(scans), held, boxes, _unmarked(drawn, values, facts))
 
 
 def _check(values: Sequence[int], facts: DatasetJson, where: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from alseg_core.data.class_check import check_classes
 from alseg_core.data.grid import stored_axes
-from alseg_core.data.nifti import read_grid
+from alseg_core.data.nifti import Box, read_grid
 from alseg_core.data.readers.nifti_folder import NiftiFolder
 from alseg_core.data.readers.reader import CaseRef
 from alseg_core.data.splits import SPLITS
@@ -27,6 +27,8 @@ ACDC_POOL, ACDC_STEPS = 1_200, 4_600
 """Slices of the pool of ACDC's quick preset, and steps of a training on all of them."""
 LEAST_STEPS = 250
 """Fewest steps of a training, whatever its budget."""
+MARGIN = 1.25
+"""Field in units of what the training masks need: other patients may need more."""
 SHARES = (0.02, 0.05, 0.12)
 LARGE_POOL = 2_000
 """With more slices, budgets are those of a pool of this size: a larger share would be much work to annotate."""
@@ -41,32 +43,48 @@ class Sizes:
     """Case -> slices."""
     spacing_mm: float
     """Median distance of pixels in the slice."""
-    field_mm: float
+    side_mm: float
     """Longest side of a slice: median over the scans."""
     widest_mm: float
     """Longest side of a slice: largest."""
-    widest: str
-    """Case with that side."""
+    reach_mm: dict[str, float]
+    """Case with a mask -> longest distance of its structures from the middle of the slice, along rows or columns."""
 
 
-def read_sizes(reader: NiftiFolder, refs: Sequence[CaseRef]) -> Sizes:
-    """Return the lengths of all scans from their headers. Raises DataError for a header that cannot be used."""
-    depths, steps, sides = {}, [], {}
+def read_sizes(reader: NiftiFolder, refs: Sequence[CaseRef], boxes: Mapping[str, Box]) -> Sizes:
+    """Return the lengths of all scans from their headers.
+
+    boxes: case -> box of its structures. Raises DataError for a header that cannot be used.
+    """
+    depths, steps, sides, reach = {}, [], [], {}
     for ref in refs:
         grid = read_grid(ref.files["image"], reader.geometry)
         order = stored_axes(grid, reader.slice_axis).order
         depths[ref.case] = grid.shape[order[0]]
         steps += [grid.spacing[axis] for axis in order[1:]]
-        sides[ref.case] = max(grid.shape[axis] * grid.spacing[axis] for axis in order[1:])
-    widest = max(sides, key=lambda case: sides[case])
-    return Sizes(depths, median(steps), median(sides.values()), sides[widest], widest)
+        sides.append(max(grid.shape[axis] * grid.spacing[axis] for axis in order[1:]))
+        if ref.case in boxes:
+            reach[ref.case] = max(
+                abs(end - (grid.shape[axis] - 1) / 2) * grid.spacing[axis]
+                for axis in order[1:]
+                for end in (boxes[ref.case][axis][0] - 0.5, boxes[ref.case][axis][1] + 0.5)
+            )
+    return Sizes(depths, median(steps), median(sides), max(sides), reach)
 
 
-def grid(sizes: Sizes, largest: int = LARGEST) -> tuple[int, float]:
-    """Return pixels and their distance in mm of a square grid that holds the whole of every slice."""
-    native = sizes.widest_mm / sizes.spacing_mm
-    size = int(np.clip(STEP * math.ceil(native / STEP), SMALLEST, largest))
-    exact = max(sizes.widest_mm / size, sizes.spacing_mm)
+def field(sizes: Sizes, train: Sequence[Scan]) -> float:
+    """Return the side in mm of a square around the middle of slices that holds the structures of training masks.
+
+    There is a margin for other patients, whose masks are not looked at. It is never larger than the widest slice.
+    """
+    needed = [sizes.reach_mm[scan.case] for scan in train if scan.case in sizes.reach_mm]
+    return min(2 * MARGIN * max(needed, default=math.inf), sizes.widest_mm)
+
+
+def grid(field_mm: float, sizes: Sizes) -> tuple[int, float]:
+    """Return pixels and their distance in mm of a square grid over a field, no finer than the scans."""
+    size = int(np.clip(STEP * math.ceil(field_mm / sizes.spacing_mm / STEP), SMALLEST, LARGEST))
+    exact = max(field_mm / size, sizes.spacing_mm)
     digits = 2 - math.floor(math.log10(exact))
     return size, math.ceil(round(exact * 10**digits, 6)) / 10**digits
 

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from alseg_core.data.nifti import read_image, read_labels, stored_values
+from alseg_core.data.nifti import read_image, read_labels, stored_labels
 from alseg_core.errors import DataError
 
 
@@ -124,14 +124,16 @@ def test_missing(tmp_path):
         read_image(tmp_path / "gone.nii.gz")
 
 
-def test_stored_values_are_whole_numbers_of_any_type(tmp_path, write_volume):
+def test_stored_labels_are_whole_numbers_of_any_type(tmp_path, write_volume):
     path = tmp_path / "labels.nii.gz"
     array = np.zeros((2, 3, 4), np.float32)
+    write_volume(path, array)
+    assert stored_labels(path) == ((0,), None)
     array[0, 0, :3] = 500, -1, 2.0004
     write_volume(path, array)
-    assert stored_values(path) == (-1, 0, 2, 500)
+    assert stored_labels(path) == ((-1, 0, 2, 500), ((0, 2), (0, 0), (0, 0)))
     for wrong in (0.5, np.nan, np.inf):
         array[1, 1, 1] = wrong
         write_volume(path, array)
         with pytest.raises(DataError, match="not a whole number"):
-            stored_values(path)
+            stored_labels(path)

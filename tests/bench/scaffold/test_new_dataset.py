@@ -186,6 +186,19 @@ def test_scans_stored_with_slices_first_are_turned_and_contradictory_headers_dec
     assert content["prepare"]["quick"] | {"spacing_mm": 1.5, "size": 48} == content["prepare"]["quick"]
 
 
+def test_the_grid_lies_close_around_structures_in_wide_scans(tmp_path: Path, new: Callable[..., Result]) -> None:
+    def alter(name: str, label: np.ndarray) -> np.ndarray:
+        wide = np.zeros((200, 200, 6), np.uint8)
+        wide[90:110, 85:110], wide[100:104, 100:125] = 1, 2  # reaches 25.5 pixels of 1.5 mm from the middle
+        return wide
+
+    result = new(write_scans(tmp_path / "wide", alter=alter))
+    prepare = written(result, "wide")["prepare"]["quick"]
+    assert (prepare["size"], prepare["spacing_mm"]) == (64, 1.5)
+    assert "check prepare: the grid of 96 mm around the middle" in result.output
+    assert "a larger spacing_mm (at most 4.688) shows more" in Path("wide.yaml").read_text()
+
+
 def test_the_split_gives_every_class_to_training(tmp_path: Path, new: Callable[..., Result]) -> None:
     def alter(name: str, label: np.ndarray) -> np.ndarray:
         return label if name == "case_000" else np.minimum(label, 1)

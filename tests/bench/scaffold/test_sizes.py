@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 from alseg_core.data.readers.reader import CaseRef
 from alseg_core.data.splits import apportion
 from alseg_core.errors import DataError
-from bench.scaffold.sizes import Sizes, budgets, grid, split, steps
+from bench.datasets.preset_fit import Scan
+from bench.scaffold.sizes import Sizes, budgets, field, grid, split, steps
 
 
 def sizes_of(widest: float, spacing: float, cases: int = 1) -> Sizes:
-    return Sizes({f"p{n}": 9 for n in range(cases)}, spacing, widest, widest, "p0")
+    return Sizes({f"p{n}": 9 for n in range(cases)}, spacing, widest, widest, {})
 
 
 @given(st.floats(1, 2000), st.floats(0.01, 50))
-def test_the_grid_holds_the_widest_slice_and_shows_no_more_than_is_stored(widest: float, spacing: float) -> None:
-    size, step = grid(sizes_of(widest, spacing))
+def test_the_grid_holds_the_field_and_shows_no_more_than_is_stored(widest: float, spacing: float) -> None:
+    size, step = grid(widest, sizes_of(widest, spacing))
     assert size in (32, 48, 64, 80, 96)
     assert size * step >= widest * (1 - 1e-9)
     assert step >= spacing * (1 - 1e-9)
@@ -25,9 +26,17 @@ def test_the_grid_holds_the_widest_slice_and_shows_no_more_than_is_stored(widest
 
 @pytest.mark.parametrize(("pixels", "size"), [(20, 32), (50, 64), (64, 64), (90, 96), (512, 96)])
 def test_the_grid_is_no_finer_than_the_scans(pixels: int, size: int) -> None:
-    found, step = grid(sizes_of(pixels * 1.5, 1.5))
+    found, step = grid(pixels * 1.5, sizes_of(pixels * 1.5, 1.5))
     assert found == size
     assert step == pytest.approx(max(1.5, pixels * 1.5 / size), rel=0.01)
+
+
+def test_the_field_follows_from_training_masks_alone() -> None:
+    train = [Scan(name, name, {}, 9, True, False) for name in ("p0", "p1", "unmarked")]
+    reach = {"p0": 20.0, "p1": 40.0, "test": 90.0}
+    assert field(Sizes({}, 1, 300, 400, reach), train) == 100
+    assert field(Sizes({}, 1, 300, 90, reach), train) == 90
+    assert field(Sizes({}, 1, 300, 400, {}), train) == 400
 
 
 @pytest.mark.parametrize("patients", range(3, 60))
