@@ -36,7 +36,21 @@ def strategy(name: str) -> None:
     metavar="REGEX",
     help="What in the name of a file is the patient, such as '(?P<patient>p\\d+)_(?P<group>.+)'.  [default: inferred]",
 )
-def dataset(folder: Path, name: str | None, images: str | None, labels: str | None, pattern: str | None) -> None:
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Set a field of the reader in place of what would be inferred: csv, slice_axis, geometry or trust_grid.",
+)
+def dataset(
+    folder: Path,
+    name: str | None,
+    images: str | None,
+    labels: str | None,
+    pattern: str | None,
+    settings: tuple[str, ...],
+) -> None:
     """Look at the NIfTI scans in FOLDER and describe them in NAME.yaml, in this folder.
 
     Every image has a mask of the same file name, and perhaps scribbles, in a folder scribbles. Patients, classes, sizes
@@ -46,7 +60,10 @@ def dataset(folder: Path, name: str | None, images: str | None, labels: str | No
     from rich.progress import Progress
 
     from bench.scaffold.dataset import new_dataset
+    from bench.study import parse_setting
 
+    given = {key: value for setting in settings for key, value in parse_setting(setting).items()}
+    given |= {} if pattern is None else {"pattern": pattern}
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         tasks = {what: bar.add_task(f"reading {what}", total=None) for what in ("labels", "scans")}
         lines = new_dataset(
@@ -55,7 +72,7 @@ def dataset(folder: Path, name: str | None, images: str | None, labels: str | No
             name,
             images,
             labels,
-            pattern,
+            given,
             lambda what, done, total: bar.update(tasks[what], completed=done, total=total),
         )
     for line in lines:

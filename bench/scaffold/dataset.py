@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from statistics import median
@@ -13,7 +13,7 @@ from typing import Any
 from alseg_core.data.readers.nifti_folder import NiftiFolder
 from alseg_core.data.readers.patient_facts import ONE_EACH
 from alseg_core.data.readers.reader import CaseRef, wrong
-from alseg_core.errors import ConfigError, DataError, SplitError, shown, some
+from alseg_core.errors import ConfigError, DataError, SplitError, shown, some, unknown_name
 from alseg_core.registry import LONGEST_NAME, NAME
 from alseg_core.vocabulary import IGNORE
 from bench.datasets.check import check
@@ -23,7 +23,7 @@ from bench.scaffold.dataset_json import DatasetJson, read_dataset_json
 from bench.scaffold.files import check_new, render, write_new
 from bench.scaffold.folders import find_folders
 from bench.scaffold.label_values import LabelValues, class_names, read_values
-from bench.scaffold.reader_fields import Inferred, infer
+from bench.scaffold.reader_fields import GIVEN, Inferred, infer
 from bench.study import catalogue
 
 LEAST_PATIENTS = 3
@@ -31,6 +31,9 @@ AIR_HU = -500
 """An image with lower values looks like CT."""
 TRIED = 5
 """Most images that are read to tell CT."""
+FIELD = "reader's field"
+HINT = "\nA field of the reader is set here with --set FIELD=VALUE."
+"""Added to messages that name a field of the reader."""
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, scans done, scans in total)."""
 
@@ -41,14 +44,15 @@ def new_dataset(
     name: str | None = None,
     images: str | None = None,
     labels: str | None = None,
-    pattern: str | None = None,
+    given: Mapping[str, Any] | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> list[str]:
     """Write NAME.yaml for the scans in ``root`` into ``folder``; return lines on what was inferred and what to do next.
 
     All scans are read. Nothing is written unless ``alseg data check`` finds no problem in the file.
 
-    name: None = that of the folder. images, labels: folders below ``root``. pattern: of patients in file names.
+    name: None = that of the folder. images, labels: folders below ``root``. given: fields of the reader that
+    the user sets.
 
     Raises ConfigError: a bad or taken name, a file that exists; DataError: scans that no dataset file can describe.
     """
@@ -56,7 +60,10 @@ def new_dataset(
     path = folder / f"{name}.yaml"
     check_new(path)
     folders = find_folders(root, images, labels)
-    inferred = infer(root, folders, pattern)
+    try:
+        inferred = infer(root, folders, _known(given or {}))
+    except DataError as error:
+        raise DataError(f"{error}{HINT if FIELD in str(error) else ''}") from None
     _check_patients(inferred)
     facts = read_dataset_json((root / folders.images).parent)
     found = read_values(
@@ -71,7 +78,7 @@ def new_dataset(
     if problems:
         why = [line for line in lines if line.startswith("preset ") and "does not work" in line]
         said = str(wrong(problems, f"the data at {root}"))
-        raise DataError("\n".join([*why, said, f"{path.name} was not written."]))
+        raise DataError("\n".join([*why, said, f"{path.name} was not written.{HINT if FIELD in said else ''}"]))
     write_new({path: text})
     remarks = [f"{key}: {why}" for key, why in inferred.why.items()] + ([facts.trouble] if facts.trouble else [])
     return [
@@ -83,6 +90,14 @@ def new_dataset(
         f"  {alseg()} data check {quote(str(path))} --data {quote(str(root))}    # draws slices with their labels",
         f"  {bench_command(f'quick-{name}', datasets=str(path), data=str(root))}",
     ]
+
+
+def _known(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields that the user sets. Raises ConfigError for one that cannot be set here."""
+    for key in given:
+        if key not in GIVEN:
+            raise ConfigError(unknown_name("field of a reader that --set takes here", key, GIVEN))
+    return given
 
 
 def _checked(name: str | None, root: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from alseg_core.errors import DataError
 from alseg_core.registry import describe
 
 SOURCES: tuple[Source, ...] = ("sform", "qform", "pixdim")
-AXES = (None, "axial", "coronal", "sagittal", "coarsest")
+GIVEN = ("pattern", "csv", "slice_axis", "geometry", "trust_grid")
+"""Fields that the user may set in place of what would be inferred."""
+AXES: tuple[str | None, ...] = (None, "axial", "coronal", "sagittal", "coarsest")
 """Axes of slices that are tried in turn."""
 
 
@@ -40,23 +42,25 @@ class Inferred:
         return reader
 
 
-def infer(root: Path, folders: Folders, pattern: str | None = None) -> Inferred:
+def infer(root: Path, folders: Folders, given: Mapping[str, Any]) -> Inferred:
     """Find fields with which the reader accepts the names and headers of a folder; no voxel is read.
 
-    pattern: as the user gives it, in place of what the names say. Raises DataError for what no field can mend.
+    given: fields that the user sets, some of :data:`GIVEN`. Raises DataError for what no field can mend, ConfigError for
+    a given field that takes no such value.
     """
     names = {part: name for part, name in describe(folders).items() if getattr(Folders(), part) != name}
-    found = Inferred({"folders": names} if names else {})
+    found = Inferred({**({"folders": names} if names else {}), **given}, why=dict.fromkeys(given, "as you say"))
+    found.reader()
     images = files_in(root / folders.images, [])
     labels = files_in(root / folders.labels, [])
     others = [labels, files_in(root / folders.scribbles, [])]
-    if pattern is not None:
-        found.fields["pattern"] = pattern
-        found.why["pattern"] = "patients are told by the pattern that was given"
-    else:
+    if "csv" in given:
+        found.why["pattern"] = "patients are told by the table"
+    elif "pattern" not in given:
         _find_pattern(found, [case_name(image, others) for image in images], list(images))
-    _find_geometry(found, [*images.values(), *labels.values()])
-    _find_axis(found, root)
+    if "geometry" not in given:
+        _find_geometry(found, [*images.values(), *labels.values()])
+    _find_axis(found, root, (given["slice_axis"],) if "slice_axis" in given else AXES)
     return found
 
 
@@ -96,10 +100,10 @@ def _readable(path: Path, source: Source | None) -> bool:
     return True
 
 
-def _find_axis(found: Inferred, root: Path) -> None:
+def _find_axis(found: Inferred, root: Path, axes: Sequence[str | None]) -> None:
     """Choose the axis of the slices, and find the cases. Raises the first DataError where no axis suits."""
     first: DataError | None = None
-    for axis in AXES:
+    for axis in axes:
         reader = found.reader(slice_axis=axis)
         try:
             found.refs = reader.scan(root)
@@ -108,7 +112,7 @@ def _find_axis(found: Inferred, root: Path) -> None:
         except DataError as error:
             first = first or error
             continue
-        if axis is not None:
+        if axis is not None and axes is AXES:
             found.fields["slice_axis"] = axis
             found.why["slice_axis"] = "the third stored axis of some scans is not that of their slices; all are turned"
         return

@@ -274,12 +274,28 @@ def test_a_bad_folder_is_one_clear_error(kind: str, tmp_path: Path, new: Callabl
     assert message in refused(new(tmp_path / "scans"))
 
 
+def test_fields_of_the_reader_can_be_set(tmp_path: Path, new: Callable[..., Result]) -> None:
+    scans = write_scans(tmp_path / "mine", ["a1", "a2", "b1", "c1"])
+    rows = ["file,patient,vendor", "a1,anna,X", "a2,anna,X", "b1,ben,Y", "c1,carl,Y"]
+    (scans / "who.csv").write_text("\n".join(rows))
+    save(scans / "labels/b1.nii.gz", np.asarray(nibabel.load(scans / "labels/a1.nii.gz").dataobj), 2 * AXIAL)
+    said = refused(new(scans, "--set", "csv=who.csv"))
+    assert "trust_grid: true" in said and "set here with --set FIELD=VALUE" in said
+    result = new(scans, "--set", "csv=who.csv", "--set", "trust_grid=true", "--set", "slice_axis=third")
+    reader = written(result, "mine")["reader"]
+    assert (reader["csv"], reader["trust_grid"], reader["slice_axis"]) == ("who.csv", True, "third")
+    assert "4 cases of 3 patients" in result.output and "pattern" not in reader
+
+
 def test_bad_options_are_refused(tmp_path: Path, new: Callable[..., Result]) -> None:
     scans = write_scans(tmp_path / "phantom")
     assert "a dataset that comes with the program is named phantom" in refused(new(scans))
     assert "a dataset has letters without accents" in refused(new(scans, "--name", "a/b"))
     assert "--images elsewhere: a folder below" in refused(new(scans, "--name", "mine", "--images", "elsewhere"))
     assert "no regular expression" in refused(new(scans, "--name", "mine", "--pattern", "("))
+    assert "unknown field 'labels'" in refused(new(scans, "--name", "mine", "--set", "labels=[0,1]"))
+    assert "slice_axis" in refused(new(scans, "--name", "mine", "--set", "slice_axis=fourth"))
+    assert "--set takes key=value" in refused(new(scans, "--name", "mine", "--set", "trust_grid"))
     assert "must match the pattern" in refused(new(scans, "--name", "mine", "--pattern", "(?P<patient>x)"))
 
 
