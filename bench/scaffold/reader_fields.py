@@ -45,8 +45,8 @@ class Inferred:
 def infer(root: Path, folders: Folders, given: Mapping[str, Any]) -> Inferred:
     """Find fields with which the reader accepts the names and headers of a folder; no voxel is read.
 
-    given: fields that the user sets, some of :data:`GIVEN`. Raises DataError for what no field can mend, ConfigError for
-    a given field that takes no such value.
+    given: fields that the user sets, some of :data:`GIVEN`. Raises DataError for what no field can mend, ConfigError
+    for a given field that takes no such value.
     """
     names = {part: name for part, name in describe(folders).items() if getattr(Folders(), part) != name}
     found = Inferred({**({"folders": names} if names else {}), **given}, why=dict.fromkeys(given, "as you say"))
