@@ -103,7 +103,7 @@ def coded(text: str) -> Markup:
     """Return a sentence whose commands, between backquotes, are set as code."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def missing(document: Document) -> str:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from bench import report
 from bench.cli import main
 from bench.report.figures import FIGURES
+from bench.report.html import breakable, coded
 from tests.bench.report.study_files import runs, study
 
 EVIL = "<script>alert(1)</script>\" onerror='x' {{ 7 * 7 }}"
@@ -116,6 +117,11 @@ def test_a_figure_is_plain_shapes(page: Page) -> None:
     assert marked >= {"random", "coreset", "oracle_foreground"}
 
 
+def test_a_command_in_a_sentence_is_code_and_nothing_else_is_markup() -> None:
+    assert coded("run `make x <y>` <b>") == "run <code>make x &lt;y&gt;</code> &lt;b&gt;"
+    assert breakable("a_<b>") == "a_<wbr>&lt;b&gt;"
+
+
 def test_ids_are_unique_and_links_lead_to_them(page: Page) -> None:
     ids = [str(a["id"]) for _, a in page.elements if "id" in a]
     assert len(ids) == len(set(ids))
@@ -129,7 +135,7 @@ def test_no_part_is_empty(tmp_path: Path) -> None:
     report.write(study(tmp_path / "s", runs({"random": 0.6, "coreset": 0.7}, 2)))
     text = (tmp_path / "s" / "report" / "report.html").read_text()
     there = set(re.findall(r'<section[^>]* id="(\w+)"', text))
-    assert there == {"s1", "made", "work"} == {link["href"][1:] for link in Page(text).all("a")}
+    assert there == {"s1", "recipes", "made", "work"} == {link["href"][1:] for link in Page(text).all("a")}
     assert re.search(r"missing runs</dt><dd>none</dd>", text)
     assert not re.search(r"<(section|ul|dl|tbody|figure|p|dd|h2)[^>]*>\s*</\1>", text)
     assert "<select" in text and 'name="dataset"' not in text, "nothing to choose from"
@@ -168,6 +174,7 @@ def test_the_page_says_what_a_reader_needs(page: Page) -> None:
         "d, mask",
         "d, mask, budgets late",
         "Missing runs",
+        "Recipes",
         "How the numbers were made",
         "Time, memory, savings",
         "What to cite",
