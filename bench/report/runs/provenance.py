@@ -282,7 +282,11 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     patients = data.get("patients", {}).get(part)
     volumes = len({row["case"] for row in runs[0].records[0].volumes})
     if (volumes if patients is None else patients) < FEW_PATIENTS:
-        count = f"{volumes} volumes" if patients is None else f"{patients} patients, {volumes} volumes"
+        count = (
+            f"{volumes} volumes"
+            if patients is None
+            else f"{patients} patient{'' if patients == 1 else 's'}, {volumes} volumes"
+        )
         yield f"Few {PARTS[part]} patients: one patient can decide a small difference", count
     steps = [count for run in runs for record in run.records for count in _iterations(record)]
     if steps and min(steps) < FEW_STEPS:

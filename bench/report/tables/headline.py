@@ -20,6 +20,8 @@ from bench.study.rerun import advice
 
 MOST_NAMES = 3
 """Most recipes that a headline names on either side of the baseline."""
+OPENINGS = ("No ", "One ", "This ")
+"""First words of findings that begin with no name."""
 ENOUGH_SEEDS = 5
 """Seeds that a report with fewer than three asks for."""
 
@@ -28,8 +30,11 @@ def headline(results: Results, analysis: Analysis, setting: Setting) -> str:
     """Return what the planned tests of a setting found, or why nothing can be said, in one plain sentence."""
     runs = rows_of(results.runs, setting)
     missing = int((runs["state"] != "finished").sum())
-    so_far = f"So far, with {missing} of {len(runs)} runs missing: " if missing else ""
-    return so_far + _finding(results, analysis, setting)
+    found = _finding(results, analysis, setting)
+    if not missing:
+        return found
+    inner = found[0].lower() + found[1:] if found.startswith(OPENINGS) else found  # names keep their first letter
+    return f"So far, with {missing} of {len(runs)} runs missing: {inner}"
 
 
 def next_step(results: Results, analysis: Analysis, setting: Setting) -> str:
