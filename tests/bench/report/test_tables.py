@@ -320,7 +320,7 @@ def test_headlines_without_a_comparison(tmp_path: Path) -> None:
     assert headline(alone, analyse(alone), SETTING) == "This study has no recipe to compare with 'random'."
     short = [{"recipe": r, "seed": s, "dice": [0.5 + 0.01 * s]} for r in ("random", "coreset") for s in range(3)]
     begun = collect(study(tmp_path / "b", short))
-    assert "No recipe can be compared with random in AUBC" in headline(begun, analyse(begun), SETTING)
+    assert "no recipe can be compared with random in AUBC" in headline(begun, analyse(begun), SETTING)
 
 
 def test_studies_that_plan_different_comparisons_have_no_planned_tests_together(tmp_path: Path) -> None:
