@@ -279,14 +279,11 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     told = Counter(text for run in runs for text in run.environment.get("data", {}).get("warnings", ()))
     for text, times in told.items():
         yield "About the data", text + ("" if times == len(runs) else f" ({times} of {len(runs)} runs)")
-    patients = data.get("patients", {}).get(part)
+    people = data.get("patients", {}).get(part)
     volumes = len({row["case"] for row in runs[0].records[0].volumes})
-    if (volumes if patients is None else patients) < FEW_PATIENTS:
-        count = (
-            f"{volumes} volumes"
-            if patients is None
-            else f"{patients} patient{'' if patients == 1 else 's'}, {volumes} volumes"
-        )
+    if (volumes if people is None else people) < FEW_PATIENTS:
+        known = "" if people is None else f"{people} patient{'' if people == 1 else 's'}, "
+        count = f"{known}{volumes} volumes"
         yield f"Few {PARTS[part]} patients: one patient can decide a small difference", count
     steps = [count for run in runs for record in run.records for count in _iterations(record)]
     if steps and min(steps) < FEW_STEPS:
