@@ -58,6 +58,7 @@ def launch(study: Study, out: Path, launcher: Launcher, display: Display, comman
 def estimate(study: Study, out: Path, launcher: Launcher, display: Display) -> None:
     """Print what the study would do and about how long that would take. Only prepared data are written."""
     from bench.planning.stopwatch import Stopwatch
+    from bench.terminal.study_summary import damage
     from bench.terminal.study_summary import estimate as table
 
     with display.stage("reading what is finished", log=False):
@@ -67,6 +68,8 @@ def estimate(study: Study, out: Path, launcher: Launcher, display: Display) -> N
         forecast = workload.prepare(Stopwatch(), policy.places, display.preparing, display.stage)
     display.stop()
     display.show(table(workload, forecast, launcher.remote))
+    for line in damage(workload):
+        display.say(line)
 
 
 def _planned(study: Study, out: Path, launcher: Launcher) -> tuple[Workload, Policy]:

@@ -114,8 +114,6 @@ def _facts(workload: Workload, forecast: Forecast, remote: str | None) -> Iterat
     yield "disk", f"{_size(forecast.disk)} of results, {_size(forecast.stored)} more in the store"
     if forecast.places is None:
         yield "assumed", f"{remote or 'the launcher'} is as fast as this machine, on which steps were timed"
-    for line in damage(workload):
-        yield "damaged", line.removeprefix("damaged: ")
 
 
 def _comparison(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, str]]:
