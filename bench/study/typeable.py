@@ -22,10 +22,10 @@ PROGRAM = re.compile(rf"(?<![\w/.-])(?:(alseg)(?= (?:{'|'.join(COMMANDS)})\b)|(m
 WHOLE = re.compile(r"(?<![\w/.-])(?:alseg|mlflow|make) [a-z][^\n;,)`]*")
 """A command with its arguments, whose options are its own."""
 
-VALUE = r"(?:\"[^\"]*\"|\[[^\]]*\]|\{[^}]*\}|[^\s,;)'\"]*[^\s,;).:'\"])"
+VALUE = r"(?:\"[^\"]*\"|\[[^\]]*\]|\{[^}]*\}|[^\s,;)'\"]*[^\s,;).:?'\"])"
 SETTING = rf"--set ([\w.:-]+)=({VALUE})"
 SETTINGS = re.compile(rf"{SETTING}(?: {SETTING})*")
-PLACE = re.compile(r"--(out|launcher)\b(?: ([A-Z]+\b|(?:ray|local)\b|\S*/\S*[^\s,;).]))?")
+PLACE = re.compile(r"--(out|launcher)\b(?: ([A-Z]+\b|(?:ray|local)\b|\S*/\S*[^\s,;).?]))?")
 SWITCHES = {"--estimate": "ESTIMATE=1", "--local": "LOCAL=1", "--no-download": "DOWNLOAD=0"}
 VARIABLES = {
     "data": "DATA",

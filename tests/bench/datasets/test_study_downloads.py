@@ -14,9 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from bench.cli import main
-from bench.study import catalogue, read_yaml
+from bench.datasets.downloads import Download, bring
+from bench.launchers.local import LocalLauncher
+from bench.launchers.scans import lacking
+from bench.study import Study, catalogue, read_yaml
 from tests.bench.datasets.archive_server import Server
 from tests.data.test_chaos import write_case
 from tests.data.test_davis import write_lists, write_sequence
@@ -164,7 +168,7 @@ def test_an_estimate_says_what_would_be_downloaded(
 
 @pytest.mark.parametrize("kind", ["bench", "tune"])
 def test_a_download_that_is_refused_is_one_message(served: Callable[..., Server], here: Path, kind: str) -> None:
-    server = served("chaos", b"")
+    server = served("chaos", b"never read")
     result = CliRunner().invoke(main, [*COMMANDS[kind], "--no-download"], catch_exceptions=False)
     assert result.exit_code == 2 and result.stderr.count("error: ") == 1
     assert f"folder {here}/data/chaos does not exist" in result.stderr and "--no-download was given" in result.stderr
@@ -181,32 +185,47 @@ def test_nothing_is_downloaded_into_a_folder_of_the_users_or_for_a_study_that_is
     given = bench("chaos.yaml", more=("--set", "data=mine"))
     assert given.exit_code == 2
     assert f"folder {here}/mine holds no scans in the expected layout, but notes.txt. Expected" in given.stderr
-    for wrong in ("recipes=randm", "train.mask.loss=none_such", "data.chaoss=x", "resources.cpus=4000"):
+    for wrong in ("recipes=randm", "train.mask.loss=none_such", "data.chaoss=x", "device=cuda:99"):
         assert bench("chaos.yaml", more=("--set", wrong)).exit_code == 2
     other = bench("chaos.yaml", "acdc")
     assert other.exit_code == 2 and f"acdc: folder {here}/data/acdc does not exist" in other.stderr
     assert server.requests == []
 
 
+def needed() -> list[Download]:
+    return lacking(Study.find("quick", ["datasets=chaos.yaml"]), LocalLauncher())
+
+
 def test_scans_that_were_put_there_by_hand_are_taken(
     served: Callable[..., Server], chaos_archive: bytes, here: Path
 ) -> None:
-    server = served("chaos", chaos_archive)
+    served("chaos", chaos_archive)
+    assert needed()
     with zipfile.ZipFile(io.BytesIO(chaos_archive)) as file:
         file.extractall(here / "data/chaos")
-    result = bench("chaos.yaml", more=("--no-download",))
-    assert result.exit_code == 0, result.output
-    assert server.requests == []
+    assert needed() == []
 
 
 def test_files_that_went_missing_are_fetched_again(
     served: Callable[..., Server], chaos_archive: bytes, here: Path
 ) -> None:
-    served("chaos", chaos_archive)
+    server = served("chaos", chaos_archive)
     fetched = CliRunner().invoke(main, ["data", "fetch", "chaos.yaml"], catch_exceptions=False)
     assert fetched.exit_code == 0 and "make bench DATASET=chaos.yaml\n" in fetched.output
+    assert needed() == []
     (picture,) = (here / "data/chaos").rglob("CT/22/Ground/*_003.png")
     picture.unlink()
-    result = bench("chaos.yaml")
-    assert result.exit_code == 0, result.output
-    assert f"1 of 480 files are missing in {here}/data/chaos." in result.output and picture.exists()
+    found = needed()
+    assert [each.lack for each in found] == [f"1 of 480 files are missing in {here}/data/chaos"]
+    bring(found, Console(file=io.StringIO()), allowed=True)
+    assert picture.exists() and needed() == [] and len(server.requests) == 2
+
+
+def test_an_archive_that_lies_there_is_unpacked_without_a_download(
+    served: Callable[..., Server], chaos_archive: bytes, here: Path
+) -> None:
+    server = served("chaos", chaos_archive)
+    (here / "data/chaos").mkdir(parents=True)
+    (here / "data/chaos/CHAOS.zip").write_bytes(chaos_archive)
+    bring(needed(), Console(file=io.StringIO()), allowed=False)
+    assert needed() == [] and server.requests == []
