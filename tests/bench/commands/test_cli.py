@@ -42,7 +42,10 @@ def alseg(*arguments: str) -> Result:
         (["data", "check", "acdc", "--data", "/nowhere"], "Info.cfg"),
     ],
 )
-def test_mistakes_are_one_clear_message(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_mistakes_are_one_clear_message(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # whose data/ has no scans
     if arguments[0] in ("bench", "run"):
         arguments = [*arguments, "--out", str(tmp_path / "out")]
     result = alseg(*arguments)

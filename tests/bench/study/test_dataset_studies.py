@@ -66,8 +66,10 @@ def test_chaos_in_its_layout_with_the_published_split(tmp_path: Path) -> None:
     assert "- chaos: Kavur et al." in report and "- gcl_coreset_volume: Vepa et al." in report
 
 
-def test_chaos_without_data_says_how_to_fetch_them(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["bench", "quick", "--set", "datasets=chaos", "--out", str(tmp_path)])
+def test_chaos_without_data_says_how_to_fetch_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["bench", "quick", "--set", "datasets=chaos", "--no-download", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "alseg data fetch chaos" in result.stderr and "DICOM_anon" in result.stderr
 
 

@@ -262,22 +262,39 @@ def test_errors_name_what_is_wrong(settings: list[str], message: str) -> None:
         load(*settings).runs()
 
 
-def test_missing_data_says_layout_source_and_command() -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(datasets=["acdc"]).runs()
-    for part in ("Info.cfg", "humanheart-project", "--set data=FOLDER", "make bench DATASET=acdc DATA=FOLDER"):
-        assert part in str(caught.value)
+def test_missing_data_says_layout_source_folder_and_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for problem in (
+        f"folder {tmp_path}/data/acdc does not exist",
+        "holds no scans in the expected layout, but a.zip, b/",
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load(datasets=["acdc"]).check_folders()
+        for part in (problem, "Info.cfg", "humanheart-project", "--set data=FOLDER"):
+            assert part in str(caught.value)
+        (tmp_path / "data/acdc/b").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data/acdc/a.zip").write_text("")
+
+
+def test_scans_are_looked_for_in_the_folder_of_the_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = load(datasets=["phantom", "acdc", "mscmr"], data={"acdc": "mine"}).runs()
+    roots = {run.dataset.name: run.dataset.root for run in runs}
+    assert roots == {"phantom": None, "acdc": f"{tmp_path}/mine", "mscmr": f"{tmp_path}/data/mscmr"}
 
 
 @pytest.mark.parametrize("fetch", [True, False])
-def test_missing_data_that_can_be_fetched_names_the_command(fetch: bool, tmp_path: Path) -> None:
+def test_missing_data_that_can_be_fetched_names_the_command(
+    fetch: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A dataset's file may hold more than a study reads, such as where to download it."""
+    monkeypatch.chdir(tmp_path)
     content = {**yaml.safe_load(catalogue("dataset")["acdc"].read_text()), "get": "Ask."}
     entry = str(tmp_path / "d.yaml")
     content |= {"fetch": {"url": "https://example.org/d.zip"}} if fetch else {}
     Path(entry).write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError) as caught:
-        load(datasets=[entry]).runs()
+        load(datasets=[entry]).check_folders()
     assert (f"alseg data fetch {entry}" in str(caught.value)) == fetch
     assert "Info.cfg" in str(caught.value) and "--set data=FOLDER" in str(caught.value)
     (run,) = load(datasets=[entry], data=str(tmp_path)).runs()
