@@ -103,11 +103,8 @@ lint: $(STAMP) ## ruff (rules and layout), mypy, import-linter
 format: $(STAMP) ## lay out the code and mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format .
 
-ui: $(STAMP) ## MLflow UI on 127.0.0.1 over the store in OUT
-	@case "$$MLFLOW_TRACKING_URI" in http*) echo "error: MLFLOW_TRACKING_URI names a server, which has a UI of its own; open its address" >&2; exit 2;; \
-	"") [ -f "$(OUT)/mlflow.db" ] || { echo "error: no mlflow.db in $(OUT); run a study first, or name the folder of its results with OUT=" >&2; exit 2; };; esac
-# in the environment, because other users see the arguments of a process, and a password in them
-	@MLFLOW_BACKEND_STORE_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(OUT)/mlflow.db}" MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --host 127.0.0.1
+ui: $(STAMP) ## MLflow UI on 127.0.0.1 over the studies in OUT
+	@exec $(VENV)/bin/alseg ui --out "$(OUT)"
 
 report: $(STAMP) ## write a report again (FOLDER=runs/quick), or one of several (FOLDER="runs/a runs/b" TO=runs/both)
 	@$(VENV)/bin/alseg report $(FOLDER) --in "$(OUT)" $(if $(TO),--out "$(TO)")

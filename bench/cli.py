@@ -16,6 +16,7 @@ from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.store import store
 from bench.commands.tune import tune
+from bench.commands.ui import ui
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +25,7 @@ def main() -> None:
     """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
 
 
-for command in (bench_command, tune, report, list_command, new, data, embed, store, run):
+for command in (bench_command, tune, report, ui, list_command, data, embed, store, run):
     main.add_command(command)
 
 

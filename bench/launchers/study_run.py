@@ -182,17 +182,11 @@ def _conclude(results: Results, failed: int, workload: Workload, display: Displa
 
 def _whereabouts(folder: Path, out: Path, untracked: str | None) -> Iterator[str]:
     """Yield one line each on where the report and the tracked runs are."""
-    import os
-
-    from bench.tracking import shown as shown_address
-    from bench.tracking import tracking_uri
+    from bench.tracking.links import where
 
     page = folder / "report" / "report.html"
     yield f"report: {shown(page if page.exists() else page.parent)}"
     if untracked:
         yield f"warning: {untracked}; the same command makes up for it"
-    elif server := os.environ.get("MLFLOW_TRACKING_URI"):
-        yield f"MLflow: {shown_address(server)}"
     else:
-        where = "" if out == Path.cwd() / "runs" else f" OUT={shown(out)}"
-        yield f"MLflow: mlflow ui --backend-store-uri {tracking_uri(out)} (or make ui{where})"
+        yield from where(out, folder.name)

@@ -6,7 +6,7 @@ folders, and only what the store lacks is sent, so tracking can stop and catch u
 
 from bench.tracking.background import Background
 from bench.tracking.content import VALUE_LIMIT, flatten, metrics_of
-from bench.tracking.server import artifact_root, connect, experiment, runs_of, tracking_uri
+from bench.tracking.server import artifact_root, connect, experiment, is_server, runs_of, tracking_uri
 from bench.tracking.tracker import PARENT, Tracker
 from bench.tracking.trouble import reason, shown, without_secrets
 
@@ -19,6 +19,7 @@ __all__ = [
     "connect",
     "experiment",
     "flatten",
+    "is_server",
     "metrics_of",
     "reason",
     "runs_of",

@@ -108,7 +108,12 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
         "system/peak_mb": record.peak_mb,
         LAST: record.round,
     }
-    return {_safe(name): float(value) for name, value in numbers.items() if value is not None and np.isfinite(value)}
+    return {_safe(name): rounded(value) for name, value in numbers.items() if value is not None and np.isfinite(value)}
+
+
+def rounded(value: float) -> float:
+    """Return a number as the UI should show it, which shows all digits: 4 decimals below 1, 2 above."""
+    return round(float(value), 4 if abs(value) < 1 else 2)
 
 
 def _embedding(record: RoundRecord) -> dict[str, float]:
@@ -133,7 +138,7 @@ def final_metrics(records: Sequence[RoundRecord]) -> dict[str, float]:
     if any(value is None for value in dice):
         return {}
     area = aubc([record.labelled for record in records], [value for value in dice if value is not None])
-    return {AUBC_DICE: area} if np.isfinite(area) else {}
+    return {AUBC_DICE: rounded(area)} if np.isfinite(area) else {}
 
 
 def _safe(name: str) -> str:

@@ -41,8 +41,12 @@ def artifact_root(out: Path, uri: str) -> str | None:
 
     By default, MLflow puts the artifacts of a database or folder store into the current directory.
     """
-    served = uri == "databricks" or urlsplit(uri).scheme in ("http", "https", "databricks")
-    return None if served else (out.absolute() / "mlartifacts").as_uri()
+    return None if is_server(uri) else (out.absolute() / "mlartifacts").as_uri()
+
+
+def is_server(uri: str) -> bool:
+    """Return whether the store at ``uri`` is a server, rather than a database or a folder that this program opens."""
+    return uri == "databricks" or urlsplit(uri).scheme in ("http", "https", "databricks")
 
 
 def connect(out: Path) -> MlflowClient:

@@ -20,7 +20,7 @@ from bench.tracking import content
 from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
 from bench.tracking.pictures import sheet
 from bench.tracking.server import connect, experiment, runs_of
-from bench.tracking.views import NOTE, experiment_tags
+from bench.tracking.views import NOTE, study_tags
 from bench.tracking.weights import FILE as NETWORK
 from bench.tracking.weights import pack
 
@@ -148,9 +148,6 @@ class Tracker:
         client = connect(self.out)
         found = experiment(client, self.name, self.out)
         self._experiment = found.experiment_id
-        for tag, value in experiment_tags(self.name).items():
-            if found.tags.get(tag) != value:
-                client.set_experiment_tag(self._experiment, tag, value)
         self._runs, parent = {}, None
         for run in runs_of(client, self._experiment):
             tags = run.data.tags
@@ -159,6 +156,9 @@ class Tracker:
             elif tags.get(STUDY) == self.name:
                 parent = Stored.of(run)
         self._parent = parent or self._create(client, self.name, {STUDY: self.name, NOTE: _note(self.name, None)})
+        for tag, value in study_tags(self.name, self._experiment, self._parent.run).items():
+            if found.tags.get(tag) != value:
+                client.set_experiment_tag(self._experiment, tag, value)
         self._client = client
         return client
 

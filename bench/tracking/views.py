@@ -1,4 +1,4 @@
-"""Start page of a study's experiment in MLflow's UI: its kind, a description and two saved views.
+"""What MLflow's UI shows of an experiment: its kind, a description and saved views.
 
 A saved view is an experiment tag with the state of the page as deflated JSON, as written by "Save as new view". Only
 the UI reads it: if a future version cannot, the view does not open, and nothing else is affected.
@@ -9,104 +9,123 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alseg_core.metrics.curve import AUBC_DICE
 from alseg_core.metrics.metric import DICE, HD95
+from bench.tracking.links import CURVES, TABLE, artifact, page
 
 NOTE = "mlflow.note.content"
 VIEW = "mlflow.sharedViewState."
-CURVES, TABLE = "alseg-curves", "alseg-table"
-CHARTS = (DICE.name, AUBC_DICE, HD95.name, "annotation/cover_radius")
-COLUMNS = [
-    "tags.`recipe`",
-    "tags.`seed`",
-    "tags.`dataset`",
-    "tags.`annotation`",
-    f"metrics.`{DICE.name}`",
-    f"metrics.`{AUBC_DICE}`",
-    f"metrics.`{HD95.name}`",
-    "metrics.`annotation/cost`",
-    "attributes.`Dataset`",
-]
+SECTION = "scores"
+SCORES = {
+    f"metrics.`{DICE.name}`": 90,
+    f"metrics.`{AUBC_DICE}`": 100,
+    f"metrics.`{HD95.name}`": 100,
+    "metrics.`annotation/cost`": 120,
+}
+RUNS = {"tags.`recipe`": 170, "tags.`seed`": 60, "tags.`dataset`": 100, "tags.`annotation`": 100, **SCORES}
+"""Columns of the table of all runs, and their widths in pixels."""
+MEANS = {**dict.fromkeys(SCORES, 150), "tags.`seed`": 60}
+"""Columns of the table by recipe, with room for "(average)"."""
 
 
-def experiment_tags(study: str) -> dict[str, str]:
-    """Return the tags of the experiment of the study of this name."""
-    return {
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": AUBC_DICE,
-        NOTE: description(study),
-        VIEW + CURVES: _view("Dice by recipe", _curves()),
-        VIEW + TABLE: _view("All runs", _table()),
-    }
-
-
-def description(study: str) -> str:
-    """Return a description of how to read the experiment, in Markdown."""
-    return (
-        f"Study **{study}**: active learning, one nested run per recipe, seed and setting.\n\n"
-        "- The step of every metric is the number of labelled slices.\n"
-        "- *Views > Dice by recipe*: learning curves, mean over seeds. *Views > All runs*: one row per run.\n"
-        "- `dice`: mean Dice of the test volumes, 0 to 1; tables show the last round. "
-        f"`{AUBC_DICE}`: area under its curve.\n"
-        f"- The run *{study}* holds the study's report under Artifacts: open `report/report.html`.\n"
+def study_tags(study: str, experiment: str, parent: str) -> dict[str, str]:
+    """Return the tags of the experiment of a study. experiment, parent: ids of experiment and parent run in MLflow."""
+    best = f"metrics.`{AUBC_DICE}`"
+    recipes = "tags.recipe LIKE '%'"  # without the parent run, which would fold the others
+    charts = [line(DICE.name), bar(AUBC_DICE), line(HD95.name), line("annotation/cover_radius")]
+    heading = "Against labelled slices, mean over seeds"
+    return experiment_tags(
+        AUBC_DICE,
+        _description(study, experiment, parent),
+        {
+            CURVES: view("Dice by recipe", recipes, best, MEANS, charts, heading, grouped="recipe"),
+            TABLE: view("All runs", recipes, best, RUNS),
+        },
     )
 
 
-def _view(name: str, state: dict[str, Any]) -> str:
-    packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
-    return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{packed}"})
+def _description(study: str, experiment: str, parent: str) -> str:
+    """Return how to read the experiment of a study, in Markdown; the UI shows its first line, and more on a click."""
+    return (
+        f"Active learning study {study}: [learning curves]({page(experiment, CURVES)}), "
+        f"[all runs]({page(experiment, TABLE)}), [report]({artifact(experiment, parent, 'report/report.html')})\n\n"
+        "- One nested run per recipe, seed and setting. The step of every metric is the number of labelled slices.\n"
+        f"- `{DICE.name}`: mean Dice of the test volumes, 0 to 1; tables show the last round. "
+        f"`{AUBC_DICE}`: area under its curve.\n"
+        f"- The report is an artifact of the run *{study}*.\n"
+        "- Numbers are rounded; all digits are in the report's tables and in the run folders.\n"
+    )
 
 
-def _page(**state: Any) -> dict[str, Any]:
-    """Return the state of the page of runs; its search excludes the parent run, which would fold the others."""
+def experiment_tags(primary: str, description: str, views: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of an experiment. primary: its main metric. views: key -> :func:`view`."""
     return {
-        "searchFilter": "tags.recipe LIKE '%'",
-        "orderByKey": "attributes.start_time",
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": primary,
+        NOTE: description,
+        **{VIEW + key: packed for key, packed in views.items()},
+    }
+
+
+def view(
+    name: str,
+    search: str,
+    best: str,
+    columns: Mapping[str, int],
+    charts: Sequence[Mapping[str, Any]] = (),
+    heading: str = "",
+    grouped: str | None = None,
+) -> str:
+    """Return a saved view of the page of runs.
+
+    Args:
+        name: name in the menu "Views".
+        search: filter of runs.
+        best: column to sort by, highest first.
+        columns: columns of the table in order, and their widths in pixels.
+        charts: charts, from :func:`line`, :func:`bar` and :func:`parallel`.
+        heading: above the charts, whose own titles are the names of metrics.
+        grouped: tag whose runs are averaged; None = every run on its own.
+    """
+    section = {"uuid": SECTION, "name": heading, "display": True, "isReordered": False, "deleted": False}
+    keys = [{"mode": "tag", "groupByData": grouped}]
+    state = {
+        "searchFilter": search,
+        "orderByKey": best,
         "orderByAsc": False,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": COLUMNS,
-        "runsHiddenMode": "FIRST_20_RUNS",
+        "selectedColumns": list(columns),
+        "columnOrder": [*columns, "duration"],  # always shown; its place would be the first
+        "columnWidths": dict(columns),
+        "runsHiddenMode": "FIRST_20_RUNS" if charts else "SHOW_ALL",
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": True,  # otherwise the UI puts its own sections first
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
-        "groupBy": None,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": keys} if grouped else None,
         "groupsExpanded": {},
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        **state,
     }
+    if charts:
+        state["compareRunCharts"] = list(charts)
+        state["compareRunSections"] = [{**section, "isGenerated": False, "columns": 2, "cardHeight": 360}]
+    packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
+    return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{packed}"})
 
 
-def _curves() -> dict[str, Any]:
-    section = {"uuid": "scores", "name": "Scores", "display": True, "isReordered": False, "deleted": False}
-    return _page(
-        groupBy={"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "recipe"}]},
-        compareRunCharts=[_chart(metric) for metric in CHARTS],
-        compareRunSections=[{**section, "isGenerated": False}],
-    )
-
-
-def _chart(metric: str) -> dict[str, Any]:
-    common = {
-        "uuid": metric,
-        "metricSectionId": "scores",
-        "deleted": False,
-        "isGenerated": False,
-        "displayName": metric,
-        "metricKey": metric,
-        "runsCountToCompare": 20,
-    }
-    if metric == AUBC_DICE:
-        return {**common, "type": "BAR"}
+def line(metric: str) -> dict[str, Any]:
+    """Return a chart of a metric over its steps."""
     return {
-        **common,
-        "type": "LINE",
+        **_chart("LINE", metric),
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
         "lineSmoothness": 0,
         "xAxisScaleType": "linear",
         "scaleType": "linear",
@@ -121,5 +140,17 @@ def _chart(metric: str) -> dict[str, Any]:
     }
 
 
-def _table() -> dict[str, Any]:
-    return _page(orderByKey=f"metrics.`{AUBC_DICE}`", runsHiddenMode="SHOW_ALL")
+def bar(metric: str) -> dict[str, Any]:
+    """Return a chart of the last values of a metric."""
+    return {**_chart("BAR", metric), "metricKey": metric}
+
+
+def parallel(params: Sequence[str], metric: str) -> dict[str, Any]:
+    """Return a chart with an axis for each parameter and one for the last value of a metric."""
+    chosen = {"selectedParams": list(params), "selectedMetrics": [metric], "showAllRuns": False}
+    return {**_chart("PARALLEL", f"parallel {metric}"), **chosen}
+
+
+def _chart(kind: str, uuid: str) -> dict[str, Any]:
+    common = {"metricSectionId": SECTION, "deleted": False, "isGenerated": False, "runsCountToCompare": 20}
+    return {"type": kind, "uuid": uuid, **common}

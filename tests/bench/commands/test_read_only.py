@@ -15,8 +15,6 @@ from alseg_core.store import Store
 from bench.cli import main
 from tests.bench.report.study_files import runs, study
 
-ROOT = Path(__file__).parents[3]
-
 
 @pytest.fixture(scope="module")
 def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -81,19 +79,3 @@ def test_what_only_reads_works_in_a_read_only_folder(read_only: Path, tmp_path: 
     assert "[red]kind" in shown.output and "would delete 2 of 2 entries" in would.output
     written = alseg("report", f"{out}/s", "--out", str(tmp_path / "report"))
     assert written.exit_code == 0 and (tmp_path / "report" / "report.html").exists()
-
-
-@pytest.mark.parametrize(
-    ("uri", "told"),
-    [("", "no mlflow.db in missing; run a study first"), ("http://u:secret@host", "names a server")],
-)
-def test_the_ui_of_nothing_is_one_line(uri: str, told: str) -> None:
-    assert shutil.which("make")
-    done = subprocess.run(
-        ["make", "--old-file=.venv/.installed", "ui", "OUT=missing"],
-        cwd=ROOT,
-        env={**os.environ, "MLFLOW_TRACKING_URI": uri},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2 and told in done.stderr and "secret" not in done.stderr

@@ -52,9 +52,11 @@ def test_an_estimate_before_between_and_after(study_file: Path, tmp_path: Path) 
     result = alseg(*command)
     assert result.exit_code == 0
     assert "3 runs, 9 rounds, 8 trainings (and 1 shared), 1 encoder, 1 at once" in result.output
-    last = result.output.rstrip().splitlines()[-2:]
+    last = result.output.rstrip().splitlines()[-3:]
     assert last[0].startswith("report: ") and Path(last[0].removeprefix("report: ")).exists()
-    assert last[1].startswith("MLflow: ") and "mlflow ui" in last[1] and f"OUT={out}" in last[1]
+    assert last[1] == f"MLflow: make ui OUT={out}" and last[2].strip().startswith(
+        "http://127.0.0.1:5000/#/experiments/1/"
+    )
 
     (entropy,) = (out / "small" / "runs").glob("*entropy*")
     lines = (entropy / "rounds.jsonl").read_text().splitlines(keepends=True)

@@ -17,9 +17,10 @@ from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
 from bench.tracking import PARENT, Background, Tracker, artifact_root, flatten, metrics_of, tracking_uri
 from bench.tracking.content import LAST
+from bench.tracking.links import CURVES, TABLE, artifact, page
 from bench.tracking.pictures import COLOURS, HEAD, WIDTH, sheet
 from bench.tracking.tracker import WHOLE, mark
-from bench.tracking.views import CURVES, NOTE, TABLE, VIEW
+from bench.tracking.views import NOTE, VIEW
 from bench.tuning.trial_tracker import TrialTracker
 
 RAW: dict[str, Any] = {
@@ -359,14 +360,19 @@ def test_the_experiment_says_how_to_read_it_and_offers_its_views(job: Job, tmp_p
 
     Tracker("study", tmp_path).sync(job)
     tags = client_of(tmp_path).get_experiment_by_name("study").tags
-    assert "Study **study**" in tags[NOTE] and tags["mlflow.experimentKind"] == "custom_model_development"
+    assert tags[NOTE].startswith("Active learning study study: [learning curves](#/experiments/1/runs?")
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
     for key, grouped in ((CURVES, ["recipe"]), (TABLE, [])):
         scheme, packed = json.loads(tags[VIEW + key])["state"].split(";")
         state = json.loads(zlib.decompress(base64.b64decode(packed)))
-        assert scheme == "deflate"
+        assert scheme == "deflate" and page("1", key) in tags[NOTE]
+        assert state["orderByKey"] == f"metrics.`{AUBC_DICE}`" and state["orderByAsc"] is False
+        assert state["columnOrder"][:-1] == state["selectedColumns"] and "tags.`seed`" in state["selectedColumns"]
         assert [k["groupByData"] for k in (state["groupBy"] or {"groupByKeys": []})["groupByKeys"]] == grouped
         found = client_of(tmp_path).search_runs(["1"], filter_string=state["searchFilter"])
         assert [run.data.tags.get("alseg.key") for run in found] == ["k1"]  # the parent is left out
+    _, parent, _ = only(tmp_path)
+    assert artifact("1", parent.info.run_id, "report/report.html") in tags[NOTE]
 
 
 def test_settings_become_flat_parameters() -> None:
@@ -384,6 +390,13 @@ def test_only_defined_numbers_are_metrics() -> None:
     assert metrics["dice"] == 0.2 and metrics["annotation/cover_radius"] == 1.5 and metrics[LAST] == 2
     assert "hd95_mm" not in metrics and "system/peak_mb" not in metrics and "annotation/marked" not in metrics
     json.dumps(metrics)
+
+
+def test_metrics_are_rounded_as_the_ui_shows_every_digit() -> None:
+    long = dataclasses.replace(record(2), cover_radius=17.123456, summary={"dice": 0.123456789}, peak_mb=123456.0)
+    metrics = metrics_of(long)
+    assert (metrics["dice"], metrics["annotation/cover_radius"]) == (0.1235, 17.12)
+    assert metrics["system/peak_mb"] == 123456.0
 
 
 def test_the_sheet_shows_the_kept_slices_and_their_classes(tmp_path: Path) -> None:
