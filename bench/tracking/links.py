@@ -65,14 +65,19 @@ def where(out: Path, study: str) -> list[str]:
 
 def command(out: Path) -> str:
     """Return the command that starts the UI over the store of ``out``, as it can be typed in the current directory."""
-    makefile = Path("Makefile")
-    makes = makefile.is_file() and "alseg ui" in makefile.read_text(errors="replace")
+    makes = made()
     if out.absolute() == Path.cwd() / "runs":
         place = ""
     else:
         typed = shlex.quote(str(out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out))
         place = f" OUT={typed}" if makes else f" --out {typed}"
     return f"make ui{place}" if makes else f"{program()} ui{place}"
+
+
+def made() -> bool:
+    """Return whether the current directory has the Makefile of this program."""
+    makefile = Path("Makefile")
+    return makefile.is_file() and "alseg ui" in makefile.read_text(errors="replace")
 
 
 def program() -> str:

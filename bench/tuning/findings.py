@@ -14,6 +14,7 @@ import numpy as np
 from alseg_core.atomic import write_atomic
 from alseg_core.results import RunFolder
 from bench.study.identity import RunIdentity
+from bench.tuning.comparison import command
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import FEW, importances
 from bench.tuning.label_audit import LabelAudit
@@ -68,11 +69,34 @@ def conclusion(findings: Findings) -> str:
             f"Nothing beats the recipe's own settings (AUBC {own}, mean of {seeds} seed(s)); the tuned recipe is the "
             "recipe as it is."
         )
+    best, reached = verdict.candidates[verdict.best], verdict.scores[verdict.best].mean()
     return (
-        f"Trial {verdict.candidates[verdict.best].number} reaches AUBC {verdict.scores[verdict.best].mean():.3f}, the "
-        f"recipe's own settings {own}: {gained(verdict)}; "
+        f"{capitalised(best.title)} reaches AUBC {reached:.3f}, the recipe's own settings {own}: {gained(verdict)}; "
         + ("that may be chance." if verdict.chance else "as the best of several it is still optimistic.")
     )
+
+
+def caution(trials: Trials) -> str | None:
+    """Return why the trials cannot be ranked, or None: all of them have the same score, perhaps 0."""
+    reached = [trial.intermediate_values for trial in trials.finished() if trial.intermediate_values]
+    scores = {round(values[max(values)], 6) for values in reached}
+    if len(reached) < 2 or len(scores) > 1:
+        return None
+    if scores == {0}:
+        return (
+            f"All {len(reached)} trials score 0: no network has learned anything at these budgets, so this tuning says "
+            "nothing about the settings. Train longer (proxy.share=1, or a preset with more steps) or take more "
+            "budgets (proxy.budgets)."
+        )
+    return (
+        f"All {len(reached)} trials have the same score, {scores.pop():.3f}: at these budgets the settings make no "
+        "difference. Take more budgets (proxy.budgets), or tune other settings."
+    )
+
+
+def capitalised(text: str) -> str:
+    """Return a text that begins a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def gained(verdict: Verdict) -> str:
@@ -94,9 +118,9 @@ def story(tuning: Tuning, dataset: str, trials: Trials, verdict: Verdict) -> str
         found += "; that may be chance." if verdict.chance else "."
     return (
         f"Tuned on validation volumes of {dataset}, preset {tuning.base().preset}, by tuning {tuning.name}: trial "
-        f"{best.number}, best of the {len(verdict.candidates)} taken to the full loop (of {len(trials.finished())} "
-        "trials), the recipe's own settings among them. Area under the budget curve of validation Dice by the full "
-        f"loop, mean of {verdict.scores.shape[1]} seed(s): {found}"
+        f"{best.number} ({best.label}), best of the {len(verdict.candidates)} taken to the full loop (of "
+        f"{len(trials.finished())} trials), the recipe's own settings among them. Area under the budget curve of "
+        f"validation Dice by the full loop, mean of {verdict.scores.shape[1]} seed(s): {found}"
     )
 
 
@@ -125,6 +149,7 @@ def write_text(findings: Findings, path: Path) -> None:
         tuning=tuning,
         dataset=RunIdentity.read(findings.raw).dataset,
         conclusion=conclusion(findings),
+        caution=caution(trials),
         finished=len(trials.finished()),
         complete=len(trials.complete()),
         failed=sum(trial.state.name == "FAIL" for trial in trials.all()),
@@ -141,7 +166,7 @@ def write_text(findings: Findings, path: Path) -> None:
         reads=[[*key, slices] for key, slices in sorted(audit.slices.items())],
         test_volumes=audit.sentence(findings.test),
         recipe=findings.recipe,
-        command=_command(findings),
+        command=command(tuning, findings.recipe),
         storage=findings.storage,
     )
     write_atomic(path, text)
@@ -179,7 +204,7 @@ def _score_row(findings: Findings, row: int) -> list[str]:
     gain, half = findings.verdict.gain(row)
     interval = f" ({gain - half:+.3f} to {gain + half:+.3f})" if np.isfinite(half) else ""
     spread = f"{scores.std(ddof=1):.3f}" if len(scores) > 1 else "-"
-    name = "own" if candidate.own else f"trial {candidate.number}"
+    name = "own" if candidate.own else f"trial {candidate.number}: {candidate.label}"
     proxy = _proxy(findings.trials, candidate)
     gained = "" if candidate.own else f"{gain:+.3f}{interval}"
     return [name, *proxy, *(f"{value:.3f}" for value in scores), f"{scores.mean():.3f}", spread, gained]
@@ -198,13 +223,3 @@ def _plain(value: Any) -> str:
 
 def _span(seeds: Sequence[int]) -> str:
     return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-
-
-def _command(findings: Findings) -> str:
-    """The study that compares the tuned recipe with the recipe as it is on test volumes."""
-    from bench.study import experiments
-
-    tuning, path = findings.tuning, findings.recipe
-    tuned = path.stem if path.parent == experiments() / "recipes" else str(path)
-    data = f"DATA={tuning.data} " if tuning.data else ""
-    return f'make bench DATASET={tuning.dataset} {data}SEEDS=5 RECIPES="random {tuning.recipe} {tuned}"'

@@ -16,6 +16,9 @@ from bench.tuning.spec import Tuning
 from bench.tuning.trial import TrialFolder, score
 from bench.tuning.trials import OWN, Trials
 
+SHOWN = 4
+"""Number of settings that name a trial in a text."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -29,6 +32,13 @@ class Candidate:
     """Setting -> value."""
     jobs: Sequence[Job]
     """Its runs, one per seed."""
+    label: str = ""
+    """The settings that differ from the recipe's own, in a few words."""
+
+    @property
+    def title(self) -> str:
+        """Number and settings, such as "trial 7 (w_patient=0.5 lr=0.01)"."""
+        return f"trial {self.number}" + (f" ({self.label})" if self.label else "")
 
     def scores(self) -> list[float]:
         """Return the AUBC of each seed; NaN where a run is not finished."""
@@ -81,6 +91,7 @@ def candidates(tuning: Tuning, raw: Mapping[str, Any], trials: Trials, folder: P
     """Return the recipe as it is and the best trials with other settings."""
     own = trials.own()
     chosen = [(own.number, tuning.own(raw))]
+    named = {trial.number: trials.label(trial, SHOWN) for trial in trials.complete()}
     for trial in trials.complete():
         settings = tuning.settings_of(trial.params, raw)
         if len(chosen) <= tuning.full.top and not trial.user_attrs.get(OWN) and settings not in [s for _, s in chosen]:
@@ -91,6 +102,7 @@ def candidates(tuning: Tuning, raw: Mapping[str, Any], trials: Trials, folder: P
             number == own.number,
             settings,
             [Job.of(run, TrialFolder.of(number, folder).path) for run in tuning.full_runs(raw, settings)],
+            named.get(number, ""),
         )
         for number, settings in chosen
     ]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 FIRST, OWN_COLOUR, FOUND = "#0072B2", "#D55E00", "#009E73"
 """Colours of trials, of the recipe's own settings and of the best so far."""
 
+NAMED = 3
+"""Number of settings that name a trial in a legend."""
+
 COLUMNS = 4
 """Settings side by side in ``slices.png``."""
 
@@ -28,7 +31,7 @@ def draw(trials: Trials, folder: Path) -> None:
     if not seen:
         return
     figure = Figure(figsize=(8, 4.2), layout="constrained")
-    _history(figure.subplots(), seen)
+    _history(figure.subplots(), seen, trials)
     figure.savefig(folder / "history.png", dpi=120)
 
     names = [name for trial in seen for name in trial.params]
@@ -55,7 +58,7 @@ def _last(trial: FrozenTrial) -> float:
     return trial.intermediate_values[max(trial.intermediate_values)]
 
 
-def _history(axis: Axes, seen: list[FrozenTrial]) -> None:
+def _history(axis: Axes, seen: list[FrozenTrial], trials: Trials) -> None:
     """Plot the last value of every trial, and the best value so far of the trials that were not stopped."""
     for state, marker, face, label in (
         ("COMPLETE", "o", FIRST, "ran all seeds"),
@@ -70,12 +73,14 @@ def _history(axis: Axes, seen: list[FrozenTrial]) -> None:
             edgecolors=FIRST,
             label=label,
         )
-    best, steps = -math.inf, []
+    best, steps, winner = -math.inf, [], ""
     for trial in seen:
         if trial.state.name == "COMPLETE":
-            best = max(best, _last(trial))
+            if _last(trial) > best:
+                best, winner = _last(trial), f"trial {trial.number}, {trials.label(trial, NAMED)}"
             steps.append((trial.number, best))
-    axis.step([n for n, _ in steps], [v for _, v in steps], where="post", color=FOUND, label="best so far")
+    label = f"best so far (in the end {winner})"
+    axis.step([n for n, _ in steps], [v for _, v in steps], where="post", color=FOUND, label=label)
     for own in (trial for trial in seen if trial.user_attrs.get(OWN)):
         axis.axhline(_last(own), color=OWN_COLOUR, linestyle="--", label="own settings")
     axis.set_xlabel("trial")

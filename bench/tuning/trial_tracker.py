@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.tracking import PARENT, VALUE_LIMIT, connect, experiment, reason, runs_of, tracking_uri
+from bench.tracking.content import rounded
+from bench.tuning.parameters import DIGITS
 from bench.tuning.trial import TrialFolder
+from bench.tuning.trial_views import FINAL, SCORE, tuning_tags
 from bench.tuning.trials import OWN, Trials, outcome
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ class TrialTracker:
         def everything() -> None:
             self._send()
             self._judge(verdict, report)
+            self._describe()
 
         self._try(everything)
         return self.trouble
@@ -83,12 +87,20 @@ class TrialTracker:
         self._client = client
         return client
 
+    def _describe(self) -> None:
+        """Write the tags of the experiment, with the settings that trials have had so far."""
+        client = self._open()
+        settings = list(dict.fromkeys(name for trial in self.trials.all() for name in trial.params))
+        for tag, value in tuning_tags(self.name, self._experiment, self._parent, settings).items():
+            client.set_experiment_tag(self._experiment, tag, value)
+
     def _send(self) -> None:
         """Send the trials that have ended and that MLflow lacks."""
         client = self._open()
         for trial in self.trials.all():
             if trial.state.name in STATUS and trial.number not in self._known:
                 self._known[trial.number] = self._create(client, trial)
+                self._describe()
 
     def _create(self, client: MlflowClient, trial: FrozenTrial) -> str:
         """Create the run of one trial. Its tag as a trial comes last, so that a run sent in part is sent again."""
@@ -101,15 +113,12 @@ class TrialTracker:
         start, end = stamps[0] or int(1000 * time.time()), stamps[1]
         tags = {PARENT: self._parent, TUNING: self.name, "state": trial.state.name, "outcome": outcome(trial)}
         tags |= {"folder": str(folder.path), "own": str(bool(trial.user_attrs.get(OWN)))}
-        name = f"trial {trial.number}"
+        name = f"{trial.number}: {self.trials.label(trial)}"[:VALUE_LIMIT]
         run: str = client.create_run(self._experiment, start_time=start, run_name=name, tags=tags).info.run_id
         metrics = [
-            Metric("aubc_validation", value, end or start, rung) for rung, value in trial.intermediate_values.items()
+            Metric(SCORE, rounded(value), end or start, rung) for rung, value in trial.intermediate_values.items()
         ]
-        params = [
-            Param(name, (value if isinstance(value, str) else json.dumps(value))[:VALUE_LIMIT])
-            for name, value in trial.params.items()
-        ]
+        params = [Param(name, _plain(value)[:VALUE_LIMIT]) for name, value in trial.params.items()]
         client.log_batch(run, metrics=metrics, params=params, tags=[RunTag(TRIAL, str(trial.number))])
         client.set_terminated(run, status=STATUS[trial.state.name], end_time=end)
         return run
@@ -118,10 +127,17 @@ class TrialTracker:
         client = self._open()
         for candidate, scores in zip(verdict.candidates, verdict.scores, strict=True):
             run = self._known[candidate.number]
-            known = {metric.step for metric in client.get_metric_history(run, "aubc_full_loop")}
+            known = {metric.step for metric in client.get_metric_history(run, FINAL)}
             for job, value in zip(candidate.jobs, scores, strict=True):
                 if job.identity.seed not in known and value == value:
-                    client.log_metric(run, "aubc_full_loop", float(value), step=job.identity.seed)
-        client.set_tag(self._parent, "best", f"trial {verdict.candidates[verdict.best].number}")
+                    client.log_metric(run, FINAL, rounded(value), step=job.identity.seed)
+        client.set_tag(self._parent, "best", verdict.candidates[verdict.best].title)
         client.log_artifacts(self._parent, str(report), "report")
         client.set_terminated(self._parent)
+
+
+def _plain(value: Any) -> str:
+    """Return a parameter as text, with the digits that the run has used."""
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    return value if isinstance(value, str) else json.dumps(value)

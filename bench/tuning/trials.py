@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alseg_core.errors import ConfigError
 from alseg_core.store import digest
+from bench.tuning.labels import label
 
 if TYPE_CHECKING:
     import optuna
@@ -153,6 +154,10 @@ class Trials:
 
         trial.set_user_attr(REASON, reason)
         self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+    def label(self, trial: FrozenTrial | Trial, most: int | None = None) -> str:
+        """Return the settings of a trial that differ from the recipe's own, of at most ``most`` settings."""
+        return label(trial.params, self.plan.own, most)
 
     def outcome(self, number: int) -> str:
         """Return the outcome of a trial on one line."""

@@ -264,7 +264,9 @@ class Launch:
     def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
         from alseg_core.material import open_material
         from alseg_core.store import Store
+        from bench.tracking.links import where
         from bench.tuning import findings, plots, recipe
+        from bench.tuning.comparison import command
 
         settings, gained = judged.candidates[judged.best].settings, findings.summary(judged)
         made = recipe.content(self.tuning, self.dataset, self.raw, settings, gained)
@@ -280,7 +282,14 @@ class Launch:
         untracked = tracker.finish(judged, results)
         self.display.stop()
         self.display.say(findings.conclusion(found))
+        if told := findings.caution(trials):
+            self.display.say(f"warning: {told}")
         self.display.say(f"recipe: {written}")
         self.display.say(f"report: {results / 'tuning.md'}")
         if untracked:
             self.display.say(f"warning: not tracked in MLflow: {untracked}; the same command sends it later")
+        else:
+            for line in where(self.out, self.folder.name):
+                self.display.say(line)
+        if judged.best:
+            self.display.say(f"compare the two on test volumes: {command(self.tuning, written)}")

@@ -393,7 +393,7 @@ def test_only_defined_numbers_are_metrics() -> None:
 
 
 def test_metrics_are_rounded_as_the_ui_shows_every_digit() -> None:
-    long = dataclasses.replace(record(2), cover_radius=17.123456, summary={"dice": 0.123456789}, peak_mb=123456.0)
+    long = dataclasses.replace(record(2), cover_radius=17.123456, summary={"dice": 0.123456789}, peak_mb=123456)
     metrics = metrics_of(long)
     assert (metrics["dice"], metrics["annotation/cover_radius"]) == (0.1235, 17.12)
     assert metrics["system/peak_mb"] == 123456.0

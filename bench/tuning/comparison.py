@@ -1,0 +1,60 @@
+"""The command that compares a tuned recipe with the recipe as it is, on test volumes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.study import experiments
+from bench.tracking.links import made, program
+from bench.tuning.spec import Tuning
+
+PLAIN = re.compile(r"[\w.,:=/+@~-]+")
+"""Values that a shell takes as they are, also in a variable of make that lists several."""
+PRESETS = ("quick", "paper")
+"""Studies that make bench knows as PRESET."""
+
+
+def command(tuning: Tuning, recipe: Path) -> str:
+    """Return the command, as it can be typed in the current directory; what it would do anyway is left out.
+
+    recipe: file of the tuned recipe.
+    """
+    named = recipe.parent.absolute() == (experiments() / "recipes").absolute()
+    tuned = recipe.stem if named else _from_here(recipe)
+    pair, against = [tuning.recipe, tuned], f"primary.against={tuning.recipe}"
+    settings = [*_flat(tuning.settings), against]
+    values = [*pair, *settings, tuning.dataset, str(tuning.data or ""), tuning.study]
+    if made() and all(PLAIN.fullmatch(value) for value in values if value):
+        given = {
+            "DATASET": tuning.dataset if tuning.dataset != "phantom" else None,
+            "DATA": tuning.data,
+            "PRESET" if tuning.study in PRESETS else "STUDY": tuning.study if tuning.study != "quick" else None,
+        }
+        words = [f"{name}={value}" for name, value in given.items() if value]
+        return " ".join(["make bench", *words, f'RECIPES="{" ".join(pair)}"', f'SET="{" ".join(settings)}"'])
+    recipes = f"recipes={json.dumps(pair, ensure_ascii=False)}"
+    data = [f"data={tuning.data}"] if tuning.data else []
+    all_settings = [f"datasets={json.dumps([tuning.dataset])}", *data, recipes, *settings]
+    return shlex.join([program(), "bench", tuning.study, *(word for each in all_settings for word in ("--set", each))])
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return nested settings as ``a.b=value``, lists as YAML without blanks."""
+    found = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            found += _flat(value, f"{prefix}{key}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            found.append(f"{prefix}{key}={text}")
+    return found
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
