@@ -39,8 +39,9 @@ def command(tuning: Tuning, recipe: Path) -> str:
         return " ".join(["make bench", *words, f'RECIPES="{" ".join(pair)}"', f'SET="{" ".join(settings)}"'])
     recipes = f"recipes={json.dumps(pair, ensure_ascii=False)}"
     data = [f"data={tuning.data}"] if tuning.data else []
-    all_settings = [f"datasets={json.dumps([tuning.dataset])}", *data, recipes, *settings]
-    return shlex.join([program(), "bench", tuning.study, *(word for each in all_settings for word in ("--set", each))])
+    name = f"name={Path(tuning.study).stem}-{recipe.stem}"  # a folder of its own, as make gives it
+    whole = [name, f"datasets={json.dumps([tuning.dataset])}", *data, recipes, *settings]
+    return shlex.join([program(), "bench", tuning.study, *(word for each in whole for word in ("--set", each))])
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

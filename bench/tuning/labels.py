@@ -21,9 +21,10 @@ def label(params: Mapping[str, Any], own: Mapping[str, Any], most: int | None = 
     """
     names = _short([*own, *params])
     told = []
-    for name, value in params.items():
-        if own.get(name) == value:
+    for name in dict.fromkeys([*own, *params]):  # in the order of the search space, which a storage does not keep
+        if name not in params or own.get(name) == params[name]:
             continue
+        value = params[name]
         if not name.endswith(SUFFIX):
             told.append(f"{names[name]}={value:.3g}" if isinstance(value, float) else f"{names[name]}={value}")
         elif not value:

@@ -14,7 +14,7 @@ import pytest
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
 from bench.tuning import full_loop
-from bench.tuning.findings import Findings, conclusion, story, summary, write_text
+from bench.tuning.findings import Findings, caution, conclusion, story, summary, write_text
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.label_audit import LabelAudit
 from bench.tuning.recipe import content, write
@@ -76,6 +76,30 @@ def test_a_tuning_that_found_nothing_better_claims_no_gain(tuning: Tuning, tmp_p
     assert "trial 0" in told and "nothing beat" in told and "chance" not in told and "no gain" in summary(judged)
 
 
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ((0.0, 0.0, 0.0), "All 3 trials score 0: no network has learned"),
+        ((0.25, 0.25, 0.25), "All 3 trials have the same score, 0.250"),
+        ((0.25, 0.25, 0.26), None),
+        ((0.0,), None),
+    ],
+)
+def test_trials_that_cannot_be_ranked_are_named(
+    tuning: Tuning, tmp_path: Path, scores: tuple[float, ...], told: str | None
+) -> None:
+    raw = tuning.run()
+    plan = TrialPlan("tune", "/runs", {}, tuning.default(raw), total=3, seed=0, startup=3, reduction=2)
+    found = Trials.open(open_storage(f"sqlite:///{tmp_path}/a.db"), plan)
+    for score in scores:
+        trial = found.ask()
+        tuning.suggest(trial, raw)
+        found.reached(trial, 1, score)
+        found.completed(trial, score)
+    said = caution(found)
+    assert said is None if told is None else said is not None and said.startswith(told)
+
+
 def run(job: Job, dice: float, scored: tuple[str, ...] = CASES) -> None:
     """A whole run folder whose rounds scored these cases."""
     job.folder.mkdir(parents=True)
@@ -114,11 +138,16 @@ def test_the_report_says_what_the_proxy_preferred(tuning: Tuning, tmp_path: Path
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in (tmp_path / "tuning.md").read_text().splitlines()
-        if line.startswith(("| own", "| trial 3", "|  | proxy"))
+        if line.startswith(("| own", "| trial 3: ", "|  | proxy"))
     ]
     assert rows[0][:5] == ["", "proxy", "rank by proxy", "seed 2", "seed 3"]
     assert rows[1][:5] == ["own", "0.462", "1 of 3", "0.400", "0.500"]
-    assert rows[2][:5] == ["trial 3", "0.446", "2 of 3", "0.500", "0.550"]
+    assert rows[2][0].startswith("trial 3: epochs=1 w_ntxent=") and rows[2][1:5] == [
+        "0.446",
+        "2 of 3",
+        "0.500",
+        "0.550",
+    ]
 
 
 def test_a_test_volume_that_was_scored_is_counted(tuning: Tuning, tmp_path: Path) -> None:
