@@ -18,7 +18,6 @@ from bench.tracking.links import CURVES, TABLE, artifact, page
 
 NOTE = "mlflow.note.content"
 VIEW = "mlflow.sharedViewState."
-SECTION = "scores"
 SCORES = {
     f"metrics.`{DICE.name}`": 90,
     f"metrics.`{AUBC_DICE}`": 100,
@@ -36,12 +35,12 @@ def study_tags(study: str, experiment: str, parent: str) -> dict[str, str]:
     best = f"metrics.`{AUBC_DICE}`"
     recipes = "tags.recipe LIKE '%'"  # without the parent run, which would fold the others
     charts = [line(DICE.name), bar(AUBC_DICE), line(HD95.name), line("annotation/cover_radius")]
-    heading = "Against labelled slices, mean over seeds"
+    headed = {"Against labelled slices, mean over seeds": charts}
     return experiment_tags(
         AUBC_DICE,
         _description(study, experiment, parent),
         {
-            CURVES: view("Dice by recipe", recipes, best, MEANS, charts, heading, grouped="recipe"),
+            CURVES: view("Dice by recipe", recipes, best, MEANS, headed, grouped="recipe"),
             TABLE: view("All runs", recipes, best, RUNS),
         },
     )
@@ -75,8 +74,7 @@ def view(
     search: str,
     best: str,
     columns: Mapping[str, int],
-    charts: Sequence[Mapping[str, Any]] = (),
-    heading: str = "",
+    charts: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     grouped: str | None = None,
 ) -> str:
     """Return a saved view of the page of runs.
@@ -86,11 +84,11 @@ def view(
         search: filter of runs.
         best: column to sort by, highest first.
         columns: columns of the table in order, and their widths in pixels.
-        charts: charts, from :func:`line`, :func:`bar` and :func:`parallel`.
-        heading: above the charts, whose own titles are the names of metrics.
+        charts: heading -> charts below it, from :func:`line`, :func:`bar` and :func:`parallel`; their own titles are
+            the names of metrics.
         grouped: tag whose runs are averaged; None = every run on its own.
     """
-    section = {"uuid": SECTION, "name": heading, "display": True, "isReordered": False, "deleted": False}
+    section = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False, "cardHeight": 360}
     keys = [{"mode": "tag", "groupByData": grouped}]
     state = {
         "searchFilter": search,
@@ -114,8 +112,13 @@ def view(
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
     }
     if charts:
-        state["compareRunCharts"] = list(charts)
-        state["compareRunSections"] = [{**section, "isGenerated": False, "columns": 2, "cardHeight": 360}]
+        state["compareRunCharts"] = [
+            {**chart, "metricSectionId": heading} for heading, below in charts.items() for chart in below
+        ]
+        state["compareRunSections"] = [
+            {**section, "uuid": heading, "name": heading, "columns": min(2, len(below))}
+            for heading, below in charts.items()
+        ]
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
     return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{packed}"})
 
@@ -152,5 +155,4 @@ def parallel(params: Sequence[str], metric: str) -> dict[str, Any]:
 
 
 def _chart(kind: str, uuid: str) -> dict[str, Any]:
-    common = {"metricSectionId": SECTION, "deleted": False, "isGenerated": False, "runsCountToCompare": 20}
-    return {"type": kind, "uuid": uuid, **common}
+    return {"type": kind, "uuid": uuid, "deleted": False, "isGenerated": False, "runsCountToCompare": 20}

@@ -19,21 +19,23 @@ PRESETS = ("quick", "paper")
 """Studies that make bench knows as PRESET."""
 
 
-def command(tuning: Tuning, recipe: Path) -> str:
+def command(tuning: Tuning, recipe: Path, out: Path) -> str:
     """Return the command, as it can be typed in the current directory; what it would do anyway is left out.
 
-    recipe: file of the tuned recipe.
+    recipe: file of the tuned recipe. out: folder of all results.
     """
     named = recipe.parent.absolute() == (experiments() / "recipes").absolute()
     tuned = recipe.stem if named else _from_here(recipe)
     pair, against = [tuning.recipe, tuned], f"primary.against={tuning.recipe}"
     settings = [*_flat(tuning.settings), against]
-    values = [*pair, *settings, tuning.dataset, str(tuning.data or ""), tuning.study]
+    place = "" if out.absolute() == Path.cwd() / "runs" else _from_here(out)
+    values = [*pair, *settings, tuning.dataset, str(tuning.data or ""), tuning.study, place]
     if made() and all(PLAIN.fullmatch(value) for value in values if value):
         given = {
             "DATASET": tuning.dataset if tuning.dataset != "phantom" else None,
             "DATA": tuning.data,
             "PRESET" if tuning.study in PRESETS else "STUDY": tuning.study if tuning.study != "quick" else None,
+            "OUT": place,
         }
         words = [f"{name}={value}" for name, value in given.items() if value]
         return " ".join(["make bench", *words, f'RECIPES="{" ".join(pair)}"', f'SET="{" ".join(settings)}"'])
@@ -41,7 +43,8 @@ def command(tuning: Tuning, recipe: Path) -> str:
     data = [f"data={tuning.data}"] if tuning.data else []
     name = f"name={Path(tuning.study).stem}-{recipe.stem}"  # a folder of its own, as make gives it
     whole = [name, f"datasets={json.dumps([tuning.dataset])}", *data, recipes, *settings]
-    return shlex.join([program(), "bench", tuning.study, *(word for each in whole for word in ("--set", each))])
+    words = [word for each in whole for word in ("--set", each)] + (["--out", place] if place else [])
+    return shlex.join([program(), "bench", tuning.study, *words])
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -23,6 +23,12 @@ from bench.tuning.recipe import difference
 from bench.tuning.spec import Tuning
 from bench.tuning.trials import OWN, Trials, outcome
 
+PICTURES = ("importance", "slices", "history")
+"""Pictures of a tuning, beside its text."""
+
+NOTHING = 0.01
+"""Mean Dice below which a network has learned nothing."""
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -77,17 +83,19 @@ def conclusion(findings: Findings) -> str:
 
 
 def caution(trials: Trials) -> str | None:
-    """Return why the trials cannot be ranked, or None: all of them have the same score, perhaps 0."""
+    """Return why the trials cannot be ranked, or None: all of them score nothing, or the same."""
     reached = [trial.intermediate_values for trial in trials.finished() if trial.intermediate_values]
-    scores = {round(values[max(values)], 6) for values in reached}
-    if len(reached) < 2 or len(scores) > 1:
+    scores = {round(values[max(values)], 3) for values in reached}
+    if len(reached) < 2:
         return None
-    if scores == {0}:
+    if max(scores) < NOTHING:
         return (
-            f"All {len(reached)} trials score 0: no network has learned anything at these budgets, so this tuning says "
-            "nothing about the settings. Train longer (proxy.share=1, or a preset with more steps) or take more "
-            "budgets (proxy.budgets)."
+            f"All {len(reached)} trials score below {NOTHING}: no network has learned anything at these budgets, so "
+            "this tuning says nothing about the settings. Train longer (proxy.share=1, or a preset with more steps) or "
+            "take more budgets (proxy.budgets)."
         )
+    if len(scores) > 1:
+        return None
     return (
         f"All {len(reached)} trials have the same score, {scores.pop():.3f}: at these budgets the settings make no "
         "difference. Take more budgets (proxy.budgets), or tune other settings."
@@ -160,13 +168,14 @@ def write_text(findings: Findings, path: Path) -> None:
         scored=sorted(audit.scored),
         settings=_settings(findings),
         scores=_scores(findings),
+        drawn=[name for name in PICTURES if (path.parent / f"{name}.png").exists()],
         importance=[[setting, f"{share:.2f}"] for setting, share in importances(trials).items()],
         judged=sum(1 in trial.intermediate_values for trial in trials.all()),
         few=FEW,
         reads=[[*key, slices] for key, slices in sorted(audit.slices.items())],
         test_volumes=audit.sentence(findings.test),
         recipe=findings.recipe,
-        command=command(tuning, findings.recipe),
+        command=command(tuning, findings.recipe, findings.folder.parent),
         storage=findings.storage,
     )
     write_atomic(path, text)

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench.tracking import PARENT, VALUE_LIMIT, connect, experiment, reason, runs_of, tracking_uri
 from bench.tracking.content import rounded
 from bench.tuning.parameters import DIGITS
 from bench.tuning.trial import TrialFolder
-from bench.tuning.trial_views import FINAL, SCORE, tuning_tags
+from bench.tuning.trial_views import FINAL, MEAN, SCORE, tuning_tags
 from bench.tuning.trials import OWN, Trials, outcome
 
 if TYPE_CHECKING:
@@ -131,6 +133,8 @@ class TrialTracker:
             for job, value in zip(candidate.jobs, scores, strict=True):
                 if job.identity.seed not in known and value == value:
                     client.log_metric(run, FINAL, rounded(value), step=job.identity.seed)
+            if np.isfinite(scores).all():
+                client.log_metric(run, MEAN, rounded(scores.mean()), step=len(scores))
         client.set_tag(self._parent, "best", verdict.candidates[verdict.best].title)
         client.log_artifacts(self._parent, str(report), "report")
         client.set_terminated(self._parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MADE_WITH, FOLDER, REASON, OWN = "made with", "folder", "reason", "the recipe's own settings"
 """Attributes of Optuna's study (the first two) and of its trials."""
+
+DIFFERS, SCORE = "differs from the recipe in", "validation AUBC"
+"""Attribute of a trial, and name of its value, for Optuna's dashboard."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Trials:
             pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=plan.reduction),
             load_if_exists=True,
         )
+        with warnings.catch_warnings(category=optuna.exceptions.ExperimentalWarning, action="ignore"):
+            study.set_metric_names([SCORE])
         known, ours = study.user_attrs, {MADE_WITH: digest(dict(plan.made_with)), FOLDER: plan.folder}
         for key, what in (
             (MADE_WITH, "other settings, so that its trials cannot be compared"),
@@ -131,6 +137,7 @@ class Trials:
         frozen = self._frozen(trial.number)
         if rung not in frozen.intermediate_values:
             trial.report(value, rung)
+            trial.set_user_attr(DIFFERS, self.label(frozen))
         return trial.should_prune() and not frozen.user_attrs.get(OWN)
 
     def completed(self, trial: Trial, value: float) -> None:

@@ -282,8 +282,9 @@ class Launch:
         untracked = tracker.finish(judged, results)
         self.display.stop()
         self.display.say(findings.conclusion(found))
-        if told := findings.caution(trials):
-            self.display.say(f"warning: {told}")
+        caution = findings.caution(trials)
+        if caution:
+            self.display.say(f"warning: {caution}")
         self.display.say(f"recipe: {written}")
         self.display.say(f"report: {results / 'tuning.md'}")
         if untracked:
@@ -291,5 +292,5 @@ class Launch:
         else:
             for line in where(self.out, self.folder.name):
                 self.display.say(line)
-        if judged.best:
-            self.display.say(f"compare the two on test volumes: {command(self.tuning, written)}")
+        if judged.best and not caution:
+            self.display.say(f"compare the two on test volumes: {command(self.tuning, written, self.out)}")

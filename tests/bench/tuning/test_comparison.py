@@ -32,7 +32,7 @@ def made(line: str) -> Study:
 
 def test_the_default_tuning_ends_with_a_short_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    line = command(Tuning.find("gcl_coreset"), TUNED)
+    line = command(Tuning.find("gcl_coreset"), TUNED, ROOT / "runs")
     assert line == ('make bench RECIPES="gcl_coreset gcl_coreset_tuned_phantom" SET="primary.against=gcl_coreset"')
 
 
@@ -43,8 +43,8 @@ def test_what_differs_is_in_the_command_and_make_understands_it(
     tuned = tmp_path / "x_tuned_acdc.yaml"
     tuned.write_text("name: x_tuned_acdc\nsummary: s\nstrategy: random\n")
     settings = ["dataset=acdc", f"data={tmp_path}", "study=paper", "recipe=random", "settings.annotations=scribble"]
-    line = command(Tuning.find("gcl_coreset", settings), tuned)
-    assert line.startswith(f"make bench DATASET=acdc DATA={tmp_path} PRESET=paper RECIPES=")
+    line = command(Tuning.find("gcl_coreset", settings), tuned, tmp_path / "out")
+    assert line.startswith(f"make bench DATASET=acdc DATA={tmp_path} PRESET=paper OUT={tmp_path}/out RECIPES=")
     study = made(line)
     assert (study.name, study.preset) == ("paper-acdc", "paper")
     assert [run.recipe.name for run in study.runs() if run.seed == 0] == ["random", "x_tuned_acdc"]
@@ -58,7 +58,7 @@ def test_names_that_make_would_split_are_quoted_for_a_shell(monkeypatch: pytest.
     folder = tmp_path / "my recipes"
     folder.mkdir()
     (folder / "x.yaml").write_text("name: x\nsummary: s\nstrategy: random\n")
-    line = command(Tuning.find("gcl_coreset", ["recipe=random"]), folder / "x.yaml")
+    line = command(Tuning.find("gcl_coreset", ["recipe=random"]), folder / "x.yaml", tmp_path)
     words = shlex.split(line)
-    assert words[1:3] == ["bench", "quick"]
+    assert words[1:3] == ["bench", "quick"] and words[-2:] == ["--out", str(tmp_path)]
     assert [run.recipe.name for run in study_of(words).runs() if run.seed == 0] == ["random", "x"]

@@ -79,7 +79,7 @@ def test_a_tuning_that_found_nothing_better_claims_no_gain(tuning: Tuning, tmp_p
 @pytest.mark.parametrize(
     ("scores", "told"),
     [
-        ((0.0, 0.0, 0.0), "All 3 trials score 0: no network has learned"),
+        ((0.0, 0.006, 0.005), "All 3 trials score below 0.01: no network has learned"),
         ((0.25, 0.25, 0.25), "All 3 trials have the same score, 0.250"),
         ((0.25, 0.25, 0.26), None),
         ((0.0,), None),
