@@ -31,7 +31,8 @@ def tuning_tags(name: str, experiment: str, parent: str, settings: Sequence[str]
         f"[report]({report})\n\n"
         "- One nested run per trial, named by its number and the settings that differ from the recipe's own.\n"
         f"- `{SCORE}`: area under the curve of validation Dice at the low budgets, mean over seeds; the step is the "
-        f"number of seeds.\n- `{FINAL}`: by the full loop, for the best trials; the step is the seed. `{MEAN}`: mean over seeds.\n"
+        f"number of seeds.\n- `{FINAL}`: by the full loop, for the best trials; the step is the seed. `{MEAN}`: its "
+        "mean.\n"
     )
     views = {
         CURVES: view("Trials", trials, best, columns, charts),
