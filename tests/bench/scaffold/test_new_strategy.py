@@ -40,6 +40,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, call(command, folder).splitlines()
 
 
+@pytest.mark.slow
 def test_the_files_pass_the_linter_and_the_type_checker(started: tuple[Path, list[str]]) -> None:
     folder, _ = started
     files = ["lowest_slices.py", "test_lowest_slices.py"]
