@@ -220,7 +220,7 @@ STUDY: list[tuple[str, str]] = [
     ("train={scribble: 3}", "train.scribble: a mapping was wanted, got 3"),
     ("train={scribble: null}", "train.scribble: a mapping was wanted, got null"),
     ("train.scrible.lr=1", "Did you mean 'scribble'?"),
-    ("train.lr=1", "train.lr: a mapping was wanted, got 1"),
+    ("train.lr=1", "Did you mean --set train.scribble.lr=1?"),
     ("train.scribble.lr=.inf", "lr: a finite number was wanted"),
     ("train.scribble.lr=-.inf", "lr: "),
     ("train.scribble.lr=.nan", "lr: a finite number was wanted"),

@@ -189,13 +189,17 @@ def test_data_that_cite_nothing_in_their_file_are_cited_by_their_reader(tmp_path
     assert "Bernard" in load(datasets=[str(tmp_path / "d.yaml")]).sources()["heart"]
 
 
-def test_a_folder_is_given_by_the_name_of_the_dataset(tmp_path: Path) -> None:
+def test_a_folder_is_given_by_the_name_of_the_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     content = yaml.safe_load(catalogue("dataset")["acdc"].read_text())
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**content, "name": "heart"}))
     study = load(datasets=["phantom", str(tmp_path / "mine.yaml")], data={"heart": str(tmp_path)}, recipes=["random"])
     assert {run.dataset.name: run.dataset.root for run in study.runs()} == {"phantom": None, "heart": str(tmp_path)}
-    with pytest.raises(ConfigError, match="mine.yaml DATA=FOLDER"):
-        load(datasets=[str(tmp_path / "mine.yaml")]).runs()
+    with pytest.raises(
+        ConfigError, match="(?s)data/heart does not exist .*--set data.heart=FOLDER where several"
+    ) as caught:
+        load(datasets=["mine.yaml"]).check_folders()
+    assert "data.mine" not in str(caught.value)
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
