@@ -144,6 +144,11 @@ class Study:
         """
         return resolve(self.primary, [str(find_recipe(name)["name"]) for name in self.recipes])
 
+    def summaries(self) -> dict[str, str]:
+        """Return recipe -> what it does in a line, as its file says."""
+        contents = [find_recipe(name) for name in self.recipes]
+        return {str(content["name"]): str(content.get("summary", "")) for content in contents}
+
     def sources(self) -> dict[str, str]:
         """Return what to cite: name of a dataset or recipe -> its source, for those that need a citation."""
         from alseg_core.oracles import ORACLES
@@ -156,17 +161,11 @@ class Study:
             cited.update(ORACLES.resolve(kind["name"]).cites)
         return cited
 
-    def files(self) -> list[DatasetFile]:
-        """Return the files of the datasets, without a preset."""
-        return [DatasetFile(name, find("dataset", name)) for name in self.datasets]
-
-    def check_folders(self, coming: Collection[str] = ()) -> None:
-        """Raise ConfigError where a folder holds no raw scans; the message explains how to get them.
-
-        coming: names of datasets whose scans are still to be downloaded.
-        """
-        files = self.files()
-        if self.data is not None and all(file.generated for file in files):
+    def check_folders(self) -> None:
+        """Raise ConfigError where a folder of raw scans is missing or empty; the message explains how to get them."""
+        files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]
+        folders = [file.root(self.data) for file in files]
+        if self.data is not None and not any(folders):
             raise ConfigError(f"data={self.data} was given, and {', '.join(self.datasets)} needs none. Which DATASET?")
         for file in files:
             if file.name not in coming:
