@@ -109,3 +109,11 @@ def test_leftovers_are_shown_and_deleted_and_what_is_made_is_not(entries: dict[s
 def test_no_store_is_one_clear_error(tmp_path: Path) -> None:
     done = alseg("show", out=tmp_path)
     assert done.exit_code == 2 and f"error: no store in {tmp_path}" in done.output
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1"])
+@pytest.mark.parametrize("option", ["--max-gb", "--older-than"])
+def test_an_amount_that_is_no_number_is_refused(option: str, number: str, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    result = CliRunner().invoke(main, ["store", "clean", option, number, "--out", str(tmp_path)])
+    assert result.exit_code == 2 and f"Invalid value for '{option}'" in result.stderr
