@@ -26,8 +26,8 @@ def starting_order(left: Mapping[str, float], seeds: Mapping[str, int], last: se
     """Return the keys of runs in the order in which they should start.
 
     All runs of one seed come before those of the next, so that a study that is cut short has compared its recipes on
-    some seeds. Where that takes too much longer, because one run would still be running alone at the end, the longest
-    runs come first instead.
+    some seeds. Where that takes too much longer, because one run would still be running alone at the end, the runs of
+    the last seeds are mixed, as many seeds as needed, and the longest of them come first.
 
     Args:
         left: seconds left of each run, by its key.
@@ -36,6 +36,15 @@ def starting_order(left: Mapping[str, float], seeds: Mapping[str, int], last: se
         places: number of runs that execute at the same time.
     """
     longest = sorted(left, key=lambda key: -left[key])
-    by_seed = sorted(longest, key=lambda key: (seeds[key], key in last))
-    together = in_turn((left[key] for key in by_seed), places)
-    return by_seed if together <= SLOWER * in_turn((left[key] for key in longest), places) else longest
+    known = sorted({seeds[key] for key in left})
+    place = {seed: number for number, seed in enumerate(known)}
+    shortest = in_turn((left[key] for key in longest), places)
+    for mixed in (0, *(2**power for power in range(len(known).bit_length()))):
+        apart = len(known) - mixed
+        order = sorted(
+            longest,
+            key=lambda key: (min(place[seeds[key]], apart), place[seeds[key]] < apart and key in last),
+        )
+        if in_turn((left[key] for key in order), places) <= SLOWER * shortest:
+            return order
+    return longest

@@ -45,6 +45,8 @@ def test_an_estimate_before_between_and_after(study_file: Path, tmp_path: Path) 
     command = ["bench", str(study_file), *settings, "--local", "--out", str(out)]
     told = facts(alseg(*command, "--estimate"))
     assert told["runs"] == "3: 0 finished, 3 left" and told["rounds"] == "9: 0 finished, 9 left"
+    assert told["dataset"] == "tiny" and told["recipes"] == "3: random, entropy, gcl_coreset"
+    assert told["seeds"] == "1: 0" and told["budgets"] == "3 slices, 6, 8, of 62 slices"
     assert told["trainings"].startswith("8 to do, 1 saved") and told["encoders"].startswith("1 to train, 0 saved")
     assert told["time"].endswith("1 at once") and "core-hours" in told["computing"]
     assert [str(path.relative_to(out)) for path in [*out.iterdir(), *out.glob("*/*")]] == ["store", "store/prepared"]
@@ -52,6 +54,7 @@ def test_an_estimate_before_between_and_after(study_file: Path, tmp_path: Path) 
     result = alseg(*command)
     assert result.exit_code == 0
     assert "3 runs, 9 rounds, 8 trainings (and 1 shared), 1 encoder, 1 at once" in result.output
+    assert "\n3 recipes: 3 runs in " in result.output
     last = result.output.rstrip().splitlines()[-3:]
     assert last[0].startswith("report: ") and Path(last[0].removeprefix("report: ")).exists()
     assert last[1] == f"MLflow: make ui OUT={out}" and last[2].strip().startswith(
