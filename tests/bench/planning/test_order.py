@@ -31,7 +31,7 @@ def test_a_run_that_waits_for_another_one_comes_last_of_its_seed() -> None:
     assert starting_order(LEFT, SEEDS, waiting, 4)[:3] == ["gcl0", "random0", "entropy0"]
 
 
-def test_where_a_long_run_would_end_alone_it_comes_first() -> None:
+def test_a_long_run_that_would_end_alone_comes_early() -> None:
     long = {**dict.fromkeys(SEEDS, 10.0), "gcl4": 100.0}
     order = starting_order(long, SEEDS, set(), 4)
-    assert order[0] == "gcl4" and together(order, long, 4) == wall(list(long.values()), 4)
+    assert "gcl4" in order[:4] and together(order, long, 4) == wall(list(long.values()), 4)
