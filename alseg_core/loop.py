@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Liste
     Raises ResultsError when ``folder`` belongs to another run, or when its finished rounds are damaged.
     """
     device = config.resolve_device()
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(min(config.threads, os.cpu_count() or 1))  # more would wait for one another
     return_freed()  # memory of an earlier run in this process
     keep_freed()
     material = open_material(config, store)

@@ -9,6 +9,7 @@ import click
 
 from alseg_core.visible import visible_lines
 from bench.commands.group import Folder, Group
+from bench.study.typeable import typeable
 
 
 @click.group(cls=Group)
@@ -23,7 +24,7 @@ def strategy(name: str) -> None:
     from bench.scaffold.strategy import new_strategy
 
     for line in new_strategy(name, Path()):
-        click.echo(visible_lines(line))
+        click.echo(typeable(visible_lines(line)))
 
 
 @new.command("dataset")
@@ -76,4 +77,4 @@ def dataset(
             lambda what, done, total: bar.update(tasks[what], completed=done, total=total),
         )
     for line in lines:
-        click.echo(visible_lines(line))
+        click.echo(typeable(visible_lines(line)))

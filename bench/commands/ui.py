@@ -24,7 +24,7 @@ def ui(out: Path, port: int | None) -> None:
     from alseg_core.errors import AlsegError, ConfigError, ResultsError
     from bench.launchers.study_folder import shown
     from bench.tracking import is_server, reason, tracking_uri
-    from bench.tracking.links import CURVES, HOST, PORT, newest, page, program
+    from bench.tracking.links import CURVES, HOST, PORT, newest, page
 
     out, port = out.expanduser().absolute(), port or PORT
     uri = tracking_uri(out)
@@ -42,7 +42,7 @@ def ui(out: Path, port: int | None) -> None:
         except OSError as error:
             raise AlsegError(
                 f"port {port} cannot be used ({error.strerror}), perhaps because a UI is open already at "
-                f"http://{HOST}:{port}; choose another: {program()} ui --port {port + 1} --out {shown(out)}"
+                f"http://{HOST}:{port}; choose another: alseg ui --port {port + 1} --out {shown(out)}"
             ) from None
     try:
         experiments = newest(out)

@@ -18,7 +18,7 @@ from alseg_core.registry import LONGEST_NAME, NAME
 from alseg_core.vocabulary import IGNORE
 from bench.datasets.check import check
 from bench.scaffold import sizes as by_analogy
-from bench.scaffold.commands import alseg, bench_command
+from bench.scaffold.commands import bench_command
 from bench.scaffold.dataset_json import DatasetJson, read_dataset_json
 from bench.scaffold.files import check_new, render, write_new
 from bench.scaffold.folders import find_folders
@@ -87,7 +87,7 @@ def new_dataset(
         *(f"  please check {remark}" for remark in remarks),
         "The preset quick follows from sizes and by analogy with ACDC; no study has measured its settings.",
         "next:",
-        f"  {alseg()} data check {quote(str(path))} --data {quote(str(root))}    # draws slices with their labels",
+        f"  alseg data check {quote(str(path))} --data {quote(str(root))}    # draws slices with their labels",
         f"  {bench_command(f'quick-{name}', datasets=str(path), data=str(root))}",
     ]
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-COMMANDS = ("bench", "tune", "report", "list", "data", "embed", "store", "run", "new")
+COMMANDS = ("bench", "tune", "report", "list", "data", "embed", "store", "run", "new", "ui")
 """Commands of ``alseg``."""
 PROGRAM = re.compile(rf"(?<![\w/.-])(?:(alseg)(?= (?:{'|'.join(COMMANDS)})\b)|(mlflow)(?= ui\b))")
 """A program where a command starts."""
@@ -62,6 +62,12 @@ def typeable(text: str) -> str:
             at = whole.end()
         text = "".join([*parts, _in_make(text[at:])])
     return PROGRAM.sub(lambda found: _path(found[0]), text)
+
+
+def has_make() -> bool:
+    """Return whether the current folder has the Makefile of this program."""
+    makefile = Path("Makefile")
+    return makefile.is_file() and "alseg ui" in makefile.read_text(errors="replace")
 
 
 def _path(program: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from bench.study.typeable import has_make
 from bench.tracking.server import connect, is_server, tracking_uri
 from bench.tracking.trouble import shown
 
@@ -65,27 +63,13 @@ def where(out: Path, study: str) -> list[str]:
 
 def command(out: Path) -> str:
     """Return the command that starts the UI over the store of ``out``, as it can be typed in the current directory."""
-    makes = made()
+    makes = has_make()
     if out.absolute() == Path.cwd() / "runs":
         place = ""
     else:
         typed = shlex.quote(str(out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out))
         place = f" OUT={typed}" if makes else f" --out {typed}"
-    return f"make ui{place}" if makes else f"{program()} ui{place}"
-
-
-def made() -> bool:
-    """Return whether the current directory has the Makefile of this program."""
-    makefile = Path("Makefile")
-    return makefile.is_file() and "alseg ui" in makefile.read_text(errors="replace")
-
-
-def program() -> str:
-    """Return ``alseg``, or the path of the program that runs if that is not found by its name."""
-    this = Path(sys.argv[0]).absolute()
-    if this.name != "alseg" or shutil.which("alseg"):
-        return "alseg"
-    return shlex.quote(os.path.relpath(this) if this.is_relative_to(Path.cwd()) else str(this))
+    return f"make ui{place}" if makes else f"alseg ui{place}"
 
 
 def _without_account(uri: str) -> str | None:

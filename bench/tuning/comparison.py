@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.study import experiments
-from bench.tracking.links import made, program
+from bench.study.typeable import has_make
 from bench.tuning.spec import Tuning
 
 PLAIN = re.compile(r"[\w.,:=/+@~-]+")
@@ -30,7 +30,7 @@ def command(tuning: Tuning, recipe: Path, out: Path) -> str:
     settings = [*_flat(tuning.settings), against]
     place = "" if out.absolute() == Path.cwd() / "runs" else _from_here(out)
     values = [*pair, *settings, tuning.dataset, str(tuning.data or ""), tuning.study, place]
-    if made() and all(PLAIN.fullmatch(value) for value in values if value):
+    if has_make() and all(PLAIN.fullmatch(value) for value in values if value):
         given = {
             "DATASET": tuning.dataset if tuning.dataset != "phantom" else None,
             "DATA": tuning.data,
@@ -44,7 +44,7 @@ def command(tuning: Tuning, recipe: Path, out: Path) -> str:
     name = f"name={Path(tuning.study).stem}-{recipe.stem}"  # a folder of its own, as make gives it
     whole = [name, f"datasets={json.dumps([tuning.dataset])}", *data, recipes, *settings]
     words = [word for each in whole for word in ("--set", each)] + (["--out", place] if place else [])
-    return shlex.join([program(), "bench", tuning.study, *words])
+    return shlex.join(["alseg", "bench", tuning.study, *words])
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

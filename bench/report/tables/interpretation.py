@@ -106,7 +106,7 @@ def _exploratory(analysis: Analysis, setting: Setting) -> Iterator[str]:
     if count:
         yield (
             f"All other tests, {count} of pairs and budgets, are exploratory and not corrected for their number: "
-            f"without any true difference about {ALPHA * count:.1f} of them would have p < {ALPHA:g}."
+            f"without any true difference about {ALPHA * count:.0f} of them would have p < {ALPHA:g}."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +26,10 @@ from bench.report.setting import Setting
 from bench.report.tables.headline import headline, next_step
 from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Cell, Panel, panels
+from bench.study.typeable import typeable
 
+COMMAND = re.compile(r"`([^`]+)`")
+"""A command in a sentence."""
 MOST_RUNS = 20
 """Most unfinished runs that are named."""
 analysed = lru_cache(maxsize=1)(analyse)
@@ -43,16 +47,25 @@ def terminal(results: Results) -> Group:
     for panel in shown:
         found = Text(headline(results, analysis, panel.setting), "bold")
         parts.append(found if single else Text(f"{panel.title}: ") + found)
-    parts += _lines(steps[:1] if shared else [])
+    parts += _step(steps[0]) if shared else []
     for panel, step in zip(shown, steps, strict=True):
         explained = meaning(results, analysis, panel.setting)[:1] if single else []
-        after = [*([] if shared else [step]), *explained, *_doubts(results, analysis, panel.setting)]
-        parts += [Text(), Fitting(panel), *_lines(after)]
+        after = [*explained, *_doubts(results, analysis, panel.setting)]
+        parts += [Text(), Fitting(panel), *([] if shared else _step(step)), *_lines(after)]
     return Group(*parts, *([Text()] if shown else []), *_lines(missing(results)))
 
 
 def _lines(texts: Iterable[str]) -> Iterator[Text]:
     return (Text(text) for text in texts if text)
+
+
+def _step(text: str) -> list[Text]:
+    """Return the next step; its command stands on a line of its own, which is not broken, so that it can be copied."""
+    commands = COMMAND.findall(text)
+    if len(commands) != 1:
+        return list(_lines([text]))
+    said = f"{COMMAND.sub('this command', text).rstrip('.')}:"
+    return [Text(said), Text(f"    {typeable(commands[0])}", no_wrap=True, overflow="ignore")]
 
 
 def _doubts(results: Results, analysis: Analysis, setting: Setting) -> Iterator[str]:

@@ -115,5 +115,5 @@ def test_no_store_is_one_clear_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--max-gb", "--older-than"])
 def test_an_amount_that_is_no_number_is_refused(option: str, number: str, tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
-    result = CliRunner().invoke(main, ["store", "clean", option, number, "--out", str(tmp_path)])
+    result = CliRunner().invoke(command, ["clean", option, number, "--out", str(tmp_path)])
     assert result.exit_code == 2 and f"Invalid value for '{option}'" in result.stderr
