@@ -43,7 +43,7 @@ def report(folders: tuple[Path, ...], out: Path | None, results: Path) -> None:
     except OSError as error:  # a disk that is full, or a folder where a file belongs
         place = error.filename or target
         raise ResultsError(f"{place} cannot be written ({error.strerror}); choose another with --out FOLDER.") from None
-    Console().print(terminal(written))
+    Console().print(terminal(written), crop=False)
     click.echo(f"report: {shown(target.absolute() / 'report.html')}")
 
 

@@ -72,7 +72,7 @@ class Display:
     def show(self, what: RenderableType, soft_wrap: bool = False) -> None:
         """Print what is made for a console, such as a table, above the bars."""
         self._spoke = time.monotonic()
-        self.console.print(what, soft_wrap=soft_wrap)
+        self.console.print(what, soft_wrap=soft_wrap, crop=False)  # a command that is cut off cannot be copied
 
     @contextmanager
     def stage(self, what: str, log: bool = True) -> Iterator[None]:
