@@ -170,7 +170,7 @@ def test_a_whole_study_on_servers(study_file: Path, tmp_path: Path, head: Head, 
     for folder in folders:
         run = tracked[folder.path.name]
         dice = [metric.value for metric in client.get_metric_history(run.info.run_id, "dice")]
-        assert dice == pytest.approx([record.summary["dice"] for record in folder.records()])
+        assert dice == pytest.approx([record.summary["dice"] for record in folder.records()], abs=5e-5)  # rounded
         assert client.list_artifacts(run.info.run_id)
     (parent,) = (run for run in runs if "alseg.key" not in run.data.tags)
     assert client.list_artifacts(parent.info.run_id, "report")
