@@ -71,7 +71,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # The command as it was typed, without seeds: a report says how to add some.
-TYPED = make $@ $(foreach name,$(filter-out SEEDS ESTIMATE DOWNLOAD,$(GIVEN)),$(name)=$(if $(word 2,$($(name))),"$($(name))",$($(name))))
+FROM = command environment
+TYPED = $(strip make $@ $(foreach name,$(filter-out SEEDS ESTIMATE DOWNLOAD,$(USED_$@)),$(if $($(name)),$(if $(filter $(FROM),$(firstword $(origin $(name)))),$(name)=$(if $(word 2,$($(name))),"$($(name))",$($(name)))))))
 
 REFUSED = $(if $(filter 0 no false,$(DOWNLOAD)),--no-download)
 

@@ -105,7 +105,7 @@ class _Experiment:
     def _save_environment(self) -> None:
         sizes = {**self.material.sizes(), "iterations": list(self.announcer.steps)}
         metrics = [scorer.metric for scorer in self.config.evaluate.metrics]
-        self.results.save_environment(self.device, self.config.threads, sizes, metrics)
+        self.results.save_environment(self.device, torch.get_num_threads(), sizes, metrics)
 
     def _replay(self, records: Sequence[RoundRecord]) -> None:
         """Bring pool and models to the state after the last finished round; bought labels are not billed again."""
@@ -268,7 +268,7 @@ class _Experiment:
             self.classes,
             self.device,
             lambda share: self.announcer.progress(number, f"evaluate {share:.0%}", done=1.0),
-            self.config.threads,
+            torch.get_num_threads(),
             pictures,
         )
         return rows, pictures

@@ -120,7 +120,7 @@ class Transfer:
 
     def _receive(self, answer: Response, start: int, total: int) -> None:
         """Write what arrives, as it arrives, and stop at the first byte that is too many."""
-        check_space(self._part.parent, total - start, "the download")
+        check_space(self._part.parent, total - start, "the download needs")
         most, done = total or start + int(UNANNOUNCED * shutil.disk_usage(self._part.parent).free), start
         since, before = time.monotonic(), start
         with self._part.open("ab" if start else "wb") as file:
@@ -180,6 +180,6 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"{folder}: {what} need {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free; "
-            "make room or choose another folder."
+            f"{folder}: {what} {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free; "
+            "make room, or choose another folder: alseg data fetch with --to, then --set data=FOLDER for the study."
         )

@@ -87,7 +87,7 @@ def unpack(path: Path, archive: Archive, record: Record, report: Report) -> int:
                 _check_free(folder, sizes, path)
             wanted = missing_files(folder, sizes)
             total = sum(sizes[name] for name in wanted)
-            check_space(folder, total, "the unpacked files")
+            check_space(folder, total, "the unpacked files need")
             aside.mkdir()
             done = 0
             for name in wanted:

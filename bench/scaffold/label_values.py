@@ -90,7 +90,7 @@ def _check(values: Sequence[int], facts: DatasetJson, where: str) -> None:
     if facts.ignored in values:
         raise DataError(
             f"{where}: dataset.json calls value {facts.ignored} 'ignore', and masks hold it. Masks must be complete; "
-            "labels of some pixels only are scribbles, and belong into a folder scribbles/ beside complete masks."
+            "labels of some pixels only are scribbles, and belong in a folder scribbles/ beside complete masks."
         )
 
 

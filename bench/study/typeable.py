@@ -19,13 +19,17 @@ COMMANDS = ("bench", "tune", "report", "list", "data", "embed", "store", "run", 
 """Commands of ``alseg``."""
 PROGRAM = re.compile(rf"(?<![\w/.-])(?:(alseg)(?= (?:{'|'.join(COMMANDS)})\b)|(mlflow)(?= ui\b))")
 """A program where a command starts."""
-WHOLE = re.compile(r"(?<![\w/.-])(?:alseg|mlflow|make) [a-z][^\n;,)`]*")
-"""A command with its arguments, whose options are its own."""
+TARGETS = ("bench", "tune", "report", "ui", "test", "perf")
+"""Targets of make that messages name."""
+WHOLE = re.compile(
+    rf"(?<![\w/.-])(?:alseg (?:{'|'.join(COMMANDS)})|mlflow ui|make (?:{'|'.join(TARGETS)}))\b(?:(?!\. )[^\n;,)`])*"
+)
+"""A command with its arguments, whose options are its own; it ends with its sentence."""
 
 VALUE = r"(?:\"[^\"]*\"|\[[^\]]*\]|\{[^}]*\}|[^\s,;)'\"]*[^\s,;).:?'\"])"
 SETTING = rf"--set ([\w.:-]+)=({VALUE})"
 SETTINGS = re.compile(rf"{SETTING}(?: {SETTING})*")
-PLACE = re.compile(r"--(out|launcher)\b(?: ([A-Z]+\b|(?:ray|local)\b|\S*/\S*[^\s,;).?]))?")
+PLACE = re.compile(r"--(out|launcher)\b(?: ([A-Z]+\b|(?:ray|local)\b|[A-Za-z_][\w.]*:[A-Za-z_]\w*|\S*/\S*[^\s,;).?]))?")
 SWITCHES = {"--estimate": "ESTIMATE=1", "--local": "LOCAL=1", "--no-download": "DOWNLOAD=0"}
 VARIABLES = {
     "data": "DATA",

@@ -54,7 +54,7 @@ class Bars(Progress):
         shown = self.tasks if len(self.tasks) <= room else self.tasks[: room - 1]
         yield self.make_tasks_table(shown)
         if hidden := len(self.tasks) - len(shown):
-            yield Text(f"  and {hidden} more, which this window has no lines for", no_wrap=True, overflow="ellipsis")
+            yield Text(f"  and {hidden} more; a higher window shows them", no_wrap=True, overflow="ellipsis")
         for what, since in self.stages:
             passed = time.monotonic() - since
             yield Text(f"{what} … {clock(passed)}" if passed >= 1 else f"{what} …", no_wrap=True, overflow="ellipsis")

@@ -46,8 +46,10 @@ class Pace:
         self.done[key] = done
         self._told = self.left_after(self.passed), self.passed
 
-    def end(self, key: str) -> None:
-        """Record that a task has ended."""
+    def end(self, key: str, failed: bool = False) -> None:
+        """Record that a task has ended. What a failed one has left undone no longer counts."""
+        if failed:
+            self.expected[key] = self.done[key]
         self.move(key, self.expected[key])
 
     def left(self) -> float | None:

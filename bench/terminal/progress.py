@@ -140,7 +140,7 @@ class Display:
 
     def end(self, key: str, outcome: str, failed: bool = False) -> None:
         """Remove the bar of a task and print its outcome; without a terminal also the time left."""
-        self._pace.end(key)
+        self._pace.end(key, failed)
         self._ended += 1
         self._failed += failed
         if key in self._tasks:
@@ -161,4 +161,4 @@ class Display:
     def _total(self) -> None:
         if self._overall is not None:
             done = sum(self._pace.done.values())
-            self._bars.update(self._overall, completed=done, description=self._so_far())
+            self._bars.update(self._overall, completed=done, total=self._pace.total, description=self._so_far())

@@ -62,7 +62,7 @@ def closing(workload: Workload, seconds: float) -> str:
     if not ran:
         return f"{shape}: {_count(runs, 'run')}, all finished before"
     earlier = f", {runs - ran} of {runs} finished before" if ran < runs else ""
-    return f"{shape}: {_count(ran, 'run')} in {clock(seconds)}{earlier}"
+    return f"{shape}: {_count(ran, 'run')} in {clock(seconds)} in all{earlier}"
 
 
 def _count(number: int, what: str) -> str:

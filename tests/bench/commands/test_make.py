@@ -11,10 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-def make(*words: str) -> subprocess.CompletedProcess[str]:
+def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Print the commands that make would execute."""
     command = ["make", "--dry-run", "--old-file=.venv/.installed", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={"PATH": os.environ["PATH"], **environment}
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,14 @@ def test_a_tuning_takes_what_a_study_takes() -> None:
         assert part in command
 
 
-def test_downloads_are_refused_by_a_word(tmp_path: Path) -> None:
+def test_what_was_typed_is_recorded_wherever_its_options_come_from() -> None:
+    words = ("RECIPES=x y", "DATA=d", "SEEDS=2", "PYTHON=python3", "SET=b=1 a=2")
+    said = '--typed \'make bench DATASET=acdc DATA=d RECIPES="x y" SET="b=1 a=2"\''
+    assert said in make("bench", *words, DATASET="acdc", WORKERS="3").stdout
+    assert "--typed 'make bench'" in make("bench").stdout
+
+
+def test_downloads_are_refused_by_a_word() -> None:
     assert "--no-download" in make("bench", "DATASET=chaos", "DOWNLOAD=0").stdout
     assert "--no-download" not in make("bench", "DATASET=chaos").stdout
 

@@ -280,7 +280,7 @@ def test_an_address_without_the_name_of_an_archive(tmp_path, path):
 def test_too_little_space(server, tmp_path):
     huge = Archive(url=server.url, bytes=10**15)
     server.told = 10**15
-    with pytest.raises(DataError, match=r"the download need 1000000\.00 GB"):
+    with pytest.raises(DataError, match=r"the download needs 1000000\.00 GB"):
         fetch("sets", huge, tmp_path)
 
 

@@ -78,7 +78,7 @@ COMMANDS: list[tuple[list[str], str]] = [
     (["bench", "--set", "seeds=99999999999999999999"], "at most 10000 seeds"),
     (["bench", "--seeds", "3"], "No such option"),
     (["bench", "quick", "paper"], "unexpected extra argument"),
-    (["bench", "FILE"], "unknown study 'FILE'"),
+    (["bench", "FILE"], "FILE.yaml must hold a mapping"),
     (["bench", "../quick"], "unknown study"),
     (["bench", ""], "unknown study ''"),
     (["bench", "--launcher", "rai"], "Did you mean 'ray'?"),

@@ -78,6 +78,9 @@ def test_errors_of_a_command_name_the_path_of_the_program() -> None:
         ("--no-download was given", "DOWNLOAD=0 was given"),
         ("--set 'annotations={name: scribble}'", "--set 'annotations={name: scribble}'"),
         ("run make bench OUT=x; alseg report a --out b", "run make bench OUT=x; alseg report a --out b"),
+        ("make room or --out /x/y.", "make room or OUT=/x/y."),
+        ("see alseg list fields study. Use --set members=2", 'see alseg list fields study. Use SET="members=2"'),
+        ("--launcher mine:Local was given", "LAUNCHER=mine:Local was given"),
     ],
 )
 def test_make_is_advised_its_own_variables(options: str, variables: str, monkeypatch: pytest.MonkeyPatch) -> None:

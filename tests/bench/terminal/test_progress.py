@@ -103,7 +103,7 @@ def test_more_runs_than_lines_are_counted() -> None:
             tell(one.key, RunStarted((1, 2, 3), 9, ()))
         lines = screen(display)
     assert len(lines) == 9 and lines[0].startswith("0 of 40 runs")
-    assert lines[-1] == "  and 33 more, which this window has no lines for"
+    assert lines[-1] == "  and 33 more; a higher window shows them"
 
 
 def test_plain_lines_without_a_terminal() -> None:
@@ -149,6 +149,16 @@ def test_time_left_starts_at_the_forecast_and_follows_the_pace() -> None:
     assert pace.left_after(99.5) == pytest.approx(400 - 99)
     slow = pace.left_after(4 * 99.5)
     assert slow is not None and 1.5 * 301 < slow < 4 * 301
+
+
+def test_a_failed_run_is_no_progress() -> None:
+    pace = Pace({str(number): 100.0 for number in range(10)}, {}, 1, measured=True)
+    for number in range(5):
+        pace.move(str(number), 1.0)
+        pace.end(str(number), failed=True)
+    assert pace.total == 505
+    left = pace.left_after(5.0)
+    assert left is not None and left > 450
 
 
 def test_without_a_measurement_the_pace_is_all_there_is() -> None:
