@@ -57,6 +57,6 @@ def ui(out: Path, port: int | None) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # several processes for the evaluation of language models
     }
-    server = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
+    server = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-P", "-m", *server], environment)

@@ -43,7 +43,8 @@ def locked(folder: Path) -> Iterator[None]:
             raise ResultsError(f"{folder / LOCK} is a folder, where a file belongs; move it away.") from None
         except Timeout:
             raise ResultsError(
-                f"the study in {folder} is being run by another process; wait for it or stop it."
+                f"the study in {folder} is being run by another process; wait for it, stop it, or give this one "
+                "a folder of its own: --set name=other."
             ) from None
         try:
             yield
