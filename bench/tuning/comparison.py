@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.study import experiments
+from bench.study import experiments, find
 from bench.study.typeable import has_make
 from bench.tuning.spec import Tuning
 
@@ -27,22 +27,25 @@ def command(tuning: Tuning, recipe: Path, out: Path) -> str:
     named = recipe.parent.absolute() == (experiments() / "recipes").absolute()
     tuned = recipe.stem if named else _from_here(recipe)
     pair, against = [tuning.recipe, tuned], f"primary.against={tuning.recipe}"
-    settings = [*_flat(tuning.settings), against]
+    name = f"name={Path(tuning.study).stem}-{recipe.stem}"  # a folder of its own: the study's has other recipes
+    alone = ["controls=null"] if find("study", tuning.study).get("controls") else []  # they are recipes of the study
+    settings = [name, *_flat(tuning.settings), *alone, against]
     place = "" if out.absolute() == Path.cwd() / "runs" else _from_here(out)
+    study = None if tuning.study == "quick" else tuning.study
+    by_name = study if study not in PRESETS else None
     values = [*pair, *settings, tuning.dataset, str(tuning.data or ""), tuning.study, place]
     if has_make() and all(PLAIN.fullmatch(value) for value in values if value):
         given = {
-            "DATASET": tuning.dataset if tuning.dataset != "phantom" else None,
+            "DATASET": tuning.dataset if by_name or tuning.dataset != "phantom" else None,  # a study has its own
             "DATA": tuning.data,
-            "PRESET" if tuning.study in PRESETS else "STUDY": tuning.study if tuning.study != "quick" else None,
+            "STUDY" if by_name else "PRESET": study,
             "OUT": place,
         }
         words = [f"{name}={value}" for name, value in given.items() if value]
         return " ".join(["make bench", *words, f'RECIPES="{" ".join(pair)}"', f'SET="{" ".join(settings)}"'])
     recipes = f"recipes={json.dumps(pair, ensure_ascii=False)}"
     data = [f"data={tuning.data}"] if tuning.data else []
-    name = f"name={Path(tuning.study).stem}-{recipe.stem}"  # a folder of its own, as make gives it
-    whole = [name, f"datasets={json.dumps([tuning.dataset])}", *data, recipes, *settings]
+    whole = [f"datasets={json.dumps([tuning.dataset])}", *data, recipes, *settings]
     words = [word for each in whole for word in ("--set", each)] + (["--out", place] if place else [])
     return shlex.join(["alseg", "bench", tuning.study, *words])
 

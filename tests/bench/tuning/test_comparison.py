@@ -33,7 +33,10 @@ def made(line: str) -> Study:
 def test_the_default_tuning_ends_with_a_short_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     line = command(Tuning.find("gcl_coreset"), TUNED, ROOT / "runs")
-    assert line == ('make bench RECIPES="gcl_coreset gcl_coreset_tuned_phantom" SET="primary.against=gcl_coreset"')
+    assert line == (
+        'make bench RECIPES="gcl_coreset gcl_coreset_tuned_phantom" '
+        'SET="name=quick-gcl_coreset_tuned_phantom primary.against=gcl_coreset"'
+    )
 
 
 def test_what_differs_is_in_the_command_and_make_understands_it(
@@ -46,11 +49,22 @@ def test_what_differs_is_in_the_command_and_make_understands_it(
     line = command(Tuning.find("gcl_coreset", settings), tuned, tmp_path / "out")
     assert line.startswith(f"make bench DATASET=acdc DATA={tmp_path} PRESET=paper OUT={tmp_path}/out RECIPES=")
     study = made(line)
-    assert (study.name, study.preset) == ("paper-acdc", "paper")
+    assert (study.name, study.preset) == ("paper-x_tuned_acdc", "paper")
     assert [run.recipe.name for run in study.runs() if run.seed == 0] == ["random", "x_tuned_acdc"]
     assert {run.annotation_name for run in study.runs()} == {"scribble"}
     planned = study.planned()
     assert planned is not None and planned.against == "random"
+
+
+def test_the_comparison_runs_on_the_dataset_of_the_tuning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    tuned = tmp_path / "x_tuned_phantom.yaml"
+    tuned.write_text("name: x_tuned_phantom\nsummary: s\nstrategy: random\n")
+    settings = ["study=acdc_quick", "recipe=random", "settings.annotations=mask"]
+    line = command(Tuning.find("gcl_coreset", settings), tuned, ROOT / "runs")
+    assert line.startswith("make bench DATASET=phantom STUDY=acdc_quick RECIPES=")
+    study = made(line)
+    assert study.name == "acdc_quick-x_tuned_phantom" and {run.dataset.name for run in study.runs()} == {"phantom"}
 
 
 def test_names_that_make_would_split_are_quoted_for_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -61,4 +75,5 @@ def test_names_that_make_would_split_are_quoted_for_a_shell(monkeypatch: pytest.
     line = command(Tuning.find("gcl_coreset", ["recipe=random"]), folder / "x.yaml", tmp_path)
     words = shlex.split(line)
     assert words[1:3] == ["bench", "quick"] and words[-2:] == ["--out", str(tmp_path)]
-    assert [run.recipe.name for run in study_of(words).runs() if run.seed == 0] == ["random", "x"]
+    study = study_of(words)
+    assert [run.recipe.name for run in study.runs() if run.seed == 0] == ["random", "x"] and study.name == "quick-x"
