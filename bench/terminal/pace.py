@@ -39,6 +39,10 @@ class Pace:
         """Forecast of all tasks together, in seconds; never 0."""
         return sum(self.expected.values()) or 1.0
 
+    def add(self, key: str, seconds: float) -> None:
+        """Add a task that was not foreseen, with its forecast in seconds."""
+        self.expected[key], self.done[key] = seconds, 0.0
+
     def move(self, key: str, done: float) -> None:
         """Record that ``done`` of a task's expected seconds are done."""
         if self._started is None:

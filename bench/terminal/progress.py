@@ -127,6 +127,11 @@ class Display:
         self._overall = self._bars.add_task(self._so_far(), total=pace.total, note=self._time)
         self._total()
 
+    def add(self, key: str, seconds: float) -> None:
+        """Count one task more than foreseen, which the labels name by now; ``seconds``: its expected duration."""
+        self._pace.add(key, seconds)
+        self._count += 1
+
     def move(self, key: str, done: float, note: str) -> None:
         """Show that ``done`` of a task's expected seconds are done, and what it is doing."""
         self._pace.move(key, done)

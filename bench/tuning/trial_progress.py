@@ -44,8 +44,8 @@ class TrialProgress:
         self._since: dict[int, float] = {}
         self._done: dict[int, float] = {}
         self._labels = {key: f"trial {key}" for key in self._free}
-        whole = sum(course.seconds for course in courses)
-        pace = Pace(dict.fromkeys(self._labels, whole), {}, places or 1, measured)
+        self._whole = sum(course.seconds for course in courses)
+        pace = Pace(dict.fromkeys(self._labels, self._whole), {}, places or 1, measured)
         display.begin("trials", self._labels, pace, earlier=finished)
         self._end_first: Callable[[], None] = display.begin_stage(first)
 
@@ -82,8 +82,14 @@ class TrialProgress:
         self._display.move(self._key(number), self._done[number], note)
 
     def _key(self, number: int) -> str:
-        """Return the key of a trial among those to run; numbers are known only once Optuna has given them out."""
+        """Return the key of a trial; numbers are known only once Optuna has given them out.
+
+        Trials can be more than were left: one that fails does not count, so one that is refused may take its place.
+        """
         if number not in self._keys:
-            self._keys[number] = self._free.pop()
-            self._labels[self._keys[number]] = f"trial {number}"
+            key = self._free.pop() if self._free else str(len(self._labels))
+            new = key not in self._labels
+            self._keys[number], self._labels[key] = key, f"trial {number}"
+            if new:
+                self._display.add(key, self._whole)
         return self._keys[number]

@@ -32,21 +32,6 @@ EMPTY: Mapping[str, Course] = {}
 """Courses where nothing was measured."""
 
 
-def all_alike(scores: Sequence[float | None]) -> str | None:
-    """Return what to do about trials that all have the same score, from which nothing can be learned; else None."""
-    if len(scores) < 2 or len(set(scores)) > 1:
-        return None
-    if scores[0]:
-        return (
-            f"note: all {len(scores)} trials score the same, so none of these settings has any effect here: check that "
-            "the recipe uses what the space names, or try wider ranges."
-        )
-    return (
-        f"note: all {len(scores)} trials score 0: the networks find no structure at all, so nothing can be learned "
-        "about these settings. Train longer or on more slices: a larger proxy.share, proxy.budgets or preset (--set)."
-    )
-
-
 @dataclass(frozen=True)
 class Launch:
     """A tuning that can run on this machine."""
@@ -228,8 +213,6 @@ class Launch:
 
         rungs, prepare = self.tuning.proxy.seeds, lambda trial: self._prepare(trials, trial)
         self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell, progress), policy)
-        if alike := all_alike([trial.value for trial in trials.complete()]):
-            self.display.say(alike, fold=True)
 
     def _prepare(self, trials: Trials, trial: Trial) -> Path | None:
         """Write the folder of a trial with its runs and return it; None for settings that are invalid together."""

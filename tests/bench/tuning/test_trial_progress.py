@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import optuna
 import pytest
 from rich.console import Console
 
 from alseg_core.events import Progress
+from bench.launchers.launcher import Rung
 from bench.planning.forecast import Course, Round
 from bench.terminal.progress import Display
+from bench.tuning.optuna_search import OptunaQueue
 from bench.tuning.trial_progress import TrialProgress
-from bench.tuning.tuning_run import all_alike
+from tests.bench.tuning.test_tuning_study import suggest, trials
 
 COURSES = [Course((Round(train=50), Round(train=50)), (10, 10))] * 2
 
@@ -45,15 +49,34 @@ def test_every_trial_leaves_a_line_with_its_outcome() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("scores", "words"),
-    [([0.0, 0.0], "find no structure at all"), ([0.5] * 3, "none of these settings has any effect")],
-)
-def test_trials_that_all_score_the_same_teach_nothing(scores: list[float], words: str) -> None:
-    said = all_alike(scores)
-    assert said is not None and words in said and f"all {len(scores)} trials" in said
+def test_a_trial_that_fails_among_refused_ones_leaves_room_for_one_more(tmp_path: Path) -> None:
+    out = io.StringIO()
+    display = Display(Console(file=out, width=100))
+    progress = TrialProgress(display, COURSES, left=3, finished=0, places=1, measured=True, first="starting Ray")
+    found = trials(f"sqlite:///{tmp_path}/a.db", total=3)
 
+    def prepare(trial: optuna.Trial) -> Path | None:
+        suggest(trial)
+        if trial.number in (1, 3):
+            found.refused(trial, "all weights are 0")
+            return None
+        return tmp_path
 
-@pytest.mark.parametrize("scores", [[], [0.0], [0.0, 0.1]])
-def test_trials_that_differ_are_no_reason_for_a_note(scores: list[float]) -> None:
-    assert all_alike(scores) is None
+    def tell(number: int, outcome: str) -> None:
+        progress.ended(number, outcome, own=False, failed=found.all()[number].state.name == "FAIL")
+
+    queue = OptunaQueue(found, 1, 0, prepare, tell, progress)
+    first = queue.start()
+    assert first is not None
+    first.end("the disk is full")
+    second = queue.start()
+    assert second is not None
+    second.report(Rung(1, 0.7))
+    second.end()
+    assert queue.start() is None and queue.over
+    assert [line.partition(" (")[0].partition(", ")[0] for line in out.getvalue().splitlines()[1:]] == [
+        "[1/3] trial 0: failed: the disk is full",
+        "[2/3] trial 1: cannot be run: all weights are 0",
+        "[3/3] trial 2: 0.700 after 1 seed(s)",
+        "[4/4] trial 3: cannot be run: all weights are 0",
+    ]
