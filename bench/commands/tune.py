@@ -30,7 +30,9 @@ from bench.commands.group import DOWNLOAD, LAUNCHER, LOCAL, OUT, TYPED, Folder, 
 )
 @LAUNCHER
 @LOCAL
-@click.option("--estimate", "only_estimate", is_flag=True, help="Print what would run and how much of it is done.")
+@click.option(
+    "--estimate", "only_estimate", is_flag=True, help="Print what all trials would run, and how long at most."
+)
 @DOWNLOAD
 @click.option("--typed", expose_value=False, **TYPED)
 @OUT

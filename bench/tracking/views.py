@@ -101,7 +101,7 @@ def view(
         "selectedColumns": list(columns),
         "columnOrder": [*columns, "duration"],  # always shown; its place would be the first
         "columnWidths": dict(columns),
-        "runsHiddenMode": "FIRST_20_RUNS" if charts else "SHOW_ALL",
+        "runsHiddenMode": "SHOW_ALL",  # otherwise charts leave out what is below the 10th row of the table
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": True,  # otherwise the UI puts its own sections first
@@ -155,4 +155,4 @@ def parallel(params: Sequence[str], metric: str) -> dict[str, Any]:
 
 
 def _chart(kind: str, uuid: str) -> dict[str, Any]:
-    return {"type": kind, "uuid": uuid, "deleted": False, "isGenerated": False, "runsCountToCompare": 20}
+    return {"type": kind, "uuid": uuid, "deleted": False, "isGenerated": False}

@@ -192,7 +192,7 @@ def _settings(findings: Findings) -> Table:
     for path in findings.tuning.space:
         own = get(findings.raw, path)
         rows.append([path, *(_shown(value, own) for value in (own, *(other.settings[path] for other in others)))])
-    return ["setting", "own", *(f"trial {other.number}" for other in others)], rows
+    return ["setting", "own", *(other.title for other in others)], rows
 
 
 def _shown(value: Any, own: Any) -> str:
@@ -213,7 +213,7 @@ def _score_row(findings: Findings, row: int) -> list[str]:
     gain, half = findings.verdict.gain(row)
     interval = f" ({gain - half:+.3f} to {gain + half:+.3f})" if np.isfinite(half) else ""
     spread = f"{scores.std(ddof=1):.3f}" if len(scores) > 1 else "-"
-    name = "own" if candidate.own else f"trial {candidate.number}: {candidate.label}"
+    name = "own" if candidate.own else candidate.title
     proxy = _proxy(findings.trials, candidate)
     gained = "" if candidate.own else f"{gain:+.3f}{interval}"
     return [name, *proxy, *(f"{value:.3f}" for value in scores), f"{scores.mean():.3f}", spread, gained]

@@ -133,7 +133,8 @@ class TrialTracker:
             for job, value in zip(candidate.jobs, scores, strict=True):
                 if job.identity.seed not in known and value == value:
                     client.log_metric(run, FINAL, rounded(value), step=job.identity.seed)
-            if np.isfinite(scores).all():
+            means = {metric.step for metric in client.get_metric_history(run, MEAN)}
+            if len(scores) not in means and np.isfinite(scores).all():
                 client.log_metric(run, MEAN, rounded(scores.mean()), step=len(scores))
         client.set_tag(self._parent, "best", verdict.candidates[verdict.best].title)
         client.log_artifacts(self._parent, str(report), "report")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bench.planning.forecast import Course
     from bench.study import Study
     from bench.terminal.progress import Display
+    from bench.tuning.findings import Findings
     from bench.tuning.full_loop import Candidate, Verdict
     from bench.tuning.trial_tracker import TrialTracker
 
@@ -85,7 +86,6 @@ class Launch:
         url: Optuna's storage, None = the default. recipes: folder for the tuned recipe, None = the catalogue.
         Raises AlsegError when the recipe's own settings fail in the full loop.
         """
-        from bench.terminal.durations import clock
         from bench.tuning.full_loop import candidates, verdict
         from bench.tuning.trial_tracker import TrialTracker
 
@@ -102,10 +102,9 @@ class Launch:
                     "command tries again."
                 )
             with self.display.stage("writing the report"):
-                self._write(url, trials, judged, recipes, tracker)
-            count = len(judged.candidates) * len(judged.candidates[0].jobs)
-            done = f"{len(trials.finished())} trials and {count} runs of the full loop"
-            self.display.say(f"{done}: {clock(self.display.passed)} for what was left of them")
+                found, untracked = self._write(url, trials, judged, recipes, tracker)
+            self.display.stop()
+            self._tell(found, untracked)
 
     def _trials(self, url: str) -> Trials:
         tuning = self.tuning
@@ -235,21 +234,22 @@ class Launch:
         todo = [job for job in jobs if not job.finished()]
         if not todo:
             return
-        settings = ["the recipe's own settings", *(f"those of trial {candidate.number}" for candidate in found[1:])]
+        settings = ["the recipe's own settings", *(f"those of {candidate.title}" for candidate in found[1:])]
         self.display.say(f"the full loop: {len(todo)} runs, with {', '.join(settings)}")
-        names = {job.key: f"trial {c.number}, seed {job.identity.seed}" for c in found for job in c.jobs}
+        names = {job.key: f"{c.title}, seed {job.identity.seed}" for c in found for job in c.jobs}
         # other settings take about as long as the recipe's own
         same = {run.seed: courses[run.key] for run in self.tuning.full_runs(self.raw, self.own) if courses}
         known = {job.key: same[job.identity.seed] for job in todo} if same else {}
         expected = Forecast(known, policy.places, measured=bool(known))
         self.launcher.run(todo, policy, RunProgress(self.display, todo, expected, names=names))
 
-    def _write(self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker) -> None:
+    def _write(
+        self, url: str, trials: Trials, judged: Verdict, recipes: Path | None, tracker: TrialTracker
+    ) -> tuple[Findings, str | None]:
+        """Write the tuned recipe and the report; return what was found, and why MLflow lacks it or None."""
         from alseg_core.material import open_material
         from alseg_core.store import Store
-        from bench.tracking.links import where
         from bench.tuning import findings, plots, recipe
-        from bench.tuning.comparison import command
 
         settings, gained = judged.candidates[judged.best].settings, findings.summary(judged)
         made = recipe.content(self.tuning, self.dataset, self.raw, settings, gained)
@@ -262,18 +262,29 @@ class Launch:
         plots.draw(trials, results)
         findings.write_table(found, results / "trials.csv")
         findings.write_text(found, results / "tuning.md")
-        untracked = tracker.finish(judged, results)
-        self.display.stop()
+        return found, tracker.finish(judged, results)
+
+    def _tell(self, found: Findings, untracked: str | None) -> None:
+        """Print what was found, where it is, and last the command that goes on from here, if there is one."""
+        from bench.terminal.durations import clock
+        from bench.tracking.links import where
+        from bench.tuning import findings
+        from bench.tuning.comparison import command
+
+        judged, caution = found.verdict, findings.caution(found.trials)
+        count = len(judged.candidates) * len(judged.candidates[0].jobs)
+        done = f"{len(found.trials.finished())} trials and {count} runs of the full loop"
+        self.display.say(f"{done}; this command took {clock(self.display.passed)} in all")
         self.display.say(findings.conclusion(found))
-        caution = findings.caution(trials)
         if caution:
-            self.display.say(f"warning: {caution}")
-        self.display.say(f"recipe: {written}")
-        self.display.say(f"report: {results / 'tuning.md'}")
+            self.display.say(f"warning: {caution}", fold=True)
+        self.display.say(f"recipe: {found.recipe}")
+        self.display.say(f"report: {self.folder / 'report' / 'tuning.md'}")
         if untracked:
             self.display.say(f"warning: not tracked in MLflow: {untracked}; the same command sends it later")
         else:
             for line in where(self.out, self.folder.name):
                 self.display.say(line)
         if judged.best and not caution:
-            self.display.say(f"compare the two on test volumes: {command(self.tuning, written, self.out)}")
+            self.display.say("compare the two on test volumes:")
+            self.display.say(f"    {command(self.tuning, found.recipe, self.out)}")

@@ -27,6 +27,9 @@ def test_a_tuning_shows_scores_and_settings_and_links_to_both_views() -> None:
     assert {chart["metricSectionId"] for chart in charts["compareRunCharts"]} == {
         section["uuid"] for section in charts["compareRunSections"]
     }
+    assert charts["runsHiddenMode"] == "SHOW_ALL" and not any(
+        "runsCountToCompare" in c for c in charts["compareRunCharts"]
+    )
     kinds = [(chart["type"], chart.get("metricKey")) for chart in charts["compareRunCharts"]]
     assert kinds == [("BAR", SCORE), ("BAR", MEAN), ("PARALLEL", None)]
     assert table["orderByKey"] == f"metrics.`{SCORE}`" and "params.`embed.lr`" in table["selectedColumns"]

@@ -124,6 +124,8 @@ def test_a_tuning_that_is_stopped_and_killed_goes_on_and_reads_no_test_labels(
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert lines(out) == everything and len(client.search_runs([experiment.experiment_id])) == 4
+    for metric in ("aubc_full_loop", "aubc_full_loop_mean"):
+        assert len(client.get_metric_history(own.info.run_id, metric)) == 1  # nothing is stored twice
 
 
 def test_the_vault_of_a_trial_refuses_the_labels_of_test_volumes(tuning_file: Path, tmp_path: Path) -> None:

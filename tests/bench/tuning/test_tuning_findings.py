@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from alseg_core.vocabulary import RoundRecord
+from bench.launchers.local import LocalLauncher
 from bench.study.job import Job
+from bench.terminal.progress import Display
 from bench.tuning import full_loop
+from bench.tuning.comparison import command
 from bench.tuning.findings import Findings, caution, conclusion, story, summary, write_text
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.label_audit import LabelAudit
@@ -21,9 +27,11 @@ from bench.tuning.recipe import content, write
 from bench.tuning.spec import Tuning
 from bench.tuning.storage import open_storage
 from bench.tuning.trials import TrialPlan, Trials
+from bench.tuning.tuning_run import Launch
 
 CASES = ("val_a", "val_b")
 TEST = ("test_a", "test_b")
+TUNED = Path("recipes/small_tuned_tiny.yaml")
 SURE, MAYBE = [[0.40, 0.50, 0.45], [0.50, 0.61, 0.54]], [[0.416, 0.510, 0.40], [0.518, 0.547, 0.38]]
 
 
@@ -31,16 +39,20 @@ def verdict(scores: list[list[float]]) -> Verdict:
     return Verdict([Candidate(3 * row, row == 0, {}, []) for row in range(len(scores))], np.array(scores))
 
 
-def tried(url: str, tuning: Tuning, raw: dict[str, Any]) -> Trials:
-    """Four trials: the own settings are first by the proxy, trial 3 second, trial 1 third; trial 2 is stopped."""
-    plan = TrialPlan("tune", "/runs", {}, tuning.default(raw), total=4, seed=0, startup=4, reduction=2)
+FOUR = (0.462, 0.419, None, 0.446)
+"""Values of trials: the own settings are first by the proxy, trial 3 second, trial 1 third; trial 2 is stopped."""
+
+
+def tried(url: str, tuning: Tuning, raw: dict[str, Any], values: tuple[float | None, ...] = FOUR) -> Trials:
+    plan = TrialPlan("tune", "/runs", {}, tuning.default(raw), total=len(values), seed=0, startup=4, reduction=2)
     found = Trials.open(open_storage(url), plan)
-    for value in (0.462, 0.419, None, 0.446):
+    for value in values:
         trial = found.ask()
         tuning.suggest(trial, raw)
         if value is None:
             found.stopped(trial)
         else:
+            found.reached(trial, 1, value)
             found.completed(trial, value)
     return found
 
@@ -135,19 +147,55 @@ def test_the_report_says_what_the_proxy_preferred(tuning: Tuning, tmp_path: Path
         tuning, raw, found, full_loop.verdict(judged), tmp_path, tmp_path / "small_tuned_tiny.yaml", "sqlite://", TEST
     )
     write_text(findings, tmp_path / "tuning.md")
+    assert f"| setting | own | {judged[1].title} |" in (tmp_path / "tuning.md").read_text()
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in (tmp_path / "tuning.md").read_text().splitlines()
-        if line.startswith(("| own", "| trial 3: ", "|  | proxy"))
+        if line.startswith(("| own", "| trial 3 (", "|  | proxy"))
     ]
     assert rows[0][:5] == ["", "proxy", "rank by proxy", "seed 2", "seed 3"]
     assert rows[1][:5] == ["own", "0.462", "1 of 3", "0.400", "0.500"]
-    assert rows[2][0].startswith("trial 3: epochs=1 w_ntxent=") and rows[2][1:5] == [
+    assert rows[2][0].startswith("trial 3 (epochs=1 w_ntxent=") and rows[2][1:5] == [
         "0.446",
         "2 of 3",
         "0.500",
         "0.550",
     ]
+
+
+@pytest.mark.parametrize(("scores", "beaten"), [([0.4, 0.5], True), ([0.5, 0.4], False)])
+def test_the_command_that_compares_comes_last_and_only_if_a_trial_beat_the_recipe(
+    tuning: Tuning, tmp_path: Path, scores: list[float], beaten: bool
+) -> None:
+    raw, said = tuning.run(), io.StringIO()
+    found = tried(f"sqlite:///{tmp_path}/a.db", tuning, raw)
+    judged = full_loop.candidates(tuning, raw, found, tmp_path)
+    findings = Findings(
+        tuning, raw, found, Verdict(judged, np.array([[each] for each in scores])), tmp_path, TUNED, "sqlite://", TEST
+    )
+    launch = Launch(tuning, raw, tuning.base(), tmp_path, LocalLauncher(), Display(Console(file=said, width=80)))
+    launch._tell(findings, untracked="no server")
+    lines = said.getvalue().splitlines()
+    assert re.fullmatch(r"4 trials and 4 runs of the full loop; this command took \d+ s in all", lines[0])
+    assert lines[2:4] == [f"recipe: {TUNED}", f"report: {launch.folder}/report/tuning.md"]
+    told = ["compare the two on test volumes:", f"    {command(tuning, TUNED, tmp_path)}"] if beaten else []
+    assert lines[5:] == told
+
+
+@pytest.mark.parametrize(("values", "warned"), [((0.25, 0.25), 1), ((0.25, 0.26), 0)])
+def test_trials_that_score_alike_are_warned_of_once(
+    tuning: Tuning, tmp_path: Path, values: tuple[float, ...], warned: int
+) -> None:
+    raw, said = tuning.run(), io.StringIO()
+    found = tried(f"sqlite:///{tmp_path}/a.db", tuning, raw, values)
+    judged = full_loop.candidates(tuning, raw, found, tmp_path)
+    findings = Findings(
+        tuning, raw, found, Verdict(judged, np.array([[0.4], [0.5]])), tmp_path, TUNED, "sqlite://", TEST
+    )
+    launch = Launch(tuning, raw, tuning.base(), tmp_path, LocalLauncher(), Display(Console(file=said, width=80)))
+    launch._tell(findings, untracked=None)
+    assert said.getvalue().count("have the same score") == warned
+    assert said.getvalue().count("compare the two") == 1 - warned
 
 
 def test_a_test_volume_that_was_scored_is_counted(tuning: Tuning, tmp_path: Path) -> None:
