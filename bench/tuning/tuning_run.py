@@ -234,9 +234,10 @@ class Launch:
         todo = [job for job in jobs if not job.finished()]
         if not todo:
             return
-        settings = ["the recipe's own settings", *(f"those of {candidate.title}" for candidate in found[1:])]
-        self.display.say(f"the full loop: {len(todo)} runs, with {', '.join(settings)}")
-        names = {job.key: f"{c.title}, seed {job.identity.seed}" for c in found for job in c.jobs}
+        settings = ", ".join(candidate.title for candidate in found)
+        self.display.say(f"the full loop: {len(todo)} runs, with the settings of {settings}", fold=True)
+        # short, as bars need the width: the line above says which settings these are
+        names = {job.key: f"trial {c.number}, seed {job.identity.seed}" for c in found for job in c.jobs}
         # other settings take about as long as the recipe's own
         same = {run.seed: courses[run.key] for run in self.tuning.full_runs(self.raw, self.own) if courses}
         known = {job.key: same[job.identity.seed] for job in todo} if same else {}

@@ -44,7 +44,7 @@ def test_a_tuning_runs_in_one_process_without_ray_and_goes_on(tuning_file: Path,
     out = tmp_path / "out"
     said = tune(tuning_file, out, count=2)
     assert said.endswith("\nFalse\n") and "1 at once: at most about" in said and "[2/2] trial 1: " in said
-    assert "/2] trial 0 (the recipe's own settings), seed 2: " in said
+    assert "runs, with the settings of trial 0 (the recipe's own settings)" in said and "trial 0, seed 2: " in said
     first = optuna.load_study(study_name=NAME, storage=f"sqlite:///{out}/optuna.db").trials
     assert [trial.state.name for trial in first] == ["COMPLETE", first[1].state.name]
     assert all(trial.intermediate_values[1] > 0 for trial in first)
