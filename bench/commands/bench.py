@@ -59,6 +59,24 @@ def bench_command(
         return
     bring(missing, console, allowed=download)
     with Display(console) as display:
+        with display.stage("reading the study", log=False):  # the imports take a second
+            from bench.datasets.downloads import announce, bring
+            from bench.launchers import find_launcher
+            from bench.launchers.scans import lacking
+            from bench.launchers.study_run import estimate, launch
+            from bench.study import Study
+            from bench.study.rerun import recorded
+
+            launcher = launcher_name(launcher, local)
+            chosen = find_launcher("ray" if launcher is None else launcher)
+            found = Study.find(study, settings)
+            command, out = recorded(study, settings, out, launcher, typed), out.expanduser().absolute()
+            missing = lacking(found, chosen)
+        with display.paused():
+            if missing and only_estimate:
+                announce(missing, f"execute {len(found.runs())} runs", console)
+                return
+            bring(missing, console, allowed=download)
         if only_estimate:
             estimate(found, out, chosen, display)
             return

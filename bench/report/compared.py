@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from alseg_core.metrics.curve import AUBC
-from alseg_core.vocabulary import BASELINE
+from alseg_core.vocabulary import BASELINE, reads_ground_truth
 from bench.report.analysis import PLANNED, Analysis
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, Setting, rows_of
@@ -43,6 +43,21 @@ def planned(analysis: Analysis, setting: Setting, kind: str = PLANNED) -> pd.Dat
     """Return the planned tests of a setting that could be made, as :func:`differences`, largest first."""
     tests = differences(analysis, setting)
     return tests[(tests["test"] == kind) & tests["p"].notna()].sort_values("difference", ascending=False)
+
+
+def untested(results: Results, analysis: Analysis, setting: Setting) -> dict[str, int]:
+    """Return recipe -> seeds in common with the baseline, of those whose planned test could not be made.
+
+    With two seeds or more, all runs are equal to the baseline's. Empty where no test was planned.
+    """
+    if not score(analysis, setting):
+        return {}
+    tests = differences(analysis, setting)
+    common = tests[tests["test"] == PLANNED].set_index("recipe")["seeds"]
+    apart = {baseline(analysis, setting), *controls(results, setting), *planned(analysis, setting)["recipe"]}
+    recipes = (str(recipe) for recipe in dict.fromkeys(rows_of(results.runs, setting)["recipe"]))
+    asked = (recipe for recipe in recipes if recipe not in apart and not reads_ground_truth(recipe))
+    return {recipe: int(common.get(recipe, 0)) for recipe in asked}
 
 
 def powers(analysis: Analysis, setting: Setting) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from bench.report.analysis import Analysis
 from bench.report.compared import only_controls
 from bench.report.controls import controls_verdict
 from bench.report.header import header
+from bench.report.numbers import plural
 from bench.report.run_names import run_names
 from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.provenance import OWN_SPLITS
@@ -154,15 +155,11 @@ def _what(results: Results) -> str:
     counts = ", ".join(f"{states[state]} {state}" for state in ("finished", "failed", "unfinished") if state in states)
     settings = len(runs.drop_duplicates(SETTING))
     parts = [
-        _plural(len(results.recipes), "recipe"),
-        _plural(runs["seed"].nunique(), "seed"),
+        plural(len(results.recipes), "recipe"),
+        plural(runs["seed"].nunique(), "seed"),
         f"datasets: {', '.join(dict.fromkeys(runs['dataset']))}",
         f"annotation: {', '.join(dict.fromkeys(runs['annotation']))}",
-        f"{_plural(settings, 'setting')} of dataset, annotation and budgets",
-        f"{_plural(len(runs), 'run')} ({counts})",
+        f"{plural(settings, 'setting')} of dataset, annotation and budgets",
+        f"{plural(len(runs), 'run')} ({counts})",
     ]
     return "Compared here: " + "; ".join(parts) + "."
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"

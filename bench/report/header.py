@@ -1,4 +1,4 @@
-"""When, how and for how long the runs of a report were made, and what its recipes do."""
+"""When, how and for how long the runs of a report were made."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ from datetime import datetime
 
 from bench.report.runs.results import Results
 from bench.report.setting import rows_of
-from bench.study.rerun import advice
-
-STATES = ("finished", "failed", "unfinished")
+from bench.study.rerun import doubt, with_seeds
 
 
 def header(results: Results) -> list[tuple[str, str]]:
-    """Return (label, text) of what is known: number of runs, dates in UTC, duration and command."""
+    """Return (label, text) of what is known: dates in UTC, duration and command."""
     return list(_lines(results))
 
 
 def _lines(results: Results) -> Iterator[tuple[str, str]]:
     if not len(results.runs):
         return
-    states = results.runs["state"].value_counts()
-    counts = ", ".join(f"{states[state]:,} {state}" for state in STATES if state in states)
-    yield "runs", f"{len(results.runs):,} ({counts})"
     summed = float(results.seconds["seconds"].sum())
     if results.made is not None:
         first, last = results.made
@@ -40,7 +35,7 @@ def _lines(results: Results) -> Iterator[tuple[str, str]]:
         for command in commands:
             seeds.setdefault(command, set()).update(map(int, own["seed"]))
     for command, known in seeds.items():
-        yield "command", advice(command, sorted(known), len(known))
+        yield "command", f"`{with_seeds(command, sorted(known), len(known))}`{doubt([command])}"
 
 
 def dates(first: datetime, last: datetime) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 NOTHING = "—"
 """Text of a missing number."""
+NO_SPREAD = 0.0005
+"""Detectable differences below this, 0.000 as text, mean that seeds do not differ: there is nothing to judge by."""
 
 
 def signed(difference: float) -> str:
@@ -28,8 +30,11 @@ def between_signed(low: float, high: float) -> str:
 
 
 def detectable(difference: float) -> str:
-    """Return a detectable difference as text: "more than 1" where no difference in Dice can be as large."""
-    if math.isnan(difference):
+    """Return a detectable difference as text: "more than 1" where no difference in Dice can be as large.
+
+    NOTHING where it is missing, or seeds do not differ.
+    """
+    if math.isnan(difference) or difference < NO_SPREAD:
         return NOTHING
     return f"{difference:.3f}" if difference <= 1 else "more than 1"
 
@@ -45,6 +50,11 @@ def chance(p: float) -> str:
     """Return a p-value with its name: "p = 0.012" or "p < 0.001"."""
     text = probability(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number with its noun: "1 seed" or "1,200 seeds"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def span(counts: Iterable[float]) -> str:

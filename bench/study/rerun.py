@@ -6,10 +6,6 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bench.study.study import Study
 
 SEEDS = "{seeds}"
 """What stands for the seeds in a recorded command."""
@@ -35,26 +31,16 @@ def recorded(study: str, settings: Iterable[str], out: Path, launcher: str | Non
     return f"{shlex.join(['alseg', 'bench', study, *kept, *chosen, '--out', str(out)])} --set seeds={SEEDS}"
 
 
-def with_folders(study: Study, settings: Sequence[str], typed: str | None) -> tuple[Sequence[str], str | None]:
-    """Return the settings and the typed command with the folders of raw scans that were found without being named."""
-    found = {file.name: file.root(None) for file in study.files() if file.given(study.data) is None}
-    folders = {name: folder for name, folder in found.items() if folder is not None}
-    if not folders:
-        return settings, typed
-    if len(folders) == 1 and study.data is None:
-        (folder,) = folders.values()
-        return [*settings, f"data={folder}"], typed and f"{typed.strip()} DATA={shlex.quote(folder)}"
-    more = [f"data.{name}={folder}" for name, folder in folders.items()]
-    if typed and " SET=" not in typed and not any(" " in setting for setting in more):
-        typed = f'{typed.strip()} SET="{" ".join(more)}"'
-    return [*settings, *more], typed
+def kept_seeds(present: Sequence[int], count: int) -> list[int]:
+    """Return at least ``count`` seeds: those that are ``present`` first, so that their runs are kept."""
+    missing = (seed for seed in range(count + len(present)) if seed not in present)
+    return [*present, *(next(missing) for _ in range(count - len(present)))]
 
 
 def with_seeds(command: str, present: Sequence[int], count: int) -> str:
-    """Return a recorded command with ``count`` seeds: those that are ``present`` first, so that their runs are kept."""
-    missing = (seed for seed in range(count + len(present)) if seed not in present)
-    seeds = [*present, *(next(missing) for _ in range(count - len(present)))]
-    text = str(count) if sorted(seeds) == list(range(count)) else f'"[{",".join(map(str, seeds))}]"'
+    """Return a recorded command with the seeds of :func:`kept_seeds`."""
+    seeds = kept_seeds(present, count)
+    text = str(len(seeds)) if sorted(seeds) == list(range(len(seeds))) else f'"[{",".join(map(str, seeds))}]"'
     return command.replace(SEEDS, text)
 
 
@@ -78,13 +64,12 @@ def harmless(command: object) -> bool:
     )
 
 
-def advice(command: str, present: Sequence[int], count: int) -> str:
-    """Return :func:`with_seeds` for a text, with a warning where the command names files or classes.
+def doubt(commands: Sequence[str]) -> str:
+    """Return a remark for the end of a sentence with recorded commands that name files or classes; "" for others.
 
-    The command is from a study.json, perhaps one from elsewhere, and files and classes of its choice can run any code.
+    The commands are from a study.json, perhaps one from elsewhere, and files and classes of its choice can run any
+    code.
     """
-    text = f"`{with_seeds(command, present, count)}`"
-    named = list(dict.fromkeys(FROM_ELSEWHERE.findall(command)))
-    if not named:
-        return text
-    return f"{text} (recorded in the folder of the results; make sure that you trust {' and '.join(named)} first)"
+    named = list(dict.fromkeys(name for command in commands for name in FROM_ELSEWHERE.findall(command)))
+    which = "it" if len(commands) == 1 else "them"
+    return f" (run {which} only if you trust {' and '.join(named)})" if named else ""

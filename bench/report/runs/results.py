@@ -91,6 +91,8 @@ class Results:
     """One row per run and embedding; columns :data:`bench.report.runs.embeddings.EMBEDDINGS`."""
     problems: list[str] = field(default_factory=list)
     """Folders that could not be read, and why."""
+    own: bool = False
+    """Whether the folders are known to be the user's own, and do not come from elsewhere."""
 
 
 def collect(folders: Path | Sequence[Path], links: bool = False) -> Results:
@@ -151,6 +153,7 @@ def collect(folders: Path | Sequence[Path], links: bool = False) -> Results:
         notes=[*notes, *disagreements],
         embeddings=embeddings(runs),
         problems=[visible(line) for line in found.problems],
+        own=links,
     )
 
 

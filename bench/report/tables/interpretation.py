@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.report.analysis import CLAIM, EXPLORATORY, PLANNED_CONTROL, PLANNED_REFERENCE, Analysis
 from bench.report.compared import alone, baseline, few, only_controls, planned, powers, score
-from bench.report.numbers import NOTHING, between_signed, chance, signed, span
+from bench.report.numbers import NO_SPREAD, NOTHING, between_signed, chance, signed, span
 from bench.report.runs.results import Results
 from bench.report.setting import Setting, rows_of
 from bench.report.statistics.paired import ALPHA
@@ -75,6 +75,9 @@ def _difference(row: Any, p: float) -> str:
 def _power(own: pd.DataFrame, tests: int) -> Iterator[str]:
     """Yield which true differences would have been found, and how many seeds a small one needs."""
     one, family = (float(own[column].median()) for column in ("detectable", "detectable_holm"))
+    if family < NO_SPREAD:
+        yield "Seeds do not differ here, so that there is no spread to judge by."
+        return
     if math.isinf(one):
         yield "Seeds differ so much here that no true difference would have been found reliably."
     else:

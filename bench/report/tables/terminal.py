@@ -30,6 +30,8 @@ from bench.study.typeable import typeable
 
 COMMAND = re.compile(r"`([^`]+)`")
 """A command in a sentence."""
+COMMANDS = re.compile(r"`[^`]+`(?: and `[^`]+`)*")
+"""All commands of a sentence."""
 MOST_RUNS = 20
 """Most unfinished runs that are named."""
 analysed = lru_cache(maxsize=1)(analyse)
@@ -41,7 +43,7 @@ def terminal(results: Results) -> Group:
     analysis = analysed(results)
     shown = list(panels(results, analysis))
     single = len(shown) == 1
-    steps = [next_step(results, analysis, panel.setting) for panel in shown]
+    steps = [next_step(results, analysis, panel.setting, results.own) for panel in shown]
     shared = len(set(steps)) == 1
     parts: list[RenderableType] = []
     for panel in shown:
@@ -60,12 +62,13 @@ def _lines(texts: Iterable[str]) -> Iterator[Text]:
 
 
 def _step(text: str) -> list[Text]:
-    """Return the next step; its command stands on a line of its own, which is not broken, so that it can be copied."""
+    """Return the next step; each command has a line of its own, which is not broken, so that it can be copied."""
     commands = COMMAND.findall(text)
-    if len(commands) != 1:
+    if not commands:
         return list(_lines([text]))
-    said = f"{COMMAND.sub('this command', text).rstrip('.')}:"
-    return [Text(said), Text(f"    {typeable(commands[0])}", no_wrap=True, overflow="ignore")]
+    said = COMMANDS.sub("this command" if len(commands) == 1 else "these commands", text)
+    lines = (Text(f"    {typeable(command)}", no_wrap=True, overflow="ignore") for command in commands)
+    return [Text(f"{said.removesuffix('.')}:"), *lines]
 
 
 def _doubts(results: Results, analysis: Analysis, setting: Setting) -> Iterator[str]:
@@ -112,8 +115,9 @@ def table(panel: Panel, sd: bool = False, interval: bool = False, budgets: int |
     """Return a panel as a table. budgets: number of last budgets to show; None = all."""
     counts = {row.seeds for row in panel.rows}
     same = len(counts) == 1  # then the title has it, and the table fits 80 columns
+    seeds = f"{(count := counts.pop())} seed{'' if count == '1' else 's'}" if same else "seeds"
     spread = ", mean ± sd" if sd else ", mean"
-    title = f"{panel.what}{spread} over {f'{counts.pop()} seed(s)' if same else 'seeds'}: {panel.title}"
+    title = f"{panel.what}{spread} over {seeds}: {panel.title}"
     # as plain strings, rich would take [x] in names for markup
     heading = Text(title, "table.title")
     out = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

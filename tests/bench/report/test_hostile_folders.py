@@ -308,8 +308,8 @@ def test_a_recorded_command_with_files_or_classes_comes_with_a_warning(
     text = (folder / "report" / "comparison.md").read_text()
     shown = command.replace("{seeds}", str(ENOUGH_SEEDS))
     assert f"`{shown}`" in text
-    warning = f" (recorded in the folder of the results; make sure that you trust {named} first)"
-    assert (f"`{shown}`{warning}" in text) == bool(named) == ("make sure" in text)
+    warning = f" and keeps the finished ones (run it only if you trust {named})."
+    assert (warning in text) == bool(named) == ("trust" in text.replace("Before you trust", ""))
 
 
 def test_a_report_writes_to_no_file_behind_a_link(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_terminal_takes_the_form_that_fits(clear: tuple[Results, Analysis]) -> N
     assert re.search(r"better +(0\.\d{3}\s+){2}", tiny) and "40 %" in tiny and "20 %" not in tiny
     for text, width in ((wide, 140), (middle, 80), (narrow, 55), (tiny, 36)):
         assert "oracle_foreground" in text and max(map(len, text.splitlines())) <= width
-    assert "over 5 seed(s): d, mask" in wide
+    assert "over 5 seeds: d, mask" in wide
 
 
 def test_terminal_marks(clear: tuple[Results, Analysis]) -> None:
@@ -247,7 +247,7 @@ def test_no_difference_names_what_would_have_shown_and_the_seeds_of_a_claim(tmp_
     needed = int(seeds_needed(0.02, float(np.std(gains, ddof=1))))
     assert next_step(results, analysis, SETTING) == (
         f"Next: about {needed} seeds would be needed to show a difference of 0.02 in AUBC; `make bench DATASET=d "
-        f"SEEDS={needed}` adds {needed - 5} ({2 * (needed - 5)} runs) and keeps the finished ones."
+        f"SEEDS={needed}` adds {2 * (needed - 5)} runs and keeps the finished ones."
     )
     assert meaning(results, analysis, SETTING)[0].startswith("The study planned one test,")
 
@@ -302,14 +302,90 @@ def test_one_seed_tells_nothing_but_the_command(tmp_path: Path) -> None:
         "One seed cannot tell whether any recipe differs from random in AUBC."
     )
     assert next_step(results, analysis, SETTING) == (
-        "Next: 5 seeds could tell; `make bench DATASET=d SEEDS=5` adds 4 (8 runs) and keeps the finished ones."
+        "Next: 5 seeds could tell; `make bench DATASET=d SEEDS=5` adds 8 runs and keeps the finished ones."
     )
     assert "    make bench DATASET=d SEEDS=5" in shown(results, 20).splitlines()  # whole, so that it can be copied
     assert meaning(results, analysis, SETTING) == []
     (panel,) = panels(results, analysis)
     assert panel.rows[0].cells[0] is not None and "±" not in panel.rows[0].cells[0].text
     older = collect(study(tmp_path / "o", runs(recipes, 2)))
-    assert "running the study again with 5 seeds adds 3" in next_step(older, analyse(older), SETTING)
+    assert "running the study again with 5 seeds adds 6 runs and" in next_step(older, analyse(older), SETTING)
+
+
+def test_recipes_that_were_never_tested_are_named_and_their_seeds_asked_for(tmp_path: Path) -> None:
+    levels = {"random": 0.5, "like": 0.5, "same": 0.5, "lonely": 0.65, "apart": 0.65}
+    seeds = {"lonely": [0], "apart": [5]}
+    noise = {"like": [0.03, -0.03, 0.02, -0.02, 0.01]}
+    listed = [
+        {"recipe": r, "seed": seed, "dice": (level + noise.get(r, [0] * 5)[seed % 5] + 0.01 * seed + STEPS).tolist()}
+        for r, level in levels.items()
+        for seed in seeds.get(r, range(5))
+    ]
+    results = collect(study(tmp_path / "s", listed, command=COMMAND))
+    analysis = analyse(results)
+    assert headline(results, analysis, SETTING).endswith(
+        "shown; same (equal in every seed), lonely (1 seed in common) and apart (no seed in common) are not tested."
+    )
+    assert next_step(results, analysis, SETTING) == (
+        "Next: 6 seeds of lonely and apart could tell; `make bench DATASET=d SEEDS=6` adds 13 runs and keeps the "
+        "finished ones."
+    )
+    few = collect(study(tmp_path / "t", [run for run in listed if run["recipe"] in ("random", "like", "lonely")]))
+    assert headline(few, analyse(few), SETTING).endswith("; lonely (1 seed in common) is not tested.")
+    assert "5 seeds of lonely could tell" in next_step(few, analyse(few), SETTING)
+    nothing = collect(study(tmp_path / "n", [run for run in listed if run["recipe"] in ("random", "lonely")]))
+    assert "5 seeds of lonely could tell" in next_step(nothing, analyse(nothing), SETTING)
+
+
+def test_runs_to_add_are_counted_where_recipes_have_different_seeds(tmp_path: Path) -> None:
+    listed = [
+        {"recipe": r, "seed": seed, "dice": [0.5, 0.6, 0.7]}
+        for r, s in (("random", (0, 1)), ("x", (2, 3)))
+        for seed in s
+    ]
+    results = collect(study(tmp_path / "s", listed, command=COMMAND))
+    assert "SEEDS=5` adds 6 runs and keeps" in next_step(results, analyse(results), SETTING)
+
+
+def test_several_commands_stand_on_lines_of_their_own(tmp_path: Path) -> None:
+    commands = [f"make bench DATASET=d PRESET={name} RECIPES=random SEEDS={{seeds}}" for name in "ab"]
+    for name, recipe, command in zip("ab", ("random", "x"), commands, strict=True):
+        study(tmp_path / "s" / name, runs({recipe: 0.5}, 1), name, command=command)
+    results = collect(tmp_path / "s")
+    both = [command.replace("{seeds}", "5") for command in commands]
+    assert f"`{both[0]}` and `{both[1]}` add 8 runs and keep the finished ones." in next_step(
+        results, analyse(results), SETTING
+    )
+    text = shown(results, 60)
+    assert "these commands add 8 runs and keep the finished ones:" in " ".join(text.split())
+    lines = text.splitlines()
+    place = lines.index(f"    {both[0]}")
+    assert lines[place + 1] == f"    {both[1]}" and "`" not in text
+
+
+def test_only_files_from_elsewhere_come_with_a_warning(tmp_path: Path) -> None:
+    folder = study(
+        tmp_path / "s", runs({"random": 0.5, "x": 0.6}, 1), command="make bench DATASET=my.yaml SEEDS={seeds}"
+    )
+    own, elsewhere = (" ".join(shown(collect(folder, links), 200).split()) for links in (True, False))
+    assert "and keeps the finished ones: make bench DATASET=my.yaml SEEDS=5 " in own and "trust" not in own
+    assert "finished ones (run it only if you trust my.yaml): make bench DATASET=my.yaml SEEDS=5 " in elsewhere
+    assert dict(document(collect(folder, True), analyse(collect(folder)), []).header)["command"].endswith(
+        "` (run it only if you trust my.yaml)"
+    )
+
+
+def test_seeds_that_do_not_differ_are_nothing_to_judge_by(tmp_path: Path) -> None:
+    results = paired_study(tmp_path / "s", [1e-5, -1e-5, 2e-5, -2e-5, 0.0], command=COMMAND)
+    analysis = analyse(results)
+    assert headline(results, analysis, SETTING) == (
+        "No recipe differs from random in AUBC with 5 seeds; there is no spread between seeds to judge by."
+    )
+    assert next_step(results, analysis, SETTING) == ""
+    assert "no spread to judge by" in meaning(results, analysis, SETTING)[0]
+    sheets = document(results, analysis, []).sections[0].sheets
+    (sheet,) = [sheet for sheet in sheets if sheet.title == "What these seeds can detect"]
+    assert "detectable" not in sheet.columns
 
 
 def test_headlines_without_a_comparison(tmp_path: Path) -> None:
@@ -370,7 +446,13 @@ def test_numbers_that_cannot_be_are_not_written() -> None:
         "—",
     ]
     assert between_signed(-0.0001, 0.02) == "[0.000, +0.020]" and between(-0.0001, 1.0) == "[0.00, 1.00]"
-    assert [detectable(value) for value in (0.0714, 1.0, math.inf, math.nan)] == ["0.071", "1.000", "more than 1", "—"]
+    assert [detectable(value) for value in (0.0714, 1.0, math.inf, 0.0, math.nan)] == [
+        "0.071",
+        "1.000",
+        "more than 1",
+        "—",
+        "—",
+    ]
     assert (chance(0.0004), chance(0.0312)) == ("p < 0.001", "p = 0.031") and probability(math.nan) == "—"
 
 
