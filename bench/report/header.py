@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bench.report.runs.results import Results
 from bench.report.setting import rows_of
+from bench.study.durations import clock
 from bench.study.rerun import doubt, with_seeds
 
 
@@ -24,11 +25,11 @@ def _lines(results: Results) -> Iterator[tuple[str, str]]:
         yield "made", dates(first, last)
         yield (
             "duration",
-            f"{duration((last - first).total_seconds())} from first to last round, pauses included; "
-            f"{duration(summed)} of work, summed over runs",
+            f"{clock((last - first).total_seconds())} from first to last round, pauses included; "
+            f"{clock(summed)} of work, summed over runs",
         )
     elif summed:
-        yield "duration", f"{duration(summed)} of work, summed over runs"
+        yield "duration", f"{clock(summed)} of work, summed over runs"
     seeds: dict[str, set[int]] = {}
     for setting, commands in results.commands.items():
         own = rows_of(results.runs, setting)
@@ -42,11 +43,3 @@ def dates(first: datetime, last: datetime) -> str:
     """Return a span of time in UTC as text."""
     end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
     return f"{first:%Y-%m-%d %H:%M} to {end} UTC"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as text: "45 s", "12 min" or "3 h 05 min"."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60:02} min"

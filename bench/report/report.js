@@ -1,6 +1,6 @@
 
 "use strict";
-// Without this script everything is shown, unsorted choices aside.
+// Without this script the page shows everything, but cannot filter or sort it.
 (function () {
   const form = document.getElementById("filters");
   const status = document.getElementById("status");
@@ -28,10 +28,16 @@
     for (const mark of all("svg [data-recipe]")) mark.classList.toggle("other", !matches(mark));
     for (const figure of all("figure")) {
       const everyone = wanted.length > 0 && !figure.querySelector("svg [data-recipe]");
-      const still = [everyone && "all recipes", want.budget && "all budgets"].filter(Boolean);
+      const across = figure.closest("#together") !== null;
+      const still = [
+        everyone && "all recipes",
+        want.budget && "all budgets",
+        across && want.annotation && "all annotations",
+        across && want.schedule && "all schedules",
+      ].filter(Boolean);
       const note = figure.querySelector(".whole");
       note.hidden = still.length === 0;
-      note.textContent = "Not filtered: this figure shows " + still.join(" and ") + ".";
+      note.textContent = "Not filtered: this figure shows " + new Intl.ListFormat("en").format(still) + ".";
     }
     const together = document.getElementById("together");
     if (together) {

@@ -118,9 +118,10 @@ def _check_patients(inferred: Inferred) -> None:
     patients = sorted({ref.patient for ref in inferred.refs})
     if len(patients) >= LEAST_PATIENTS:
         return
+    count = "1 patient" if len(patients) == 1 else f"{len(patients)} patients"
     why = f" ({inferred.why['pattern']})" if "pattern" in inferred.fields else ""
     raise SplitError(
-        f"these {len(inferred.refs)} scans are of {len(patients)} patient(s), {some(patients)}{why}; training, "
+        f"these {len(inferred.refs)} scans are of {count}, {some(patients)}{why}; training, "
         f"validation and test need at least {LEAST_PATIENTS}. If other parts of the file names are the patients, say "
         f"so with --pattern REGEX; --pattern '{ONE_EACH}' makes every scan a patient."
     )

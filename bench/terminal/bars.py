@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from bench.terminal.durations import clock
+from bench.study.durations import clock
 
 TICKS = 2.0
 """Refreshes in a second. With the launcher ``local`` training shares the process, so they must cost next to nothing."""

@@ -13,8 +13,9 @@ from rich.progress import TaskID
 from rich.text import Text
 
 from alseg_core.visible import visible_lines
+from bench.study.durations import clock, duration
+from bench.study.typeable import typeable
 from bench.terminal.bars import Bars
-from bench.terminal.durations import clock, duration
 from bench.terminal.pace import Pace
 
 SILENCE_S = 600.0

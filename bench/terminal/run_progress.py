@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from alseg_core import events
 from bench.planning.forecast import Course, Forecast
+from bench.study.durations import clock
 from bench.study.job import Job, RunEnded, RunRetried, StudyEvent
-from bench.terminal.durations import clock
 from bench.terminal.pace import Pace
 from bench.terminal.progress import Display
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bench.terminal.durations import clock, duration
+from bench.study.durations import clock, duration
 from bench.terminal.run_progress import labels
 
 if TYPE_CHECKING:

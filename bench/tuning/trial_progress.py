@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from alseg_core.events import Event, Progress, RoundFinished
 from bench.planning.forecast import Course
-from bench.terminal.durations import clock
+from bench.study.durations import clock
 from bench.terminal.pace import Pace
 
 if TYPE_CHECKING:

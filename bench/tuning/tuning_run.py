@@ -86,6 +86,7 @@ class Launch:
         url: Optuna's storage, None = the default. recipes: folder for the tuned recipe, None = the catalogue.
         Raises AlsegError when the recipe's own settings fail in the full loop.
         """
+        from bench.study.durations import clock
         from bench.tuning.full_loop import candidates, verdict
         from bench.tuning.trial_tracker import TrialTracker
 
@@ -161,7 +162,7 @@ class Launch:
         from bench.planning.forecast import forecast
         from bench.planning.order import wall
         from bench.planning.stopwatch import Stopwatch
-        from bench.terminal.durations import duration
+        from bench.study.durations import duration
 
         tuning = self.tuning
         proxy, full = tuning.trial_runs(self.raw, self.own), tuning.full_runs(self.raw, self.own)

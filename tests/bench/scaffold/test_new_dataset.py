@@ -224,7 +224,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "one patient": (
         lambda root: write_scans(root, ["p1_visit1", "p1_visit2", "p1_visit3"]),
-        "these 3 scans are of 1 patient(s), p1; training, validation and test need at least 3",
+        "these 3 scans are of 1 patient, p1; training, validation and test need at least 3",
     ),
     "unmatched names": (
         lambda root: write_scans(root) and (root / "labels/case_003.nii.gz").rename(root / "labels/c3.nii.gz"),

@@ -11,7 +11,6 @@ from alseg_core.vocabulary import RoundRecord
 from bench.planning.forecast import Course, Forecast, Round
 from bench.study.job import Job, RunEnded, RunRetried
 from bench.terminal import progress as progress_module
-from bench.terminal.durations import clock, duration
 from bench.terminal.pace import Pace
 from bench.terminal.progress import Display
 from bench.terminal.run_progress import RunProgress, labels
@@ -185,14 +184,6 @@ def test_a_bar_tells_encoders_too_and_never_goes_back() -> None:
         tell("acdc-gcl-0", Progress(0, phase, fraction))
         shares.append(display._bars.tasks[0].completed / 60)
     assert shares == pytest.approx([15 / 60, 30 / 60, 40 / 60, 40 / 60])
-
-
-def test_durations() -> None:
-    assert [duration(s) for s in (45, 720, 12240, 181440)] == ["45 s", "12 min", "3.4 h", "2.1 days"]
-
-
-def test_times_that_have_passed() -> None:
-    assert [clock(s) for s in (45.9, 455, 12240, 181440)] == ["45 s", "7 min 35 s", "3 h 24 min", "2 days 2 h"]
 
 
 def test_a_line_is_shown_without_acting_on_the_terminal() -> None:
