@@ -45,6 +45,17 @@ def planned(analysis: Analysis, setting: Setting, kind: str = PLANNED) -> pd.Dat
     return tests[(tests["test"] == kind) & tests["p"].notna()].sort_values("difference", ascending=False)
 
 
+def ranking(analysis: Analysis, setting: Scope) -> list[str]:
+    """Return the recipes, best first: by AUBC, then by last Dice; those that read ground truth are last."""
+    areas, cells = rows_of(analysis.areas, setting), rows_of(analysis.cells, setting)
+    area = areas[areas["axis"] == "slices"].set_index("recipe")["mean"]
+    last = cells.sort_values("round", kind="stable").groupby("recipe", sort=False)["mean"].last()
+    recipes = pd.DataFrame({"area": area.reindex(last.index), "last": last})
+    recipes["truth"] = [reads_ground_truth(str(name)) for name in recipes.index]
+    order = recipes.fillna(-1.0).sort_values(["truth", "area", "last"], ascending=[True, False, False], kind="stable")
+    return [str(recipe) for recipe in order.index]
+
+
 def untested(results: Results, analysis: Analysis, setting: Setting) -> dict[str, int]:
     """Return recipe -> seeds in common with the baseline, of those whose planned test could not be made.
 

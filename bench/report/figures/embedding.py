@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bench.report.compared import ranking
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.highlight import ranking
 from bench.report.figures.letters import NAME, broken
 from bench.report.figures.looks import HUES
 from bench.report.figures.runfiles import Arrays, arrays

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alseg_core.vocabulary import BASELINE, reads_ground_truth
-from bench.report.compared import baseline
+from bench.report.compared import baseline, ranking
 from bench.report.figures import single_runs
 from bench.report.figures.drawing import Drawing, scored
-from bench.report.figures.highlight import highlighted, palette, ranking
+from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.letters import NAME, cut
 from bench.report.figures.looks import Look
 from bench.report.figures.single_runs import shown_intervals

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from alseg_core.vocabulary import BASELINE, reads_ground_truth
+from bench.report.compared import ranking
 from bench.report.figures.looks import Look, looks
 from bench.report.runs.results import Results
-from bench.report.setting import SETTING, Scope, rows_of
+from bench.report.setting import SETTING, Scope
 
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
@@ -24,21 +24,6 @@ def settings(results: Results) -> list[Scope]:
     """Return the settings with at least one finished round, in the order of the results."""
     rows = results.scores[SETTING].drop_duplicates().itertuples(index=False, name=None)
     return [(str(dataset), str(annotation), str(schedule)) for dataset, annotation, schedule in rows]
-
-
-def ranking(analysis: Analysis, setting: Scope) -> list[str]:
-    """Return the recipes of a setting, best first: by AUBC on slices, or by the last Dice without one."""
-    areas = rows_of(analysis.areas, setting)
-    area = areas[areas["axis"] == "slices"].set_index("recipe")["mean"].to_dict()
-    cells = rows_of(analysis.cells, setting).sort_values("round")
-    last = cells.groupby("recipe", sort=False)["mean"].last().to_dict()
-    first = [str(recipe) for recipe in last]
-
-    def key(recipe: str) -> tuple[float, float, int]:
-        whole, end = (math.inf if math.isnan(value) else -value for value in (area.get(recipe, math.nan), last[recipe]))
-        return whole, end, first.index(recipe)
-
-    return sorted(first, key=key)
 
 
 def always_shown(recipes: Iterable[str]) -> list[str]:

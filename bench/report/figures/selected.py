@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.report.compared import ranking
 from bench.report.figures import mosaic
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.highlight import highlighted, ranking
+from bench.report.figures.highlight import highlighted
 from bench.report.figures.letters import broken, cut
 from bench.report.figures.runfiles import Arrays, arrays, classes
 from bench.report.figures.style import FULL

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.analysis import CLAIM, EXPLORATORY, Analysis
-from bench.report.compared import baseline, differences, few
+from bench.report.compared import baseline, differences, few, ranking
 from bench.report.numbers import NOTHING, between, between_signed, detectable, probability, signed
 from bench.report.runs.columns import CHOICE, EMPTY_OF
 from bench.report.runs.results import Results
@@ -18,7 +18,7 @@ from bench.report.setting import SETTING, Setting, enumerated, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import FEW_SEEDS
 from bench.report.tables import timing
-from bench.report.tables.main_table import each, places
+from bench.report.tables.main_table import each
 from bench.report.tables.timing import NOTE, OLDER
 
 EMPTY = {"empty_predictions": "missed", "empty_truths": "invented"}
@@ -74,7 +74,7 @@ class Sheet:
 
 def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet]:
     """Return the tables of a setting that have rows; recipes stand in the order of the main table in all of them."""
-    order = places(analysis, setting)
+    order = {recipe: place for place, recipe in enumerate(ranking(analysis, setting))}
     made = [
         from_baseline(analysis, setting, order),
         power(analysis, setting),

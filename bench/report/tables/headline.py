@@ -106,7 +106,7 @@ def _left(untested: Mapping[str, int]) -> str:
     """Return which recipes are not tested, and why, to be added to a sentence; "" for none."""
     if not untested:
         return ""
-    why = {0: "no seed in common", 1: "1 seed in common"}
+    why = {0: "no complete seed in common", 1: "1 seed in common"}
     named = [f"{recipe} ({why.get(common, 'equal in every seed')})" for recipe, common in untested.items()]
     verb = "is" if len(named) == 1 else "are"
     return f"; {_joined(named[:MOST_NAMES], len(named[MOST_NAMES:]))} {verb} not tested"

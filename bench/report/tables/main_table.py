@@ -12,6 +12,7 @@ import pandas as pd
 from alseg_core.metrics.curve import AUBC
 from alseg_core.vocabulary import reads_ground_truth
 from bench.report.analysis import Analysis
+from bench.report.compared import ranking
 from bench.report.numbers import NOTHING, between
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, rows_of, title
@@ -127,7 +128,7 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
     for names, cells in analysis.cells.groupby(SETTING, sort=False):
         dataset, annotation, schedule = map(str, names)
         setting = (dataset, annotation, schedule)
-        order = places(analysis, setting)
+        order = ranking(analysis, setting)
         heads = cells.groupby("round").agg({"budget": "first", "labelled": "mean"})
         found = rows_of(analysis.areas, setting)
         areas = _cells(found[(found["axis"] == "slices") & found["mean"].notna()], "recipe")
@@ -146,19 +147,8 @@ def panels(results: Results, analysis: Analysis) -> Iterator[Panel]:
             scored=results.scored.get(setting, "test"),
             budgets=[str(budget) for budget in heads["budget"]],
             slices=[round(n) for n in heads["labelled"]],
-            rows=sorted(rows, key=lambda row: order[row.recipe]),
+            rows=sorted(rows, key=lambda row: order.index(row.recipe)),
         )
-
-
-def places(analysis: Analysis, setting: Setting) -> dict[str, int]:
-    """Return recipe -> its place in the main table: by AUBC, then by last Dice, those that read ground truth last."""
-    areas, cells = rows_of(analysis.areas, setting), rows_of(analysis.cells, setting)
-    area = areas[areas["axis"] == "slices"].set_index("recipe")["mean"]
-    last = cells.sort_values("round", kind="stable").groupby("recipe", sort=False)["mean"].last()
-    recipes = pd.DataFrame({"area": area.reindex(last.index), "last": last})
-    recipes["truth"] = [reads_ground_truth(str(name)) for name in recipes.index]
-    order = recipes.fillna(-1.0).sort_values(["truth", "area", "last"], ascending=[True, False, False], kind="stable")
-    return {str(recipe): place for place, recipe in enumerate(order.index)}
 
 
 def each(table: pd.DataFrame) -> Iterable[Any]:

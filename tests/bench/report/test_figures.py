@@ -20,8 +20,9 @@ from matplotlib.text import Text
 
 from alseg_core.metrics.curve import aubc
 from bench.report.analysis import AREAS, CELLS, PENALTIES, POWERS, STANDING, TESTS, Analysis
+from bench.report.compared import ranking
 from bench.report.figures import FIGURES, draw_all
-from bench.report.figures.highlight import highlighted, palette, ranking
+from bench.report.figures.highlight import highlighted, palette
 from bench.report.figures.labels import spread
 from bench.report.figures.letters import broken, cut
 from bench.report.figures.looks import COLOURS, HUES, KNOWN, looks
@@ -240,9 +241,9 @@ def test_curves_of_one_dice_everywhere_have_a_window() -> None:
 def test_of_many_recipes_the_best_and_the_references_stand_out() -> None:
     results, analysis = made(rows_of(many(46, 9)))
     names = highlighted(analysis, HERE)
-    assert names == ["oracle_foreground", "r43", "r42", "r41", "r40", "r39", "r38", "random"]
+    assert names == ["r43", "r42", "r41", "r40", "r39", "r38", "random", "oracle_foreground"]
     (axis,) = drawn("curves", results, analysis).axes
-    assert set(bars(axis)) == set(names) and ends(axis) == names
+    assert set(bars(axis)) == set(names) and ends(axis) == [names[-1], *names[:-1]]  # from the top
     grey = [line for line in axis.lines if str(line.get_label()).startswith("r") and line.get_label() != "random"]
     assert len(grey) == 46 - len(names) and {line.get_color() for line in grey} == {"#cfcfcf"}
     look = palette(results)

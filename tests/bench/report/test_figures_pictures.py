@@ -141,7 +141,7 @@ def test_of_many_recipes_eight_at_most_have_a_column(tmp_path: Path) -> None:
     for recipe in results.recipes:
         keep_examples(results, f"{recipe}-s0")
     columns = texts(draw("overlays", results, analysis), "column")[2:]
-    assert columns == ["oracle_\nforeground", "r44", "r43", "r42", "r41", "r40", "r39", "random"]
+    assert columns == ["r44", "r43", "r42", "r41", "r40", "r39", "random", "oracle_\nforeground"]
 
 
 def test_crop_holds_every_structure_in_a_square() -> None:

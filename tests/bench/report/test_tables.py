@@ -324,7 +324,7 @@ def test_recipes_that_were_never_tested_are_named_and_their_seeds_asked_for(tmp_
     results = collect(study(tmp_path / "s", listed, command=COMMAND))
     analysis = analyse(results)
     assert headline(results, analysis, SETTING).endswith(
-        "shown; same (equal in every seed), lonely (1 seed in common) and apart (no seed in common) are not tested."
+        "same (equal in every seed), lonely (1 seed in common) and apart (no complete seed in common) are not tested."
     )
     assert next_step(results, analysis, SETTING) == (
         "Next: 6 seeds of lonely and apart could tell; `make bench DATASET=d SEEDS=6` adds 13 runs and keeps the "
