@@ -96,8 +96,8 @@ def _finding(results: Results, analysis: Analysis, setting: Setting) -> str:
     found = tests[tests["p_holm"] < ALPHA]
     left = _left(untested(results, analysis, setting))
     if found.empty:
-        seeds = span(tests["seeds"])
-        return f"No {noun} differs from {base} in {name} with {seeds} seeds; {_visible(analysis, setting)}{left}."
+        over = f"with {span(tests['seeds'])} seeds"
+        return f"No {noun} differs from {base} in {name} {over}; {_visible(analysis, setting)}{left}."
     rest = "; no other recipe differs from it" if len(found) < len(tests) else ""
     return f"{_found(found, base, name)}{rest}{left}."
 
