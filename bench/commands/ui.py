@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -57,6 +59,31 @@ def ui(out: Path, port: int | None) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # several processes for the evaluation of language models
     }
-    server = ["mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-P", "-m", *server], environment)
+    server = [
+        "mlflow",
+        "ui",
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--uvicorn-opts",
+        "--log-level warning",
+    ]
+    command = [sys.executable, "-P", "-m", *server]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that the server ends too
+    # in a session of its own: Ctrl-C would make every process of the server print a traceback
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, env=environment, stdout=said, stderr=said, start_new_session=True) as running,
+    ):
+        try:
+            code = running.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGTERM)
+        said.seek(0)
+        raise AlsegError(
+            f"MLflow's server ended with exit code {code}:\n{said.read()[-2000:].decode(errors='replace')}"
+        )

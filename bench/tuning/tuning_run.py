@@ -268,7 +268,7 @@ class Launch:
 
     def _tell(self, found: Findings, untracked: str | None) -> None:
         """Print what was found, where it is, and last the command that goes on from here, if there is one."""
-        from bench.terminal.durations import clock
+        from bench.study.durations import clock
         from bench.tracking.links import where
         from bench.tuning import findings
         from bench.tuning.comparison import command

@@ -86,4 +86,7 @@ def test_the_ui_prints_links_and_then_answers_on_this_machine_alone(out: Path) -
         assert b"MLflow" in answer
     finally:
         process.terminate()
-        process.wait(30)
+        rest = process.communicate(timeout=30)[0]
+    assert rest == "stopped\n" and process.returncode == 130  # no line per request, no traceback
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
