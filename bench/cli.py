@@ -25,7 +25,7 @@ def main() -> None:
     """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
 
 
-for command in (bench_command, tune, report, ui, list_command, data, embed, store, run):
+for command in (bench_command, tune, report, ui, list_command, new, data, embed, store, run):
     main.add_command(command)
 
 

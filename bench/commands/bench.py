@@ -40,24 +40,9 @@ def bench_command(
     """Run STUDY, a name (quick, paper) or a YAML file, or continue it; then write and show its report."""
     from rich.console import Console
 
-    from bench.datasets.downloads import announce, bring
-    from bench.launchers import find_launcher
-    from bench.launchers.scans import lacking
-    from bench.launchers.study_run import estimate, launch
-    from bench.study import Study
-    from bench.study.rerun import recorded, with_folders
     from bench.terminal.progress import Display
 
-    launcher = launcher_name(launcher, local)
-    chosen = find_launcher("ray" if launcher is None else launcher)
-    found, console = Study.find(study, settings), Console()
-    kept, line = with_folders(found, settings, typed)
-    command, out = recorded(study, kept, out, launcher, line), out.expanduser().absolute()
-    missing = lacking(found, chosen)
-    if missing and only_estimate:
-        announce(missing, f"execute {len(found.runs())} runs", console)
-        return
-    bring(missing, console, allowed=download)
+    console = Console()
     with Display(console) as display:
         with display.stage("reading the study", log=False):  # the imports take a second
             from bench.datasets.downloads import announce, bring

@@ -53,26 +53,32 @@ def tune(
     """
     from rich.console import Console
 
-    from bench.datasets.downloads import announce, bring, downloads_of
-    from bench.launchers import find_trial_launcher
-    from bench.launchers.study_folder import check_writable, locked, tidy, writing
     from bench.terminal.progress import Display
 
-    chosen, out = find_trial_launcher(launcher_name(launcher, local) or "ray"), out.expanduser().absolute()
-    found, console = Tuning.find(tuning, settings), Console()
-    base = found.base()
-    missing = downloads_of(base.files(), base.data)
-    display = Display(console)
-    launch = Launch.of(found, out, chosen, display, [each.name for each in missing])
-    if missing and only_estimate:
-        announce(missing, f"tune {launch.tuning.recipe} by {launch.tuning.trials} trials", console)
-        return
-    bring(missing, console, allowed=download)
-    base.check_folders()
-    if only_estimate:
-        with display, tidy(out), writing(out):
-            check_writable(out)
-            launch.estimate()
-        return
-    with display, writing(out), locked(launch.folder):
-        launch.run(storage, recipes)
+    console = Console()
+    with Display(console) as display:
+        with display.stage("reading the tuning", log=False):  # the imports take a second
+            from bench.datasets.downloads import announce, bring, downloads_of
+            from bench.launchers import find_trial_launcher
+            from bench.launchers.study_folder import check_writable, locked, tidy, writing
+            from bench.tuning.spec import Tuning
+            from bench.tuning.tuning_run import Launch
+
+            chosen, out = find_trial_launcher(launcher_name(launcher, local) or "ray"), out.expanduser().absolute()
+            found = Tuning.find(tuning, settings)
+            base = found.base()
+            missing = downloads_of(base.files(), base.data)
+            launch = Launch.of(found, out, chosen, display, [each.name for each in missing])
+        with display.paused():
+            if missing and only_estimate:
+                announce(missing, f"tune {launch.tuning.recipe} by {launch.tuning.trials} trials", console)
+                return
+            bring(missing, console, allowed=download)
+        base.check_folders()
+        if only_estimate:
+            with tidy(out), writing(out):
+                check_writable(out)
+                launch.estimate()
+            return
+        with writing(out), locked(launch.folder):
+            launch.run(storage, recipes)

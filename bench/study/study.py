@@ -161,11 +161,17 @@ class Study:
             cited.update(ORACLES.resolve(kind["name"]).cites)
         return cited
 
-    def check_folders(self) -> None:
-        """Raise ConfigError where a folder of raw scans is missing or empty; the message explains how to get them."""
-        files = [DatasetFile(name, find("dataset", name)) for name in self.datasets]
-        folders = [file.root(self.data) for file in files]
-        if self.data is not None and not any(folders):
+    def files(self) -> list[DatasetFile]:
+        """Return the files of the datasets, without a preset."""
+        return [DatasetFile(name, find("dataset", name)) for name in self.datasets]
+
+    def check_folders(self, coming: Collection[str] = ()) -> None:
+        """Raise ConfigError where a folder holds no raw scans; the message explains how to get them.
+
+        coming: names of datasets whose scans are still to be downloaded.
+        """
+        files = self.files()
+        if self.data is not None and all(file.generated for file in files):
             raise ConfigError(f"data={self.data} was given, and {', '.join(self.datasets)} needs none. Which DATASET?")
         for file in files:
             if file.name not in coming:

@@ -86,7 +86,6 @@ class Launch:
         url: Optuna's storage, None = the default. recipes: folder for the tuned recipe, None = the catalogue.
         Raises AlsegError when the recipe's own settings fail in the full loop.
         """
-        from bench.study.durations import clock
         from bench.tuning.full_loop import candidates, verdict
         from bench.tuning.trial_tracker import TrialTracker
 
@@ -147,17 +146,21 @@ class Launch:
         most = max(self.tuning.trials, len(runs) * (self.tuning.full.top + 1))
         return self.launcher.places(self.study, runs[:1] * most)
 
-    def _announce(self, trials: Trials, places: int | None) -> None:
-        """Prepare the data and print what will run and about how long that takes at most."""
+    def _announce(self, trials: Trials, places: int | None) -> Mapping[str, Course]:
+        """Say what will run and how long that takes; return the courses of runs, as :meth:`_outlook` does."""
         wanted = max(0, trials.wanted()) + len(trials.left_running())
-        self.display.say(self._outlook(f"{self.tuning.trials} trials, {wanted} of them left", wanted, places))
+        return self._outlook(f"{self.tuning.trials} trials, {wanted} of them left", wanted, places)
 
     def estimate(self) -> None:
         """Print what a tuning without earlier trials would run. Only prepared data are written."""
-        self.display.say(self._outlook(f"{self.tuning.trials} trials", self.tuning.trials, self._places()))
+        self._outlook(f"{self.tuning.trials} trials", self.tuning.trials, self._places())
 
-    def _outlook(self, amount: str, wanted: int, places: int | None) -> str:
-        """Prepare the data; return what ``wanted`` trials and the full loop run, and how long that takes at most."""
+    def _outlook(self, amount: str, wanted: int, places: int | None) -> Mapping[str, Course]:
+        """Prepare the data; print what ``wanted`` trials and the full loop run, and how long that takes at most.
+
+        Returns the courses of the runs with the recipe's own settings, none if ``places`` is None, as times cannot be
+        measured then.
+        """
         from alseg_core.store import Store
         from bench.planning.forecast import forecast
         from bench.planning.order import wall
@@ -176,8 +179,10 @@ class Launch:
             "by the full loop; scored on validation volumes only"
         )
         if places is None:
-            return f"{what}; on {self.launcher.remote}" if self.launcher.remote else what
-        courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
+            self.display.say(f"{what}; on {self.launcher.remote}" if self.launcher.remote else what)
+            return {}
+        with self.display.stage("measuring this machine"):
+            courses = forecast(both, plans, dict.fromkeys(plans, 0), Store(store), Stopwatch(), places).courses
         trial = sum(courses[config.key].seconds for config in proxy)
         last = [courses[config.key].seconds for config in full] * (tuning.full.top + 1)
         most = wall([trial] * wanted, places) + wall(last, places)

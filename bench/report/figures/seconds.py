@@ -14,6 +14,7 @@ from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import name_rows, rows_height
 from bench.report.figures.style import DPI, QUIET, WIDTH
 from bench.report.figures.vector import belong
+from bench.report.runs.columns import CHOICE
 from bench.report.runs.results import Results
 from bench.report.setting import Scope, rows_of, short_title
 
@@ -57,10 +58,9 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
             bars = left.barh(y, width, left=start, height=0.72, color=colour, label=part)
             _belong(table.index, bars)
             start = start + width
-    _belong(
-        table.index, [left.text(total, i, f" {total:.3g}", va="center", fontsize=9) for i, total in enumerate(start)]
-    )
-    left.set_xlim(0, start.max() * 1.14)
+    totals = [left.text(total, i, f" {total:.3g}", va="center", fontsize=9) for i, total in enumerate(start)]
+    _belong(table.index, totals)
+    left.set_xlim(0, most * 1.14)
     name_rows(left, list(table.index))
     same = "" if differ else f"\n(labels: {share.max():.2g} % of full annotation, for every recipe)"
     left.set_xlabel(f"{'CPU seconds' if known else 'seconds, waiting included,'} per round{same}")
