@@ -9,7 +9,6 @@ import click
 
 from alseg_core.visible import visible_lines
 from bench.commands.group import Folder, Group
-from bench.study.typeable import typeable
 
 
 @click.group(cls=Group)
@@ -22,6 +21,7 @@ def new() -> None:
 def strategy(name: str) -> None:
     """Write a query strategy that works, its recipe and its test into this folder: NAME.py, NAME.yaml, test_NAME.py."""
     from bench.scaffold.strategy import new_strategy
+    from bench.study.typeable import typeable
 
     for line in new_strategy(name, Path()):
         click.echo(typeable(visible_lines(line)))
@@ -62,6 +62,7 @@ def dataset(
 
     from bench.scaffold.dataset import new_dataset
     from bench.study import parse_setting
+    from bench.study.typeable import typeable
 
     given = {key: value for setting in settings for key, value in parse_setting(setting).items()}
     given |= {} if pattern is None else {"pattern": pattern}
