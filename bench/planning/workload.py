@@ -79,7 +79,7 @@ class Workload:
             clock: measures how long training steps take.
             places: number of runs that execute at the same time; None if unknown.
             preparing: is called for every prepared scan.
-            stage: is told what is going on.
+            stage: called with what is going on; a context that lasts as long as that.
 
         Raises AlsegError if the data are unusable, or if a run was made with other data.
         """

@@ -55,7 +55,7 @@ def infer(root: Path, folders: Folders, given: Mapping[str, Any]) -> Inferred:
     labels = files_in(root / folders.labels, [])
     others = [labels, files_in(root / folders.scribbles, [])]
     if "csv" in given:
-        found.why["pattern"] = "patients are told by the table"
+        found.why["pattern"] = "patients are taken from the table"
     elif "pattern" not in given:
         _find_pattern(found, [case_name(image, others) for image in images], list(images))
     if "geometry" not in given:
@@ -68,7 +68,7 @@ def _find_pattern(found: Inferred, cases: Sequence[str], images: Sequence[str]) 
     """Take the scans of one patient together where names leave it open: else they could be in several parts."""
     question = doubt({patient for patient, _ in patients_of(cases).values()})
     if question is None:
-        found.why["pattern"] = "patients are told by the file names; if the example is wrong, set a pattern for them"
+        found.why["pattern"] = "patients are inferred from the file names; if the example is wrong, set a pattern for them"
         return
     if not all(re.fullmatch(question.pattern, image) for image in images):
         raise DataError(

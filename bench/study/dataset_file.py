@@ -216,7 +216,7 @@ class DatasetFile:
         try:
             reader.scan(folder)
         except DataProblems:
-            pass  # faults of single files are told when they are read
+            pass  # faulty files are reported when they are read
         except DataError as error:
             if reader.layout in str(error):  # nothing was found
                 return f"folder {folder} holds no scans in the expected layout, but {some(held)}{looked}"

@@ -28,7 +28,7 @@ Report = Callable[[int, str], None]
 
 
 class Watch(Protocol):
-    """What is told how trials go."""
+    """Listener for the progress of trials."""
 
     def started(self, number: int) -> None:
         """Trial ``number`` has started, or started again."""

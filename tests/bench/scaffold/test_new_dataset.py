@@ -148,7 +148,7 @@ def test_visits_are_those_of_one_patient(tmp_path: Path, new: Callable[..., Resu
     names = [f"sub-{patient:02d}_ses-{visit}_T1w" for patient in range(4) for visit in (1, 2)]
     result = new(write_scans(tmp_path / "bids", names, values=(0, 127, 255)))
     content = written(result, "bids")
-    assert "8 cases of 4 patients" in result.output and "check pattern: patients are told by the" in result.output
+    assert "8 cases of 4 patients" in result.output and "check pattern: patients are inferred from the" in result.output
     assert content["reader"]["values"] == [0, 127, 255] and content["reader"]["unmarked"] == 254
     assert "sub-00: sub-00_ses-1_T1w, sub-00_ses-2_T1w" in Path("bids.yaml").read_text()
 
