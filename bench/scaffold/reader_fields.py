@@ -68,7 +68,9 @@ def _find_pattern(found: Inferred, cases: Sequence[str], images: Sequence[str]) 
     """Take the scans of one patient together where names leave it open: else they could be in several parts."""
     question = doubt({patient for patient, _ in patients_of(cases).values()})
     if question is None:
-        found.why["pattern"] = "patients are inferred from the file names; if the example is wrong, set a pattern for them"
+        found.why["pattern"] = (
+            "patients are inferred from the file names; if the example is wrong, set a pattern for them"
+        )
         return
     if not all(re.fullmatch(question.pattern, image) for image in images):
         raise DataError(
