@@ -1,4 +1,4 @@
-"""What MLflow's UI is told to show of a tuning."""
+"""What MLflow's UI shows of a tuning."""
 
 from __future__ import annotations
 
