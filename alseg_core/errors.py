@@ -46,6 +46,17 @@ class ResultsError(AlsegError):
     """A run folder cannot be written, read or continued."""
 
 
+class LabelsAwaited(AlsegError):
+    """Annotators have not given all the labels yet that a round asked for.
+
+    slices: (case, z) of those that are missing.
+    """
+
+    def __init__(self, slices: Sequence[tuple[str, int]]) -> None:
+        super().__init__(f"{len(slices)} slices are not annotated yet: {some([f'{case} {z}' for case, z in slices])}.")
+        self.slices = tuple(slices)
+
+
 class MissingPackageError(AlsegError):
     """An optional package is required and not installed."""
 
@@ -60,6 +71,11 @@ def shown(value: Any) -> str:
 def some(names: Sequence[str], most: int = 10) -> str:
     """Return names in a list; of a longer one than ``most`` the first ones and the number of the others."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number with its noun: "1 seed" or "1,200 seeds"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def unknown_name(kind: str, name: Any, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from alseg_core.errors import ConfigError
+from alseg_core.errors import ConfigError, plural
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -109,7 +109,7 @@ def check(
     quality = {name: _mean([each[name][0] for each in found]) for name in found[0]}
     size, count = (_span([pool[i] for pool in pools]) for i in range(2))
     return EmbeddingCheck(
-        title=f"{first.dataset.name}, {recipe}, {size} slices, {count} picks, {len(configs)} seed(s)",
+        title=f"{first.dataset.name}, {recipe}, {size} slices, {count} picks, {plural(len(configs), 'seed')}",
         quality=quality,
         picks={**{name: _mean([each[name][1] for each in found]) for name in found[0]}, CHANCE: _mean(chance)},
         notes=[_note(masks, size)],

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from alseg_core.errors import plural
 from bench.report.analysis import Analysis
 from bench.report.compared import only_controls
 from bench.report.controls import controls_verdict
 from bench.report.header import header
-from bench.report.numbers import plural
 from bench.report.run_names import run_names
 from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.provenance import OWN_SPLITS

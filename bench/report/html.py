@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import math
 import re
 from functools import cache
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report.document import Document
 from bench.report.numbers import NOTHING
 from bench.report.setting import title
+from bench.templates import policy, templates
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -26,13 +26,10 @@ MOST = 250_000
 
 def html(document: Document) -> str:
     """Return the page. Names and reasons are escaped; only its own style and script may run, by their hashes."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     style, script = (_text(name) for name in ("report.css", "report.js"))
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = templates(HERE, html=True)
     environment.filters |= {
         "shown": shown,
         "files": files,
@@ -40,7 +37,6 @@ def html(document: Document) -> str:
         "breakable": breakable,
         "coded": coded,
     }
-    policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     settings = [section.panel.setting for section in document.sections]
     choices = {
         name: list(dict.fromkeys(values))
@@ -53,7 +49,7 @@ def html(document: Document) -> str:
     }
     page: str = environment.get_template("report.html.j2").render(
         document=document,
-        policy=policy,
+        policy=policy(style, script),
         style=Markup(style),
         script=Markup(script),
         choices=choices,
@@ -68,10 +64,6 @@ def html(document: Document) -> str:
 @cache
 def _text(name: str) -> str:
     return (HERE / name).read_text()
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def shown(picture: Drawn) -> Markup:

@@ -52,11 +52,6 @@ def chance(p: float) -> str:
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a number with its noun: "1 seed" or "1,200 seeds"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def span(counts: Iterable[float]) -> str:
     """Return whole numbers as text, a range where they differ: "5" or "3 to 5"."""
     found = [int(count) for count in counts]

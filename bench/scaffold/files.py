@@ -9,6 +9,7 @@ from typing import Any
 
 from alseg_core.errors import ConfigError
 from alseg_core.visible import visible
+from bench.templates import templates
 
 
 def render(template: str, **values: Any) -> str:
@@ -16,16 +17,7 @@ def render(template: str, **values: Any) -> str:
 
     In templates, ``{{ value | yaml }}`` writes a value as YAML on one line, ``{{ text | line }}`` text for a comment.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # neither Python nor YAML is HTML
-    )
+    environment = templates(Path(__file__).parent)
     environment.filters |= {"yaml": _yaml, "line": visible}
     return environment.get_template(template).render(values)
 

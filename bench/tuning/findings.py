@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from alseg_core.atomic import write_atomic
+from alseg_core.errors import plural
 from alseg_core.results import RunFolder
 from bench.study.identity import RunIdentity
+from bench.templates import templates
 from bench.tuning.comparison import command
 from bench.tuning.full_loop import Candidate, Verdict
 from bench.tuning.importance import FEW, importances
@@ -72,8 +74,8 @@ def conclusion(findings: Findings) -> str:
     own = f"{verdict.scores[0].mean():.3f}"
     if verdict.best == 0:
         return (
-            f"Nothing beats the recipe's own settings (AUBC {own}, mean of {seeds} seed(s)); the tuned recipe is the "
-            "recipe as it is."
+            f"Nothing beats the recipe's own settings (AUBC {own}, mean of {plural(seeds, 'seed')}); the tuned recipe "
+            "is the recipe as it is."
         )
     best, reached = verdict.candidates[verdict.best], verdict.scores[verdict.best].mean()
     return (
@@ -111,7 +113,7 @@ def gained(verdict: Verdict) -> str:
     """Return the gain of the best over the recipe as it is, with the interval over seeds."""
     gain, half = verdict.gain(verdict.best)
     spread = f"95 % interval {gain - half:+.3f} to {gain + half:+.3f}" if np.isfinite(half) else "one seed, no interval"
-    return f"{gain:+.3f} over {verdict.scores.shape[1]} seed(s), {spread}"
+    return f"{gain:+.3f} over {plural(verdict.scores.shape[1], 'seed')}, {spread}"
 
 
 def story(tuning: Tuning, dataset: str, trials: Trials, verdict: Verdict) -> str:
@@ -128,7 +130,7 @@ def story(tuning: Tuning, dataset: str, trials: Trials, verdict: Verdict) -> str
         f"Tuned on validation volumes of {dataset}, preset {tuning.base().preset}, by tuning {tuning.name}: trial "
         f"{best.number} ({best.label}), best of the {len(verdict.candidates)} taken to the full loop (of "
         f"{len(trials.finished())} trials), the recipe's own settings among them. Area under the budget curve of "
-        f"validation Dice by the full loop, mean of {verdict.scores.shape[1]} seed(s): {found}"
+        f"validation Dice by the full loop, mean of {plural(verdict.scores.shape[1], 'seed')}: {found}"
     )
 
 
@@ -141,42 +143,37 @@ def summary(verdict: Verdict) -> str:
 
 def write_text(findings: Findings, path: Path) -> None:
     """Write ``tuning.md``: what was found, how it was judged, whose labels were read and how to use it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     tuning, verdict, trials = findings.tuning, findings.verdict, findings.trials
     audit = LabelAudit.of(findings.folder)
     best = verdict.candidates[verdict.best]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template("findings.md.j2").render(
-        tuning=tuning,
-        dataset=RunIdentity.read(findings.raw).dataset,
-        conclusion=conclusion(findings),
-        caution=caution(trials),
-        finished=len(trials.finished()),
-        complete=len(trials.complete()),
-        failed=sum(trial.state.name == "FAIL" for trial in trials.all()),
-        proxy_seeds=_span(range(tuning.proxy.seeds)),
-        share=f"{tuning.proxy.share:.0%}",
-        labelled=RunFolder(best.jobs[0].folder).records()[-1].labelled,
-        full_seeds=_span([job.identity.seed for job in best.jobs]),
-        scored=sorted(audit.scored),
-        settings=_settings(findings),
-        scores=_scores(findings),
-        drawn=[name for name in PICTURES if (path.parent / f"{name}.png").exists()],
-        importance=[[setting, f"{share:.2f}"] for setting, share in importances(trials).items()],
-        judged=sum(1 in trial.intermediate_values for trial in trials.all()),
-        few=FEW,
-        reads=[[*key, slices] for key, slices in sorted(audit.slices.items())],
-        test_volumes=audit.sentence(findings.test),
-        recipe=findings.recipe,
-        command=command(tuning, findings.recipe, findings.folder.parent),
-        storage=findings.storage,
+    text = (
+        templates(Path(__file__).parent)
+        .get_template("findings.md.j2")
+        .render(
+            tuning=tuning,
+            dataset=RunIdentity.read(findings.raw).dataset,
+            conclusion=conclusion(findings),
+            caution=caution(trials),
+            finished=len(trials.finished()),
+            complete=len(trials.complete()),
+            failed=sum(trial.state.name == "FAIL" for trial in trials.all()),
+            proxy_seeds=_span(range(tuning.proxy.seeds)),
+            share=f"{tuning.proxy.share:.0%}",
+            labelled=RunFolder(best.jobs[0].folder).records()[-1].labelled,
+            full_seeds=_span([job.identity.seed for job in best.jobs]),
+            scored=sorted(audit.scored),
+            settings=_settings(findings),
+            scores=_scores(findings),
+            drawn=[name for name in PICTURES if (path.parent / f"{name}.png").exists()],
+            importance=[[setting, f"{share:.2f}"] for setting, share in importances(trials).items()],
+            judged=sum(1 in trial.intermediate_values for trial in trials.all()),
+            few=FEW,
+            reads=[[*key, slices] for key, slices in sorted(audit.slices.items())],
+            test_volumes=audit.sentence(findings.test),
+            recipe=findings.recipe,
+            command=command(tuning, findings.recipe, findings.folder.parent),
+            storage=findings.storage,
+        )
     )
     write_atomic(path, text)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from alseg_core.errors import ConfigError
+from alseg_core.errors import ConfigError, plural
 from alseg_core.store import digest
 from bench.tuning.labels import label
 
@@ -181,7 +181,7 @@ def outcome(trial: FrozenTrial) -> str:
         return f"failed: {reason}"
     if reason is not None:
         return f"cannot be run: {reason}"
-    last = f"{reached[max(reached)]:.3f} after {max(reached)} seed(s)" if reached else ""
+    last = f"{reached[max(reached)]:.3f} after {plural(max(reached), 'seed')}" if reached else ""
     return {"COMPLETE": last, "PRUNED": f"stopped at {last}"}.get(trial.state.name, "not finished")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.errors import AlsegError, ConfigError, plural
 from bench.launchers.launcher import Policy
 from bench.planning import workload
 from bench.study.identity import RunIdentity
@@ -173,10 +173,11 @@ class Launch:
         store = self.out / "store"
         plans = workload.plans_of(both, store, self.display.preparing)
         budgets = ", ".join(str(count) for count in plans[proxy[0].key].budgets)
+        first, then = plural(len(proxy), "seed"), plural(len(full), "further seed")
         what = (
-            f"tuning {tuning.recipe} on {self.dataset}: {amount}, each on up to {len(proxy)} seed(s) at {budgets} "
-            f"slices; then the best {tuning.full.top} beside the recipe's own settings on {len(full)} further seed(s) "
-            "by the full loop; scored on validation volumes only"
+            f"tuning {tuning.recipe} on {self.dataset}: {amount}, each on up to {first} at {budgets} slices; then the "
+            f"best {tuning.full.top} beside the recipe's own settings on {then} by the full loop; scored on validation "
+            "volumes only"
         )
         if places is None:
             self.display.say(f"{what}; on {self.launcher.remote}" if self.launcher.remote else what)

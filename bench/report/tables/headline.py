@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from alseg_core.errors import plural
 from bench.report.analysis import CLAIM, Analysis
 from bench.report.compared import alone, baseline, controls, few, only_controls, planned, powers, score, untested
 from bench.report.controls import controls_verdict
-from bench.report.numbers import NO_SPREAD, chance, plural, signed, span
+from bench.report.numbers import NO_SPREAD, chance, signed, span
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, rows_of
 from bench.report.statistics.paired import ALPHA

@@ -36,7 +36,7 @@ def test_tune_gets_trials_one_by_one_and_those_that_die_again(tmp_path: Path) ->
         assert searcher.suggest(attempt) == {"folder": str(tmp_path / "1")} and not queue.over
         searcher.on_trial_complete(attempt, error=True)
     assert searcher.suggest("5") == searcher.FINISHED and queue.over
-    assert told == [(0, "0.500 after 1 seed(s)"), (1, f"failed: {DIED}")]
+    assert told == [(0, "0.500 after 1 seed"), (1, f"failed: {DIED}")]
     for part in (searcher, QueueScheduler(searcher)):
         assert not hasattr(pickle.loads(pickle.dumps(part)), "_queue")
 

@@ -37,14 +37,14 @@ def test_every_trial_leaves_a_line_with_its_outcome() -> None:
     progress = TrialProgress(display, COURSES, left=3, finished=4, places=2, measured=True, first="starting Ray")
     progress.started(4)
     progress.started(5)
-    progress.ended(5, "0.700 after 2 seed(s)", own=False, failed=False)
-    progress.ended(4, "0.800 after 2 seed(s)", own=True, failed=False)
+    progress.ended(5, "0.700 after 2 seeds", own=False, failed=False)
+    progress.ended(4, "0.800 after 2 seeds", own=True, failed=False)
     progress.ended(6, "cannot be run: the loss is NaN", own=False, failed=False)  # refused before it started
     first, *trials = out.getvalue().splitlines()
     assert first == "starting Ray"
     assert [line.partition(" (0 s")[0] for line in trials] == [
-        "[5/7] trial 5: 0.700 after 2 seed(s), 0 s",
-        "[6/7] trial 4 (own settings): 0.800 after 2 seed(s), 0 s",
+        "[5/7] trial 5: 0.700 after 2 seeds, 0 s",
+        "[6/7] trial 4 (own settings): 0.800 after 2 seeds, 0 s",
         "[7/7] trial 6: cannot be run: the loss is NaN",
     ]
 
@@ -77,6 +77,6 @@ def test_a_trial_that_fails_among_refused_ones_leaves_room_for_one_more(tmp_path
     assert [line.partition(" (")[0].partition(", ")[0] for line in out.getvalue().splitlines()[1:]] == [
         "[1/3] trial 0: failed: the disk is full",
         "[2/3] trial 1: cannot be run: all weights are 0",
-        "[3/3] trial 2: 0.700 after 1 seed(s)",
+        "[3/3] trial 2: 0.700 after 1 seed",
         "[4/4] trial 3: cannot be run: all weights are 0",
     ]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from alseg_core.errors import plural
 from alseg_core.vocabulary import RoundRecord
 from bench.launchers.local import LocalLauncher
 from bench.study.job import Job
@@ -73,7 +74,7 @@ def test_a_recipe_whose_gain_may_be_chance_says_so(
     text = write(made, story(tuning, "tiny", found, judged), tmp_path, tmp_path).read_text()
     comment = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
     gain, half = judged.gain(1)
-    assert f"{gain:+.3f} over {len(scores[0])} seed(s)" in comment and f"{gain:+.3f}" in made["summary"]
+    assert f"{gain:+.3f} over {plural(len(scores[0]), 'seed')}" in comment and f"{gain:+.3f}" in made["summary"]
     spread = f"interval {gain - half:+.3f} to {gain + half:+.3f}" if len(scores[0]) > 1 else "no interval"
     assert spread in comment and judged.chance == chance
     said = conclusion(cast(Findings, SimpleNamespace(verdict=judged)))
