@@ -20,7 +20,10 @@ import click
     show_default=True,
     help="Folder of the results of studies that are named by their YAML files.",
 )
-def report(folders: tuple[Path, ...], out: Path | None, results: Path) -> None:
+@click.option(
+    "--without-scans", is_flag=True, help="Leave out pictures of scans, so that the report can be shown to anyone."
+)
+def report(folders: tuple[Path, ...], out: Path | None, results: Path, without_scans: bool) -> None:
     """Write the report of the runs in FOLDERS again and show its table.
 
     FOLDERS are folders of studies, their YAML files, or any folders that contain studies or run folders, copied ones
@@ -39,7 +42,7 @@ def report(folders: tuple[Path, ...], out: Path | None, results: Path) -> None:
         raise ConfigError(f"{len(folders)} folders were given: choose one for their report with --out FOLDER.")
     target = out if out is not None else folders[0] / "report"
     try:
-        written = reports.write(folders, out)
+        written = reports.write(folders, out, scans=not without_scans)
     except OSError as error:  # a disk that is full, or a folder where a file belongs
         place = error.filename or target
         raise ResultsError(f"{place} cannot be written ({error.strerror}); choose another with --out FOLDER.") from None

@@ -12,14 +12,14 @@ from bench.study import foreign
 __all__ = ["Results", "collect", "write"]
 
 
-def write(folders: Path | Sequence[Path], out: Path | None = None, links: bool = False) -> Results:
+def write(folders: Path | Sequence[Path], out: Path | None = None, links: bool = False, scans: bool = True) -> Results:
     """Write the report of one or several folders with results to ``out``; return the results.
 
     out: by default "report" in the first folder. report.html holds everything and works on its own; comparison.md,
     comparison.tex and the figures are for papers and notes, the .csv files for further calculations. The same runs give
     the same bytes. A figure that fails is reported and does not affect the rest. links: whether symbolic links may lead
-    out of the folders; only for folders that do not come from elsewhere. Raises ResultsError if there are no runs, or
-    if ``out`` cannot be written.
+    out of the folders; only for folders that do not come from elsewhere. scans: whether to draw pictures of scans.
+    Raises ResultsError if there are no runs, or if ``out`` cannot be written.
     """
     from bench.report.document import document
     from bench.report.figures import draw_all
@@ -36,7 +36,7 @@ def write(folders: Path | Sequence[Path], out: Path | None = None, links: bool =
         raise ResultsError(f"{folder} is a link to {foreign.real(folder)}; choose where to write with --out FOLDER.")
     prepare(folder)
     analysis = analysed(results)
-    whole = document(results, analysis, draw_all(results, analysis, folder))
+    whole = document(results, analysis, draw_all(results, analysis, folder, scans))
     write_text(folder / "report.html", html(whole))
     write_text(folder / "comparison.md", markdown(whole))
     write_text(folder / "comparison.tex", latex(panels(results, analysis)))

@@ -43,11 +43,12 @@ FIGURES: dict[str, Drawing] = {
 }
 
 
-def draw_all(results: Results, analysis: Analysis, folder: Path) -> list[Drawn]:
+def draw_all(results: Results, analysis: Analysis, folder: Path, scans: bool = True) -> list[Drawn]:
     """Write every figure of every setting to ``folder``, in the order of FIGURES.
 
     Files are NAME.png if there is one setting, else NAME-SETTING.png; all but pictures of scans are SVG and PDF files
     too. Figures that cannot be drawn are listed with the reason; an error in one figure does not affect the others.
+    scans: whether to draw pictures of scans.
     """
     done = []
     for name, drawing in FIGURES.items():
@@ -56,7 +57,8 @@ def draw_all(results: Results, analysis: Analysis, folder: Path) -> list[Drawn]:
             path = folder / (f"{name}.png" if len(wanted) == 1 else f"{name}-{_slug(setting)}.png")
             for kind in (".png", ".svg", ".pdf"):
                 path.with_suffix(kind).unlink(missing_ok=True)  # otherwise an outdated figure could remain
-            done.append(_draw(name, drawing, setting, results, analysis, path))
+            if scans or not drawing.scans:
+                done.append(_draw(name, drawing, setting, results, analysis, path))
     return done
 
 

@@ -29,7 +29,9 @@ class Drawing:
     per: Literal["setting", "dataset"] = "setting"
     """Whether to draw one for every setting, or one for every dataset with all its annotations and schedules."""
     vector: bool = True
-    """Whether to write it as SVG and PDF too; not useful for pictures of scans."""
+    """Whether to write it as SVG and PDF too; not useful for pictures of scans and for very many marks."""
+    scans: bool = False
+    """Whether it shows scans, which not everyone may see."""
 
 
 @dataclass(frozen=True)

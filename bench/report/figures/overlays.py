@@ -95,4 +95,5 @@ OVERLAYS = Drawing(
     "These are the worst cases, not typical ones.",
     draw,
     vector=False,
+    scans=True,
 )

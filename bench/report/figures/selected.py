@@ -80,4 +80,5 @@ SELECTED = Drawing(
     "that picked the same slices share a row; slices without colour contain background only.",
     draw,
     vector=False,
+    scans=True,
 )

@@ -253,3 +253,16 @@ def test_a_damaged_file_costs_one_picture(tmp_path: Path) -> None:
     done = {one.name: one for one in draw_all(results, analysis, tmp_path / "report")}
     assert done["selected"].failed and "is damaged" in done["selected"].reason
     assert not done["overlays"].failed
+
+
+def test_a_report_that_anyone_may_see_shows_no_scans(tmp_path: Path) -> None:
+    results, analysis = study(tmp_path)
+    for recipe in DICE:
+        keep_examples(results, f"{recipe}-s0")
+    folder = tmp_path / "report"
+    folder.mkdir()
+    assert {one.name for one in draw_all(results, analysis, folder)} == set(FIGURES)
+    assert (folder / "overlays.png").is_file()
+    shown = draw_all(results, analysis, folder, scans=False)
+    assert {one.name for one in shown} == set(FIGURES) - {"overlays", "selected"}
+    assert not [path for path in folder.iterdir() if path.name.startswith(("overlays", "selected"))]
