@@ -18,7 +18,7 @@ from alseg_core.data.splits import SPLITS, Splitter, of_run
 from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError, shown
 from alseg_core.evaluate import Evaluation
-from alseg_core.oracles import ORACLES, Oracle
+from alseg_core.oracles import ORACLES, Oracle, waits
 from alseg_core.quantities import MOST_SLICES, SMALLEST_SHARE, Seed
 from alseg_core.registry import OMIT_DEFAULT, Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
@@ -49,6 +49,8 @@ class Dataset:
     """Split into training, validation and test patients."""
     root: str | None = None
     """Folder of the raw scans; null for generated data."""
+    returned: str | None = dataclasses.field(default=None, metadata=OMIT_DEFAULT)
+    """Folder of the labels that annotators give, slice by slice; null where labels come with the data."""
 
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.reader.labels):
@@ -150,6 +152,16 @@ class RunConfig:
             raise ConfigError(
                 f"evaluate.part val scores whole validation volumes, and validation is {self.validation!r}: use all."
             )
+        if self.waits and self.dataset.returned is None:
+            raise ConfigError(
+                "annotation: source annotators waits for labels that people give, and dataset.returned names no folder "
+                "for them; alseg project sets it."
+            )
+        if self.waits and self.recipe.strategy.reads_ground_truth:
+            raise ConfigError(
+                f"recipe {self.recipe.name!r} reads ground truth, and there is none before annotators give it; use "
+                "another recipe."
+            )
         if self.cover.needs_model:
             raise ConfigError(
                 "cover: the reference embedding must not depend on a trained network; use pixels or contrastive."
@@ -191,6 +203,11 @@ class RunConfig:
         return self.recipe.needs_model or isinstance(self.recipe.strategy, Random)
 
     @property
+    def waits(self) -> bool:
+        """Whether people give the labels, so that the run stops in each round until they have."""
+        return waits(self.annotation)
+
+    @property
     def split(self) -> Splitter:
         """Splitter of the run, its seed filled in where it is the run's."""
         return of_run(self.dataset.split, self.seed)
@@ -212,10 +229,16 @@ class RunConfig:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the experiment: all settings but device, folders and keep_network, and what they mean by now."""
+        """Identity of the experiment: all settings but device, folders and keep_network, and what they mean by now.
+
+        Where people give the labels, budgets are settled round by round, and do not belong to it either.
+        """
         formats = {"strategy": self.recipe.strategy.format, "train": self.train.format}
         described = {**self.describe(), "train": self.training, "formats": formats}
         del described["device"], described["keep_network"], described["dataset"]["root"]
+        described["dataset"].pop("returned", None)
+        if self.waits:
+            del described["budgets"]
         return digest(described)
 
     @property

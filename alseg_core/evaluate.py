@@ -58,8 +58,9 @@ def _scorers(value: Any) -> tuple[Scorer, ...]:
 class Evaluation:
     """How volumes are scored, in their native geometry and in millimetres."""
 
-    part: Literal["test", "val"] = "test"
-    """Volumes to score: "test", or "val" where scores decide a choice, which seals the labels of test volumes."""
+    part: Literal["test", "val", "none"] = "test"
+    """Volumes to score: "test", or "val" where scores decide a choice, which seals the labels of test volumes; "none"
+    where no volume is labelled throughout."""
     surface: bool = True
     """Whether to compute HD95, ASSD and NSD as well as Dice."""
     nsd_tolerance_mm: Tolerance = 2.0

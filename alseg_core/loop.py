@@ -6,9 +6,10 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +21,15 @@ from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.embed.appraisal import appraise
 from alseg_core.embed.embedder import CPU_SECONDS
 from alseg_core.embed.quality import QUALITY
-from alseg_core.errors import ResultsError
+from alseg_core.errors import LabelsAwaited, ResultsError
 from alseg_core.evaluate import summarise
 from alseg_core.events import Announcer, Listener, Noticed, RoundFinished, RunStarted
 from alseg_core.first_round import random_slices
 from alseg_core.geometry.kcenter import cover_radius
 from alseg_core.material import Material, open_material
 from alseg_core.oracles import Vault
+from alseg_core.pending import NAME as PENDING
+from alseg_core.pending import Pending
 from alseg_core.pool import Pool
 from alseg_core.provenance import maker
 from alseg_core.results import RunFolder
@@ -40,12 +43,18 @@ from alseg_core.training.inference import Ensemble
 from alseg_core.vocabulary import IntArray, RoundRecord, Selection
 
 
-def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Listener] = ()) -> list[RoundRecord]:
+def run(
+    config: RunConfig, folder: Path, store: Store, listeners: Sequence[Listener] = (), most: int | None = None
+) -> list[RoundRecord]:
     """Run an experiment, or continue it after its last finished round; return the records of all rounds.
+
+    most: stop after so many rounds in all; None = those of the budgets.
 
     A run that is interrupted at any instant, by any means, and started again ends with the same selections as an
     uninterrupted one. Models that are lost or damaged meanwhile are trained again from the labels of their round.
-    Raises ResultsError when ``folder`` belongs to another run, or when its finished rounds are damaged.
+    Where people give the labels, the run stops in a round with LabelsAwaited until they are there (the choice of the
+    round is in ``pending.json``), and goes on from that point when it is started again. Raises ResultsError when
+    ``folder`` belongs to another run, or when its finished rounds are damaged.
     """
     device = config.resolve_device()
     torch.set_num_threads(min(config.threads, os.cpu_count() or 1))  # more would wait for one another
@@ -55,7 +64,22 @@ def run(config: RunConfig, folder: Path, store: Store, listeners: Sequence[Liste
     results = RunFolder(folder)
     with results.session(config.describe(), config.fingerprint, material.prepared.key) as mended:
         experiment = _Experiment(config, material, store, device, results, listeners)
-        return experiment.run(mended)
+        return experiment.run(mended, most)
+
+
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """The slices that a round selects, and what selecting them took."""
+
+    selection: Selection
+    embedding: Embedding | None
+    """None without one, or when the round was chosen before an interruption."""
+    seconds: dict[str, float]
+    cpu: dict[str, float]
+    signals: dict[str, object]
+    """What embedding and appraisal report."""
+    selected: list[dict[str, Any]]
+    """The entries of the record."""
 
 
 class _Experiment:
@@ -80,10 +104,10 @@ class _Experiment:
         self.embedded = False  # whether an earlier round had an embedding
         self.announcer = Announcer(listeners, config.steps(len(self.pool)))
 
-    def run(self, mended: Sequence[str] = ()) -> list[RoundRecord]:
+    def run(self, mended: Sequence[str] = (), most: int | None = None) -> list[RoundRecord]:
         """Run the rounds that are not finished yet; return the records of all.
 
-        mended: what was damaged in the run folder and has been written again.
+        mended: what was damaged in the run folder and has been written again. most: rounds in all, None = every one.
         """
         records = self.results.records()
         self.announcer.emit(RunStarted(self.material.counts, len(self.pool), tuple(records)))
@@ -93,10 +117,11 @@ class _Experiment:
             for text in resume.environment(self.results, records, self.made_by, self._save_environment):
                 self._notice(text)
             self._replay(records)
-            for number in range(len(records), len(self.material.counts)):
+            for number in range(len(records), min(len(self.material.counts), most or len(self.material.counts))):
                 records.append(self._round(number))
                 self.announcer.emit(RoundFinished(records[-1]))
-        self.results.drop_states()
+        if not self.config.waits:  # another round may follow
+            self.results.drop_states()
         return records
 
     def _notice(self, text: str) -> None:
@@ -111,7 +136,10 @@ class _Experiment:
         """Bring pool and models to the state after the last finished round; bought labels are not billed again."""
         vault, bought = self._vault(), resume.picks(records, self.material.slices.table)
         for number, positions in enumerate(bought):
-            self._annotate(positions, number, vault)
+            try:
+                self._annotate(positions, number, vault)
+            except LabelsAwaited as error:
+                raise ResultsError(f"the labels of round {number + 1} were there and are gone: {error}") from None
         self.embedded = any("embed" in record.cpu_seconds for record in records)
         if records:
             self.first_start = str(records[0].signals.get("network", RANDOM))
@@ -140,18 +168,9 @@ class _Experiment:
 
     def _round(self, number: int) -> RoundRecord:
         """Select, annotate, train, evaluate; the record is on disk when this returns."""
-        vault, seconds, cpu = self._vault(), dict[str, float](), dict[str, float]()
-        # a strategy that needs a network starts with the very slices that the random baseline starts with
-        strategy = Random() if self.config.starts_at_random and self.ensemble is None else self.config.recipe.strategy
-        with _timed(seconds, "embed", cpu):
-            # not in the view: an embedder may open files, and the view must not lead to any
-            embed = self.config.recipe.embed if strategy.needs_embedding else None
-            embedding = None if embed is None else self._embed(embed, number)
-        with _timed(seconds, "appraise"):  # not a cost of the recipe
-            known = {} if embed is None or embedding is None else self._appraise(embed, embedding, number)
-        self._count_making(cpu, embedding)
-        with _timed(seconds, "select", cpu):
-            selection = self._select(number, strategy, embedding, vault)
+        vault = self._vault()
+        choice = self._pending(number) or self._choose(number, vault)
+        selection, embedding, seconds, cpu = choice.selection, choice.embedding, choice.seconds, choice.cpu
         with _timed(seconds, "annotate"):
             self._annotate(selection.positions, number, vault)
         with _timed(seconds, "train"):
@@ -162,7 +181,7 @@ class _Experiment:
         with _timed(seconds, "cover"):
             reference = self._embed(self.config.cover, number)
             radius = cover_radius(reference.features, self.pool.labelled, self.device)
-        if number + 1 == len(self.material.counts):
+        if number + 1 == len(self.material.counts) and not self.config.waits:
             self._keep(trained.ensemble, pictures, embedding)
         ensemble, (marked, foreground) = trained.ensemble, self.pool.pixels
         record = RoundRecord(
@@ -171,7 +190,7 @@ class _Experiment:
             fraction=len(self.pool.labelled) / len(self.pool),
             cost=self.pool.cost,
             cover_radius=radius,
-            selected=self.material.entries(selection),
+            selected=choice.selected,
             members=_described(ensemble),
             best=ensemble.best,
             volumes=rows,
@@ -181,7 +200,7 @@ class _Experiment:
             },
             seconds={part: round(value, 3) for part, value in seconds.items()},
             ledger=vault.ledger.drain(),
-            signals=self._facts(trained, reference, embedding) | known,
+            signals=self._facts(trained, reference) | choice.signals,
             peak_mb=peak_mb(),
             marked=marked,
             foreground=foreground,
@@ -194,9 +213,76 @@ class _Experiment:
         )
         self.results.save_state(number, ensemble.state())
         record = self.results.append(record)
+        (self.results.path / PENDING).unlink(missing_ok=True)
         self.results.drop_states(keep=number)
         self.ensemble = ensemble
         return record
+
+    def _choose(self, number: int, vault: Vault) -> _Choice:
+        """Select the slices of a round; where people annotate them, the choice is on disk when this returns."""
+        seconds, cpu = dict[str, float](), dict[str, float]()
+        # a strategy that needs a network starts with the very slices that the random baseline starts with
+        strategy = Random() if self.config.starts_at_random and self.ensemble is None else self.config.recipe.strategy
+        with _timed(seconds, "embed", cpu):
+            # not in the view: an embedder may open files, and the view must not lead to any
+            embed = self.config.recipe.embed if strategy.needs_embedding else None
+            embedding = None if embed is None else self._embed(embed, number)
+        with _timed(seconds, "appraise"):  # not a cost of the recipe
+            known = {} if embed is None or embedding is None else self._appraise(embed, embedding, number)
+        self._count_making(cpu, embedding)
+        with _timed(seconds, "select", cpu):
+            selection = self._select(number, strategy, embedding, vault)
+        signals = ({} if embedding is None else dict(embedding.facts)) | known
+        choice = _Choice(selection, embedding, seconds, cpu, signals, self.material.entries(selection))
+        if self.config.waits:
+            self._keep_pending(number, choice)
+        return choice
+
+    def _keep_pending(self, number: int, choice: _Choice) -> None:
+        """Keep what a round asks people for."""
+        Pending(
+            number,
+            choice.selected,
+            self.config.fingerprint,
+            self.material.prepared.key,
+            {part: round(value, 3) for part, value in choice.seconds.items()},
+            {part: round(value, 3) for part, value in choice.cpu.items()},
+            choice.signals,
+        ).write(self.results.path)
+
+    def _pending(self, number: int) -> _Choice | None:
+        """Return what a round has asked people for already, or None."""
+        pending = Pending.read(self.results.path) if self.config.waits else None
+        if pending is None or pending.round < number:
+            return None
+        if (pending.round, pending.fingerprint, pending.data_key) != (
+            number,
+            self.config.fingerprint,
+            self.material.prepared.key,
+        ):
+            raise ResultsError(
+                f"run folder {self.results.path}: pending.json asks for slices of round {pending.round + 1} of another "
+                f"run than this one, whose next round is {number + 1}; put back the files that belong together."
+            )
+        positions = resume.positions(pending.selected, self.material.slices.table)
+        if positions is None or np.isin(positions, self.pool.labelled).any():
+            raise ResultsError(
+                f"run folder {self.results.path}: pending.json asks for slices that are not in the data, or that are "
+                "labelled already; put back a copy of it."
+            )
+        if len(self.pool.labelled) + len(positions) != self.material.counts[number]:
+            raise ResultsError(
+                f"run folder {self.results.path}: pending.json asks for {len(positions)} slices, which makes "
+                f"{len(self.pool.labelled) + len(positions)}, and the budget of round {number + 1} is "
+                f"{self.material.counts[number]}."
+            )
+        scores = np.array([np.nan if entry["score"] is None else entry["score"] for entry in pending.selected])
+        signals = dict(pending.signals)
+        if pending.declined:
+            signals["declined"] = pending.declined
+        self.embedded = self.embedded or "embed" in pending.cpu_seconds
+        seconds, cpu = dict(pending.seconds), dict(pending.cpu_seconds)
+        return _Choice(Selection(positions, scores), None, seconds, cpu, signals, pending.selected)
 
     def _select(self, number: int, strategy: Strategy, embedding: Embedding | None, vault: Vault) -> Selection:
         """Ask the strategy for the round's slices, through a view that gives access to bought labels only."""
@@ -257,6 +343,8 @@ class _Experiment:
     ) -> tuple[list[dict[str, object]], exhibits.Examples | None]:
         """Score the best model; in the last round also collect pictures of test volumes."""
         prepared, part = self.material.prepared, self.config.evaluate.part
+        if part == "none":
+            return [], None
         cases = self.material.split.test if part == "test" else self.material.split.val
         last = number + 1 == len(self.material.counts)
         pictures = exhibits.Examples(prepared, cases, vault) if last and part == "test" else None
@@ -273,7 +361,7 @@ class _Experiment:
         )
         return rows, pictures
 
-    def _facts(self, trained: Trained, reference: Embedding, embedding: Embedding | None) -> dict[str, object]:
+    def _facts(self, trained: Trained, reference: Embedding) -> dict[str, object]:
         """Return what the parts record about themselves."""
         facts: dict[str, object] = {
             "labels": self.config.annotation.origin(self.material.infos(self.material.split.train))
@@ -285,7 +373,7 @@ class _Experiment:
         facts |= reference.facts
         if self.store.notes:
             facts["store"] = "; ".join(self.store.notes)
-        return facts | ({} if embedding is None else embedding.facts)
+        return facts
 
     def _keep(self, ensemble: Ensemble, pictures: exhibits.Examples | None, embedding: Embedding | None) -> None:
         """Save what reports draw, and the best network where the configuration keeps it."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from alseg_core.config import RunConfig
 from alseg_core.data.class_check import check_classes
+from alseg_core.data.contents import Contents
+from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.prepare import Progress as PrepareProgress
-from alseg_core.data.prepare import prepare
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.data.slices import Slices
 from alseg_core.data.splits import Split
 from alseg_core.errors import DataError
-from alseg_core.oracles import Ledger, Vault
+from alseg_core.oracles import Ledger, Returned, Vault
 from alseg_core.store import Store
 from alseg_core.validation import Amount, chosen_slices
 from alseg_core.vocabulary import AS_STORED, IntArray, Selection
@@ -69,14 +70,26 @@ class Material:
     """Their positions in the slices of the validation cases."""
     warnings: tuple[str, ...] = ()
     """What to know about the data before trusting a score."""
+    returned: Returned | None = None
+    """Labels that annotators give; None where labels come with the data."""
+    prepare: Prepare = field(default_factory=Prepare)
+    """Preparation of the data."""
 
     def infos(self, cases: Sequence[str]) -> list[CaseInfo]:
         """Return the facts of cases."""
         return [self.prepared.info(case) for case in cases]
 
     def vault(self, part: str) -> Vault:
-        """Return a vault with an empty ledger; scored on ``part`` "val", the labels of test cases are sealed."""
-        return Vault(self.folder, self.prepared, Ledger(), frozenset(self.split.test if part == "val" else ()))
+        """Return a vault with an empty ledger.
+
+        The labels of test cases are sealed unless ``part`` is "test"; so are labels that the data hold of the cases
+        that people annotate.
+        """
+        sealed = (
+            *(() if part == "test" else self.split.test),
+            *(self.split.train if self.returned is not None else ()),
+        )
+        return Vault(self.folder, self.prepared, Ledger(), frozenset(sealed), self.returned, self.prepare)
 
     def entries(self, selection: Selection) -> list[dict[str, object]]:
         """Return the record of a selection: {"case", "z", "score"} of each slice, the score None where it has none.
@@ -124,10 +137,13 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     root = Path(config.dataset.root) if config.dataset.root else None
     refs = config.dataset.reader.scan(root)
     config.split.assign(refs)  # an impossible split is an error before any scan is read
-    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs)
+    # annotation takes weeks, in which files are copied and moved
+    contents = Contents(store.root / "contents.json") if config.waits else None
+    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs, contents)
     prepared = Prepared.open(folder)
     split = config.split.assign(prepared.cases)
-    for part in ("val", "test") if config.validation != "none" else ("test",):
+    labelled = {"val": config.validation != "none", "test": config.evaluate.part != "none" and not config.waits}
+    for part in (part for part, needed in labelled.items() if needed):
         lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
         if lacking:
             raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
@@ -135,6 +151,11 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
         config.annotation.check([prepared.info(case) for case in split.train])
     except DataError as error:
         raise DataError(f"{config.dataset.name}, recipe {config.recipe.name!r}: {error}") from None
+    if config.validation != "none" and not split.val:
+        raise DataError(
+            f"{config.dataset.name}: the split has no validation case, and validation is {config.validation!r}; give "
+            "some, or set validation: none."
+        )
     if config.recipe.strategy.reads_ground_truth:
         lacking = [case for case in split.train if not prepared.info(case).has_mask]
         if lacking:
@@ -144,13 +165,25 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
             )
     train, val, test = ([prepared.info(case) for case in getattr(split, part)] for part in ("train", "val", "test"))
     try:
-        warnings = check_classes(config.dataset.classes, train, val, test)
+        warnings = () if config.waits else check_classes(config.dataset.classes, train, val, test)
     except DataError as error:
         raise DataError(f"{config.dataset.name}: {error}") from None
     slices = prepared.slices(split.train)
     validated = chosen_slices(config.validation, prepared.slices(split.val).table, config.seed)
     counts = config.counts(len(slices))
-    return Material(folder, prepared, split, slices, counts, config.validation, validated, warnings)
+    returned = Returned(Path(config.dataset.returned)) if config.waits and config.dataset.returned else None
+    return Material(
+        folder,
+        prepared,
+        split,
+        slices,
+        counts,
+        config.validation,
+        validated,
+        warnings,
+        returned,
+        config.dataset.prepare,
+    )
 
 
 def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Plan:

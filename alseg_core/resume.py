@@ -18,22 +18,28 @@ def picks(records: Sequence[RoundRecord], table: SliceTable) -> list[IntArray]:
 
     Raises ResultsError when they are not distinct slices of it: the lines of older versions have no checksum.
     """
-    position = {table.locate(i): i for i in range(len(table))}
     found: list[IntArray] = []
     seen: set[int] = set()
     for record in records:
-        try:
-            chosen = [position[str(entry["case"]), int(str(entry["z"]))] for entry in record.selected]
-        except (KeyError, ValueError, TypeError):
-            chosen = []
-        if not chosen or len(seen | set(chosen)) != len(seen) + len(chosen):
+        chosen = positions(record.selected, table)
+        if chosen is None or seen.intersection(chosen.tolist()):
             raise ResultsError(
                 f"rounds.jsonl is damaged: round {record.round + 1} has slices that are not in the run's data, or that "
                 "an earlier round has; put back a copy of the file, or delete the run folder to redo the run."
             )
-        seen.update(chosen)
-        found.append(np.array(chosen, dtype=np.int64))
+        seen.update(chosen.tolist())
+        found.append(chosen)
     return found
+
+
+def positions(selected: Sequence[Mapping[str, object]], table: SliceTable) -> IntArray | None:
+    """Return the positions in ``table`` of the entries of a selection; None unless they are distinct slices of it."""
+    position = {table.locate(i): i for i in range(len(table))}
+    try:
+        found = [position[str(entry["case"]), int(str(entry["z"]))] for entry in selected]
+    except (KeyError, ValueError, TypeError):
+        return None
+    return np.array(found, dtype=np.int64) if found and len(set(found)) == len(found) else None
 
 
 def lost(results: RunFolder, records: Sequence[RoundRecord], rounds: int) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alseg_core.vocabulary import FloatArray, LabelArray
+from alseg_core.vocabulary import FloatArray
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class InPlane:
             volume = _resample(volume, axis, centre + offset * step, order, fill, reach)
         return volume
 
-    def backward(self, labels: LabelArray, shape: tuple[int, int]) -> LabelArray:
-        """Resample labels (D, size, size) to native (D, h, w) by nearest neighbour; background outside the grid."""
+    def backward(self, labels: NDArray[T], shape: tuple[int, int]) -> NDArray[T]:
+        """Resample labels (D, size, size), or other values, to native (D, h, w) by nearest neighbour; 0 outside."""
         middle = (self.size - 1) / 2
         rows = (np.arange(shape[0]) - self.centre_y) / self.step_y + middle
         columns = (np.arange(shape[1]) - self.centre_x) / self.step_x + middle

@@ -105,7 +105,7 @@ def read_image(
     source: as in :func:`read_grid`. Raises DataError naming the file: missing, unreadable or truncated, not 3D, with
     NaN or infinite values, or what :func:`read_grid` refuses.
     """
-    image = axes.read(_voxels(path)).astype(np.float32)
+    image = axes.read(stored_voxels(path)).astype(np.float32)
     if not np.isfinite(image).all():
         bad = int((~np.isfinite(image)).sum())
         raise DataError(f"{path}: the image holds {bad} NaN or infinite values; every voxel must be a finite number.")
@@ -124,7 +124,7 @@ def read_labels(
     unreadable or truncated, not 3D, or with other values.
     """
     numbers = dict(known) if isinstance(known, Mapping) else {value: value for value in known}
-    stored = axes.read(_voxels(path))
+    stored = axes.read(stored_voxels(path))
     values, places = np.unique(stored, return_inverse=True)
     wanted = np.array(sorted(numbers), np.float64)
     nearest = wanted[np.searchsorted((wanted[1:] + wanted[:-1]) / 2, values)]
@@ -141,7 +141,7 @@ def stored_labels(path: Path) -> tuple[tuple[int, ...], Box | None]:
     A value within 1e-3 of a whole number is that number. The box is None if every voxel is 0. Raises DataError naming
     the file: missing, unreadable or truncated, not 3D, or with values that are no whole numbers.
     """
-    voxels = _voxels(path)
+    voxels = stored_voxels(path)
     values = np.unique(voxels).astype(np.float64)
     finite = np.isfinite(values)
     parts = values[~finite | (np.abs(np.where(finite, values, 0.5) % 1 - 0.5) < 0.5 - WHOLE)]
@@ -168,8 +168,11 @@ def _number(value: Any) -> str:
     return str(value) if float(short).is_integer() and float(short) != value else short
 
 
-def _voxels(path: Path) -> NDArray[Any]:
-    """Read voxels as they are stored, (I, J, K), in their stored or scaled type."""
+def stored_voxels(path: Path) -> NDArray[Any]:
+    """Read voxels as they are stored, (I, J, K), in their stored or scaled type.
+
+    Raises DataError naming the file: missing, unreadable or truncated, not 3D, or with more than a number a voxel.
+    """
     if not path.is_file():
         raise DataError(f"{path}: file not found.")
     nibabel = _nibabel()

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import ArgsKwargs
 
+from alseg_core.data.contents import Contents
 from alseg_core.data.in_plane import InPlane
 from alseg_core.data.motion import motion_centre
 from alseg_core.data.readers.reader import CaseRef, Reader, problems_of, wrong
@@ -22,7 +23,7 @@ from alseg_core.errors import DataError
 from alseg_core.quantities import LARGEST_SIDE
 from alseg_core.registry import OMIT_DEFAULT, component, describe
 from alseg_core.store import Store
-from alseg_core.vocabulary import IGNORE, Volume
+from alseg_core.vocabulary import IGNORE, LabelArray, Volume
 
 FORMAT = 2
 """Version of the files that :func:`prepare` writes; increase it with any change that alters them."""
@@ -116,6 +117,18 @@ class Prepare:
         middle, step = (self.crop - 1) / 2, self.crop / self.size
         return field, InPlane(middle, middle, step, step, self.size)
 
+    def labels_on_grid(
+        self, labels: LabelArray, spacing_mm: tuple[float, float], centre: tuple[float, float] | None, fill: int
+    ) -> LabelArray:
+        """Resample native labels (D, h, w) to the network's grid, (D, size, size), by nearest neighbour.
+
+        spacing_mm: in-plane, (y, x). centre: as in :meth:`geometry`. fill: label outside the native slice.
+        """
+        shape = labels.shape[1], labels.shape[2]
+        for grid in self.stages(shape, spacing_mm, centre):
+            labels = grid.forward(labels, 0, fill)
+        return labels
+
     def intensities(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a clipped and normalised copy of a whole volume, float32; a constant volume becomes 0."""
         if self.window_hu is not None:
@@ -139,6 +152,7 @@ def prepare(
     store: Store,
     progress: Progress | None = None,
     refs: Sequence[CaseRef] | None = None,
+    contents: Contents | None = None,
 ) -> Path:
     """Prepare every case below ``root``, once for the same files and settings, and return the folder of the slices.
 
@@ -146,7 +160,8 @@ def prepare(
     with ``IGNORE`` for cases without; labels/native.npy, flat uint8 with the native masks one after another; and
     index.json.
 
-    refs: result of the reader's scan of ``root``, if the caller has it. Raises one DataError with the problems of all
+    refs: result of the reader's scan of ``root``, if the caller has it. contents: files are the same if their content
+    is, whatever their date; None = if size and date are. Raises one DataError with the problems of all
     cases.
     """
     refs = reader.scan(root) if refs is None else refs
@@ -163,16 +178,20 @@ def prepare(
                 ref.patient,
                 ref.group,
                 ref.attributes,
-                [_stamp(part, path) for part, path in sorted(ref.files.items())],
+                [_stamp(part, path, contents) for part, path in sorted(ref.files.items())],
             ]
             for ref in refs
         ],
     }
+    if contents is not None:
+        contents.save()
     return store.fetch("prepared", key, lambda folder: _write(reader, refs, settings, folder, progress))
 
 
-def _stamp(part: str, path: Path) -> list[str | int]:
+def _stamp(part: str, path: Path, contents: Contents | None) -> list[str | int]:
     status = path.stat()
+    if contents is not None:
+        return [part, path.name, status.st_size, contents.of(path)]
     return [part, path.name, status.st_size, status.st_mtime_ns]
 
 
@@ -265,21 +284,20 @@ def _prepared(
     """Return the arrays of one case by file name, and its entry in the index."""
     depth, height, width = volume.image.shape[:3]
     native = (height, width), volume.spacing_mm[1:]
-    stages = settings.stages(*native, centre)
-
-    def resample(array: NDArray[Any], order: int, fill: float) -> NDArray[Any]:
-        for grid in stages:
-            array = grid.forward(array, order, fill, settings.antialias)
-        return array
-
-    image = settings.intensities(volume.image)
-    image = resample(image, settings.order, float(image.min()))
+    image: NDArray[Any] = settings.intensities(volume.image)
+    lowest = float(image.min())
+    for grid in settings.stages(*native, centre):
+        image = grid.forward(image, settings.order, lowest, settings.antialias)
     image = image[:, None] if image.ndim == 3 else np.moveaxis(image, 3, 1)
     blank = np.full((depth, settings.size, settings.size), IGNORE, np.uint8)
-    parts = {
+    parts: dict[str, NDArray[Any]] = {
         "images.npy": image,
-        "labels/masks.npy": blank if volume.mask is None else resample(volume.mask, 0, 0),
-        "labels/scribbles.npy": blank if volume.scribble is None else resample(volume.scribble, 0, IGNORE),
+        "labels/masks.npy": blank
+        if volume.mask is None
+        else settings.labels_on_grid(volume.mask, native[1], centre, 0),
+        "labels/scribbles.npy": blank
+        if volume.scribble is None
+        else settings.labels_on_grid(volume.scribble, native[1], centre, IGNORE),
         "labels/native.npy": np.zeros(0, np.uint8) if volume.mask is None else volume.mask.ravel(),
     }
     facts: dict[str, object] = {

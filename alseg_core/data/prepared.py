@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from alseg_core.data.in_plane import InPlane
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.errors import DataError, unknown_name
 from alseg_core.vocabulary import AS_STORED, LabelArray, StoredAxes
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class CaseInfo:
     constant: bool = False
     """Whether its image has one value only."""
 
-    def to_native(self, labels: LabelArray) -> LabelArray:
-        """Return network labels (D, size, size) of this case on its native grid (D, h, w)."""
+    def to_native(self, labels: NDArray[T]) -> NDArray[T]:
+        """Return labels (D, size, size) of this case, or other values of pixels, on its native grid (D, h, w)."""
         return self.geometry.backward(labels, self.native_shape)
 
     def to_stored(self, labels: LabelArray) -> LabelArray:

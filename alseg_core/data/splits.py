@@ -181,7 +181,35 @@ class Stratified:
         return {patient: str(next(iter(found))) for patient, found in values.items()}
 
 
-SPLITS: Registry[Splitter] = Registry("split", {"patients": ByPatient, "stratified": Stratified}, Splitter)
+PART = "part"
+"""Attribute by which a reader says what a case is for."""
+
+
+@component
+class ToAnnotate:
+    """No test patients: labelled validation scans validate, and all others are the pool to annotate.
+
+    The reader gives validation scans the attribute part, "val".
+    """
+
+    def assign(self, cases: Sequence[Case]) -> Split:
+        """Return the split of the cases. Raises SplitError: nothing to annotate, or a patient in both parts."""
+        parts: dict[str, set[str]] = {"train": set(), "val": set()}
+        for case in cases:
+            parts["val" if case.attributes.get(PART) == "val" else "train"].add(case.patient)
+        if both := sorted(parts["train"] & parts["val"]):
+            raise SplitError(
+                f"{_some(both)}: scans of one patient are both to annotate and for validation, and a network must not "
+                "be validated on patients that it is trained on. Take them out of one of the two folders."
+            )
+        if not parts["train"]:
+            raise SplitError("there is no scan to annotate: all of them are for validation.")
+        return _divide(cases, {patient: part for part, patients in parts.items() for patient in patients})
+
+
+SPLITS: Registry[Splitter] = Registry(
+    "split", {"patients": ByPatient, "stratified": Stratified, "to_annotate": ToAnnotate}, Splitter
+)
 
 
 def per_run(splitter: Splitter) -> bool:

@@ -9,6 +9,7 @@ from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
 from alseg_core.oracles.ledger import Ledger
 from alseg_core.oracles.mask import Mask
+from alseg_core.oracles.returned import Returned
 from alseg_core.oracles.scribble import Scribble
 from alseg_core.oracles.vault import Vault
 from alseg_core.registry import Registry
@@ -45,4 +46,10 @@ class Oracle(Protocol):
 ORACLES: Registry[Oracle] = Registry("annotation", {"mask": Mask, "scribble": Scribble}, Oracle)
 """Kinds of annotation by name."""
 
-__all__ = ["ORACLES", "Ledger", "Oracle", "Vault"]
+
+def waits(oracle: Oracle) -> bool:
+    """Return whether people give the labels, so that a run stops until they have: the oracle's ``waits``, if any."""
+    return bool(getattr(oracle, "waits", False))
+
+
+__all__ = ["ORACLES", "Ledger", "Oracle", "Returned", "Vault", "waits"]

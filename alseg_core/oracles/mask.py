@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
 from alseg_core.errors import DataError
 from alseg_core.oracles.vault import Vault
-from alseg_core.registry import component
+from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.vocabulary import Annotation, IntArray
 
 
@@ -21,8 +22,18 @@ class Mask:
     training: ClassVar[Mapping[str, Any]] = {"network": {"name": "unet"}, "loss": {"name": "ce_dice"}}
     cites: ClassVar[Mapping[str, str]] = {}
 
+    source: Literal["data", "annotators"] = dataclasses.field(default="data", metadata=OMIT_DEFAULT)
+    """Origin of the masks: those of the data, or annotators who are asked, and waited for (alseg project)."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether people give the labels, so that a run waits for them."""
+        return self.source == "annotators"
+
     def check(self, cases: Sequence[CaseInfo]) -> None:
-        """Raise DataError unless every case has a mask."""
+        """Raise DataError unless every case has a mask, or annotators are asked."""
+        if self.waits:
+            return
         lacking = [case.case for case in cases if not case.has_mask]
         if lacking:
             scribbled = all(case.has_scribble for case in cases)
@@ -32,10 +43,13 @@ class Mask:
             )
 
     def origin(self, cases: Sequence[CaseInfo]) -> str:
-        """Return "": masks have one source."""
-        return ""
+        """Return "annotators", or "" for the masks of the data."""
+        return "annotators" if self.waits else ""
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Return the masks of ``positions``; the seed is not used."""
-        labels = vault.masks(slices.rows[positions], "oracle", "training labels")
+        rows = slices.rows[positions]
+        if self.waits:
+            return Annotation(positions, vault.given(rows, "annotators", "training labels", 0), float(len(rows)))
+        labels = vault.masks(rows, "oracle", "training labels")
         return Annotation(positions, labels, float(len(positions)))

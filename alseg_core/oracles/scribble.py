@@ -32,9 +32,10 @@ class Scribble:
     training: ClassVar[Mapping[str, Any]] = {"network": {"name": "unet_dual"}, "loss": {"name": "dmpls"}}
     cites: ClassVar[Mapping[str, str]] = {"training from scribbles": "DMPLS: Luo et al., MICCAI 2022"}
 
-    source: Literal["auto", "given", "simulated", "mixed"] = "auto"
+    source: Literal["auto", "given", "simulated", "mixed", "annotators"] = "auto"
     """Scribbles given with the data, simulated from masks, or mixed: given where a case has them, else simulated. auto
-    takes given ones if all training cases have them, simulated ones if none has, and refuses a mixture."""
+    takes given ones if all training cases have them, simulated ones if none has, and refuses a mixture. annotators:
+    people are asked, and waited for (alseg project)."""
     cost: Annotated[float, Field(ge=0, le=1)] = 1 / 15
     """Cost of one slice, as a share of that of a full mask."""
     length: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -46,8 +47,15 @@ class Scribble:
     thickness: Annotated[int, Field(ge=1, le=100)] = 2
     """Width of a simulated stroke, in pixels of the network's grid."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether people give the labels, so that a run waits for them."""
+        return self.source == "annotators"
+
     def check(self, cases: Sequence[CaseInfo]) -> None:
-        """Raise DataError unless every case has what the source needs: a scribble, a mask, or either."""
+        """Raise DataError unless every case has what the source needs: a scribble, a mask, or either; or nothing."""
+        if self.waits:
+            return
         usable = {
             "given": lambda case: case.has_scribble,
             "simulated": lambda case: case.has_mask,
@@ -69,8 +77,8 @@ class Scribble:
             )
 
     def origin(self, cases: Sequence[CaseInfo]) -> str:
-        """Return "given", "simulated" or "partly simulated"."""
-        if self.source in ("given", "simulated"):
+        """Return "given", "simulated", "partly simulated" or "annotators"."""
+        if self.source in ("given", "simulated", "annotators"):
             return self.source
         given = sum(case.has_scribble for case in cases)
         return "given" if given == len(cases) else PARTLY if given else "simulated"
@@ -78,6 +86,9 @@ class Scribble:
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
         """Return the scribbles of ``positions``; a simulated one depends only on (seed, case, z) and the fields."""
         rows = slices.rows[positions]
+        if self.waits:
+            labels = vault.given(rows, "annotators", "training labels", IGNORE, self.cost)
+            return Annotation(positions, labels, len(rows) * self.cost)
         labels = np.empty((len(rows), *slices.size), np.uint8)
         given = np.full(len(rows), self.source == "given")
         if self.source in ("auto", "mixed"):

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from alseg_core.data.arrays import map_array
+from alseg_core.data.prepare import Prepare
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.errors import DataError
 from alseg_core.oracles.ledger import Ledger, What
+from alseg_core.oracles.returned import Returned
 from alseg_core.vocabulary import IntArray, LabelArray
 
 
@@ -32,6 +34,10 @@ class Vault:
     """Account of all reads."""
     sealed: frozenset[str] = frozenset()
     """Cases whose labels cannot be read: DataError."""
+    returned: Returned | None = None
+    """Labels that annotators gave; None where labels come with the data."""
+    prepare: Prepare = field(default_factory=Prepare)
+    """Preparation of the dataset, which brings the annotators' labels to the network's grid."""
 
     @property
     def classes(self) -> int:
@@ -55,6 +61,29 @@ class Vault:
             raise DataError(f"no scribble in {', '.join(lacking[:5])}; scribbles can be simulated from masks instead.")
         self.ledger.record(who, what, len(rows), len(rows) * cost_each)
         return self._scribbles[rows]
+
+    def given(self, rows: IntArray, who: str, what: What, fill: int, cost_each: float = 1.0) -> LabelArray:
+        """Return labels (B, H, W) uint8 that annotators gave, on the network's grid, with ``fill`` outside the slices.
+
+        Raises LabelsAwaited naming the slices that they have not given yet, DataError where nobody is asked.
+        """
+        if self.returned is None:
+            raise DataError(f"{what}: no folder of labels that annotators give belongs to this run.")
+        slices = [self.prepared.table.locate(int(row)) for row in rows]
+        native = self.returned.labels(slices)
+        size = self.prepare.size
+        out = np.empty((len(rows), size, size), np.uint8)
+        for i, ((case, z), labels) in enumerate(zip(slices, native, strict=True)):
+            info = self.prepared.info(case)
+            if labels.shape != info.native_shape:
+                raise DataError(
+                    f"the labels of {case}, slice {z}, have {labels.shape} rows and columns, its image "
+                    f"{info.native_shape}."
+                )
+            centre = info.geometry.centre_y, info.geometry.centre_x
+            out[i] = self.prepare.labels_on_grid(labels[None], info.spacing_mm[1:], centre, fill)[0]
+        self.ledger.record(who, what, len(rows), len(rows) * cost_each)
+        return out
 
     def native_mask(self, case: str, who: str, what: What, cost_each: float = 1.0) -> LabelArray:
         """Return the mask (D, h, w) uint8 of a case on its native grid. Raises DataError: unknown case, or no mask."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -13,11 +13,12 @@ from pydantic import Field, model_validator
 
 from alseg_core.data.grid import Grid, SliceAxis, stored_axes
 from alseg_core.data.nifti import Source, check_grid, read_grid, read_image, read_labels
-from alseg_core.data.readers.nifti_files import Folders, case_name, files_in, mismatches, unread
+from alseg_core.data.readers.nifti_files import Folders, case_name, files_in, mismatches, name_of, unread
 from alseg_core.data.readers.patient_facts import ONE_EACH, Facts, check_alike, from_names, from_pattern, from_table
 from alseg_core.data.readers.patient_names import doubt
 from alseg_core.data.readers.reader import CaseRef, read_parts, wrong
 from alseg_core.data.readers.slice_axes import odd_axes
+from alseg_core.data.splits import PART
 from alseg_core.errors import DataError, some
 from alseg_core.registry import OMIT_DEFAULT, component, nested
 from alseg_core.vocabulary import AS_STORED, IGNORE, LabelArray, StoredAxes, Volume
@@ -75,6 +76,13 @@ class NiftiFolder:
     )
     """Names of the folders, such as {images: imagesTr, labels: labelsTr}, as nnU-Net has them."""
 
+    labelled: bool = dataclasses.field(default=True, metadata=OMIT_DEFAULT)
+    """Whether labels and scribbles belong to the images; false = they are to be annotated, and no label is read."""
+    validation: Annotated[Folders, nested(Folders, "validation")] | None = dataclasses.field(
+        default=None, metadata=OMIT_DEFAULT
+    )
+    """Folders, below the same data folder, of fully labelled scans that validate what is learnt from others."""
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.labels != tuple(range(len(self.labels))):
@@ -107,27 +115,54 @@ class NiftiFolder:
             raise DataError(f"nifti_folder: {where}. Expected layout:\n{self.layout}")
         problems: list[str] = []
         folders = self.folders.below(root)
-        images = files_in(folders["image"], problems)
-        problems += unread(root, folders)[0]
-        if not images and not problems:
-            raise DataError(
-                f"nifti_folder: {folders['image']} holds no .nii.gz or .nii file. Expected layout:\n{self.layout}"
-            )
-        parts = {part: files_in(folders[part], problems) for part in ("mask", "scribble")}
-        names = {image: case_name(image, parts.values()) for image in images}
-        problems += mismatches(images, parts, names, folders)
-        facts = self._facts(root, images, names, problems)
+        files = self._files(root, folders, ("mask", "scribble") if self.labelled else (), problems)
+        validating: dict[str, dict[str, Path]] = {}
+        if self.validation is not None:
+            validating = self._files(root, self.validation.below(root), ("mask",), problems)
+            problems += [
+                f"{files[image]['image']} and {validating[image]['image']} have the same name, and one is to annotate, "
+                "the other for validation; keep one of them."
+                for image in sorted(set(files) & set(validating))
+            ]
+        names = {image: self._case(image, parts) for image, parts in {**files, **validating}.items()}
+        facts = self._facts(
+            root, {image: parts["image"] for image, parts in {**files, **validating}.items()}, names, problems
+        )
         refs = []
-        for image, path in images.items():
-            case = names[image]
-            files = {"image": path, **{part: found[case] for part, found in parts.items() if case in found}}
+        for image, found in {**files, **validating}.items():
             own = facts.get(image, Facts(""))
-            refs.append(CaseRef(case, own.patient or case, own.group, files, own.attributes))
+            attributes = {**own.attributes, PART: "val"} if image in validating else own.attributes
+            refs.append(CaseRef(names[image], own.patient or names[image], own.group, found, attributes))
         refs.sort(key=lambda ref: ref.case)
         problems += odd_axes(self._grids(refs), self.slice_axis, folders["image"])
         if problems:
             raise wrong(problems, f"the data at {root}", refs)
         return refs
+
+    def _files(
+        self, root: Path, folders: Mapping[str, Path], kinds: Sequence[str], problems: list[str]
+    ) -> dict[str, dict[str, Path]]:
+        """Return image -> its files by part; ``kinds`` of labels that belong to the images."""
+        images = files_in(folders["image"], problems)
+        problems += unread(root, folders if kinds else {"image": folders["image"]})[0]
+        if not images and not problems:
+            raise DataError(
+                f"nifti_folder: {folders['image']} holds no .nii.gz or .nii file. Expected layout:\n{self.layout}"
+            )
+        parts = {part: files_in(folders[part], problems) for part in kinds}
+        names = {image: case_name(image, parts.values()) for image in images}
+        problems += mismatches(images, parts, names, folders)
+        return {
+            image: {
+                "image": path,
+                **{part: found[names[image]] for part, found in parts.items() if names[image] in found},
+            }
+            for image, path in images.items()
+        }
+
+    def _case(self, image: str, parts: Mapping[str, Path]) -> str:
+        """Return the name of an image's case: its own, or that of its labels."""
+        return case_name(image, [[name_of(path.name)] for part, path in parts.items() if part != "image"])
 
     def notes(self, root: Path) -> list[str]:
         """Return what is not read, turned or left open, and what identifies patients, for ``alseg data check``."""
