@@ -1,0 +1,70 @@
+"""What annotators say: which slices are done, and the time that they took. That a slice has pixels says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from alseg_core.errors import some
+from bench.project.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is said about one slice."""
+
+    case: str
+    z: int
+    done: bool
+    minutes: float | None
+    annotator: str
+    """Who says so; "" if not known."""
+    where: str
+    """File and line, or point."""
+
+
+@dataclass
+class Marks:
+    """What is said about all slices."""
+
+    marks: list[Mark] = field(default_factory=list)
+
+    def of(self, case: str, z: int, annotator: str) -> list[Mark]:
+        """Return what is said about a slice for an annotator; what is said of nobody holds for everybody."""
+        names = ("", annotator.casefold())
+        here = [mark for mark in self.marks if (mark.case, mark.z) == (case, z)]
+        return here if not annotator else [mark for mark in here if mark.annotator.casefold() in names]
+
+    def done(self, case: str, annotator: str) -> set[int]:
+        """Return the slices of a scan that an annotator says are done."""
+        slices = {mark.z for mark in self.marks if mark.case == case}
+        return {z for z in slices if any(mark.done for mark in self.of(case, z, annotator))}
+
+    def minutes(self, case: str, z: int, annotator: str) -> float | None:
+        """Return the time that a slice took, as it was said last."""
+        said = [mark.minutes for mark in self.of(case, z, annotator) if mark.minutes is not None]
+        return said[-1] if said else None
+
+    def who(self, case: str, z: int) -> str:
+        """Return who is said to have done a slice, several joined by "+"."""
+        return "+".join(sorted({mark.annotator for mark in self.of(case, z, "") if mark.done and mark.annotator}))
+
+
+def slice_at(manifest: Manifest, case: str, index: int) -> int | None:
+    """Return the slice (z) at a 0-based index along the stored axis of the slices; None if there is none."""
+    scan = manifest.scan(case)
+    if not 0 <= index < scan.depth:
+        return None
+    return scan.axes.locate(index, scan.depth)[1]  # mirroring undoes itself
+
+
+def numbers(manifest: Manifest, case: str, slices: Iterable[int]) -> str:
+    """Return slices as the work list counts them: by their index along the stored axis, from 0, ascending."""
+    scan = manifest.scan(case)
+    return some([str(index) for index in sorted(scan.axes.locate(z, scan.depth)[1] for z in slices)], 12)
+
+
+def counted(manifest: Manifest, case: str, slices: Iterable[int]) -> str:
+    """Return "slice 3" or "slices 3, 4" as the work list counts them."""
+    found = list(slices)
+    return f"slice{'s' if len(found) > 1 else ''} {numbers(manifest, case, found)}"
