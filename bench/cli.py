@@ -12,6 +12,7 @@ from bench.commands.embed import embed
 from bench.commands.group import Group
 from bench.commands.listing import list_command
 from bench.commands.new import new
+from bench.commands.project import project
 from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.store import store
@@ -25,7 +26,7 @@ def main() -> None:
     """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
 
 
-for command in (bench_command, tune, report, ui, list_command, new, data, embed, store, run):
+for command in (bench_command, tune, report, ui, list_command, new, project, data, embed, store, run):
     main.add_command(command)
 
 

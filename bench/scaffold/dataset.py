@@ -7,10 +7,8 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from statistics import median
 from typing import Any
 
-from alseg_core.data.readers.nifti_folder import NiftiFolder
 from alseg_core.data.readers.patient_facts import ONE_EACH
 from alseg_core.data.readers.reader import CaseRef, wrong
 from alseg_core.errors import ConfigError, DataError, SplitError, shown, some, unknown_name
@@ -27,10 +25,6 @@ from bench.scaffold.reader_fields import GIVEN, Inferred, infer
 from bench.study import catalogue
 
 LEAST_PATIENTS = 3
-AIR_HU = -500
-"""An image with lower values looks like CT."""
-TRIED = 5
-"""Most images that are read to tell CT."""
 FIELD = "reader's field"
 HINT = "\nA field of the reader is set here with --set FIELD=VALUE."
 """Added to messages that name a field of the reader."""
@@ -143,7 +137,7 @@ def _text(
     split = by_analogy.split(refs, sizes, held, classes)
     parts = by_analogy.divide(refs, sizes, held, split)
     pool = sum(scan.depth for scan in parts[0])
-    if ct := facts.ct or _looks_like_ct(reader, refs):
+    if ct := facts.ct or by_analogy.looks_like_ct(reader, refs):
         origin = "dataset.json says CT" if facts.ct else "intensities look like those of CT"
         inferred.why["window_hu"] = f"{origin}, so a window for soft tissue was taken; choose that of your structures"
     size, spacing_mm = by_analogy.grid(by_analogy.field(sizes, parts[0]), sizes)
@@ -184,14 +178,3 @@ def _patients(refs: Sequence[CaseRef]) -> str:
         scans.setdefault(ref.patient, []).append(ref.case)
     patient = max(scans, key=lambda one: len(scans[one]))
     return f"{len(refs)} scans of {len(scans)} patients; for example patient {patient}: {some(scans[patient], 4)}"
-
-
-def _looks_like_ct(reader: NiftiFolder, refs: Sequence[CaseRef]) -> bool:
-    """Return whether intensities look like Hounsfield units, from some scans; those that cannot be read are skipped."""
-    lowest = []
-    for ref in refs[:: -(-len(refs) // TRIED)]:
-        try:
-            lowest.append(float(reader.load(ref).image.min()))
-        except DataError:  # the check names it
-            continue
-    return bool(lowest) and median(lowest) <= AIR_HU

@@ -33,6 +33,10 @@ SHARES = (0.02, 0.05, 0.12)
 LARGE_POOL = 2_000
 """With more slices, budgets are those of a pool of this size: a larger share would be much work to annotate."""
 SPLITS_TRIED = 20
+AIR_HU = -500
+"""An image with lower values looks like CT."""
+CT_TRIED = 5
+"""Most images that are read to tell CT."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,17 @@ def grid(field_mm: float, sizes: Sizes) -> tuple[int, float]:
     exact = max(field_mm / size, sizes.spacing_mm)
     digits = 2 - math.floor(math.log10(exact))
     return size, math.ceil(round(exact * 10**digits, 6)) / 10**digits
+
+
+def looks_like_ct(reader: NiftiFolder, refs: Sequence[CaseRef]) -> bool:
+    """Return whether intensities look like Hounsfield units, from some scans; those that cannot be read are skipped."""
+    lowest = []
+    for ref in refs[:: -(-len(refs) // CT_TRIED)]:
+        try:
+            lowest.append(float(reader.load(ref).image.min()))
+        except DataError:  # the check names it
+            continue
+    return bool(lowest) and median(lowest) <= AIR_HU
 
 
 def split(
