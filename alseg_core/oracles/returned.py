@@ -69,7 +69,7 @@ class Returned:
     def add(self, given: Sequence[Given]) -> list[Entry]:
         """Keep slices; return the entries of those whose labels, or whose time, are new.
 
-        A time that was told once stays where none is told. Files of labels that are lost or damaged are written again.
+        A slice that is given again without a time keeps its former time. Missing or damaged files are written again.
         The slices count once the list is on disk, all of them together. One writer at a time is the caller's care.
         """
         history = self.history()

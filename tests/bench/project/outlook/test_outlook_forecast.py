@@ -1,4 +1,4 @@
-"""What users are told about another round."""
+"""The outlook on another round, in numbers and in words."""
 
 from __future__ import annotations
 
