@@ -82,8 +82,9 @@ def material_of(project: Project) -> tuple[RunConfig, Material]:
 
 def train(project: Project, listeners: Sequence[Listener] = ()) -> Sequence[RoundRecord]:
     """Train on a round whose labels are all there, if there is one; return the records of all finished rounds."""
-    if not State.of(project).complete:
-        return State.of(project).records
+    state = State.of(project)
+    if not state.complete:
+        return state.records
     _, material = material_of(project)
     _with_others(project, material)
     config = project.config(State.of(project).budgets)

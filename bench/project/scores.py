@@ -15,6 +15,7 @@ from alseg_core.atomic import write_atomic
 from alseg_core.cross_validation import cross_validate, interval_over_patients
 from alseg_core.errors import DataError
 from alseg_core.intact import mapping_of
+from alseg_core.metrics.means import mean_defined
 from alseg_core.resume import picks
 from alseg_core.vocabulary import RoundRecord
 from bench.project.project import Project
@@ -58,26 +59,27 @@ def scores(
 
 
 def _validated(record: RoundRecord, seed: int) -> Score:
-    people = sorted({str(row["patient"]) for row in record.volumes})
-    patients = {person: _mean([row for row in record.volumes if row["patient"] == person]) for person in people}
-    names = list(dict.fromkeys(str(row["class"]) for row in record.volumes))
-    classes = {name: _mean([row for row in record.volumes if row["class"] == name]) for name in names}
-    known = {key: value for key, value in patients.items() if value is not None}
+    patients = _means(record.volumes, "patient")
+    people = {row["patient"] for row in record.volumes}
     return Score(
         record.round,
         record.labelled,
         record.summary.get("dice"),
-        known,
-        {key: value for key, value in classes.items() if value is not None},
-        interval_over_patients(list(known.values()), seeding.stream(seed, "project", "interval")),
+        patients,
+        _means(record.volumes, "class"),
+        interval_over_patients(
+            [patients[name] for name in sorted(patients)], seeding.stream(seed, "project", "interval")
+        ),
         f"{len({row['case'] for row in record.volumes})} validation scans of {len(people)} patients, which also chose "
         "the weights",
     )
 
 
-def _mean(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    known = [float(row["dice"]) for row in rows if row["dice"] is not None]
-    return float(np.mean(known)) if known else None
+def _means(rows: Sequence[Mapping[str, Any]], by: str) -> dict[str, float]:
+    """Return the mean Dice of each patient or class, ``by`` the key of that name, where it is defined."""
+    names = dict.fromkeys(str(row[by]) for row in rows)
+    means = {name: mean_defined(row["dice"] for row in rows if row[by] == name) for name in names}
+    return {name: value for name, value in means.items() if value is not None}
 
 
 def _cross_validated(
@@ -122,7 +124,7 @@ def _cross_validated(
             kept[name] = {
                 "dice": done.dice,
                 "patients": done.scores,
-                "classes": _by_class(done.rows),
+                "classes": _means(done.rows, "class"),
                 "interval": done.interval,
                 "how": (
                     f"cross-validation over the annotated slices of {done.patients} patients, {done.folds} folds. They "
@@ -145,9 +147,3 @@ def _cross_validated(
             )
         )
     return found
-
-
-def _by_class(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    names = list(dict.fromkeys(str(row["class"]) for row in rows))
-    means = {name: _mean([row for row in rows if row["class"] == name]) for name in names}
-    return {name: value for name, value in means.items() if value is not None}

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from alseg_core.atomic import replacing
+from alseg_core.data.nifti import GZIP, NIFTI_2
 from alseg_core.errors import DataError
 from alseg_core.vocabulary import LabelArray
 from bench.project.manifest import Scan
@@ -19,8 +20,6 @@ END = ".nii.gz"
 """End of the files that are written."""
 ENDS = (".nii", END)
 """Ends of the files that are read."""
-GZIP = b"\x1f\x8b"
-"""First bytes of a gzip file."""
 LENGTH = {1: 348, 2: 540}
 """Version of NIfTI -> bytes of its header."""
 UINT8 = 2
@@ -107,7 +106,7 @@ def _header(path: Path, scan: Scan) -> Any:
     try:
         with gzip.open(path) if _packed(path) else path.open("rb") as file:
             start = file.read(LENGTH[2])
-        second = start[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+        second = start[:4] in NIFTI_2
         kind = nibabel.Nifti2Header if second else nibabel.Nifti1Header
         header = kind(start[: LENGTH[2 if second else 1]], check=False)
         count = int(header["dim"][0])
