@@ -120,6 +120,48 @@ def test_a_corrected_slice_supersedes_and_the_old_one_is_kept(tmp_path: Path) ->
         returned.labels([("a", 0)])
 
 
+def _list(folder: Path) -> Path:
+    """The list of three slices that were given."""
+    Returned(folder).add([Given("a", z, np.full((3, 4), z, np.uint8), 0, "ann") for z in range(3)])
+    return folder / "labels.jsonl"
+
+
+@pytest.mark.parametrize("lost", [1, 2, 40, 150])
+def test_a_last_line_that_is_cut_off_is_left_out_with_a_note(lost: int, tmp_path: Path) -> None:
+    path, returned = _list(tmp_path), Returned(tmp_path)
+    path.write_bytes(path.read_bytes()[:-lost])
+    kept = 3 if lost == 1 else 2  # the line end alone holds nothing
+    assert [entry.z for entry in returned.history()] == list(range(kept))
+    assert len(returned.notes()) == 3 - kept
+    returned.add([Given("a", 2, np.full((3, 4), 2, np.uint8), 0, "ann")])
+    assert [entry.z for entry in returned.history()] == [0, 1, 2] and returned.notes() == []
+
+
+def test_zeros_at_the_end_are_a_line_that_is_cut_off(tmp_path: Path) -> None:
+    path = _list(tmp_path)
+    path.write_bytes(path.read_bytes()[:-300] + bytes(300))
+    assert [entry.z for entry in Returned(tmp_path).history()] == [0] and len(Returned(tmp_path).notes()) == 1
+
+
+def test_any_other_damage_of_the_list_is_one_error_with_its_line(tmp_path: Path) -> None:
+    path = _list(tmp_path)
+    first, second, third = path.read_bytes().splitlines(keepends=True)
+    for number, lines in {
+        1: [first.replace(b'"z":0', b'"z":9'), second, third],
+        2: [first, b"#" + second[1:], third],
+        3: [first, second, third.replace(b"ann", b"bob")],
+    }.items():
+        path.write_bytes(b"".join(lines))
+        with pytest.raises(ResultsError, match=rf"labels.jsonl, line {number} is damaged"):
+            Returned(tmp_path).latest()
+    for lines in ([first, third], [first, first, second, third], [first, b"\n", second], [first, third, second]):
+        path.write_bytes(b"".join(lines))
+        with pytest.raises(ResultsError, match="line 2 is damaged"):
+            Returned(tmp_path).latest()
+    path.write_bytes(first)  # what the message says
+    assert [entry.z for entry in Returned(tmp_path).history()] == [0]
+
+
 def test_pending_slices_that_were_changed_are_refused(tiny: dict[str, Any], tmp_path: Path) -> None:
     _, waiting = settings(tiny, tmp_path, "random")
     config, folder = RunConfig.load(waiting), tmp_path / "run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from alseg_core.atomic import replacing, write_atomic
-from alseg_core.errors import LabelsAwaited, ResultsError
+from alseg_core.errors import LabelsAwaited, ResultsError, plural
 from alseg_core.intact import content_of
 from alseg_core.vocabulary import LabelArray
 
 LIST = "labels.jsonl"
 """File that lists every slice ever given, oldest first."""
+CHECK = "check"
+"""Key of the checksum of a line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class Given:
     """Checksum of that file."""
     minutes: float | None = None
     """Time that it took; None if not known."""
+    as_proposed: bool = False
+    """Whether it is exactly as a network proposed it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Entry:
     minutes: float | None
     taken: str
     """When it was taken, in UTC, as in "2026-11-30T22:40:05Z"."""
+    as_proposed: bool = False
+    """Whether it is exactly as a network proposed it; lists of older versions do not say so."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Returned:
                 slice_.sha256,
                 minutes,
                 taken,
+                slice_.as_proposed,
             )
             path = self.folder / name
             if content_of(path) != content:
@@ -100,20 +107,48 @@ class Returned:
             if before is None or (before.array, before.minutes) != (name, minutes):
                 new.append(entry)
         if new:
-            lines = (json.dumps(asdict(entry), separators=(",", ":")) for entry in [*history, *new])
-            write_atomic(self.folder / LIST, "".join(f"{line}\n" for line in lines))
+            write_atomic(self.folder / LIST, _lines([*history, *new]))
         return new
 
     def history(self) -> list[Entry]:
-        """Return every entry, oldest first. Raises ResultsError if the list is damaged."""
+        """Return every entry, oldest first, without a last line that is cut off (:meth:`notes` tells of it).
+
+        Raises ResultsError naming the first line that is damaged in another way, doubled, moved, or follows a lost one.
+        """
+        return self._read()[0]
+
+    def notes(self) -> list[str]:
+        """Return a line if the list ends in a line that is cut off, as a power cut can leave it: what it said is lost.
+
+        Raises ResultsError as :meth:`history` does.
+        """
+        entries, cut = self._read()
+        if not cut:
+            return []
+        return [
+            f"{self.folder / LIST} ends in a line that is cut off, after {len(entries)} whole ones; it is left out: "
+            "give what was given last once more"
+        ]
+
+    def _read(self) -> tuple[list[Entry], bool]:
+        """Return the entries, and whether the list ends in a line that is cut off."""
         path = self.folder / LIST
-        entries = []
-        for number, line in enumerate((content_of(path) or b"").splitlines(), start=1):
+        entries: list[Entry] = []
+        before = ""
+        *whole, last = (content_of(path) or b"").split(b"\n")
+        for number, line in enumerate([*whole, last] if last else whole, start=1):
             try:
-                entries.append(Entry(**json.loads(line)))
-            except (ValueError, TypeError):
-                raise ResultsError(f"{path}, line {number} is damaged; put back a copy of the file.") from None
-        return entries
+                entry, before = _entry(line, before)
+            except ValueError as error:
+                if number > len(whole):  # every line ends with a line end
+                    return entries, True
+                first = f", or keep only its first {plural(number - 1, 'line')}" if entries else ", or move it away"
+                raise ResultsError(
+                    f"{path}, line {number} is damaged ({error}); put back a copy of the file{first} and give what was "
+                    "given since once more."
+                ) from None
+            entries.append(entry)
+        return entries, False
 
     def latest(self) -> dict[tuple[str, int], Entry]:
         """Return (case, z) -> the entry that counts, which is its last one."""
@@ -146,6 +181,34 @@ class Returned:
 
 def _latest(entries: Sequence[Entry]) -> dict[tuple[str, int], Entry]:
     return {(entry.case, entry.z): entry for entry in entries}
+
+
+def _lines(entries: Sequence[Entry]) -> str:
+    """Return the list: a JSON mapping a line, with a checksum over it and the line before, so that gaps are found."""
+    lines = []
+    before = ""
+    for entry in entries:
+        before = _checksum(asdict(entry), before)
+        lines.append(json.dumps({**asdict(entry), CHECK: before}, separators=(",", ":")) + "\n")
+    return "".join(lines)
+
+
+def _entry(line: bytes, before: str) -> tuple[Entry, str]:
+    """Return the entry of a line, and its checksum. before: that of the line before. Raises ValueError: damaged."""
+    try:
+        content = json.loads(line)
+        check = content.pop(CHECK)
+        entry = Entry(**content)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise ValueError("it is no entry of the list") from None
+    if check != _checksum(content, before):
+        raise ValueError("its checksum does not fit: it, or the line before it, was changed or lost")
+    return entry, check
+
+
+def _checksum(content: Mapping[str, object], before: str) -> str:
+    text = before + json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _packed(labels: LabelArray) -> bytes:
