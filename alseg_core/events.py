@@ -30,6 +30,8 @@ class Progress:
     """Current phase: "select", "embed 40%", "train" or "evaluate 20%"."""
     run_fraction: float
     """Share of the run's training that is done, 0..1."""
+    round_fraction: float = 0.0
+    """Share of the round's training that is done, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -68,4 +70,4 @@ class Announcer:
     def progress(self, number: int, phase: str, done: float = 0.0) -> None:
         """Announce the phase of round ``number``, of whose training the share ``done`` is done."""
         share = (sum(self.steps[:number]) + done * self.steps[number]) / sum(self.steps)
-        self.emit(Progress(number, phase, share))
+        self.emit(Progress(number, phase, share, done))

@@ -32,7 +32,7 @@ class Display:
         self._bars = Bars(console)
         self._tasks: dict[str, TaskID] = {}
         self._labels: Mapping[str, str] = {}
-        self._pace = Pace({}, {}, 1, measured=False)
+        self.pace = Pace({}, {}, 1, measured=False)
         self._kind = "runs"
         self._overall: TaskID | None = None
         self._ended = self._count = self._failed = 0
@@ -103,13 +103,17 @@ class Display:
 
     def preparing(self, dataset: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` scans of a dataset have been prepared."""
-        if dataset not in self._tasks:
+        self.counting(f"preparing {dataset}", "scans", done, total)
+
+    def counting(self, what: str, things: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` things, such as scans, are done of what is going on."""
+        if what not in self._tasks:
             if not self.live:
-                self.say(f"preparing {dataset} ({total} scans)")
-            self._tasks[dataset] = self._bars.add_task(f"preparing {dataset}", total=total, note="")
-        self._bars.update(self._tasks[dataset], completed=done, note=f"{done} of {total} scans")
+                self.say(f"{what} ({total} {things})")
+            self._tasks[what] = self._bars.add_task(what, total=total, note="")
+        self._bars.update(self._tasks[what], completed=done, note=f"{done} of {total} {things}")
         if done >= total:
-            self._bars.remove_task(self._tasks.pop(dataset))
+            self._bars.remove_task(self._tasks.pop(what))
 
     def begin(self, kind: str, labels: Mapping[str, str], pace: Pace, earlier: int = 0) -> None:
         """Show the bar of all tasks.
@@ -120,7 +124,7 @@ class Display:
             pace: expected durations of the same keys.
             earlier: number of further tasks that earlier commands have finished.
         """
-        self._kind, self._labels, self._pace = kind, labels, pace
+        self._kind, self._labels, self.pace = kind, labels, pace
         self._ended, self._count, self._failed = earlier, earlier + len(labels), 0
         if self._overall is not None:
             self._bars.remove_task(self._overall)
@@ -130,14 +134,14 @@ class Display:
 
     def add(self, key: str, seconds: float) -> None:
         """Count one task more than foreseen, which the labels name by now; ``seconds``: its expected duration."""
-        self._pace.add(key, seconds)
+        self.pace.add(key, seconds)
         self._count += 1
 
     def move(self, key: str, done: float, note: str) -> None:
         """Show that ``done`` of a task's expected seconds are done, and what it is doing."""
-        self._pace.move(key, done)
+        self.pace.move(key, done)
         if key not in self._tasks:
-            total = self._pace.expected[key] or 1.0
+            total = self.pace.expected[key] or 1.0
             self._tasks[key] = self._bars.add_task(f"  {self._labels[key]}", total=total, note=note)
         self._bars.update(self._tasks[key], completed=done, note=note)
         self._total()
@@ -146,7 +150,7 @@ class Display:
 
     def end(self, key: str, outcome: str, failed: bool = False) -> None:
         """Remove the bar of a task and print its outcome; without a terminal also the time left."""
-        self._pace.end(key, failed)
+        self.pace.end(key, failed)
         self._ended += 1
         self._failed += failed
         if key in self._tasks:
@@ -160,11 +164,11 @@ class Display:
         return f"{self._ended} of {self._count} {self._kind}{failed}"
 
     def _time(self) -> str:
-        left = None if self._ended == self._count else self._pace.left()
+        left = None if self._ended == self._count else self.pace.left()
         elapsed = f"{clock(time.monotonic() - self._began)} elapsed"
         return elapsed if left is None or left < 1 else f"{elapsed}, about {duration(left)} left"
 
     def _total(self) -> None:
         if self._overall is not None:
-            done = sum(self._pace.done.values())
-            self._bars.update(self._overall, completed=done, total=self._pace.total, description=self._so_far())
+            done = sum(self.pace.done.values())
+            self._bars.update(self._overall, completed=done, total=self.pace.total, description=self._so_far())
