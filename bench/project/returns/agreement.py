@@ -56,11 +56,8 @@ def agreed(
             agreement = min(overlap(first, second, len(manifest.classes)) for first, second in pairs)
             differ.setdefault((case, names), []).append((z, agreement))
     problems = [_difference(manifest, case, names, found) for (case, names), found in differ.items()]
-    notes = [
-        f"{case}, {counted(manifest, case, found)}: annotators differ, and that of {annotator} is taken"
-        for case, found in chosen.items()
-    ]
-    return taken, problems, notes
+    where = "; ".join(f"{case} {numbers(manifest, case, found)}" for case, found in chosen.items())
+    return taken, problems, [f"annotators differ, and that of {annotator} is taken: {where}"] if where else []
 
 
 def overlap(first: LabelArray, second: LabelArray, classes: int) -> float:

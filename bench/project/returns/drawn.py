@@ -51,7 +51,7 @@ def changing(files: Sequence[File]) -> set[Path]:
     return {path for path, state in young.items() if not path.is_file() or _state(path) != state}
 
 
-def draw(file: File, manifest: Manifest, handed_out: LabelArray, wanted: Collection[int]) -> Drawn:
+def draw(file: File, manifest: Manifest, handed_out: LabelArray, wanted: Collection[int], by_voxels: bool) -> Drawn:
     """Read a file.
 
     Args:
@@ -59,24 +59,27 @@ def draw(file: File, manifest: Manifest, handed_out: LabelArray, wanted: Collect
         manifest: the round.
         handed_out: class numbers (D, H, W) uint8 of the file as the annotator got it.
         wanted: slices that matter; segments may overlap elsewhere.
+        by_voxels: whether the voxels of a file without a position lie as in the scan.
 
     Raises DataError, with the file's short name before the text.
     """
     try:
-        return _draw(file, manifest, handed_out, wanted)
+        return _draw(file, manifest, handed_out, wanted, by_voxels)
     except DataError as error:
         raise DataError(f"{file.name}: {str(error).removeprefix(f'{file.path}: ')}") from None
     except (OSError, MemoryError) as error:
         raise DataError(f"{file.name}: it cannot be read ({getattr(error, 'strerror', None) or error}).") from None
 
 
-def _draw(file: File, manifest: Manifest, handed_out: LabelArray, wanted: Collection[int]) -> Drawn:
+def _draw(file: File, manifest: Manifest, handed_out: LabelArray, wanted: Collection[int], by_voxels: bool) -> Drawn:
     scan, before = manifest.scan(file.case), _state(file.path)
     if before[0] == 0:
         raise DataError("the file is empty (0 bytes); save it again.")
     stored = read(file.path, manifest, scan)
     outside = manifest.values[0] if manifest.unmarked is None else manifest.unmarked
-    values, note = placed(stored.voxels, stored.grid, scan, cropped=stored.cropped, outside=outside)
+    values, notes = placed(
+        stored.voxels, stored.grid, scan, cropped=stored.cropped, outside=outside, by_voxels=by_voxels
+    )
     if stored.claimed is not None:
         claimed, _ = placed(stored.claimed, stored.grid, scan, cropped=True, outside=0)
         _check_overlap(scan.axes.read(claimed), file.case, manifest, wanted)
@@ -86,8 +89,7 @@ def _draw(file: File, manifest: Manifest, handed_out: LabelArray, wanted: Collec
     if _state(file.path) != before:
         raise DataError("it was being written while it was read; wait until it is saved, and take it again.")
     edited = np.flatnonzero((labels != handed_out).any(axis=(1, 2)))
-    notes = (*stored.notes, *([note] if note else []))
-    return Drawn(file, labels, frozenset(edited.tolist()), checksum, notes)
+    return Drawn(file, labels, frozenset(edited.tolist()), checksum, (*stored.notes, *notes))
 
 
 def _changed(path: Path) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,8 @@ READ = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii")
 """Ends of the names of label files."""
 POINTS = ".mrk.json"
 """End of the names of point lists."""
+HANDED_OUT = ".nii.gz"
+"""End of the names of the files that annotators are given to draw into."""
 OTHER = (".mha", ".mhd", ".nhdr", ".gipl", ".img", ".hdr", ".dcm", ".mrb", ".zip", ".7z", ".tar", ".tar.gz", ".tgz")
 """Ends of the names of files that may hold labels and are not read."""
 PASSING = (".tmp", ".part", ".partial", ".crdownload", ".lock", ".lck", ".bak", ".swp", "~")
@@ -83,6 +85,8 @@ class Found:
     tables: list[Path] = field(default_factory=list)
     """CSV files that may say what is done: done*.csv and worklist*.csv."""
     problems: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    """Files that may hold labels, and whose case is not known or that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Names:
     cases: tuple[str, ...]
     folder: str
     """Name of the folder of the round, which is no annotator."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Other scans of the project -> what to say of them, such as "it was asked for in round 1"."""
 
     def case(self, relative: Path) -> str:
         """Return the case of a file, given its path below the folder. Raises DataError without the file's name.
@@ -99,20 +105,18 @@ class Names:
         Its name is that of the case, or has further words such as "seg" beside it; or it consists of such words and
         lies in a folder with the name of the case. The name of a case itself goes before longer readings.
         """
+        exact = _exact(relative, [*self.cases, *self.elsewhere])
+        found = [exact] if exact is not None else _inside(relative, self.cases) or _inside(relative, self.elsewhere)
+        if len(found) == 1 and found[0] in self.elsewhere:
+            more = self.elsewhere[found[0]]
+            raise DataError(f"{found[0]} is a scan of the project, but not of this round{more and f'; {more}'}.")
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise DataError(f"its name could be that of {' or '.join(found)}; name it after one of them.")
         stem = _plain(stem_of(relative.name))
-        for plain in (_plain, _folded):
-            exact = [case for case in self.cases if plain(case) == plain(stem)]
-            if len(exact) == 1:
-                return exact[0]
-        inside = [case for case in self.cases if _beside(stem, case)]
-        if not inside and _only_words(stem):
-            folders = {_folded(part) for part in relative.parent.parts}
-            inside = [case for case in self.cases if _folded(case) in folders]
-        if len(inside) == 1:
-            return inside[0]
-        if inside:
-            raise DataError(f"its name could be that of {' or '.join(inside)}; name it after one of them.")
-        near = difflib.get_close_matches(stem, self.cases, n=1, cutoff=0.6)
+        alike = [case for case in self.cases if _numbers(case) == _numbers(stem)]  # other numbers: another patient
+        near = difflib.get_close_matches(stem, alike, n=1, cutoff=0.6)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise DataError(f"its name is that of no case of this round ({some(self.cases)}).{hint}")
 
@@ -122,9 +126,8 @@ class Names:
         return next((part for part in relative.parent.parts if _folded(part) not in known), "")
 
 
-def look(manifest: Manifest, round_folder: Path, files: Path) -> Found:
+def look(names: Names, manifest: Manifest, round_folder: Path, files: Path) -> Found:
     """Return what a folder, or a single file, holds. Raises DataError if it does not exist."""
-    names = Names(tuple(scan.case for scan in manifest.scans), round_folder.resolve().name)
     images = {place for scan in manifest.scans for place in _places(scan.image, round_folder)}
     found, others = Found(), list[str]()
     if not files.exists():
@@ -143,8 +146,10 @@ def look(manifest: Manifest, round_folder: Path, files: Path) -> Found:
                 found.labels.append(File(path, relative.as_posix(), names.case(relative), names.annotator(relative)))
             except DataError as error:
                 found.problems.append(f"{relative.as_posix()}: {error}")
+                found.strays.append(relative.as_posix())
         elif lower.endswith(OTHER):
             others.append(relative.as_posix())
+    found.strays += others
     if others:
         found.problems.append(
             f"{some(others, 3)}: files of this kind are not read; give {', '.join(READ[::-1])} (unpacked)."
@@ -180,6 +185,30 @@ def _plain(name: str) -> str:
 
 def _folded(name: str) -> str:
     return _plain(name).casefold()
+
+
+def _exact(relative: Path, cases: Collection[str]) -> str | None:
+    """Return the case that a file is named after, nothing added."""
+    stem = stem_of(relative.name)
+    for plain in (_plain, _folded):
+        exact = [case for case in cases if plain(case) == plain(stem)]
+        if len(exact) == 1:
+            return exact[0]
+    return None
+
+
+def _inside(relative: Path, cases: Collection[str]) -> list[str]:
+    """Return the cases whose name is in that of a file, or in those of its folders where it says nothing itself."""
+    stem = _plain(stem_of(relative.name))
+    inside = [case for case in cases if _beside(stem, case)]
+    if not inside and _only_words(stem):
+        folders = {_folded(part) for part in relative.parent.parts}
+        inside = [case for case in cases if _folded(case) in folders]
+    return inside
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"[0-9]+", name)]
 
 
 def _beside(stem: str, case: str) -> bool:

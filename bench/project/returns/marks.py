@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,12 +16,17 @@ class Mark:
 
     case: str
     z: int
-    done: bool
+    done: bool | None
+    """None if only its time is told."""
     minutes: float | None
     annotator: str
     """Who says so; "" if not known."""
     where: str
     """File and line, or point."""
+    empty: bool = False
+    """Whether nothing is to be seen there, and the slice is done as it is."""
+    returned: bool = True
+    """Whether it came with the files; such marks go before those that lie in the folder of the round."""
 
 
 @dataclass
@@ -36,9 +42,37 @@ class Marks:
         return here if not annotator else [mark for mark in here if mark.annotator.casefold() in names]
 
     def done(self, case: str, annotator: str) -> set[int]:
-        """Return the slices of a scan that an annotator says are done."""
+        """Return the slices of a scan that an annotator says are done, and does not also say are not."""
         slices = {mark.z for mark in self.marks if mark.case == case}
-        return {z for z in slices if any(mark.done for mark in self.of(case, z, annotator))}
+        said = {z: self._said(case, z, annotator) for z in slices}
+        lost = self.contradictions(case, annotator)
+        return {z for z, marks in said.items() if z not in lost and any(mark.done for mark in marks)}
+
+    def empty(self, case: str, annotator: str) -> set[int]:
+        """Return the slices among :meth:`done` where nothing is to be seen, as the annotator says."""
+        done = self.done(case, annotator)
+        return {z for z in done if any(mark.empty for mark in self._said(case, z, annotator))}
+
+    def denied(self, case: str, annotator: str) -> set[int]:
+        """Return the slices of a scan that an annotator says are not done, whatever else is said."""
+        slices = {mark.z for mark in self.marks if mark.case == case}
+        return {z for z in slices if any(not mark.done for mark in self._said(case, z, annotator))}
+
+    def contradictions(self, case: str, annotator: str) -> dict[int, tuple[Mark, Mark]]:
+        """Return slice -> a mark that says done, and one of the same person that says not done."""
+        found: dict[int, tuple[Mark, Mark]] = {}
+        for z in sorted({mark.z for mark in self.marks if mark.case == case}):
+            said = self._said(case, z, annotator)
+            for yes, no in itertools.product(said, said):
+                same = bool(annotator) or yes.annotator.casefold() == no.annotator.casefold()
+                if yes.done and not no.done and same:
+                    found.setdefault(z, (yes, no))
+        return found
+
+    def _said(self, case: str, z: int, annotator: str) -> list[Mark]:
+        """Return the marks that say done or not done: those that came with the files, else those of the round."""
+        said = [mark for mark in self.of(case, z, annotator) if mark.done is not None]
+        return [mark for mark in said if mark.returned] or said
 
     def minutes(self, case: str, z: int, annotator: str) -> float | None:
         """Return the time that a slice took, as it was said last."""

@@ -23,52 +23,64 @@ A file of the same shape can only mean one place, so there it is half a voxel. A
 voxel would always be within reach.
 """
 
+NOTED = 0.05
+"""Distance of the voxel centres from those of the image that is worth a note, in voxels."""
+
 AGAINST = "axes run against those of the scan, whose header tells no position; it was taken voxel by voxel"
-UNPLACED = "header says nothing about its position; it was taken voxel by voxel"
+BY_VOXELS = "header tells no position; it was taken voxel by voxel, as --by-voxels says"
+UNPLACED = (
+    "its header tells no position, so nobody can see whether it is mirrored or turned; save it from a program that "
+    "keeps the position of the scan, or, if its voxels lie as in the scan, add --by-voxels."
+)
 
 
 def placed(
-    voxels: NDArray[Any], grid: Grid, scan: Scan, *, cropped: bool, outside: float
-) -> tuple[NDArray[Any], str | None]:
-    """Return labels on the stored grid of a scan, and a note or None.
+    voxels: NDArray[Any], grid: Grid, scan: Scan, *, cropped: bool, outside: float, by_voxels: bool = False
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return labels on the stored grid of a scan, and notes.
+
+    A file of another shape than the scan is pasted to where its header says that it lies.
 
     Args:
         voxels: (I, J, K) values of the file.
         grid: that of the file.
         scan: its axes may run in another order and direction than those of the file.
-        cropped: whether the file may cover a part of the scan, or more than it.
+        cropped: whether files of this kind cover a part of the scan, or more than it, as a rule.
         outside: value of a voxel that is not labelled, for what the file does not cover.
+        by_voxels: whether the voxels of a file without a position lie as those of a scan that has one.
 
-    Raises DataError, without the file's name, saying what differs: shape, spacing, rotation or origin.
+    Raises DataError, without the file's name, saying what differs: shape, spacing, rotation or origin; or that the scan
+    has a position and the file none.
     """
-    if grid.affine is None or (grid.silent and not scan.grid.silent and not cropped):
+    located = scan.affine is not None and not scan.grid.silent
+    if grid.affine is None or (grid.silent and located and not cropped):
         _check_shape(voxels.shape, scan)
         if not grid.silent:
             _check_spacing(grid.spacing, scan)
-        return voxels, None if scan.affine is None else UNPLACED
+        if located and not by_voxels:
+            raise DataError(UNPLACED)
+        return voxels, (BY_VOXELS,) if located else ()
     order, flipped = _turn(scan.placed, grid.affine)
     turned = _along(voxels, order, flipped)
     affine = _affine_along(grid.affine, voxels.shape, order, flipped)
     steps = np.linalg.norm(affine[:3, :3], axis=0)
-    if cropped:
-        if (
-            not (turned != outside).any() and max(turned.shape) == 1
-        ):  # an empty segmentation is a single voxel, anywhere
-            return np.full(scan.shape, outside, voxels.dtype), None
-        _check_spacing(steps.tolist(), scan)
-        return _pasted(turned, affine, scan, outside), None
-    if scan.affine is None and order == (0, 1, 2):  # the program that saved it has invented a position
+    if cropped and turned.size == 1 and not (turned != outside).any():  # an empty segmentation, anywhere
+        return np.full(scan.shape, outside, voxels.dtype), ()
+    if scan.affine is None and order == (0, 1, 2) and not cropped:  # the program that saved it has invented a position
         _check_shape(voxels.shape, scan)
         _check_spacing(grid.spacing, scan)
-        return voxels, AGAINST if any(flipped) else None
+        return voxels, (AGAINST,) if any(flipped) else ()
     _check_spacing(steps.tolist(), scan)
+    if cropped or (located and turned.shape != scan.shape):
+        whole, notes = _pasted(turned, affine, scan, outside)
+        return whole, notes if cropped else (_part(turned.shape, scan), *notes)
     _check_shape(turned.shape, scan)
     far = apart(affine, scan.placed, scan.shape)
     if far > POSITION_TOLERANCE:
         ways = ", ".join(grid.codes), ", ".join(scan.grid.codes)
         mirrored = f"its axes run {ways[0]}, those of the image {ways[1]}; " if ways[0] != ways[1] else ""
         raise DataError(f"{mirrored}{_offset(affine, scan, far)}")
-    return turned, None
+    return turned, _off(affine, scan.placed, scan.shape, far)
 
 
 def _turn(
@@ -98,8 +110,10 @@ def _affine_along(
     return found
 
 
-def _pasted(voxels: NDArray[Any], affine: NDArray[np.float64], scan: Scan, outside: float) -> NDArray[Any]:
-    """Return the voxels of a part in an array of the whole."""
+def _pasted(
+    voxels: NDArray[Any], affine: NDArray[np.float64], scan: Scan, outside: float
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return the voxels of a part in an array of the whole, and notes."""
     middle = (np.array(voxels.shape) - 1) / 2
     there = np.linalg.solve(scan.placed, affine @ [*middle, 1.0])[:3]
     start = np.round(there - middle).astype(int)
@@ -123,7 +137,29 @@ def _pasted(voxels: NDArray[Any], affine: NDArray[np.float64], scan: Scan, outsi
             "of one that was moved?"
         )
     whole[tuple(into)] = part
-    return whole
+    return whole, _off(affine, moved, voxels.shape, far)
+
+
+def _off(
+    affine: NDArray[np.float64], there: NDArray[np.float64], shape: tuple[int, ...], far: float
+) -> tuple[str, ...]:
+    """Return a note if voxels are taken for others that lie ``far`` off, in voxels."""
+    if far <= NOTED:
+        return ()
+    corners = np.array([[*corner, 1] for corner in itertools.product(*((0, length - 1) for length in shape))]).T
+    distance = float(np.linalg.norm(((affine - there) @ corners)[:3], axis=0).max())
+    return (
+        f"its voxels lie up to {far:.2g} voxels ({distance:.2g} mm) off those of the scan, and were taken as if they "
+        "lay on them; was it saved on another grid?",
+    )
+
+
+def _part(shape: tuple[int, ...], scan: Scan) -> str:
+    theirs, ours = (" x ".join(map(str, reversed(lengths))) for lengths in (shape, scan.shape))
+    return (
+        f"it has {theirs} voxels (z, y, x) and the scan {ours}; it was placed by its position, and what it does not "
+        "cover counts as not drawn"
+    )
 
 
 def _check_shape(shape: tuple[int, ...], scan: Scan) -> None:

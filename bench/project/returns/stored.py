@@ -135,9 +135,10 @@ def _segmentation(path: Path, header: dict[str, Any], manifest: Manifest, scan: 
 def classes_of(segments: Sequence[Segment], manifest: Manifest, case: str) -> tuple[list[int], tuple[str, ...]]:
     """Return the class number of each segment, and notes.
 
-    The name decides; of a segment with a name that a program gave, the value. A name and a value that stand for two
-    classes contradict each other, unless the values are those that 3D Slicer counts up by itself, 1, 2, ... in each
-    layer. Raises DataError, without the file's name.
+    The name decides. A name that a program gave ("Segment_1") tells the order in which segments were made, and is
+    taken only where there is a single class to draw; but "CASE_2" with the value 2 comes from a label map, and tells
+    its value. A name and a value that stand for two classes contradict each other, unless the values are those that 3D
+    Slicer counts up by itself, 1, 2, ... in each layer. Raises DataError, without the file's name.
     """
     named = {name.casefold(): number for number, name in enumerate(manifest.classes)}
     numbers = {value: number for number, value in enumerate(manifest.values)}
@@ -147,14 +148,24 @@ def classes_of(segments: Sequence[Segment], manifest: Manifest, case: str) -> tu
     )
     classes: list[int] = []
     notes: list[str] = []
+    known = ", ".join(f"{name} {value}" for name, value in zip(manifest.classes, manifest.values, strict=True))
+    drawable = [number for number, value in enumerate(manifest.values) if value]
+    nameless = []
     for segment in segments:
-        by_name, by_value = named.get(segment.name.strip().casefold()), numbers.get(segment.value)
-        known = ", ".join(f"{name} {value}" for name, value in zip(manifest.classes, manifest.values, strict=True))
-        if by_name is None and not AUTOMATIC.fullmatch(segment.name.strip().removeprefix(case).strip(" _-")):
-            raise DataError(f"segment {segment.name!r} has the name of no class; rename it to one of {known}.")
-        number = by_value if by_name is None else by_name
+        name = segment.name.strip()
+        by_name, by_value = named.get(name.casefold()), numbers.get(segment.value)
+        number = by_name
+        if by_name is None:
+            if not AUTOMATIC.fullmatch(name.removeprefix(case).strip(" _-")):
+                raise DataError(f"segment {segment.name!r} has the name of no class; rename it to one of {known}.")
+            if by_value is not None and name == f"{case}_{segment.value}":
+                number = by_value
+            elif len(drawable) == 1:
+                number = by_value = drawable[0]
+                notes.append(f"segment {segment.name!r} counts as {manifest.classes[number]}, the only class to draw")
         if number is None:
-            raise DataError(f"segment {segment.name!r} has the value {segment.value}; known: {known}.")
+            nameless.append(name)
+            continue
         if by_value is not None and by_value != number:
             other = manifest.classes[by_value]
             if not counted:
@@ -167,6 +178,14 @@ def classes_of(segments: Sequence[Segment], manifest: Manifest, case: str) -> tu
                 f"{segment.value} is what 3D Slicer counts up"
             )
         classes.append(number)
+    if nameless:
+        one = len(nameless) == 1
+        wanted = " or ".join(manifest.classes[number] for number in drawable)
+        raise DataError(
+            f"segment{'' if one else 's'} {some(nameless)} {'has a name' if one else 'have names'} that programs give, "
+            f"which {'tells' if one else 'tell'} no class; rename {'it' if one else 'each'} to {wanted}, or delete "
+            f"{'it' if one else 'them'} if empty."
+        )
     twice = [number for number in set(classes) if classes.count(number) > 1]
     if twice:
         both = [repr(segment.name) for segment, number in zip(segments, classes, strict=True) if number == twice[0]]

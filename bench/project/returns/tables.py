@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alseg_core.errors import DataError, ResultsError, shown, some
 from alseg_core.intact import content_of
-from bench.project.manifest import Manifest
+from bench.project.manifest import Manifest, Scan
 from bench.project.returns.marks import Mark, slice_at
 
 DONE = frozenset(
@@ -39,8 +39,10 @@ DONE = frozenset(
     }
 )
 """What people write for "done"."""
-OPEN = frozenset({"", "no", "n", "0", "0.0", "false", "f", "nein", "falsch", "non", "faux", "-", "todo", "open"})
-"""What people write for "not done"."""
+OPEN = frozenset({"no", "n", "0", "0.0", "false", "f", "nein", "falsch", "non", "faux", "-", "todo", "open"})
+"""What people write for "not done"; an empty cell says nothing."""
+EMPTY = frozenset({"empty", "leer", "vide"})
+"""What people write for "done, and nothing is to be seen there"."""
 LONGEST_MINUTES = 24 * 60
 """A longer time for one slice is a slip."""
 AXES = {
@@ -61,7 +63,8 @@ class Column:
 
 
 CASE = Column(("case",))
-INDEX = Column(("index", "slice"))
+SLICES = {"index": 0, "itksnap_slice": 1, "mitk_slice": 0}
+"""Columns that tell the slice, and the number that each begins to count with along the stored axis."""
 AXIS = Column(("axis",))
 FINISHED = Column(("done",))
 MINUTES = Column(("minutes", "min"))
@@ -75,7 +78,7 @@ def read_table(
 
     Args:
         path: a CSV file, separated by comma, semicolon or tab, in UTF-8, UTF-16 or the encoding of Windows. Its columns
-            are case, index (or slice; 0-based along the stored axis), and any of done, minutes, annotator and axis.
+            are case, those of :data:`SLICES` (one or more), and any of done, minutes, annotator and axis.
         name: how to call it in problems.
         manifest: the round.
         listed: whether a row says that its slice is done where the table has no column done.
@@ -105,15 +108,17 @@ def read_table(
 def _mark(row: dict[str, str], where: str, manifest: Manifest, listed: bool, annotator: str) -> Mark | None:
     if not any(row.values()):
         return None
-    done, minutes = _finished(FINISHED.of(row), listed), _minutes(MINUTES.of(row) or "")
-    if not done and minutes is None:
+    said = FINISHED.of(row)
+    done, minutes = _finished(said, listed), _minutes(MINUTES.of(row) or "")
+    if done is None and minutes is None:
         return None
     case, z = _slice(row, manifest)
-    return Mark(case, z, done, minutes, ANNOTATOR.of(row) or annotator, where)
+    empty = said is not None and said.casefold() in EMPTY
+    return Mark(case, z, done, minutes, ANNOTATOR.of(row) or annotator, where, empty)
 
 
 def _slice(row: dict[str, str], manifest: Manifest) -> tuple[str, int]:
-    case, index, cases = CASE.of(row) or "", INDEX.of(row) or "", [scan.case for scan in manifest.scans]
+    case, cases = CASE.of(row) or "", [scan.case for scan in manifest.scans]
     if case not in cases:
         raise DataError(f"there is no case {shown(case)} in this round; there are {some(cases)}.")
     scan = manifest.scan(case)
@@ -122,21 +127,39 @@ def _slice(row: dict[str, str], manifest: Manifest) -> tuple[str, int]:
         raise DataError(
             f"axis {shown(axis)} is not that of the slices of {case}, which is {'ijk'[scan.axes.order[0]]}."
         )
-    number = _number(index)
-    z = slice_at(manifest, case, int(number)) if number is not None and number.is_integer() else None
-    if z is None:
-        raise DataError(f"there is no slice {shown(index)} in {case}; they are numbered 0 to {scan.depth - 1}.")
+    told = {name: row[name].strip() for name in SLICES if row.get(name, "").strip()}
+    if not told:
+        raise DataError(f"it tells no slice of {case}.")
+    found = {name: _index(name, text, scan) for name, text in told.items()}
+    if len(set(found.values())) > 1:
+        both = " and ".join(f"{name} {text}" for name, text in told.items())
+        raise DataError(f"{both} are not the same slice of {case}.")
+    z = slice_at(manifest, case, next(iter(found.values())))
+    assert z is not None
     return case, z
 
 
-def _finished(text: str | None, listed: bool) -> bool:
+def _index(name: str, text: str, scan: Scan) -> int:
+    """Return the 0-based index that a column tells. Raises DataError if there is no such slice."""
+    number, first = _number(text), SLICES[name]
+    if number is None or not number.is_integer() or not first <= number < first + scan.depth:
+        raise DataError(
+            f"there is no slice {shown(text)} in {scan.case}; {name} counts from {first} to {first + scan.depth - 1}."
+        )
+    return int(number) - first
+
+
+def _finished(text: str | None, listed: bool) -> bool | None:
+    """Return whether a row says done; None if it says neither."""
     if text is None:
-        return listed
-    if text.casefold() in DONE:
+        return listed or None
+    if not text:
+        return None
+    if text.casefold() in DONE | EMPTY:
         return True
     if text.casefold() in OPEN:
         return False
-    raise DataError(f"done must be yes or no, got {shown(text)}.")
+    raise DataError(f"done must be yes, no or empty, got {shown(text)}.")
 
 
 def _minutes(text: str) -> float | None:
@@ -164,9 +187,13 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     reader = csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=first.count))
     try:
         head = [column.strip().casefold() for column in next(reader, [])]
-        if not any(name in head for name in CASE.names) or not any(name in head for name in INDEX.names):
+        if not any(name in head for name in CASE.names) or not any(name in head for name in SLICES):
             found = ", ".join(filter(None, head)) or "none"
-            raise DataError(f"it needs the columns case and index (or slice); its columns are {found}.")
+            why = " slice alone does not say how it counts." if "slice" in head else ""
+            raise DataError(
+                "it needs the columns case and one of index (from 0), itksnap_slice (from 1) and mitk_slice (from 0); "
+                f"its columns are {found}.{why}"
+            )
         return [(reader.line_num, dict(zip(head, row, strict=False))) for row in reader]
     except csv.Error as error:
         raise DataError(f"it is no CSV file ({error}).") from None

@@ -98,7 +98,7 @@ class Round:
 
     def say_all_done(self, folder: Path | None = None, cases: tuple[str, ...] = ("p01", "p02")) -> Path:
         rows = [f"{one.case},{self.index(one.case, one.z)}" for one in self.manifest.slices if one.case in cases]
-        return self.say("case,slice\n" + "\n".join(rows) + "\n", folder=folder)
+        return self.say("case,index\n" + "\n".join(rows) + "\n", folder=folder)
 
     def look(self, files: Path | None = None, **settings: Any) -> Taken:
         """Look at the files, all of which were saved a while ago."""

@@ -64,8 +64,24 @@ def other_case(the_round):
     the_round.save(the_round.labels / "p01.nii.gz", "p02", truth_of(the_round.manifest, "p02"))
 
 
-def too_few_slices(the_round):
-    nifti(the_round, values_of(the_round)[:, :, :-1])
+def one_slice_too_many(the_round):
+    """The last one holds labels, and the scan has no slice there."""
+    values = values_of(the_round)
+    nifti(the_round, np.concatenate([values, values[:, :, -1:]], axis=2))
+
+
+def cropped_between_voxels(the_round):
+    place = np.array(the_round.manifest.scan("p01").affine)
+    place[:3, 3] = (place @ [1.2, 0, 0, 1])[:3]
+    nifti(the_round, values_of(the_round)[1:-1], place)
+
+
+def no_position(the_round):
+    nifti(the_round, values_of(the_round)[::-1], np.eye(4))
+
+
+def no_position_and_other_spacing(the_round):
+    nrrd.write(str(the_round.labels / "p01.nrrd"), values_of(the_round), {"spacings": [0.8, 1.1, 5.0]})
 
 
 def silent_header_of_another_shape(the_round):
@@ -172,8 +188,18 @@ def unknown_segment(the_round):
     segments(the_round, [segment("tumour", 1)], np.ones((7, 6, 5), np.uint8))
 
 
-def unknown_value_without_a_name(the_round):
-    segments(the_round, [segment("Segment_7", 7)], np.full((7, 6, 5), 7, np.uint8))
+def automatic_names(the_round):
+    """Drawn in another order than that of the classes; nobody can tell."""
+    found = [segment(f"Segment_{value}", value) for value in (1, 2, 3)]
+    segments(the_round, found, np.array([0, 2, 1, 3], np.uint8)[values_of(the_round)])
+
+
+def one_automatic_name(the_round):
+    segments(the_round, [segment("Segment_1", 1)], np.full((7, 6, 5), 1, np.uint8))
+
+
+def name_of_the_file_against_the_value(the_round):
+    segments(the_round, [segment("p01_2", 1)], np.full((7, 6, 5), 1, np.uint8))
 
 
 def two_segments_of_a_class(the_round):
@@ -258,7 +284,10 @@ CASES = [
     (mirrored_header, "p01.nii.gz: its axes run L, A, S, those of the image R, A, S; origin"),
     (sheared, "p01.nii.gz: its axes are not at right angles"),
     (other_case, "p01.nii.gz: spacing"),
-    (too_few_slices, "p01.nii.gz: it has 4 x 6 x 7 voxels (z, y, x) and the image 5 x 6 x 7"),
+    (one_slice_too_many, "of its labelled voxels lie outside the image"),
+    (cropped_between_voxels, "voxels lie up to 0.2 voxels off"),
+    (no_position, "p01.nii.gz: its header tells no position, so nobody can see whether it is mirrored or turned; save"),
+    (no_position_and_other_spacing, "p01.nrrd: spacing 5 x 1.1 x 0.8 mm (z, y, x) differs"),
     (silent_header_of_another_shape, "p01.nii.gz: it has 5 x 4 x 7 voxels"),
     (unknown_labels, "unknown labels 4, 5 on slices 3, 4; known: background 0, liver 1, spleen 2, kidney 3"),
     (negative_label, "unknown labels -1 on slice 3"),
@@ -277,7 +306,12 @@ CASES = [
     (name_against_value, "segment 'liver' has the value 2, that of spleen; known: background 0, liver 1"),
     (two_names_swapped, "segment 'liver' has the value 2, that of spleen"),
     (unknown_segment, "segment 'tumour' has the name of no class"),
-    (unknown_value_without_a_name, "segment 'Segment_7' has the value 7; known"),
+    (automatic_names, "segments Segment_1, Segment_2, Segment_3 have names that programs give, which tell no class"),
+    (
+        one_automatic_name,
+        "segment Segment_1 has a name that programs give, which tells no class; rename it to liver or",
+    ),
+    (name_of_the_file_against_the_value, "segment p01_2 has a name that programs give"),
     (two_segments_of_a_class, "segments 'liver' and 'Liver' both stand for liver"),
     (voxels_without_a_segment, "voxels of value 2, 3 belong to none of its segments"),
     (overlapping_segments, "segments overlap on slices 1, 3 (12 voxels)"),
@@ -312,7 +346,7 @@ def test_a_file_that_cannot_be_taken(the_round, make, words):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("p03.nii.gz", "p03.nii.gz: its name is that of no case of this round (p01, p02). Did you mean"),
+        ("p03.nii.gz", "p03.nii.gz: its name is that of no case of this round (p01, p02)."),
         ("scan.nii.gz", "its name is that of no case of this round"),
         ("p01_anna.nii.gz", "its name is that of no case"),
         ("p012.nii.gz", "its name is that of no case"),
@@ -394,3 +428,16 @@ def test_the_scans_of_the_project_are_no_labels(the_round):
     the_round.say_all_done()
     taken = the_round.look(the_round.folder.parent)
     assert taken.problems == () and len(taken.given) == 4
+
+
+def test_no_other_patient_is_suggested(the_round):
+    elsewhere = {"p03": "it was asked for in round 1 (--round)", "p04": ""}
+    for name in ("p03.nii.gz", "p04_seg.nii.gz", "p05.nii.gz", "pp01.nii.gz"):
+        (the_round.labels / name).write_bytes(b"x")
+    assert the_round.look(elsewhere=elsewhere).problems == (
+        "segmentations/p03.nii.gz: p03 is a scan of the project, but not of this round; it was asked for in round 1 "
+        "(--round).",
+        "segmentations/p04_seg.nii.gz: p04 is a scan of the project, but not of this round.",
+        "segmentations/p05.nii.gz: its name is that of no case of this round (p01, p02).",
+        "segmentations/pp01.nii.gz: its name is that of no case of this round (p01, p02). Did you mean p01?",
+    )

@@ -46,14 +46,33 @@ def test_pixels_alone_do_not_count_as_done(the_round):
     both(the_round)
     taken = the_round.look()
     assert taken.given == () and len(taken.missing) == 4 and taken.problems == ()
-    assert "segmentations/p01.nii.gz: labels on slices 1, 3, not said to be done; left open" in taken.notes[0]
+    assert taken.notes == ("4 slices drawn on and not said to be done; left open: p01 1, 3; p02 2, 4",)
 
 
 def test_slices_are_numbered_along_the_stored_axis(the_round):
     """Slices of p02 run against its first stored axis of 5: index 4 is slice 0."""
     the_round.draw("p02", [0])
-    the_round.say("case,slice\np02,4\n")
+    the_round.say("case,index\np02,4\n")
     assert slices(the_round.look()) == [("p02", 0)]
+
+
+@pytest.mark.parametrize(("column", "number"), [("index", 4), ("itksnap_slice", 5), ("mitk_slice", 4)])
+def test_each_program_counts_in_a_column_of_its_own(the_round, column, number):
+    the_round.draw("p02", [0])
+    the_round.say(f"case,{column}\np02,{number}\n")
+    taken = the_round.look()
+    assert taken.problems == () and slices(taken) == [("p02", 0)]
+
+
+def test_a_column_that_does_not_say_how_it_counts_is_refused(the_round):
+    the_round.draw("p02", [0, 2])
+    the_round.say("case,slice\np02,4\n")
+    taken = the_round.look()
+    assert taken.given == ()
+    assert taken.problems[0] == (
+        "done.csv: it needs the columns case and one of index (from 0), itksnap_slice (from 1) and mitk_slice (from "
+        "0); its columns are case, slice. slice alone does not say how it counts."
+    )
 
 
 def test_index_goes_before_slice(the_round):
@@ -68,7 +87,7 @@ def test_tables_as_excel_saves_them(the_round, mark, encoding):
     both(the_round)
     minutes = "2,5" if mark == ";" else "2.5"
     line = mark.join
-    lines = [line(["Case", "SLICE", "Done", "Minutes", "Annotator"]), line(["p01", "1.0", "x", minutes, "Jérôme"]), ""]
+    lines = [line(["Case", "INDEX", "Done", "Minutes", "Annotator"]), line(["p01", "1.0", "x", minutes, "Jérôme"]), ""]
     (the_round.folder / "done.csv").write_bytes("\r\n".join([*lines, mark * 4, ""]).encode(encoding))
     taken = the_round.look()
     assert taken.problems == ()
@@ -79,19 +98,22 @@ def test_tables_as_excel_saves_them(the_round, mark, encoding):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("case,slice\np01,1\np09,1\n", "done.csv, line 3: there is no case 'p09' in this round; there are p01, p02."),
-        ("case,slice\np01,1\np01,77\n", "done.csv, line 3: there is no slice '77' in p01; they are numbered 0 to 4."),
-        ("case,slice\np01,1\np01,-1\n", "there is no slice '-1' in p01"),
-        ("case,slice\np01,1\np01,two\n", "there is no slice 'two' in p01"),
-        ("case,slice\np01,1\np01,\n", "there is no slice '' in p01"),
-        ("case,slice\np01,1\np01,1.5\n", "there is no slice '1.5' in p01"),
-        ("case,slice\np01,1\np01,2\n", "line 3: slice 2 of p01 is not one of those asked for (slices 1, 3)"),
-        ("case,slice,done\np01,1,yes\np01,3,maybe\n", "line 3: done must be yes or no, got 'maybe'."),
-        ("case,slice,minutes\np01,1,\np01,3,fast\n", "minutes must be a number from 0 to 1440, got 'fast'."),
-        ("case,slice,minutes\np01,1,\np01,3,-3\n", "minutes must be a number"),
-        ("case,slice,minutes\np01,1,\np01,3,nan\n", "minutes must be a number"),
-        ("case,slice,minutes\np01,1,\np01,3,1e9\n", "minutes must be a number"),
-        ("case,slice,axis\np01,1,k\np01,3,i\n", "axis 'i' is not that of the slices of p01, which is k."),
+        ("case,index\np01,1\np09,1\n", "done.csv, line 3: there is no case 'p09' in this round; there are p01, p02."),
+        ("case,index\np01,1\np01,77\n", "done.csv, line 3: there is no slice '77' in p01; index counts from 0 to 4."),
+        ("case,index\np01,1\np01,-1\n", "there is no slice '-1' in p01"),
+        ("case,index\np01,1\np01,two\n", "there is no slice 'two' in p01"),
+        ("case,index\np01,1\np01,\n", "it tells no slice of p01"),
+        ("case,index\np01,1\np01,1.5\n", "there is no slice '1.5' in p01"),
+        ("case,index\np01,1\np01,2\n", "line 3: slice 2 of p01 is not one of those asked for (slices 1, 3)"),
+        ("case,itksnap_slice\np01,2\np01,0\n", "there is no slice '0' in p01; itksnap_slice counts from 1 to 5."),
+        ("case,mitk_slice\np01,1\np01,5\n", "there is no slice '5' in p01; mitk_slice counts from 0 to 4."),
+        ("case,index,itksnap_slice\np01,1,2\np01,3,3\n", "index 3 and itksnap_slice 3 are not the same slice of p01."),
+        ("case,index,done\np01,1,yes\np01,3,maybe\n", "line 3: done must be yes, no or empty, got 'maybe'."),
+        ("case,index,minutes\np01,1,\np01,3,fast\n", "minutes must be a number from 0 to 1440, got 'fast'."),
+        ("case,index,minutes\np01,1,\np01,3,-3\n", "minutes must be a number"),
+        ("case,index,minutes\np01,1,\np01,3,nan\n", "minutes must be a number"),
+        ("case,index,minutes\np01,1,\np01,3,1e9\n", "minutes must be a number"),
+        ("case,index,axis\np01,1,k\np01,3,i\n", "axis 'i' is not that of the slices of p01, which is k."),
     ],
 )
 def test_a_row_that_is_wrong(the_round, text, words):
@@ -108,7 +130,7 @@ def test_a_table_without_its_columns(the_round, text):
     the_round.say(text)
     taken = the_round.look()
     assert len(taken.problems) == 1
-    assert "done.csv: it needs the columns case and index (or slice); its columns are" in taken.problems[0]
+    assert "done.csv: it needs the columns case and one of index (from 0), itksnap_slice (from 1)" in taken.problems[0]
 
 
 def test_done_without_a_file(the_round):
@@ -131,7 +153,7 @@ def test_minutes_and_annotator_of_the_work_list(the_round):
 def test_times_in_a_file_of_their_own(the_round, tmp_path):
     both(the_round)
     the_round.say(rows(the_round, minutes=("3", "4", "", "")), "worklist.csv")
-    times = the_round.say("case,slice,minutes\np01,1,7\np02,4,9\np02,2,never\n", "times.csv", tmp_path)
+    times = the_round.say("case,index,minutes\np01,1,7\np02,4,9\np02,2,never\n", "times.csv", tmp_path)
     taken = the_round.look(times=times)
     assert {(one.case, one.z): one.minutes for one in taken.given} == {
         ("p01", 1): 7.0,
@@ -144,7 +166,7 @@ def test_times_in_a_file_of_their_own(the_round, tmp_path):
 
 def test_times_alone_do_not_make_a_slice_done(the_round, tmp_path):
     both(the_round)
-    times = the_round.say("case,slice,minutes\np01,1,7\n", "done_times.csv", tmp_path)
+    times = the_round.say("case,index,minutes\np01,1,7\n", "done_times.csv", tmp_path)
     assert the_round.look(times=times).given == ()
 
 
@@ -228,3 +250,51 @@ def test_damaged_point_lists(the_round, text):
     taken = the_round.look()
     assert len(taken.problems) == 1 and taken.problems[0].startswith("p01.mrk.json: ")
     assert len(taken.given) == 4
+
+
+def test_marks_that_contradict_each_other_in_one_table(the_round):
+    both(the_round)
+    the_round.say("case,index,done\np01,1,yes\np01,1,no\np01,3,yes\n")
+    taken = the_round.look()
+    assert slices(taken) == [("p01", 3)]
+    assert taken.problems == (
+        "p01: slice 1 is done in done.csv, line 2, and not done in done.csv, line 3; left open. Keep one of them.",
+    )
+
+
+def test_the_returned_table_goes_before_that_of_the_round(the_round, tmp_path):
+    the_round.draw("p01", folder=tmp_path / "returned")
+    the_round.say("case,index,done\np01,1,yes\np01,3,yes\n")
+    the_round.say("case,index,done\np01,1,no\np01,3,\n", folder=tmp_path / "returned")
+    taken = the_round.look(tmp_path / "returned")
+    assert slices(taken) == [("p01", 3)] and taken.problems == ()  # an empty cell says nothing
+    assert slices(the_round.look(tmp_path / "returned", done="all")) == [("p01", 3)]
+
+
+def test_one_of_two_annotators_may_not_be_done(the_round):
+    the_round.draw("p01")
+    the_round.say("case,index,done,annotator\np01,1,yes,anna\np01,1,no,bert\n")
+    taken = the_round.look()
+    assert slices(taken) == [("p01", 1)] and taken.problems == ()
+
+
+def test_marks_of_slices_that_are_there_need_no_file(the_round, tmp_path):
+    """The round's own table is of what was taken before, and of somebody else."""
+    the_round.say("case,index,done,annotator\np01,1,yes,me\np01,3,yes,me\np02,4,yes,me\n")
+    the_round.draw("p01", folder=tmp_path / "corrected")
+    the_round.say("case,index\np01,1\n", folder=tmp_path / "corrected")
+    known = {("p01", 1), ("p01", 3), ("p02", 0)}
+    taken = the_round.look(tmp_path / "corrected", annotator="ben", known=known)
+    assert slices(taken) == [("p01", 1)] and taken.problems == ()
+
+
+def test_faults_of_files_whose_slices_are_there_are_notes(the_round):
+    the_round.draw("p02")
+    (the_round.labels / "p01.nii.gz").write_bytes(b"")
+    (the_round.labels / "Segmentation.nii.gz").write_bytes(b"")
+    known = {(one.case, one.z) for one in the_round.manifest.slices}
+    taken = the_round.look(known=known)
+    assert taken.problems == ()
+    assert any("p01.nii.gz: the file is empty" in note and "are there already" in note for note in taken.notes)
+    assert "2 slices drawn on and not said to be done; what was taken before stays: p02 2, 4" in taken.notes
+    assert len(the_round.look(known={("p01", 1)}).problems) == 2  # one of its slices is not there

@@ -139,10 +139,6 @@ def counted_up(path, scan, stored):
     slicerio.write_segmentation(str(path), made)
 
 
-def unnamed(path, scan, stored):
-    write_segments(path, stored, affine_of(scan), names=[f"Segment_{number}" for number in range(4)])
-
-
 def named_after_the_file(path, scan, stored):
     write_segments(path, stored, affine_of(scan), names=[f"{scan.case}_{number}" for number in range(4)])
 
@@ -151,7 +147,7 @@ def named_after_the_file(path, scan, stored):
 @pytest.mark.parametrize(
     "write",
     [
-        whole, cropped, larger, turned_and_cropped, in_ras, by_simpleitk, layers, counted_up, unnamed,
+        whole, cropped, larger, turned_and_cropped, in_ras, by_simpleitk, layers, counted_up,
         named_after_the_file,
     ],
 )  # fmt: skip
@@ -173,7 +169,7 @@ def test_every_voxel_is_where_simpleitk_has_it(the_round):
     path = the_round.labels / "p02.seg.nrrd"
     turned_and_cropped(path, scan, stored_truth(scan, labels))
     the_round.say_all_done(cases=("p02",))
-    taken = the_round.look(keep_others=True)
+    taken = the_round.look(done="all", keep_others=True)
     image = sitk.ReadImage(str(path))
     array = sitk.GetArrayFromImage(image)
     theirs = [image.TransformIndexToPhysicalPoint([int(i) for i in at[::-1]]) for at in np.argwhere(array == 2)]

@@ -51,9 +51,9 @@ def test_all_takes_the_asked_slices_of_changed_files(the_round):
     the_round.save(the_round.labels / "p02.nii.gz", "p02", np.zeros((5, 6, 8), np.uint8))
     taken = the_round.look(done="all")
     assert slices(taken) == [("p01", 1), ("p01", 3)]
-    assert any("slice 3 taken as done, and everything there is background" in note for note in taken.notes)
-    assert any("p02.nii.gz is as it was handed out and does not count" in note for note in taken.notes)
-    the_round.say_all_done(cases=("p02",))  # said so, it counts
+    assert taken.notes[0] == "1 slice taken as done, and everything there is background: p01 3"
+    assert "p02.nii.gz: no asked slice is changed, so it does not count" in taken.notes[1]
+    the_round.say("case,index,done\np02,4,empty\np02,2,empty\n")  # said so, it counts
     assert slices(the_round.look(done="all")) == [("p01", 1), ("p01", 3), ("p02", 0), ("p02", 2)]
 
 
@@ -76,9 +76,11 @@ def test_slices_that_nobody_asked_for(the_round):
     taken = the_round.look()
     assert slices(taken) == [("p01", 1), ("p01", 3)]
     assert taken.notes == (
-        "segmentations/p01.nii.gz: slices 2, 4 edited, which nobody asked for, and left out; --keep-others takes "
-        "them too",
+        "2 slices edited, which nobody asked for, and left out; --keep-others takes those that are said to be done: "
+        "p01 2, 4",
     )
+    assert slices(the_round.look(keep_others=True)) == [("p01", 1), ("p01", 3)]
+    the_round.say("case,index\np01,1\np01,2\np01,3\np01,4\n")
     taken = the_round.look(keep_others=True)
     assert [(one.z, one.round) for one in taken.given] == [(1, 1), (2, None), (3, 1), (4, None)]
     np.testing.assert_array_equal(taken.given[3].labels, truth[4])
@@ -91,7 +93,7 @@ def test_labels_that_were_handed_out_are_no_edits(the_round):
     np.savez(the_round.folder / "prefill.npz", p01=handed_out)
     taken = the_round.look(keep_others=True)
     assert taken.given == ()
-    assert taken.notes == ("segmentations/p01.nii.gz: labels on slice 3, not said to be done; left open",)
+    assert taken.notes == ("1 slice drawn on and not said to be done; left open: p01 3",)
     the_round.say_all_done(cases=("p01",))
     assert slices(the_round.look(keep_others=True)) == [("p01", 1), ("p01", 3)]
 
@@ -112,7 +114,7 @@ def two_annotators(the_round, tmp_path, same=False):
         the_round.draw("p01", folder=files / name, seed=seed)
         the_round.say_all_done(files / name, ("p01",))
     the_round.draw("p02", folder=files / "bert" / "segmentations")
-    the_round.say("case,slice,minutes\np02,4,3\np02,2,5\n", "done.csv", files / "bert" / "more")
+    the_round.say("case,index,minutes\np02,4,3\np02,2,5\n", "done.csv", files / "bert" / "more")
     return files
 
 
@@ -149,14 +151,14 @@ def test_annotators_who_differ(the_round, tmp_path):
     assert chosen.problems == () and chosen.missing == ()
     np.testing.assert_array_equal(chosen.given[0].labels, second[1])
     assert {one.annotator for one in chosen.given} == {"bert"}
-    assert chosen.notes == ("p01, slices 1, 3: annotators differ, and that of Bert is taken",)
+    assert chosen.notes == ("annotators differ, and that of Bert is taken: p01 1, 3",)
 
 
 def test_an_annotator_who_gave_nothing(the_round, tmp_path):
     files = two_annotators(the_round, tmp_path)
     with pytest.raises(ConfigError, match="nothing of the annotator 'carl'; there are anna, bert"):
         the_round.look(files, annotator="carl")
-    the_round.say("case,slice,annotator\np01,1,carl\n", folder=files)
+    the_round.say("case,index,annotator\np01,1,carl\n", folder=files)
     assert any(
         line == "done.csv, line 2: there is no file of the annotator 'carl'; there are anna, bert."
         for line in the_round.look(files).problems
@@ -179,7 +181,7 @@ def test_annotators_who_share_a_scan_and_one_table(the_round, tmp_path):
     assert taken.problems == ()
     assert [(one.z, one.annotator) for one in taken.given] == [(1, "anna"), (3, "bert")]
     np.testing.assert_array_equal(taken.given[0].labels, truth[1])
-    the_round.say("case,slice,annotator\np01,3,anna\np01,3,bert\np01,1,anna\n", folder=files)
+    the_round.say("case,index,annotator\np01,3,anna\np01,3,bert\np01,1,anna\n", folder=files)
     taken = the_round.look(files)
     assert [one.z for one in taken.given] == [1] and "anna and bert differ (3: Dice 0.00)" in taken.problems[0]
 
@@ -191,7 +193,7 @@ def test_a_template_gives_way_to_the_file_that_was_drawn(the_round):
     taken = the_round.look()
     assert taken.problems == () and slices(taken) == [("p01", 1), ("p01", 3)]
     np.testing.assert_array_equal(taken.given[0].labels, truth[1])
-    assert "mitk/p01.nii.gz is taken; segmentations/p01.nii.gz of the same case has no changes" in taken.notes[0]
+    assert "segmentations/p01.nii.gz: no changes; set aside" in taken.notes[0]
 
 
 def test_templates_give_way_to_the_files_of_annotators(the_round):
@@ -291,15 +293,6 @@ def test_a_scan_whose_header_knows_no_position(the_round):
     taken = other.look()
     assert taken.problems == ()
     np.testing.assert_array_equal(taken.given[0].labels, truth[1])
-
-
-def test_a_file_whose_header_says_nothing(the_round):
-    truth = truth_of(the_round.manifest, "p01")
-    the_round.save(the_round.labels / "p01.nii.gz", "p01", truth, np.eye(4))
-    the_round.say_all_done(cases=("p01",))
-    taken = the_round.look()
-    assert taken.problems == () and "header says nothing about its position" in taken.notes[0]
-    np.testing.assert_array_equal(taken.given[1].labels, truth[3])
 
 
 def test_folders_without_anything(the_round, tmp_path):
