@@ -63,7 +63,7 @@ class Posterior:
 
     @property
     def score(self) -> float:
-        """Mean of the next score, in [0, 1]."""
+        """Mean of the next measured score, in [0, 1]."""
         return float(np.clip(self.weight @ self.mean, 0, 1))
 
     @property

@@ -15,12 +15,18 @@ from bench.project.outlook.curve import PRIOR, Posterior, Prior, posterior
 
 LEVEL = 0.8
 """Level of the interval."""
-SURE = 0.75
-"""Probability from which on the advice is to go on, or to stop."""
+SURE = 0.6
+"""Probability from which on the advice is to go on, or to stop. This and the numbers of scores below were chosen
+on simulated curves, by what following the advice costs (README of this folder)."""
 LEAST = 3
-"""Fewest scores from which advice is given."""
+"""Fewest scores from which the advice may be to go on."""
+LEAST_STOP = 4
+"""Fewest scores from which it may be to stop: a curve that rises late looks level at first."""
+POOR = 0.1
+"""Dice below which the last of two or more scores is no matter of more slices: as a rule, a network that has learnt
+anything scores more. The advice is then to look for what is wrong."""
 
-Advice = Literal["go on", "stop", "too early to tell"]
+Advice = Literal["go on", "stop", "too early to tell", "find the fault"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,12 @@ class Outlook:
     last: float | None
     """Score of the last round that has one."""
     score: float | None
-    """Expected score of the next round; None if there are not two scores to extrapolate from."""
+    """Mean of the next measured score, never outside its interval; None if there are not two scores to go by."""
     interval: tuple[float, float] | None
     """Its 80 % interval, which the noise of the measurement is part of."""
     gain: float | None
     """Gain expected of the labels: how much the curve through all scores rises. Where the last score lies off the
-    curve, the next one is expected to differ from it by another amount, ``score - last``."""
+    curve, the change that is measured has another mean, ``score - last``."""
     gain_interval: tuple[float, float] | None
     """80 % interval of the next score less the last one, as they are measured."""
     threshold: float
@@ -61,7 +67,8 @@ class Outlook:
     chance: float | None
     """Probability that the networks themselves, measured without noise, become better by at least that."""
     advice: Advice
-    """What to do."""
+    """What to do: "find the fault" if ``last`` is below POOR; else "go on" if ``chance`` is at least SURE and there
+    are LEAST scores, "stop" if it is at most 1 - SURE and there are LEAST_STOP."""
     minutes: float | None
     """Work of the next round; None if no time is known."""
     text: str
@@ -98,7 +105,8 @@ def outlook(
     )
     forecast = posterior(amounts, scores, now, now + batch, noise_of(measured), prior)
     low, high = (forecast.quantile((1 - LEVEL) / 2), forecast.quantile((1 + LEVEL) / 2))
-    score, before, chance = forecast.score, float(scores[-1]), forecast.chance(threshold)
+    score = min(max(forecast.score, low), high)  # a long thin tail could draw the mean out of it
+    before, chance = float(scores[-1]), forecast.chance(threshold)
     found = Outlook(
         batch=batch,
         slices=now,
@@ -109,7 +117,7 @@ def outlook(
         gain_interval=(low - before, high - before),
         threshold=threshold,
         chance=chance,
-        advice=_advice(forecast, len(measured), threshold),
+        advice=_advice(forecast, len(measured), before, threshold),
         minutes=work,
         text="",
     )
@@ -171,28 +179,44 @@ def _work(points: Sequence[Point], batch: float) -> float | None:
     return batch * minutes / slices if slices > 0 else None
 
 
-def _advice(forecast: Posterior, rounds: int, threshold: float) -> Advice:
+def _advice(forecast: Posterior, rounds: int, last: float, threshold: float) -> Advice:
+    if last < POOR:
+        return "find the fault"
     chance = forecast.chance(threshold)
-    if rounds < LEAST or 1 - SURE < chance < SURE:
-        return "too early to tell"
-    return "go on" if chance >= SURE else "stop"
+    if rounds >= LEAST and chance >= SURE:
+        return "go on"
+    if rounds >= LEAST_STOP and chance <= 1 - SURE:
+        return "stop"
+    return "too early to tell"
 
 
 def _words(found: Outlook, rounds: int) -> str:
     assert found.gain is not None and found.gain_interval is not None and found.chance is not None
+    assert found.score is not None and found.last is not None
+    if found.advice == "find the fault":
+        return (
+            f"{_today(found.last, found.slices)} After {rounds} rounds, a score below {POOR:g} means that something is "
+            "wrong, which more slices will hardly mend. Look at the classes and the label values of the returned "
+            "files, at whether the annotated slices show any structure, and at whether the training is too short."
+        )
     low, high = found.gain_interval
     text = (
-        f"{_today(found.last, found.slices)} {found.batch:g} more are expected to bring {_signed(found.gain)} "
-        f"(80 % interval of the measured change {_signed(low)} to {_signed(high)}){_effort(found.minutes, ', ')}"
+        f"{_today(found.last, found.slices)} {found.batch:g} more are expected to change the measured Dice by "
+        f"{_signed(found.score - found.last)} (80 % interval {_signed(low)} to {_signed(high)})"
+        f"{_effort(found.minutes, ', ')}"
     )
-    odds = f"the odds are {round(100 * found.chance)} % that another round gains at least {found.threshold:g}"
+    odds = (
+        f"apart from the noise of single scores, the expected gain is {_signed(found.gain)}, and the odds of at least "
+        f"{found.threshold:g} are {round(100 * found.chance)} %"
+    )
     if found.advice == "go on":
         return f"{text} Go on: {odds}."
     if found.advice == "stop":
         return f"{text} Stop, unless that is worth it to you: {odds}."
     if rounds < LEAST:
         return f"{text} Two scores tell little: this is mostly what other projects saw. Too early to tell."
-    return f"{text} Too early to tell: {odds}."
+    few = ", from so few scores" if rounds < LEAST_STOP else ""
+    return f"{text} Too early to tell{few}: {odds}."
 
 
 def _today(last: float | None, slices: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -31,17 +32,44 @@ def test_a_level_curve_says_stop_and_a_rising_one_go_on() -> None:
     assert abs(level.gain) < 0.02
     low, high = (_signed(change) for change in level.gain_interval)
     assert level.text == (
-        f"Dice 0.90 with 90 slices. 10 more are expected to bring {_signed(level.gain)} (80 % interval of the measured "
-        f"change {low} to {high}). Stop, unless that is worth it to you: the odds are {round(100 * level.chance)} % "
-        "that another round gains at least 0.01."
+        f"Dice 0.90 with 90 slices. 10 more are expected to change the measured Dice by "
+        f"{_signed(level.score - level.last)} (80 % interval {low} to {high}). Stop, unless that is worth it to you: "
+        f"apart from the noise of single scores, the expected gain is {_signed(level.gain)}, and the odds of at least "
+        f"0.01 are {round(100 * level.chance)} %."
     )
     rising = outlook(rounds(0.3, 0.4, 0.48, 0.54, 0.6), 10)
     assert rising.advice == "go on" and rising.gain > 0.01
-    assert f"Go on: the odds are {round(100 * rising.chance)} %" in rising.text
+    assert f"and the odds of at least 0.01 are {round(100 * rising.chance)} %." in rising.text
     for found in (level, rising):
         sane(found)
     # what is worth a round is the user's to say
     assert outlook(rounds(0.3, 0.4, 0.48, 0.54, 0.6), 10, threshold=0.2).advice == "stop"
+
+
+@pytest.mark.parametrize("level", [(0.8,) * 4, (0.8, 0.805, 0.8, 0.803), (0.5, 0.7, 0.78, 0.8, 0.8, 0.8, 0.8)])
+def test_four_level_rounds_say_stop_and_three_do_not(level: tuple[float, ...]) -> None:
+    assert outlook(rounds(*level), 10).advice == "stop"
+    three = outlook(rounds(0.8, 0.8, 0.8), 10)
+    assert three.advice == "too early to tell" and "Too early to tell, from so few scores: apart" in three.text
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 8])
+def test_an_even_rise_says_go_on_whatever_came_before(count: int) -> None:
+    assert outlook(rounds(*(0.4 + 0.04 * np.arange(count))), 10).advice == "go on"
+    assert outlook(rounds(*(0.4 + 0.04 * np.arange(count))), 10, threshold=0.08).advice != "go on"
+
+
+def test_two_rounds_say_too_early_whatever_they_are() -> None:
+    for scores in ((0.3, 0.6), (0.6, 0.6), (0.6, 0.5)):
+        assert outlook(rounds(*scores), 10).advice == "too early to tell"
+
+
+def test_the_advice_follows_the_odds() -> None:
+    points = rounds(0.7, 0.72, 0.74, 0.755)
+    found = {threshold: outlook(points, 10, threshold) for threshold in (0.001, 0.005, 0.01, 0.02, 0.05)}
+    assert {one.advice for one in found.values()} == {"go on", "too early to tell", "stop"}
+    for one in found.values():
+        assert one.advice == ("go on" if one.chance >= 0.6 else "stop" if one.chance <= 0.4 else "too early to tell")
 
 
 def _signed(value: float) -> str:
@@ -64,6 +92,28 @@ def test_a_score_off_the_curve_is_expected_to_return_to_it_which_is_no_gain() ->
         assert sign * (found.score - last) > 0.02
         assert found.gain < 0.02
         sane(found)
+
+
+def test_the_point_that_is_told_lies_in_the_interval_that_is_told() -> None:
+    """Of random scores, most of which lie off every curve."""
+    rng = np.random.default_rng(9)
+    lists = [list(rng.uniform(0.1, 1, count)) for count in rng.integers(2, 7, 60)]
+    for scores in ([0.3, 0.6, 0.5], [0.5, 0.7, 0.6, 0.62], [0.314, 0.271], [0.9, 0.5, 0.3, 0.2], *lists):
+        found = outlook(rounds(*scores), 20)
+        sane(found)
+        told = re.search(r"measured Dice by (\S+) \(80 % interval (\S+) to (\S+)\)", found.text)
+        point, low, high = map(float, told.groups())
+        assert low <= point <= high, found.text
+
+
+def test_scores_of_about_zero_tell_of_a_fault_not_of_more_slices() -> None:
+    for scores in ((0, 0), (0.0, 0.0, 0.0, 0.0), (0.8, 0.02), (0.05, 0.06, 0.09)):
+        found = outlook(rounds(*scores), 10)
+        assert found.advice == "find the fault"
+        assert f"After {len(scores)} rounds, a score below 0.1 means that something is wrong" in found.text
+        assert not re.search("[Ss]top|Go on|[Tt]oo early|expected", found.text)
+    assert outlook(rounds(0.0), 10).advice == "too early to tell"
+    assert outlook(rounds(0.0, 0.05, 0.12), 10).advice == "go on"
 
 
 def test_one_round_or_none_says_nothing() -> None:
