@@ -36,4 +36,7 @@ def export(project: Project, kind: Literal["nnunet", "nifti"], out: Path, number
         path = export_nnunet(out, name, exported, classes, channel, number=number, project=project.folder)
     else:
         path = export_nifti(out, exported, classes, project=project.folder)
-    return [f"{len(latest)} slices of {len(cases)} scans: {path}"]
+    lines = [f"{len(latest)} slices of {len(cases)} scans: {path}"]
+    if kind == "nnunet":
+        lines.append(f"folds by patient: copy {path.name}/splits_final.json to nnUNet_preprocessed/{path.name}")
+    return lines

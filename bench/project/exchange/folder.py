@@ -19,12 +19,12 @@ from alseg_core.errors import ConfigError, DataError, ResultsError, unknown_name
 from alseg_core.vocabulary import LabelArray
 from bench.project import manifest as manifests
 from bench.project.exchange import itksnap, mitk, names, slicer
-from bench.project.exchange.headers import read_header, write_voxels
 from bench.project.exchange.places import Place, places_of
 from bench.project.exchange.prefill import proposals, read_record, write_record
 from bench.project.exchange.readme import readme
 from bench.project.exchange.worklist import worklist
 from bench.project.manifest import Manifest, Scan
+from bench.project.nifti import read_header, write_voxels
 
 
 def write_round(
@@ -145,8 +145,9 @@ def _copy(source: Path, target: Path) -> Path:
         target.parent.mkdir(exist_ok=True)
         with source.open("rb") as old, replacing(target) as new:
             shutil.copyfileobj(old, new)
-        dates = source.stat()
-        os.utime(target, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+            new.flush()  # writing sets the date, and the file gets its name with the right one
+            dates = os.fstat(old.fileno())
+            os.utime(new.fileno(), ns=(dates.st_atime_ns, dates.st_mtime_ns))
     return target
 
 

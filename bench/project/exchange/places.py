@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from alseg_core.data.grid import plane_across
-from bench.project.exchange.headers import shown_lps
 from bench.project.manifest import AskedSlice, Manifest, Scan
 
 Point = tuple[float, float, float]
@@ -57,3 +59,17 @@ def places_of(manifest: Manifest, scan: Scan, header: Any) -> list[Place]:
         left, posterior, superior = (affine @ [i, j, k, 1.0])[:3]
         places.append(Place(asked, scan, axis, index, (i, j, k), (float(left), float(posterior), float(superior))))
     return places
+
+
+def shown_lps(header: Any, scan: Scan) -> NDArray[np.float64]:
+    """Return the (4, 4) affine from stored indices to (left, posterior, superior) in mm, as ITK's programs show them.
+
+    3D Slicer, MITK and ITK-SNAP read files through ITK. It takes stored axes of a header without a position for left,
+    posterior and superior, and follows the signs of an sform of unit steps beside another spacing.
+    """
+    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+    if scan.affine is not None:
+        return to_lps @ scan.placed
+    form = np.asarray(header.get_sform(), float) if int(header["sform_code"]) > 0 else to_lps
+    signs = np.where(np.diag(form)[:3] < 0, -1.0, 1.0)
+    return to_lps @ np.diag([*(signs * scan.spacing_mm), 1.0])

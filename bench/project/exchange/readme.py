@@ -80,7 +80,8 @@ def readme(manifest: Manifest, *, copied: bool, prefilled: Collection[str], shee
         "When a slice is done\n--------------------",
         _text(
             "A slice counts only if you say that it is done, since nothing tells a slice without any structure from "
-            "one that nobody has looked at. Write yes into the column done of worklist.csv, or keep a file done.csv "
+            "one that nobody has looked at. Write yes into the column done of worklist.csv, or empty if "
+            "there is nothing to draw on it (a file without any change counts only so), or keep a file done.csv "
             "in this folder with the columns case and index, as in worklist.csv. Both may have the columns minutes "
             "(the time that you took) and annotator (your name). In 3D Slicer you may instead let the label of the "
             'point start with "done". You may send slices in parts, and correct them later.'

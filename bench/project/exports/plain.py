@@ -9,7 +9,8 @@ from pathlib import Path
 from alseg_core.atomic import write_atomic
 from alseg_core.vocabulary import IGNORE
 from bench.project.exports.exported import TABLE, ExportedScan, annotated, image_of, table
-from bench.project.exports.nifti_files import END, write_labels
+from bench.project.nifti import END, header_of, is_nifti, read_header, write_voxels
+from bench.project.together import together
 
 CLASSES = "classes.json"
 """File of the names of the labels."""
@@ -22,7 +23,7 @@ def export_nifti(
 
     Its voxels are uint8 class numbers on the grid of the image, 255 where nothing is annotated. Beside them are
     ``classes.json``, value -> name, and ``annotated.csv``, which slices are annotated. Files of an export before are
-    replaced. Scans without annotated slices are left out.
+    replaced when all are written, ``annotated.csv`` as the last one. Scans without annotated slices are left out.
 
     Args:
         folder: folder to write to; it is made.
@@ -33,11 +34,12 @@ def export_nifti(
     Raises ConfigError for unusable classes, DataError for labels or images that do not fit.
     """
     named = annotated(scans, classes)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, exported in named.items():
-        image = image_of(exported.scan, project or Path())
-        write_labels(exported.volume(unknown=IGNORE), exported.scan, image, folder / f"{file}{END}")
     names = {**{str(i): name for i, name in enumerate(classes)}, str(IGNORE): "not annotated"}
-    write_atomic(folder / CLASSES, json.dumps(names, indent=1) + "\n")
-    write_atomic(folder / TABLE, table(named, classes, END))
+    with together(folder, last=TABLE) as half:
+        for file, exported in named.items():
+            image = image_of(exported.scan, project or Path())
+            header = read_header(image, exported.scan) if is_nifti(image) else header_of(exported.scan)
+            write_voxels(half / f"{file}{END}", header, exported.volume(unknown=IGNORE))
+        write_atomic(half / CLASSES, json.dumps(names, indent=1) + "\n")
+        write_atomic(half / TABLE, table(named, classes, END))
     return folder

@@ -50,6 +50,7 @@ def test_nnunet_gets_unchanged_voxels_and_labels_on_their_grid(
         "dataset.json",
         "imagesTr/P1_0000.nii.gz",
         "labelsTr/P1.nii.gz",
+        "splits_final.json",
     ]
     image, labels = (SimpleITK.ReadImage(out / name) for name in ("imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz"))
     assert np.array_equal(SimpleITK.GetArrayFromImage(image), written.voxels.T)
@@ -124,6 +125,21 @@ def test_the_table_says_where_each_annotated_slice_is_in_its_file(make_scan: Mak
             assert int(row[f"pixels_{name}"]) == (plane == value).sum()
 
 
+def test_folds_never_part_a_patient(make_scan: Make, tmp_path: Path) -> None:
+    names = ["P1_a", "P1_b", "P1_c", "P2_a", "P3_a", "P4_a", "P4_b", "P5_a", "P6_a", "P7_a"]
+    scans = [make_scan(name).exported for name in names]
+    out = export_nnunet(tmp_path, "Heart", scans, CLASSES, project=tmp_path)
+    folds = json.loads((out / "splits_final.json").read_text())
+    assert [sorted(fold) for fold in folds] == [["train", "val"]] * 5
+    assert sorted(name for fold in folds for name in fold["val"]) == names  # each scan validates once
+    for fold in folds:
+        assert sorted(fold["train"] + fold["val"]) == names
+        assert not {name[:2] for name in fold["train"]} & {name[:2] for name in fold["val"]}
+    assert sorted(len(fold["val"]) for fold in folds) == [1, 2, 2, 2, 3]
+    two = export_nnunet(tmp_path, "Two", scans[:4], CLASSES, number=501, project=tmp_path)
+    assert [fold["val"] for fold in json.loads((two / "splits_final.json").read_text())] == [names[:3], ["P2_a"]]
+
+
 def test_names_of_cases_become_file_names(make_scan: Make, tmp_path: Path) -> None:
     assert safe_names(["a/b", "a b", "A_B", "é", "../x", "-1", "ok_0000"]) == {
         "a/b": "a_b",
@@ -163,11 +179,11 @@ def test_images_that_do_not_fit_are_refused_and_leave_nothing(make_scan: Make, t
         assert not list(tmp_path.glob("Dataset*"))
 
     nibabel.save(nibabel.Nifti1Image(np.zeros((6, 7, 4), np.uint8), np.eye(4)), written.path)
-    refused(r"P1 has \(6, 7, 5\) voxels, the file \(6, 7, 4\)")
+    refused("has 6 x 7 x 4 voxels, and had 6 x 7 x 5 when the project was started")
     written.path.write_bytes(gzip.compress(b"no image"))
     refused("not a readable NIfTI file")
     written.path.unlink()
-    refused("file not found; it is the image of P1")
+    refused("the scan of P1 is not there")
 
 
 def test_names_and_numbers_that_nnunet_does_not_take(make_scan: Make, tmp_path: Path) -> None:
@@ -181,5 +197,35 @@ def test_names_and_numbers_that_nnunet_does_not_take(make_scan: Make, tmp_path: 
     with pytest.raises(ConfigError, match="different names were wanted"):
         export_nifti(tmp_path, [exported], ("background", "wall", "wall"))
     export_nnunet(tmp_path, "Heart", [exported], CLASSES, number=7, project=tmp_path)
-    with pytest.raises(ResultsError, match="has Dataset007_Heart already; delete it, or choose another number than 7"):
+    with pytest.raises(ResultsError, match="has Dataset007_Heart already.*move it away, or choose another number"):
         export_nnunet(tmp_path, "Lung", [exported], CLASSES, number=7, project=tmp_path)
+
+
+def test_a_former_export_is_replaced_and_nothing_else_is(make_scan: Make, tmp_path: Path) -> None:
+    first, second = make_scan("P1").exported, make_scan("P2").exported
+    one, both = [first], [first, second]
+    export_nnunet(tmp_path, "Heart", one, CLASSES, project=tmp_path)
+    fewer = ExportedScan(first.scan, {1: first.labels[1]})
+    out = export_nnunet(tmp_path, "Heart", [fewer, second], CLASSES, project=tmp_path)
+    assert json.loads((out / "dataset.json").read_text())["numTraining"] == 2
+    stored = np.asanyarray(nibabel.load(out / "labelsTr" / "P1.nii.gz").dataobj)
+    assert (stored[:, :, 3] == 3).all() and (stored[:, :, 1] != 3).any()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("Dataset")] == [out.name]
+    # scans of another project, and files of the user, stay
+    with pytest.raises(ResultsError, match="no former export of this project"):
+        export_nnunet(tmp_path, "Heart", [make_scan("P3").exported], CLASSES, project=tmp_path)
+    (out / "imagesTs").mkdir()
+    with pytest.raises(ResultsError, match="no former export of this project as it was written; move it away"):
+        export_nnunet(tmp_path, "Heart", both, CLASSES, project=tmp_path)
+    assert json.loads((out / "dataset.json").read_text())["numTraining"] == 2
+
+
+def test_plain_files_appear_together(make_scan: Make, tmp_path: Path) -> None:
+    first, second = make_scan("P1"), make_scan("P2")
+    out = export_nifti(tmp_path / "labels", [first.exported], CLASSES, project=tmp_path)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    changed = ExportedScan(first.exported.scan, {1: first.exported.labels[3]})
+    second.path.unlink()
+    with pytest.raises(DataError, match="the scan of P2 is not there"):
+        export_nifti(out, [changed, second.exported], CLASSES, project=tmp_path)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
