@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,9 @@ from alseg_core.visible import visible_lines
 from bench.commands.group import Folder, Group, whole_settings
 
 if TYPE_CHECKING:
-    from alseg_core.events import Event
+    from bench.project.project import Project
+    from bench.terminal.progress import Display
+    from bench.terminal.project_progress import ProjectProgress
 
 PROJECT = click.argument("folder", type=Folder(), metavar="PROJECT")
 FILE = click.Path(path_type=Path)
@@ -42,7 +44,10 @@ def project() -> None:
 @click.option("--validation", type=Folder(), metavar="DIR", help="Fully labelled scans: DIR/images and DIR/labels.")
 @click.option("--given", type=Folder(), metavar="DIR", help="Masks that exist already; 255 = not annotated.")
 @click.option(
-    "--given-slices", type=FILE, metavar="CSV", help="Slices that these masks hold: case,slice.  [default: all]"
+    "--given-slices", type=FILE, metavar="CSV", help="Slices that these masks hold: case,index.  [default: all]"
+)
+@click.option(
+    "--by-voxels", is_flag=True, help="Voxels of given masks whose header tells no position lie as in the scan."
 )
 @click.option("--dataset", metavar="NAME", help="In place of --images: the training patients of a dataset.")
 @click.option("--data", metavar="DIR", help="Folder of its scans.  [default: data/DATASET]")
@@ -71,18 +76,16 @@ def project() -> None:
 def new(folder: Path, classes: str | None, minutes: float | None, **options: Any) -> None:
     """Start PROJECT, a new folder: look at the scans, check everything, and decide how slices are picked."""
     from bench.project.create import Wishes, names, new_project
-    from bench.terminal.progress import Display
 
     fields = {"pattern": options.pop("pattern"), "csv": options.pop("csv"), "slice_axis": options.pop("slice_axis")}
     reader = {key: value for key, value in fields.items() if value is not None}
     wishes = Wishes(classes=names(classes), minutes=minutes, reader=reader, **options)
     with _display() as display:
-        assert isinstance(display, Display)
         with display.stage("reading the scans", log=False):
             made, lines = new_project(folder, wishes, lambda done, total, _: display.preparing("scans", done, total))
         for line in lines:
             display.say(line)
-        display.say(f"next: alseg project next {made.folder}")
+        display.say(f"next: alseg project next {made.typed}")
 
 
 @project.command("next")
@@ -93,20 +96,17 @@ def new(folder: Path, classes: str | None, minutes: float | None, **options: Any
 @click.option("--copy-images", is_flag=True, help="Copy the scans into the round, so that it can be sent away.")
 def next_round(folder: Path, batch: int | None, without_missing: bool, prefill: bool, copy_images: bool) -> None:
     """Train on what was given, pick the next slices, and write them down for annotators in PROJECT/round_NN."""
-    with _display() as display:
+    with _display() as display, _opened(display, folder) as (found, progress):
         from bench.project.ask import ask
-        from bench.project.project import Project
 
-        found = Project.open(folder)
-        with found.locked():
-            lines = ask(
-                found,
-                batch,
-                without_missing=without_missing,
-                prefill=prefill,
-                copy_images=copy_images,
-                listeners=[_listener(display, found.shown)],
-            )
+        lines = ask(
+            found,
+            batch,
+            without_missing=without_missing,
+            prefill=prefill,
+            copy_images=copy_images,
+            listeners=[progress],
+        )
         for line in lines:
             display.say(line)
 
@@ -124,7 +124,8 @@ def next_round(folder: Path, batch: int | None, without_missing: bool, prefill: 
 )
 @click.option("--annotator", metavar="NAME", help="Whose version counts where annotators differ.")
 @click.option("--keep-others", is_flag=True, help="Also keep slices that were drawn on though nobody asked for them.")
-@click.option("--times", type=FILE, metavar="CSV", help="Table of times: case,slice,minutes")
+@click.option("--by-voxels", is_flag=True, help="Voxels of files whose header tells no position lie as in the scan.")
+@click.option("--times", type=FILE, metavar="CSV", help="Table of times: case,index,minutes")
 def take(
     folder: Path,
     files: Path | None,
@@ -132,6 +133,7 @@ def take(
     done: Literal["marked", "all"],
     annotator: str | None,
     keep_others: bool,
+    by_voxels: bool,
     times: Path | None,
 ) -> None:
     """Read what annotators saved in FILES (by default in the folder of the round), check it, and keep what is done."""
@@ -148,6 +150,7 @@ def take(
             done=done,
             annotator=annotator,
             keep_others=keep_others,
+            by_voxels=by_voxels,
             times=times,
         )
     for line in (*receipt.lines, *(f"problem: {problem}" for problem in receipt.problems), *receipt.next):
@@ -168,23 +171,20 @@ def show_status(folder: Path, train: bool) -> None:
     A complete round is trained on first. Without validation scans, up to five networks more are trained for each round
     that is not measured yet; --no-train shows what is known at once.
     """
-    with _display() as display:
+    with _display() as display, _opened(display, folder, write=train) as (found, progress):
         from bench.project.page import write_page
-        from bench.project.project import Project
         from bench.project.rounds import State, material_of
         from bench.project.rounds import train as train_round
         from bench.project.status import status, text
         from bench.project.table import table
 
-        found = Project.open(folder)
-        with found.locked() if train else nullcontext():
-            if train and State.of(found).complete:
-                display.say("training on the round that is complete first; --no-train shows at once what is known")
-            if train:
-                train_round(found, [_listener(display, found.shown)])
-            _, material = material_of(found)
-            current = status(found, len(material.slices), _measuring(display, found.shown) if train else None)
-            page = write_page(found, current)
+        if train and State.of(found).complete:
+            display.say("training on the round that is complete first; --no-train shows at once what is known")
+        if train:
+            train_round(found, [progress])
+        _, material = material_of(found)
+        current = status(found, len(material.slices), progress if train else None)
+        page = write_page(found, current)
         if current.rounds:
             display.show(table(current))
         for line in text(current):
@@ -198,82 +198,55 @@ def show_status(folder: Path, train: bool) -> None:
 @click.option("--network-only", is_flag=True, help="Predict annotated slices too, in place of what annotators drew.")
 def predict_masks(folder: Path, to: Path | None, network_only: bool) -> None:
     """Write masks of all scans in their own geometry, and maps of the network's uncertainty (0 to 1)."""
-    with _display() as display:
+    with _display() as display, _opened(display, folder) as (found, progress):
         from bench.project.predict import predict
-        from bench.project.project import Project
         from bench.project.rounds import train as train_round
+        from bench.project.scans import check_outside
 
-        found, out = Project.open(folder), to or folder / "predictions"
-        with found.locked():
-            train_round(found, [_listener(display, found.shown)])
-            with display.stage("predicting", log=False):
-                masks = predict(found, out, not network_only)
-        display.say(f"{len(masks)} masks: {out / 'masks'}; uncertainty: {out / 'uncertainty'}")
+        out = to or folder / "predictions"
+        check_outside(found, out)
+        train_round(found, [progress])
+        for line in predict(found, out, not network_only, progress.predicted).lines:
+            display.say(line)
 
 
 @project.command("export")
 @PROJECT
 @click.option("--format", "kind", type=click.Choice(["nnunet", "nifti"]), default="nnunet", show_default=True)
-@click.option("--to", type=Folder(), metavar="DIR", help="Where to write it.  [default: PROJECT/export]")
+@click.option(
+    "--to", type=Folder(), metavar="DIR", help="Where to write it.  [default: PROJECT/export or .../export/nifti]"
+)
 @click.option("--id", "number", type=click.IntRange(1, 999), default=900, show_default=True, help="nnU-Net's number.")
 def export(folder: Path, kind: Literal["nnunet", "nifti"], to: Path | None, number: int) -> None:
     """Write what was annotated as a data set of nnU-Net (with its ignore label), or as plain NIfTI (255 = no label)."""
-    with _display() as display:
+    with _display() as display, _opened(display, folder) as (found, _):
         from bench.project.export import export as export_labels
-        from bench.project.project import Project
+        from bench.project.scans import check_outside
 
-        found = Project.open(folder)
-        with found.locked():
-            for line in export_labels(found, kind, to or folder / "export", number):
-                display.say(line)
+        out = to or folder / ("export" if kind == "nnunet" else "export/nifti")
+        check_outside(found, out)
+        for line in export_labels(found, kind, out, number):
+            display.say(line)
 
 
 @contextmanager
-def _display() -> Iterator[Any]:
+def _display() -> Iterator[Display]:
     """Yield a display for work that takes a while."""
     from rich.console import Console
 
     from bench.terminal.progress import Display
 
-    with Display(Console(stderr=False)) as display, display.stage("starting", log=False):
+    with Display(Console()) as display:
         yield display
 
 
-def _listener(display: Any, shown: Callable[[int], int]) -> Callable[[Event], None]:
-    """Return a listener of the loop that shows what it does."""
-    from alseg_core import events
+@contextmanager
+def _opened(display: Display, folder: Path, write: bool = True) -> Iterator[tuple[Project, ProjectProgress]]:
+    """Yield a project, locked if it will be written, and what shows its rounds."""
+    with display.stage("starting", log=False):
+        from bench.project.project import Project
+        from bench.terminal.project_progress import ProjectProgress
 
-    end: list[Callable[[], None]] = []
-    phase = ""
-
-    def tell(event: Event) -> None:
-        nonlocal phase
-        if isinstance(event, events.Progress):
-            what = event.phase.partition(" ")[0]
-            if f"{event.round} {what}" != phase:
-                phase = f"{event.round} {what}"
-                for stop in end:
-                    stop()
-                end[:] = [display.begin_stage(f"round {shown(event.round)}: {what}")]
-        elif isinstance(event, events.RoundFinished):
-            record = event.record
-            dice = record.summary.get("dice")
-            score = "" if dice is None else f", Dice {dice:.3f}"
-            display.say(f"round {shown(record.round)}: trained on {record.labelled} slices{score}")
-        elif isinstance(event, events.Noticed):
-            display.say(event.text)
-
-    return tell
-
-
-def _measuring(display: Any, shown: Callable[[int], int]) -> Callable[[int, float], None]:
-    """Return what shows a cross-validation."""
-    known: set[int] = set()
-
-    def tell(number: int, share: float) -> None:
-        del share
-        if number not in known:
-            known.add(number)
-            display.begin_stage(f"round {shown(number)}: cross-validation")
-
-    return tell
+        found = Project.open(folder)
+    with found.locked() if write else nullcontext():
+        yield found, ProjectProgress(display, found.shown, found.results.records(), "checking the scans")

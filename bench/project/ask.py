@@ -8,7 +8,7 @@ from pathlib import Path
 from alseg_core.errors import ConfigError, ResultsError, plural
 from alseg_core.events import Listener
 from bench.project.exchange import write_round
-from bench.project.manifest import NAME, Manifest
+from bench.project.manifest import NAME, Manifest, keep, read_asked
 from bench.project.project import Project
 from bench.project.rounds import State, choose, decline, manifest_of
 from bench.project.times import minutes_each
@@ -29,31 +29,35 @@ def ask(
     there. Raises ResultsError while slices of the last round are missing, unless they are to be left out; ConfigError
     for a start that cannot be handed out.
     """
-    lines: list[str] = []
+    lines = [f"note: {note}" for note in project.returned.notes()]
     state = State.of(project)
-    _check_prefill(project, state, prefill)
+    goes_on = without_missing and state.begun
+    _check_prefill(project, state, prefill, goes_on)
     if state.pending is not None and state.missing:
-        if written := _complete(project, prefill, copy_images):
-            return written
+        if not goes_on and (written := _complete(project, prefill, copy_images)):
+            return [*lines, *written]
         if not without_missing:
             raise ResultsError(
                 f"{len(state.missing)} of {len(state.pending.selected)} slices of "
                 f"{project.round_folder(state.pending.round)} are not there yet. When they are annotated: alseg "
-                f"project take {project.folder}; to go on without them: alseg project next {project.folder} "
+                f"project take {project.typed}; to go on without them: alseg project next {project.typed} "
                 "--without-missing"
             )
         lines.append(f"{plural(len(decline(project)), 'slice')} left out; they may be asked for again")
     if choose(project, project.decided.batch if batch is None else batch, listeners) is None:
-        lines.append(f"every slice is annotated; alseg project predict {project.folder} writes masks of all scans")
+        lines.append(f"every slice is annotated; alseg project predict {project.typed} writes masks of all scans")
         return lines
     return [*lines, *_complete(project, prefill, copy_images)]
 
 
-def _check_prefill(project: Project, state: State, prefill: bool) -> None:
-    """Raise ConfigError, before any training, for labels that cannot be handed out."""
+def _check_prefill(project: Project, state: State, prefill: bool, goes_on: bool) -> None:
+    """Raise ConfigError, before any training, for labels that cannot be handed out.
+
+    goes_on: whether what is missing of the pending round is left out, so that it is trained on.
+    """
     if prefill and project.decided.kind == "scribble":
         raise ConfigError("--prefill hands out whole masks, and this project is annotated by scribbles; leave it out.")
-    if prefill and not state.records and not state.complete:
+    if prefill and not (state.records or state.complete or goes_on):
         raise ConfigError("--prefill needs a network, and none is trained before the first round; leave it out.")
 
 
@@ -64,7 +68,7 @@ def _complete(project: Project, prefill: bool, copy_images: bool) -> list[str]:
     folder = project.round_folder(state.pending.round)
     before = _files(folder)
     wanted = manifest_of(project, state.pending)
-    manifest = _written(folder, wanted)
+    manifest = _written(project, folder, wanted)
     proposed = None
     if prefill:
         from bench.project.predict import proposals
@@ -80,7 +84,7 @@ def _complete(project: Project, prefill: bool, copy_images: bool) -> list[str]:
     return [
         f"{folder}: {slices} of {scans} to annotate, about {work:.0f} minutes{already}",
         f"open {folder / 'README.txt'} first; slices are shown in {folder / 'contact_sheet.html'}",
-        f"next: annotate, then alseg project take {project.folder}",
+        f"next: annotate, then alseg project take {project.typed}",
     ]
 
 
@@ -88,14 +92,16 @@ def _files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
 
-def _written(folder: Path, wanted: Manifest) -> Manifest:
+def _written(project: Project, folder: Path, wanted: Manifest) -> Manifest:
     """Return the manifest that the folder of the round holds, if it does: estimates may have changed since.
 
-    Raises ResultsError if it asks for other slices than the run waits for.
+    Otherwise a copy of the one that is wanted is kept. Raises ResultsError if the one there was changed, or asks for
+    other slices than the run waits for.
     """
     if not (folder / NAME).is_file():
+        keep(wanted, project.folder, folder)
         return wanted
-    found = Manifest.read(folder)
+    found = read_asked(project.folder, folder)
     asked = {(asked.case, asked.z) for asked in found.slices}
     missing = {(asked.case, asked.z) for asked in wanted.slices} - asked
     if missing:

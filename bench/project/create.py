@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,21 +14,32 @@ import yaml
 
 from alseg_core.atomic import write_atomic
 from alseg_core.config import RunConfig
-from alseg_core.errors import ConfigError, shown
+from alseg_core.errors import ConfigError, plural, shown, some
 from alseg_core.material import open_material
-from alseg_core.registry import NAME, construct
+from alseg_core.registry import NAME, construct, describe
 from alseg_core.vocabulary import reads_ground_truth
 from bench.project.exchange.names import check_cases
 from bench.project.given import begin_with
-from bench.project.own_scans import own_scans
-from bench.project.project import FILE, Decided, Kind, Project, unusable
-from bench.project.unchanged import remember
+from bench.project.own_scans import check_apart, own_scans
+from bench.project.project import FILE, LOCK, STARTING, Decided, Kind, Project, locked, unusable
+from bench.project.unchanged import LIST, remember
 from bench.study import Study, find
 from bench.study.assemble import combinations, describe_run
 from bench.study.recipe_file import find_recipe
+from bench.study.typeable import quoted
 
 BACKGROUND = "background"
 """Name of the first class."""
+LABELS = re.compile(r"(labels\.jsonl|[0-9a-f]{32}\.npy)(\.tmp)?")
+"""Files that a start puts into ``labels/``; those of users have other names, and are never deleted."""
+OPTIONS = {
+    "annotations": "--kind",
+    "recipes": "--recipe",
+    "datasets": "--dataset",
+    "seeds": "--seed",
+    "preset": "--preset",
+}
+"""Settings of a study that are options of a project, of which there is one each."""
 MINUTES: dict[Kind, float] = {"mask": 5.0, "scribble": 0.5}
 """Minutes that a slice takes, until they are measured."""
 
@@ -53,6 +65,8 @@ class Wishes:
     """Folder of masks that exist already."""
     given_slices: Path | None = None
     """Table of the slices that these masks hold; None = whole scans."""
+    by_voxels: bool = False
+    """Whether the voxels of masks without a position lie as in the scans."""
     seed: int = 0
     preset: str = "quick"
     planned: int = 10
@@ -69,22 +83,40 @@ def new_project(
 ) -> tuple[Project, list[str]]:
     """Make the folder of a project; return it, and lines on what was found.
 
-    Nothing is left behind unless the whole project can be made. Raises ConfigError or DataError.
+    Nothing is left behind unless the whole project can be made; what an earlier start has left that was killed is
+    deleted. Raises ConfigError, DataError or ResultsError.
     """
     name = _checked(folder)
     _check_wishes(wishes)
+    if wishes.images is not None:
+        check_apart(folder, wishes.images, wishes.validation)
     made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return _make(folder, name, wishes, progress)
-    except BaseException as error:
-        for path in () if made else folder.iterdir():
+    except OSError as error:
+        raise unusable(error, folder) from None
+    with locked(folder):
+        _checked(folder)  # another command may have been faster
+        (folder / STARTING).touch()
+        try:
+            _clear(folder)
+            found = _make(folder, name, wishes, progress)
+            (folder / STARTING).unlink()
+        except BaseException:
+            _clear(folder)
+            for path in (folder / STARTING, folder / LOCK):
+                path.unlink(missing_ok=True)
+            if made:
+                folder.rmdir()
+            raise
+    return found
+
+
+def _clear(folder: Path) -> None:
+    """Delete what a start makes, but for the files that tell of the start itself."""
+    for path in folder.iterdir():
+        if path.name not in (STARTING, LOCK):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if made:
-            shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise unusable(error, folder) from None
-        raise
 
 
 def _make(
@@ -118,6 +150,7 @@ def _make(
     project = Project(folder, decided)
     config = project.config([1])
     config.resolve_device()
+    _check_weights(config)
     config.check()
     material = open_material(config, project.store, progress)
     check_cases([*material.split.train])
@@ -126,7 +159,7 @@ def _make(
     if wishes.batch > pool:
         raise ConfigError(f"a round of {wishes.batch} slices was asked for, and the scans have {pool}; lower --batch.")
     if wishes.given is not None:
-        lines += begin_with(project, config, material, wishes.given, wishes.given_slices)
+        lines += begin_with(project, config, material, wishes.given, wishes.given_slices, by_voxels=wishes.by_voxels)
     content = {field: getattr(decided, field) for field in Decided.__dataclass_fields__}
     construct(Decided, content, FILE)
     head = (
@@ -135,19 +168,29 @@ def _make(
     write_atomic(folder / FILE, head + yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True, width=120))
     sizes = material.sizes()
     counts = {what: sizes[what]["train"] for what in ("volumes", "patients", "slices")}  # type: ignore[index]
-    validation = len(material.split.val)
     return project, [
-        f"{folder}: {counts['volumes']} scans of {counts['patients']} patients with {counts['slices']} slices",
+        f"{folder}: {plural(counts['volumes'], 'scan')} of {plural(counts['patients'], 'patient')} with "
+        f"{plural(counts['slices'], 'slice')}",
         f"classes: {', '.join(f'{number} = {name}' for number, name in enumerate(config.dataset.classes))}; kind: "
-        f"{wishes.kind}; recipe: {config.recipe.name}; {wishes.batch} slices a round",
+        f"{wishes.kind}; recipe: {config.recipe.name}; {plural(wishes.batch, 'slice')} a round",
         f"scan {material.split.train[0]} is of patient {material.prepared.info(material.split.train[0]).patient}",
-        f"validation: {validation} labelled scans"
-        if scored
-        else "validation: no labelled scans; the network is judged by cross-validation over the annotated slices",
+        f"validation: {_judged(len(material.split.val) if scored else 0, counts['patients'])}",
         *lines,
         *(f"please check {remark}" for remark in remarks),
         f"if something is wrong: delete {folder} and start again; later it cannot be changed",
     ]
+
+
+def _judged(scans: int, patients: int) -> str:
+    """Return what tells how good the network is. scans: those for validation. patients: those to annotate."""
+    if scans:
+        return plural(scans, "labelled scan")
+    if patients > 1:
+        return "no labelled scans; the network is judged by cross-validation over the annotated slices"
+    return (
+        "no labelled scans, and cross-validation needs at least 2 patients: no Dice can be told; "
+        "--validation DIR names labelled scans of others"
+    )
 
 
 def _scored(run: Mapping[str, Any]) -> bool:
@@ -200,6 +243,35 @@ def _stored(root: Path, folder: Path) -> str:
     return os.path.relpath(root, home) if root.is_relative_to(home.parent) else str(root)
 
 
+def _check_weights(config: RunConfig) -> None:
+    """Raise ConfigError, naming the setting, when the weights that the recipe's encoder starts from cannot be had."""
+    embed = config.recipe.embed
+    if embed is None:
+        return
+    try:
+        embed.check()
+    except ConfigError as error:
+        if not hasattr(embed, "init"):
+            raise
+        raise ConfigError(f"{error} As an option: --set components.{describe(embed)['name']}.init=random") from None
+
+
+def _check_settings(wishes: Wishes) -> None:
+    """Raise ConfigError for settings that a project has an option for, and for trainings of the other kind."""
+    for setting in wishes.settings:
+        key, _, value = setting.partition("=")
+        first, _, rest = key.strip().partition(".")
+        if option := OPTIONS.get(first):
+            example = f"{option} {value}" if NAME.fullmatch(value) else option
+            raise ConfigError(f"--set {setting}: a project has an option for that; use {example}")
+        trained = rest.partition(".")[0]
+        if first == "train" and trained in MINUTES and trained != wishes.kind:
+            raise ConfigError(
+                f"--set {setting}: it is about training on annotations of the kind {trained}, and this project is of "
+                f"the kind {wishes.kind}; set train.{wishes.kind}, or use --kind {trained}"
+            )
+
+
 def _checked(folder: Path) -> str:
     """Return the name of the project. Raises ConfigError for a folder that cannot be made one."""
     name = folder.resolve().name
@@ -209,16 +281,29 @@ def _checked(folder: Path) -> str:
             f"and '-', got {shown(name)}."
         )
     if (folder / FILE).exists():
-        raise ConfigError(f"{folder} is a project already; alseg project status {folder} shows how far it is.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is a project already; alseg project status {quoted(folder)} shows how far it is.")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; a project starts in a new folder.")
+    there = sorted(folder.iterdir()) if folder.exists() else []
+    begun = any(path.name == STARTING for path in there)
+    if others := [path.name for path in there if not _of_start(path, begun)]:
+        why = "An earlier start was cut off there; move away what is not of it, or delete the folder." if begun else ""
         raise ConfigError(
-            f"{folder} exists and is not empty; a project starts in a new folder. Delete it if an earlier start was "
-            "cut off."
+            f"{folder} is not empty (it has {some(others)}); a project starts in a new folder. {why}".rstrip()
         )
     return name
 
 
+def _of_start(path: Path, begun: bool) -> bool:
+    """Return whether a start has made a file or folder. begun: whether there was one that did not come to its end."""
+    name = path.name.removesuffix(".tmp")
+    if not begun or name != "labels":
+        return name in (STARTING, LOCK) or (begun and name in ("dataset.yaml", FILE, LIST, "run", "store"))
+    return path.is_dir() and all(LABELS.fullmatch(file.name) for file in path.iterdir())
+
+
 def _check_wishes(wishes: Wishes) -> None:
+    _check_settings(wishes)
     if (wishes.images is None) == (wishes.dataset is None):
         raise ConfigError("say which scans: either --images FOLDER, or --dataset NAME with --data FOLDER.")
     if wishes.images is not None and (wishes.classes is None or len(wishes.classes) < 2):
@@ -237,6 +322,8 @@ def _check_wishes(wishes: Wishes) -> None:
         find("dataset", wishes.dataset)
     if wishes.given_slices is not None and wishes.given is None:
         raise ConfigError("--given-slices names slices of the masks in --given FOLDER, which is missing.")
+    if wishes.by_voxels and wishes.given is None:
+        raise ConfigError("--by-voxels is about the masks in --given FOLDER, which is missing.")
     name = str(find_recipe(wishes.recipe)["name"])
     if reads_ground_truth(name):
         raise ConfigError(f"recipe {name!r} reads ground truth, and there is none before annotators give it.")

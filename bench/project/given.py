@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from alseg_core.config import RunConfig
@@ -20,11 +21,14 @@ from bench.project.scans import scans
 BEFORE = "labels that were there before the first round"
 
 
-def begin_with(project: Project, config: RunConfig, material: Material, masks: Path, table: Path | None) -> list[str]:
+def begin_with(
+    project: Project, config: RunConfig, material: Material, masks: Path, table: Path | None, *, by_voxels: bool = False
+) -> list[str]:
     """Take masks that exist, whole or on some slices, as the labels of round 0; return lines on them.
 
     masks: folder with a file per scan, named after it; 255 says "not annotated". table: CSV file with the columns case
-    and slice (stored index, from 0); None = every slice that is not 255 throughout.
+    and index (along the stored axis, from 0); None = every slice that is not 255 throughout. by_voxels: take files
+    without a position voxel by voxel, though their scan has one.
 
     Raises DataError with everything that is wrong with the files.
     """
@@ -42,7 +46,7 @@ def begin_with(project: Project, config: RunConfig, material: Material, masks: P
         scans=tuple(found.values()),
         slices=tuple(AskedSlice(case, z, rank, None, BEFORE, 0.0) for rank, (case, z) in enumerate(asked, start=1)),
     )
-    taken = read_returns(manifest, masks, masks, done="all")
+    taken = read_returns(manifest, masks, masks, done="all", by_voxels=by_voxels)
     if taken.problems:
         raise wrong(taken.problems, f"the masks in {masks}")
     wanted = None if table is None else _listed(table, manifest)
@@ -75,6 +79,22 @@ def begin_with(project: Project, config: RunConfig, material: Material, masks: P
     lines = [f"given: {len(kept)} annotated slices of {len({given.case for given in kept})} scans"]
     if partly:
         lines.append(f"left out, as some of their pixels are not annotated: {some(partly)}")
+    lines += _plain(kept)
+    return [*lines, *(f"note: {note}" for note in taken.notes)]
+
+
+def _plain(kept: Sequence[Given]) -> list[str]:
+    """Return a line for each scan with slices that hold nothing but background, and what to do about them."""
+    lines = []
+    for case in sorted({given.case for given in kept}):
+        slices = [given.labels for given in kept if given.case == case]
+        if plain := sum(not ((labels > 0) & (labels != IGNORE)).any() for labels in slices):
+            lines.append(f"note: {case}: {plain} of {len(slices)} slices hold nothing but background")
+    if lines:
+        lines.append(
+            "note: they are trained on as background; where nobody has looked yet, start again with 255 there, or name "
+            "the annotated slices with --given-slices"
+        )
     return lines
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alseg_core.atomic import write_atomic
 from alseg_core.data.grid import Grid
-from alseg_core.errors import ResultsError
+from alseg_core.errors import ResultsError, shown, some
 from alseg_core.intact import mapping_of
 from alseg_core.vocabulary import StoredAxes
 
@@ -24,6 +24,8 @@ FORMAT = 1
 """Version of the file."""
 NAME = "manifest.json"
 """Name of the file in the folder of a round."""
+KEPT = "asked"
+"""Folder of a project with a copy of the manifest of each round; people work in the folders of the rounds."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,44 @@ class Manifest:
             return _manifest(content)
         except (KeyError, TypeError, ValueError) as error:
             raise ResultsError(f"{path} is damaged ({type(error).__name__}: {error}); put back a copy.") from None
+
+
+def keep(manifest: Manifest, project: Path, folder: Path) -> None:
+    """Keep a copy of the manifest in the project, before it is written into the folder of the round."""
+    copy = project / KEPT / folder.name
+    copy.mkdir(parents=True, exist_ok=True)
+    manifest.write(copy)
+
+
+def read_asked(project: Path, folder: Path) -> Manifest:
+    """Read the manifest of a round, which must ask what it asked when it was written.
+
+    Estimates, reasons and paths may differ. Raises ResultsError: missing, damaged, or different from the copy kept.
+    """
+    found, copy = Manifest.read(folder), project / KEPT / folder.name
+    if not (copy / NAME).is_file():
+        raise ResultsError(f"{copy / NAME} is missing, which tells whether {folder / NAME} was changed; put it back.")
+    if (differs := _difference(found, Manifest.read(copy))) is not None:
+        raise ResultsError(f"{folder / NAME} was changed: {differs}. Put back its copy, {copy / NAME}")
+    return found
+
+
+def _difference(found: Manifest, known: Manifest) -> str | None:
+    """Return what a manifest asks otherwise than another, or None."""
+    for name in ("round", "kind", "classes", "values", "unmarked"):
+        theirs, ours = getattr(found, name), getattr(known, name)
+        if theirs != ours:
+            return f"it has {name} {shown(theirs)} instead of {shown(ours)}"
+    grids = [
+        {scan.case: (scan.shape, scan.spacing_mm, scan.affine, scan.axes) for scan in manifest.scans}
+        for manifest in (found, known)
+    ]
+    if cases := sorted(case for case in {*grids[0], *grids[1]} if grids[0].get(case) != grids[1].get(case)):
+        return f"the grid of {some(cases)} is another"
+    asked = [{(one.case, one.z) for one in manifest.slices} for manifest in (found, known)]
+    if slices := sorted(asked[0] ^ asked[1]):
+        return f"it asks for other slices ({some([f'{case} {z}' for case, z in slices], 5)})"
+    return None
 
 
 def values_of(kind: Literal["mask", "scribble"], classes: int) -> tuple[tuple[int, ...], int | None]:

@@ -34,6 +34,17 @@ class OwnScans:
     """Whether there are fully labelled scans."""
 
 
+def check_apart(folder: Path, images: Path, validation: Path | None) -> None:
+    """Raise ConfigError for a project inside a folder of scans, where its own files would be taken for scans."""
+    home = folder.resolve()
+    for scans in (images, *(() if validation is None else (validation / "images", validation / "labels"))):
+        if home.is_relative_to(scans.resolve()):
+            raise ConfigError(
+                f"{folder} lies in {scans}, among the scans, and its own files would be taken for scans; choose a "
+                f"folder beside it, such as {scans.resolve().parent / home.name}."
+            )
+
+
 def own_scans(
     name: str, images: Path, classes: Sequence[str], validation: Path | None, given: Mapping[str, Any]
 ) -> OwnScans:

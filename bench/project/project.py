@@ -2,9 +2,11 @@
 
 ``project.yaml``   what was decided at the start: scans, classes, recipe, kind of annotation, all settings of the run
 ``dataset.yaml``   how the scans are read and prepared, as in the benchmark
+``starting``       there only until all the other files are, or where a start was killed at its very last step
 ``labels/``        every slice that annotators gave, with its history (:mod:`alseg_core.oracles.returned`)
 ``returns/``       the files that they came in, unchanged
 ``round_NN/``      what a round asks for (:mod:`bench.project.exchange`)
+``asked/``         a copy of the manifest of each round, which tells whether somebody has changed it
 ``run/``           run folder of the loop
 ``store/``         prepared scans and encoders; it can be deleted at any time
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,6 +26,7 @@ from pydantic import Field
 from alseg_core.errors import ConfigError, ResultsError
 from alseg_core.registry import Name, component, construct
 from alseg_core.yaml_reader import read_yaml
+from bench.study.typeable import quoted
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 FILE = "project.yaml"
 FORMAT = 1
 """Version of the file."""
+STARTING = "starting"
+"""File that is there until the project is whole."""
+LOCK = "lock"
+"""File that a command locks while it works in the project."""
 Kind = Literal["mask", "scribble"]
 
 
@@ -72,14 +79,16 @@ class Project:
     def open(cls, folder: Path) -> Project:
         """Open a project. Raises ConfigError: no project, or a file with wrong fields."""
         path = folder / FILE
+        if not path.is_file() and (folder / STARTING).exists():
+            raise ConfigError(f"{folder}: the start of this project was cut off; give alseg project new once more.")
         if not path.is_file():
             near = (
                 sorted(str(found.parent) for found in folder.parent.glob(f"*/{FILE}")) if folder.parent.is_dir() else []
             )
             there = f" There {'is' if len(near) == 1 else 'are'} {', '.join(near[:5])}." if near else ""
             raise ConfigError(
-                f"{folder} is no project: {path} does not exist.{there} Start one with alseg project new {folder.name} "
-                "--images FOLDER --classes background,NAME"
+                f"{folder} is no project: {path} does not exist.{there} Start one with alseg project new "
+                f"{quoted(folder)} --images FOLDER --classes background,NAME"
             )
         return cls(folder, construct(Decided, read_yaml(path), str(path)))
 
@@ -87,6 +96,11 @@ class Project:
     def name(self) -> str:
         """Name of the project."""
         return self.decided.name
+
+    @property
+    def typed(self) -> str:
+        """Its folder as it is typed in a command."""
+        return quoted(self.folder)
 
     @property
     def results(self) -> RunFolder:
@@ -127,22 +141,27 @@ class Project:
         """Return the number of a round as people count: from 1, without that of labels that were there before."""
         return number + 1 - int(self.decided.begun)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other commands out of the project in the block. Raises ResultsError: one is at work; not writable."""
-        try:
-            lock = FileLock(str(self.folder / "lock"), timeout=1.0)
-            lock.acquire()
-        except Timeout:
-            raise ResultsError(f"another command is at work in {self.folder}; wait for it, or stop it.") from None
-        except OSError as error:
-            raise ResultsError(f"{self.folder} cannot be written ({error.strerror}).") from None
-        try:
-            yield
-        except OSError as error:
-            raise unusable(error, self.folder) from None
-        finally:
-            lock.release()
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other commands out of the project, as :func:`locked` does."""
+        return locked(self.folder)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other commands out of a project in the block. Raises ResultsError: one is at work; not writable."""
+    try:
+        lock = FileLock(str(folder / LOCK), timeout=1.0)
+        lock.acquire()
+    except Timeout:
+        raise ResultsError(f"another command is at work in {folder}; wait for it, or stop it.") from None
+    except OSError as error:
+        raise ResultsError(f"{folder} cannot be written ({error.strerror}).") from None
+    try:
+        yield
+    except OSError as error:
+        raise unusable(error, folder) from None
+    finally:
+        lock.release()
 
 
 def unusable(error: OSError, folder: Path) -> ResultsError:

@@ -51,6 +51,11 @@ class State:
         return self.pending is not None and not self.missing
 
     @property
+    def begun(self) -> bool:
+        """Whether some labels of the pending round are there, and some are not."""
+        return self.pending is not None and 0 < len(self.missing) < len(self.pending.selected)
+
+    @property
     def used(self) -> set[tuple[str, int]]:
         """Slices (case, z) of the finished rounds and of the pending one."""
         pending = [] if self.pending is None else keys(self.pending.selected)

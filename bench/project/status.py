@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alseg_core.vocabulary import RoundRecord
 from bench.project.outlook import Outlook, Point, outlook
 from bench.project.project import Project
 from bench.project.rounds import State, keys
-from bench.project.scores import Score, scores
+from bench.project.scores import ENOUGH_PATIENTS, Measuring, Score, scores
+from bench.project.structures import Structures, structures
 from bench.project.times import minutes_each
 
 
@@ -48,6 +49,8 @@ class Status:
     """Those of them that were given back."""
     spent: float
     """Minutes that these took, as far as told, else estimated."""
+    structures: Structures
+    """What all slices show that were given, trained on or not."""
     outlook: Outlook | None
     """What another round would bring; None before the first is finished."""
     how: str
@@ -71,13 +74,13 @@ class Status:
         return sum(line.slices for line in self.rounds if line.cost is not None)
 
 
-def status(project: Project, pool: int, progress: Callable[[int, float], None] | None = None) -> Status:
+def status(project: Project, pool: int, measuring: Measuring | None = None) -> Status:
     """Return the status of a project.
 
-    pool: slices to choose from. progress: as in :func:`bench.project.scores.scores`.
+    pool: slices to choose from. measuring: as in :func:`bench.project.scores.scores`.
     """
     state = State.of(project)
-    measured = scores(project, state.records, progress)
+    measured = scores(project, state.records, measuring)
     lines = [_line(project, record, score) for record, score in zip(state.records, measured, strict=True)]
     points = [Point(line.labelled, line.score.dice, dict(line.score.patients), line.minutes) for line in lines]
     batch = min(project.decided.batch, pool - lines[-1].labelled) if lines else 0
@@ -93,6 +96,7 @@ def status(project: Project, pool: int, progress: Callable[[int, float], None] |
         asked,
         asked - len(state.missing),
         _minutes(project, set(keys(state.pending.selected)) - set(state.missing))[0] if state.pending else 0.0,
+        structures(project),
         expected,
         how,
         _next(project, state, pool, lines),
@@ -123,7 +127,7 @@ def _line(project: Project, record: RoundRecord, score: Score) -> RoundLine:
 
 
 def _next(project: Project, state: State, pool: int, lines: Sequence[RoundLine]) -> str:
-    where = project.folder
+    where = project.typed
     if state.pending is None:
         if lines and lines[-1].labelled >= pool:
             return f"every slice is annotated; alseg project predict {where} writes the masks of all scans"
@@ -137,17 +141,13 @@ def _next(project: Project, state: State, pool: int, lines: Sequence[RoundLine])
 def text(found: Status) -> list[str]:
     """Return the status as lines of text, without its table."""
     lines = []
-    if found.rounds and not found.slices:
-        lines.append(f"annotated: {found.rounds[-1].labelled} slices of {found.pool}, all of them given before")
+    if found.rounds:
+        lines.append(_trained(found))
+    if found.structures.slices:
+        lines.append(found.structures.text)
+    if found.rounds:
         lines.append(f"scores: {found.how}" if found.how else "scores: none yet")
-    elif found.rounds:
-        known = sum(line.measured for line in found.rounds)
-        sure = f"{known} of {found.slices} slices timed, the others estimated" if known < found.slices else "all timed"
-        lines.append(
-            f"annotated: {found.slices} slices of {found.pool}, {found.cost:.1f} full-slice equivalents, "
-            f"{found.minutes:.0f} minutes ({sure})"
-        )
-        lines.append(f"scores: {found.how}" if found.how else "scores: none yet")
+        lines += _narrow(found)
     if found.outlook is not None:
         lines.append(found.outlook.text)
     if found.asked:
@@ -155,3 +155,25 @@ def text(found: Status) -> list[str]:
             f"asked for: {found.asked} slices, {found.there} of them are there, with {found.spent:.0f} minutes of work"
         )
     return [*lines, f"next: {found.next}"]
+
+
+def _trained(found: Status) -> str:
+    """Return the line on the slices of the finished rounds."""
+    labelled, known = found.rounds[-1].labelled, sum(line.measured for line in found.rounds if line.cost is not None)
+    line = f"trained on {labelled} slices of {found.pool}"
+    if before := labelled - found.slices:
+        line += f", {before if found.slices else 'all'} of them given before"
+    if found.slices:
+        sure = f"{known} of {found.slices} slices timed, the others estimated" if known < found.slices else "all timed"
+        line += f": {found.cost:.1f} full-slice equivalents, {found.minutes:.0f} minutes ({sure})"
+    more = found.structures.slices - labelled
+    return line + (f"; {more} more {'is' if more == 1 else 'are'} there, not trained on yet" if more > 0 else "")
+
+
+def _narrow(found: Status) -> list[str]:
+    """Return a line where the intervals are of few patients."""
+    counts = [len(line.score.patients) for line in found.rounds if line.score.interval is not None]
+    if not counts or min(counts) >= ENOUGH_PATIENTS:
+        return []
+    many = str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return [f"95 % intervals: they rest on {many} patients, and from fewer than {ENOUGH_PATIENTS} they are too narrow"]

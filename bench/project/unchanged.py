@@ -21,6 +21,12 @@ def remember(project: Project, config: RunConfig) -> None:
     write_atomic(project.folder / LIST, json.dumps(_files(project, config), indent=1))
 
 
+def known_cases(project: Project) -> list[str]:
+    """Return the scans that the project was started with, as far as the list tells."""
+    files = mapping_of(project.folder / LIST) or {}
+    return sorted({name.partition(" image ")[0] for name in files if " image " in name})
+
+
 def check_scans(project: Project, config: RunConfig) -> None:
     """Raise ResultsError naming files that were added, taken away or changed since the project was started."""
     known = mapping_of(project.folder / LIST)
@@ -47,7 +53,7 @@ def _files(project: Project, config: RunConfig) -> dict[str, str]:
     contents = Contents(project.folder / "store" / "contents.json")
     found = {
         f"{case} {part} {path.name}": contents.of(path)
-        for case, ref in references(config).items()
+        for case, ref in references(project, config).items()
         for part, path in ref.files.items()
     }
     contents.save()

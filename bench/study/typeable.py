@@ -68,6 +68,11 @@ def typeable(text: str) -> str:
     return PROGRAM.sub(lambda found: _path(found[0]), text)
 
 
+def quoted(path: Path) -> str:
+    """Return a path as the shell wants it in a command, in quotes if it has blanks or other signs of the shell."""
+    return shlex.quote(str(path))
+
+
 def has_make() -> bool:
     """Return whether the current folder has the Makefile of this program."""
     makefile = Path("Makefile")
