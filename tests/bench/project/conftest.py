@@ -21,6 +21,8 @@ SMALL = (
     "train.mask.validate_every=20",
     "components.contrastive={image_size: 16, epochs: 1, init: random}",
 )
+FAST = (*SMALL, "train.mask.iterations_full=60", "train.mask.iterations_least=20")
+"""Networks that learn hardly anything, where only their files matter."""
 
 
 def save(path: Path, voxels: np.ndarray, spacing_mm: Sequence[float]) -> None:

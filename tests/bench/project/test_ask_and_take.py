@@ -64,6 +64,7 @@ def test_scans_can_be_copied_into_a_round_later(project: Project) -> None:
 def test_an_earlier_round_is_corrected_while_a_later_one_is_out(project: Project, truth: dict[str, np.ndarray]) -> None:
     answer(project, truth)
     ask(project)
+    assert take(project, number=1).next[0] == "the round is complete, and was trained on already"
     annotate(project.round_folder(0), {case: np.ones_like(labels) for case, labels in truth.items()}, "itksnap")
     receipt = take(project, number=1)
     assert receipt.missing == 0 and "5 of these corrected" in receipt.lines[1]
@@ -86,6 +87,94 @@ def test_superseded_files_that_still_lie_there_are_left_alone(project: Project, 
     assert project.returned.latest() == latest
 
 
+def test_a_copy_of_the_round_with_its_tables_is_taken_and_both_tables_are_kept(
+    project: Project, truth: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    ask(project)
+    folder, returned = project.round_folder(0), tmp_path / "returned"
+    annotate(folder, truth, "itksnap")
+    shutil.copytree(folder, returned)
+    (returned / "private.csv").write_text("name,born\n")
+    assert take(project, returned).missing == 0
+    (kept,) = (project.folder / "returns").iterdir()
+    assert (kept / "round" / "worklist.csv").is_file() and (kept / "returned" / "worklist.csv").is_file()
+    assert list((kept / "returned" / "segmentations").iterdir())
+    assert not list(kept.rglob("private.csv"))
+
+
+def test_other_tables_beside_a_single_file_are_not_copied(
+    project: Project, truth: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    ask(project)
+    annotate(project.round_folder(0), truth, "itksnap")
+    case = Manifest.read(project.round_folder(0)).slices[0].case
+    (tmp_path / "mail" / "taxes").mkdir(parents=True)
+    (tmp_path / "mail" / "taxes" / "done_private.csv").write_text("name,born\n")
+    file = shutil.copy(project.round_folder(0) / "segmentations" / f"{case}.nii.gz", tmp_path / "mail")
+    take(project, Path(file))
+    (kept,) = (project.folder / "returns").iterdir()
+    names = {str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()}
+    assert names == {"round/worklist.csv", f"returned/{case}.nii.gz"}
+
+
+def test_who_is_named_wins_over_what_superseded_them(
+    project: Project, truth: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    ask(project)
+    ones = {case: np.ones_like(labels) for case, labels in truth.items()}
+    for name, labels in (("anna", truth), ("ben", ones)):
+        shutil.copytree(project.round_folder(0), tmp_path / "both" / name)
+        annotate(tmp_path / "both" / name, labels, "itksnap")
+    first: dict[str, dict[tuple[str, int], str]] = {}
+    for name in ("anna", "ben", "anna"):
+        take(project, tmp_path / "both", annotator=name)
+        latest = project.returned.latest()
+        assert {entry.annotator for entry in latest.values()} == {name}
+        arrays = {key: entry.array for key, entry in latest.items()}
+        assert first.setdefault(name, arrays) == arrays
+    assert first["anna"] != first["ben"]
+    take(project, tmp_path / "both" / "ben")  # files that are named, too
+    assert {key: entry.array for key, entry in project.returned.latest().items()} == first["ben"]
+
+
+def test_files_of_another_round_or_project_are_refused(
+    project: Project, truth: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    ask(project)
+    annotate(project.round_folder(0), truth, "itksnap")
+    late = shutil.copytree(project.round_folder(0), tmp_path / "late" / "round_01").parent
+    path = late / "round_01" / "manifest.json"
+    mine = path.read_text()
+    path.write_text(mine.replace('"round": 0', '"round": 1'))
+    single = next((late / "round_01" / "segmentations").iterdir())
+    for files in (late, late / "round_01", late / "round_01" / "segmentations", single):
+        with pytest.raises(DataError, match=r"these are files of round 2, not of round 1; take them with --round 2"):
+            take(project, files, done="all")
+    path.write_text(mine)
+    assert take(project, late).missing == 0
+    path.write_text(mine.replace('"project": "liver"', '"project": "heart"'))
+    with pytest.raises(DataError, match="these are files of the project heart, not of liver"):
+        take(project, late)
+    path.write_text('{"name": "of another program"}')
+    assert take(project, late).problems == ()
+
+
+def test_a_complete_round_that_is_taken_again_is_complete(
+    project: Project, truth: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    """A file of the round is faulty, and its slices came from elsewhere."""
+    ask(project)
+    folder = project.round_folder(0)
+    annotate(folder, truth, "itksnap")
+    good = shutil.copytree(folder, tmp_path / "good")
+    case = Manifest.read(folder).slices[0].case
+    (folder / "segmentations" / f"{case}.nii.gz").write_bytes(b"")
+    assert take(project).missing > 0 and take(project).problems
+    assert take(project, good).missing == 0
+    again = take(project)
+    assert again.problems == () and again.next[0] == "the round is complete"
+
+
 def test_times_stay_when_nobody_tells_them_again(
     project: Project, truth: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
@@ -98,7 +187,7 @@ def test_times_stay_when_nobody_tells_them_again(
     assert {entry.minutes for entry in project.returned.latest().values()} == {2.5}
     (case, z), *_ = project.returned.latest()
     times = tmp_path / "times.csv"
-    times.write_text(f"case,slice,minutes\n{case},{z},7\nsomebody else,3,2\n")
+    times.write_text(f"case,index,minutes\n{case},{z},7\nsomebody else,3,2\n")
     assert take(project, times=times).problems == ()
     assert project.returned.latest()[case, z].minutes == 7
 
@@ -132,6 +221,8 @@ def test_slices_that_nobody_asked_for_are_trained_on(project: Project, truth: di
     drawn[:, :, extra] = truth[case][:, :, extra]
     drawn[0, 0, extra] = 1
     nib.save(nib.Nifti1Image(drawn, image.affine, image.header), path)
+    with (project.round_folder(0) / "done.csv").open("w") as file:
+        file.write(f"case,index\n{case},{manifest.scan(case).axes.locate(extra, manifest.scan(case).depth)[1]}\n")
     receipt = take(project, keep_others=True)
     assert any("nobody asked for" in line for line in receipt.lines)
     (record,) = train(project)
@@ -152,9 +243,10 @@ def test_a_declined_slice_that_comes_late_is_trained_on(project: Project, truth:
     assert declined not in keys(first.selected) and declined in keys(second.selected)
 
 
+@pytest.mark.slow
 def test_a_round_whose_slices_are_all_there_is_not_asked_for(project: Project, truth: dict[str, np.ndarray]) -> None:
     ask(project)
-    annotate(project.round_folder(0), truth, "itksnap")
+    annotate(project.round_folder(0), {case: np.ones_like(labels) for case, labels in truth.items()}, "itksnap")
     before = Manifest.read(project.round_folder(0))
     scans = {scan.case: scan for scan in before.scans}
     for case, scan in scans.items():
@@ -164,12 +256,13 @@ def test_a_round_whose_slices_are_all_there_is_not_asked_for(project: Project, t
         whole[0, 0] = 1
         nib.save(nib.Nifti1Image(whole, image.affine, image.header), path)
         assert scan.depth > 5
-    take(project, keep_others=True)
+    take(project, done="all", keep_others=True)
     ask(project)
     pending = State.of(project).pending
     assert pending.round == 1 and State.of(project).missing
 
 
+@pytest.mark.slow
 def test_labels_that_were_there_before_do_not_shift_the_rounds(
     folders: Path, tmp_path: Path, truth: dict[str, np.ndarray]
 ) -> None:
@@ -179,7 +272,7 @@ def test_labels_that_were_there_before_do_not_shift_the_rounds(
     shutil.copy(folders / "all" / "labels" / path.name, masks)
     case = path.name[:-7]
     first, second = np.flatnonzero((truth[case] > 0).any(axis=(0, 1)))[:2]
-    (tmp_path / "some.csv").write_text(f"case;slice\n{case};{first}\n{case};{second}\n")
+    (tmp_path / "some.csv").write_text(f"case;index\n{case};{first}\n{case};{second}\n")
     wanted = wishes(folders, recipe="random", validation=None, given=masks, given_slices=tmp_path / "some.csv")
     project, _ = new_project(tmp_path / "liver", wanted)
     answer(project, truth)
@@ -246,6 +339,14 @@ def test_predictions_are_handed_out_as_a_start(project: Project, truth: dict[str
     ask(project, prefill=True)
     assert (project.round_folder(1) / "prefill.npz").is_file()
     assert take(project).missing == 5  # what the network drew is no annotator's
+    manifest = Manifest.read(project.round_folder(1))
+    rows = [
+        f"{a.case},{manifest.scan(a.case).axes.locate(a.z, manifest.scan(a.case).depth)[1]}" for a in manifest.slices
+    ]
+    (project.round_folder(1) / "done.csv").write_text("\n".join(["case,index", *rows]))
+    receipt = take(project)  # who says so accepts it, and it is told and kept
+    assert receipt.missing == 0 and any("5 slices exactly as the network proposed" in line for line in receipt.lines)
+    assert sum(entry.as_proposed for entry in project.returned.latest().values()) == 5
 
 
 def test_a_dataset_without_validation_scans_is_cross_validated(folders: Path, tmp_path: Path) -> None:
@@ -278,6 +379,7 @@ def test_names_that_no_file_can_have_are_refused_at_the_start(folders: Path, tmp
     assert not (tmp_path / "liver").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(1, 12, 3))
 def test_a_kill_at_any_event_changes_nothing(
     at: int, folders: Path, tmp_path: Path, truth: dict[str, np.ndarray]
@@ -305,3 +407,51 @@ def test_a_kill_at_any_event_changes_nothing(
             ask(project)
         chosen.append((State.of(project).pending.selected, [record.members for record in project.results.records()]))
     assert chosen[0] == chosen[1]
+
+
+def test_the_first_round_can_go_on_without_missing_and_with_a_start(
+    project: Project, truth: dict[str, np.ndarray]
+) -> None:
+    """The round before stays as it is, though the command asks for copies that it lacks."""
+    ask(project)
+    annotate(project.round_folder(0), truth, "itksnap", leave_out=1)
+    take(project)
+    assert "1 slice left out" in ask(project, without_missing=True, prefill=True, copy_images=True)[0]
+    assert (project.round_folder(1) / "prefill.npz").is_file()
+    assert not (project.round_folder(0) / "images").exists()
+
+
+def test_what_a_cut_off_start_has_left_is_cleared_and_nothing_of_the_user(folders: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "liver"
+    for name in ("store/prepared", "labels", "run"):
+        (folder / name).mkdir(parents=True)
+    for name in ("starting", "lock", "dataset.yaml", "project.yaml.tmp", "labels/labels.jsonl.tmp", "run/pending.json"):
+        (folder / name).touch()
+    with pytest.raises(ConfigError, match="the start of this project was cut off; give alseg project new once more"):
+        Project.open(folder)
+    (folder / "labels" / "mine.nii.gz").touch()
+    with pytest.raises(ConfigError, match=r"not empty \(it has labels\).*An earlier start was cut off there"):
+        new_project(folder, wishes(folders, recipe="random"))
+    assert (folder / "labels" / "mine.nii.gz").exists() and (folder / "dataset.yaml").exists()
+    (folder / "labels" / "mine.nii.gz").unlink()
+    project, _ = new_project(folder, wishes(folders, recipe="random"))
+    assert State.of(project).pending is None and not (folder / "starting").exists()
+    (tmp_path / "mine" / "labels").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="is not empty"):  # nobody has begun a project there
+        new_project(tmp_path / "mine", wishes(folders, recipe="random"))
+
+
+def test_a_cut_off_list_of_labels_is_told_and_the_same_files_mend_it(
+    project: Project, truth: dict[str, np.ndarray]
+) -> None:
+    answer(project, truth)
+    path = project.folder / "labels" / "labels.jsonl"
+    whole = project.returned.latest()
+    path.write_bytes(path.read_bytes()[:-30])
+    assert len(State.of(project).missing) == 1
+    receipt = take(project)
+    assert receipt.missing == 0 and any("ends in a line that is cut off" in line for line in receipt.lines)
+    assert {key: entry.array for key, entry in project.returned.latest().items()} == {
+        key: entry.array for key, entry in whole.items()
+    }
+    assert project.returned.notes() == []

@@ -10,23 +10,20 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from bench.cli import main
+from alseg_core.resume import picks
+from alseg_core.vocabulary import IGNORE
 from bench.project.ask import ask
 from bench.project.create import new_project
 from bench.project.manifest import Manifest
 from bench.project.predict import predict
 from bench.project.project import Project
-from bench.project.rounds import State, material_of, train
+from bench.project.rounds import State, keys, material_of, train
 from bench.project.scores import scores
 from bench.project.take import take
 from tests.bench.project.annotators import annotate
+from tests.bench.project.command_line import alseg, refused
 from tests.bench.project.conftest import CLASSES, SMALL, truth_of, wishes
-
-
-def alseg(*words: str | Path) -> Result:
-    return CliRunner().invoke(main, ["project", *map(str, words)], catch_exceptions=False)
 
 
 def test_a_project_from_the_first_command_to_the_last(folders: Path, tmp_path: Path) -> None:
@@ -60,7 +57,7 @@ def test_a_project_from_the_first_command_to_the_last(folders: Path, tmp_path: P
         assert f"round {number}: 8 of 8 slices are there" in taken.output
     shown = alseg("status", liver)
     assert shown.exit_code == 0, shown.output
-    assert "annotated: 16 slices" in shown.output and "40 minutes (all timed)" in shown.output
+    assert "trained on 16 slices of" in shown.output and "40 minutes (all timed)" in shown.output
     assert "cross-validation over the annotated slices of 4 patients" in re.sub(r"\s+", " ", shown.output)
     page = (liver / "report.html").read_text()
     assert "<script" not in page and "http://" not in page and "https://" not in page
@@ -120,7 +117,7 @@ def test_predictions_lie_where_the_scan_lies_however_it_is_stored(folders: Path,
         annotate(project.round_folder(0), turned, "itksnap")
         assert take(project).missing == 0
         train(project)
-        written = predict(project, tmp_path / name / "out")
+        written = predict(project, tmp_path / name / "out").masks
         canonical = [nib.as_closest_canonical(nib.load(path)) for path in written]
         masks.append([np.asanyarray(image.dataobj) for image in canonical])
         for path, image in zip(written, canonical, strict=True):
@@ -160,8 +157,13 @@ def test_a_scribble_project_trains_on_what_is_marked(folders: Path, tmp_path: Pa
     assert take(project).problems == ()
     (record,) = train(project)
     config, material = material_of(project)
-    marked = config.annotation.annotate(material.vault("val"), material.slices, np.arange(len(material.slices))[:0], 0)
-    assert marked.labels.shape[0] == 0
+    (asked,) = picks([record], material.slices.table)
+    labels = config.annotation.annotate(material.vault("val"), material.slices, asked, 0).labels
+    # what the network trains on is each stroke as it was drawn, and nothing where there is none
+    assert (labels != IGNORE).any(axis=(1, 2)).all() and (labels == IGNORE).any(axis=(1, 2)).all()
+    for (where, z), seen in zip(keys(record.selected), labels, strict=True):
+        assert set(np.unique(seen)) - {IGNORE} <= set(np.unique(truth[where][:, :, z]))
+    assert int((labels != IGNORE).sum()) == record.marked
     assert record.cost == pytest.approx(5 / 15)
     assert 0 < record.foreground < record.marked < 5 * material.slices.size[0] ** 2
 
@@ -177,6 +179,11 @@ def test_a_project_moves_with_its_scans(folders: Path, tmp_path: Path) -> None:
     annotate(moved.round_folder(0), truth_of(folders / "all" / "labels"), "itksnap")
     assert take(moved).missing == 0
     assert len(train(moved)) == 1
+    (there / "scans").rename(tmp_path / "elsewhere")
+    for words in (("next",), ("status",), ("predict",), ("export",)):
+        said = refused(words[0], there / "liver")
+        assert f"the scans of this project were at {there / 'scans'}, which is not there" in said, said
+        assert "move them along with the project, to ../scans seen from" in said and "layout" not in said
 
 
 def test_scores_say_what_is_not_measured_yet(folders: Path, tmp_path: Path) -> None:

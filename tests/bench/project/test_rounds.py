@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from alseg_core import loop
@@ -25,7 +26,7 @@ from bench.project.rounds import State, train
 from bench.project.take import take
 from bench.study import Study
 from tests.bench.project.annotators import Truth, annotate
-from tests.bench.project.conftest import CLASSES, SMALL, truth_of, wishes
+from tests.bench.project.conftest import CLASSES, FAST, SMALL, truth_of, wishes
 
 PROGRAMS = ("itksnap", "slicer", "mitk")
 
@@ -138,21 +139,34 @@ def test_partial_returns_wait_and_can_be_left_out(folders: Path, tmp_path: Path)
 
 
 def test_a_correction_counts_from_the_next_round_on(folders: Path, tmp_path: Path) -> None:
-    project, _ = new_project(tmp_path / "liver", wishes(folders, recipe="random", validation=None, batch=4))
+    """Corrected labels train the network that labels that were right from the start train."""
     truth = truth_of(folders / "all" / "labels")
-    work(project, truth, ["itksnap"])
-    before = project.returned.latest()
-    wrong = {case: np.where(labels == 3, 2, labels) for case, labels in truth.items()}
-    wrong[next(iter(before))[0]][:] = 1
-    annotate(project.round_folder(0), wrong, "itksnap")
-    receipt = take(project)
-    assert any("the change counts from the next training on" in line for line in receipt.next)
-    assert len(project.returned.history()) > len(before)
-    assert {key: entry.array for key, entry in project.returned.latest().items()} != {
-        key: entry.array for key, entry in before.items()
-    }
-    assert len(list((project.folder / "returns").iterdir())) >= 1
-    work(project, truth, ["itksnap"])
+    wrong = {case: np.where(labels == 3, 2, 1).astype(labels.dtype) for case, labels in truth.items()}
+    wanted = wishes(folders, recipe="random", validation=None, batch=4, settings=FAST)
+    first, second = {}, {}
+    for name, drawn in (("right", truth), ("mended", wrong)):
+        project, _ = new_project(tmp_path / name, wanted)
+        (record,) = work(project, drawn, ["itksnap"])
+        first[name] = weights(project.results.load_state(record))
+        before = project.returned.latest()
+        if name == "mended":
+            annotate(project.round_folder(0), truth, "itksnap")
+            receipt = take(project)
+            assert any("the change counts from the next training on" in line for line in receipt.next)
+            assert len(project.returned.history()) == 2 * len(before)  # the former labels are kept
+            assert len(list((project.folder / "returns").iterdir())) == 2
+        records = work(project, truth, ["slicer"])
+        second[name] = weights(project.results.load_state(records[1]))
+    assert first["right"] and first["mended"] != first["right"]
+    assert second["mended"] == second["right"] != first["right"]
+
+
+def weights(state: Any) -> list[list[float]]:
+    """All numbers of networks, tensor by tensor."""
+    if isinstance(state, torch.Tensor):
+        return [state.double().flatten().tolist()]
+    inner = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
+    return [numbers for part in inner for numbers in weights(part)]
 
 
 def test_a_cut_off_next_is_completed_with_the_same_slices(folders: Path, tmp_path: Path) -> None:
