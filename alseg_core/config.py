@@ -18,7 +18,8 @@ from alseg_core.data.splits import SPLITS, Splitter, of_run
 from alseg_core.embed import EMBEDDERS, Embedder, Pixels
 from alseg_core.errors import ConfigError, shown
 from alseg_core.evaluate import Evaluation
-from alseg_core.oracles import ORACLES, Oracle, waits
+from alseg_core.oracles import ORACLES, Oracle, drawn, waits
+from alseg_core.oracles.minutes import Minutes
 from alseg_core.quantities import MOST_SLICES, SMALLEST_SHARE, Seed
 from alseg_core.registry import OMIT_DEFAULT, Name, component, construct, describe, nested, path_part
 from alseg_core.store import digest
@@ -117,6 +118,10 @@ class RunConfig:
     validation: Amount = dataclasses.field(default="all", metadata=OMIT_DEFAULT)
     """Slices of the validation volumes that are labelled, at the cost of full masks: "all", a number of slices, drawn
     at random and spread over the volumes, or "none", which keeps the last weights of each training."""
+    minutes: Annotated[Minutes, nested(Minutes, "minutes")] = dataclasses.field(
+        default=Minutes(), metadata=OMIT_DEFAULT
+    )
+    """Model of the time that annotation takes; it changes nothing but the minutes that are recorded."""
     evaluate: Annotated[Evaluation, nested(Evaluation, "evaluate")] = Evaluation()
     """Evaluation of whole volumes."""
     cover: Annotated[Embedder, PlainValidator(EMBEDDERS.build)] = Pixels()
@@ -135,16 +140,17 @@ class RunConfig:
                 f"the name of the run folder, {self._key('...')}, has more than {LONGEST_KEY} bytes; shorten the names "
                 "of dataset, recipe, annotation or schedule."
             )
+        drawn(self.annotation)  # what its minutes are measured by
         self.train.check_size(self.dataset.prepare.size)
-        if self.train.volumetric and self.recipe.needs_model:
-            raise ConfigError(
-                f"recipe {self.recipe.name!r} looks at single slices through the trained network, and "
-                f"{self.train.title} takes whole volumes; use another network or strategy."
-            )
         if not self.train.gives_networks and self._needs_networks:
             raise ConfigError(
                 f"recipe {self.recipe.name!r} uses dropout passes or features of a torch network, and "
                 f"{self.train.title} trains none; use another recipe or trainer."
+            )
+        if not self.train.drops and self.recipe.strategy.needs_dropout(self.members):
+            raise ConfigError(
+                f"recipe {self.recipe.name!r} compares dropout passes, and {self.train.title} has no dropout, so that "
+                "all are alike; set its dropout rates, or use another recipe."
             )
         if self.keep_network and not isinstance(self.train, NetworkTrainer):
             raise ConfigError(f"keep_network keeps the network of trainer 'network', not of {self.train.title}.")

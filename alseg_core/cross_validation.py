@@ -94,7 +94,7 @@ def cross_validate(
         data = _training_set(config, material, positions[~out], labels[~out], device)
         rng = seeding.stream(config.seed, "cross_validation", number, fold)
         classes = len(config.dataset.classes)
-        member = config.train.fit(data, classes, steps, config.annotation.fill, None, rng, done)
+        member = material.trainer.fit(data, classes, steps, config.annotation.fill, None, rng, done)
         owner, overlap = _overlaps(config, material, positions[out], labels[out], member.network, device)
         counts |= {int(person): overlap[owner == person].sum(axis=0) for person in held}
     return _summary(config, material, patient, counts, len(parts))

@@ -19,6 +19,7 @@ from alseg_core.oracles import ORACLES
 from alseg_core.registry import describe
 from alseg_core.store import KEY, Store, digest
 from alseg_core.strategies.random import Random
+from alseg_core.training import Trainer
 from alseg_core.training.member import ANNOTATION
 from alseg_core.vocabulary import IntArray, LabelArray
 
@@ -33,6 +34,8 @@ class FirstTraining:
     """Identity of the first round's training of one run, apart from the labels that are bought for it."""
 
     config: RunConfig
+    trainer: Trainer
+    """Trainer of the run, planned for its data."""
     data: str
     """Key of the prepared data."""
     slices: tuple[tuple[str, int], ...]
@@ -48,6 +51,7 @@ class FirstTraining:
     def of(
         cls,
         config: RunConfig,
+        trainer: Trainer,
         data: str,
         table: SliceTable,
         positions: IntArray,
@@ -57,7 +61,7 @@ class FirstTraining:
     ) -> FirstTraining:
         """Identity of a training on the slices ``positions`` of ``table``."""
         slices = tuple(table.locate(int(position)) for position in positions)
-        return cls(config, data, slices, tuple(validation), steps, device)
+        return cls(config, trainer, data, slices, tuple(validation), steps, device)
 
     def key(self, member: int, labels: LabelArray) -> dict[str, Any]:
         """Key in the store: everything that the outcome of one member's training depends on.
@@ -76,14 +80,14 @@ class FirstTraining:
 
     def _known(self, member: int) -> dict[str, Any]:
         return {
-            "format": self.config.train.format,
+            "format": self.trainer.format,
             "data": self.data,
             "labelled": digest(list(self.slices)),
             "annotation": self.config.annotation_name,
             "validation": list(self.validation),
             "seed": self.config.seed,
             "member": member,
-            "train": self.config.training,
+            "train": self.trainer.settings(),
             "steps": self.steps,
             "classes": len(self.config.dataset.classes),
             "threads": self.config.threads,

@@ -20,6 +20,7 @@ from alseg_core.data.splits import Split
 from alseg_core.errors import DataError
 from alseg_core.oracles import Ledger, Returned, Vault
 from alseg_core.store import Store
+from alseg_core.training import Trainer
 from alseg_core.validation import Amount, chosen_slices
 from alseg_core.vocabulary import AS_STORED, IntArray, Selection
 
@@ -46,6 +47,8 @@ class Plan:
     """Rows and columns of the network's input, in pixels."""
     data_key: str
     """Key of the prepared data in the store."""
+    trainer: Trainer
+    """See :attr:`Material.trainer`."""
     warnings: tuple[str, ...] = ()
     """What to know about the data before trusting a score."""
 
@@ -68,6 +71,8 @@ class Material:
     """How many validation slices are labelled."""
     validated: IntArray
     """Their positions in the slices of the validation cases."""
+    trainer: Trainer
+    """Trainer of the run, planned for the volumes of the pool, which its models depend on."""
     warnings: tuple[str, ...] = ()
     """What to know about the data before trusting a score."""
     returned: Returned | None = None
@@ -169,6 +174,7 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     except DataError as error:
         raise DataError(f"{config.dataset.name}: {error}") from None
     slices = prepared.slices(split.train)
+    config.recipe.strategy.check_pool(slices.table)
     validated = chosen_slices(config.validation, prepared.slices(split.val).table, config.seed)
     counts = config.counts(len(slices))
     returned = Returned(Path(config.dataset.returned)) if config.waits and config.dataset.returned else None
@@ -180,10 +186,18 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
         counts,
         config.validation,
         validated,
+        _planned(config.train, train),
         warnings,
         returned,
         config.dataset.prepare,
     )
+
+
+def _planned(trainer: Trainer, infos: Sequence[CaseInfo]) -> Trainer:
+    """Return the trainer for the median geometry of the training cases."""
+    z, y, x = np.median([info.grid_mm for info in infos], axis=0).tolist()
+    size = infos[0].geometry.size
+    return trainer.for_volumes((z, y, x), (round(float(np.median([info.depth for info in infos]))), size, size))
 
 
 def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = None) -> Plan:
@@ -200,5 +214,6 @@ def plan(config: RunConfig, store: Store, progress: PrepareProgress | None = Non
         channels=material.slices.channels,
         size=material.slices.size[0],
         data_key=material.prepared.key,
+        trainer=material.trainer,
         warnings=material.warnings,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alseg_core import seeding
 from alseg_core.config import RunConfig
@@ -18,6 +18,7 @@ from alseg_core.training.batches import TrainingSet, whole_volumes
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member, kept_training
 from alseg_core.validation import Validation, names
+from alseg_core.vocabulary import LabelArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Trained:
     """Whether another run trained them; None for a round that no other run shares."""
     seconds_elsewhere: float = 0.0
     """Time that other runs spent on trainings found in the store, less the time of finding or waiting for them."""
+    bought: LabelArray | None = None
+    """Validation masks (B, H, W) that the round bought, those of ``material.validated``; None where it bought none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +59,19 @@ class RoundTraining:
         """
         validation = self._validation(vault)
         data = self._data()
-        if share:
-            return self._shared(data, validation)
-        members = [self._fit(data, validation, member) for member in range(self.config.members)]
-        return Trained(Ensemble(members, self.device))
+        trained = self._shared(data, validation) if share else self._own(data, validation)
+        if validation is None or self.number > 0:
+            return trained
+        return replace(trained, bought=validation.masks.cpu().numpy())
 
     def identity(self) -> FirstTraining:
         """Return the identity of the training as one of a first round."""
         material, (positions, _) = self.material, self.pool.labels()
         prepared, table = material.prepared, material.slices.table
         known = names(material.validation, prepared.slices(material.split.val).table, material.validated)
-        return FirstTraining.of(self.config, prepared.key, table, positions, known, self.steps, self.device)
+        return FirstTraining.of(
+            self.config, material.trainer, prepared.key, table, positions, known, self.steps, self.device
+        )
 
     def _validation(self, vault: Vault) -> Validation | None:
         """Return what scores the networks; its masks are read every round and billed once."""
@@ -93,7 +98,7 @@ class RoundTraining:
 
     def _fit(self, data: TrainingSet, validation: Validation | None, member: int) -> Member:
         config, count = self.config, self.config.members
-        return config.train.fit(
+        return self.material.trainer.fit(
             data,
             len(config.dataset.classes),
             self.steps,
@@ -102,6 +107,10 @@ class RoundTraining:
             seeding.stream(config.seed, "train", self.number, member),
             lambda step: self.progress((member + step / self.steps) / count),
         )
+
+    def _own(self, data: TrainingSet, validation: Validation | None) -> Trained:
+        members = [self._fit(data, validation, member) for member in range(self.config.members)]
+        return Trained(Ensemble(members, self.device))
 
     def _shared(self, data: TrainingSet, validation: Validation | None) -> Trained:
         """Train each member unless the store has it."""
@@ -119,7 +128,7 @@ class RoundTraining:
             kept = kept_training(self.store, identity.key(member, labels), annotation, own, train)
             elsewhere += kept.seconds - (time.perf_counter() - begun)
             classes = len(config.dataset.classes)
-            members.append(Member.restore(kept.state, config.train, channels, classes, self.device))
+            members.append(Member.restore(kept.state, self.material.trainer, channels, classes, self.device))
             makers.add(kept.maker)
         # an interrupted run may find what it has trained itself
         return Trained(Ensemble(members, self.device), own not in makers, elsewhere)

@@ -6,19 +6,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from alseg_core import seeding
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.errors import ConfigError
-from alseg_core.training.inference import Ensemble, chunk_size
+from alseg_core.geometry.symmetries import draw_symmetries
+from alseg_core.training.inference import Ensemble
+from alseg_core.training.parts import Part, parts
 from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
 
 
 @dataclass(eq=False, kw_only=True)
 class Signals:
-    """Implements :class:`alseg_core.strategies.View`. It gives access to no labels but those that were bought."""
+    """Implements :class:`alseg_core.strategies.View`. It gives access to no labels but those that were bought.
+
+    Predictions of volumetric networks are made volume by volume: a chunk is the neighbouring ``positions`` of one
+    volume, its slices are predicted together with all others of the volume, and memory holds the outputs of one volume.
+    Positions sorted by volume, as ``unlabelled`` is, therefore cost one pass per volume.
+    """
 
     slices: Slices
     """The pool."""
@@ -64,26 +70,37 @@ class Signals:
 
     def member_probabilities(self, positions: IntArray) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
         """Yield chunks of positions, each with the class probabilities of every member."""
-        for chunk, images in self._chunks(positions):
-            yield chunk, self._networks().probabilities(images)
+        networks = self._networks()
+        for part in self._parts(positions):
+            yield part.positions, map(part.rows_of, networks.probabilities(part.images))
 
     def dropout_probabilities(
         self, positions: IntArray, passes: int, rng: np.random.Generator
     ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
         """Yield chunks of positions, each with the class probabilities of every dropout pass of the best member."""
-        for chunk, images in self._chunks(positions):
-            yield chunk, self._networks().dropout_probabilities(images, passes, seeding.child(rng))
+        networks = self._networks()
+        for part in self._parts(positions):
+            found = networks.dropout_probabilities(part.images, passes, seeding.child(rng))
+            yield part.positions, map(part.rows_of, found)
+
+    def tta_probabilities(
+        self, positions: IntArray, passes: int, rng: np.random.Generator
+    ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
+        """Yield chunks of positions, each with the probabilities of the best member under the same drawn symmetries."""
+        drawn = draw_symmetries(self.slices.size, passes, rng)
+        networks = self._networks()
+        for part in self._parts(positions):
+            yield part.positions, map(part.rows_of, networks.tta_probabilities(part.images, drawn))
 
     def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
         """Yield chunks of positions with the best member's probabilities and the features before its last layer."""
-        for chunk, images in self._chunks(positions):
-            yield chunk, *self._networks().pixel_features(images)
+        networks = self._networks()
+        for part in self._parts(positions):
+            probabilities, features = networks.pixel_features(part.images)
+            yield part.positions, part.rows_of(probabilities), part.rows_of(features)
 
-    def _chunks(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor]]:
-        size = chunk_size(self.slices.size, self.device)
-        for start in range(0, len(positions), size):
-            chunk = positions[start : start + size]
-            yield chunk, torch.from_numpy(self.slices.images(chunk))
+    def _parts(self, positions: IntArray) -> Iterator[Part]:
+        return parts(self.slices, positions, self._networks().window, self.device)
 
     def _networks(self) -> Ensemble:
         if self.ensemble is None:

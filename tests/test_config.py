@@ -47,7 +47,7 @@ def put(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("dataset.prepare.size", 17, "must be a multiple of 2"),
         ("recipe.name", "../up", "name"),
         ("train.network.dropouts", [0.1], "2 widths need as many dropouts, got 1"),
-        ("train", {"network": "unet3d", "loss": "ce_dice", "epochs": 3}, "epochs counts slices"),
+        ("train", {"network": "unet3d", "loss": "ce_dice", "epochs": 3}, "epochs counts slices.* set epochs: null"),
         ("train", {"network": "unet3d", "loss": "ce_dice"}, "size 16 leaves one pixel .* at least 32 is needed"),
         (
             "train",
@@ -107,17 +107,21 @@ def test_budgets_in_shares_and_slices(tiny: dict[str, Any]) -> None:
 VOLUMETRIC = {"network": {"name": "unet3d", "widths": [4, 8, 8]}, "loss": "ce_dice"}
 
 
-@pytest.mark.parametrize("recipe", [{"strategy": "entropy"}, {"strategy": "coreset", "embed": "task_net"}])
-def test_volumetric_networks_serve_no_strategy_that_looks_through_them(
-    recipe: dict[str, Any], tiny: dict[str, Any]
-) -> None:
-    tiny |= {"train": VOLUMETRIC, "recipe": {"name": "r", **recipe}}
-    with pytest.raises(
-        ConfigError, match="'r' looks at single slices through the trained network, and network 'unet3d'"
-    ):
+@pytest.mark.parametrize("network", [VOLUMETRIC["network"], {"name": "dynunet"}])
+def test_volumetric_networks_serve_every_strategy(network: dict[str, Any], tiny: dict[str, Any]) -> None:
+    tiny["train"] = {**VOLUMETRIC, "network": network}
+    for recipe in ({"strategy": "badge"}, {"strategy": "bald"}, {"strategy": "coreset", "embed": "task_net"}):
+        RunConfig.load({**tiny, "recipe": {"name": "r", **recipe}})
+
+
+@pytest.mark.parametrize("network", [{"name": "dynunet", "dropout": 0}, {"name": "unet", "dropouts": [0] * 5}])
+@pytest.mark.parametrize("strategy", ["bald", {"name": "stochastic_batches", "score": "variance_ratio"}])
+def test_dropout_passes_need_dropout(network: dict[str, Any], strategy: Any, tiny: dict[str, Any]) -> None:
+    tiny |= {"train": {"network": network, "loss": "ce_dice"}, "recipe": {"name": "r", "strategy": strategy}}
+    with pytest.raises(ConfigError, match="'r' compares dropout passes, and network '.*unet' has no dropout"):
         RunConfig.load(tiny)
-    RunConfig.load({**tiny, "recipe": {"name": "r", "strategy": "random"}})
-    RunConfig.load({**tiny, "recipe": {"name": "r", "strategy": "coreset", "embed": "pixels"}})
+    for other in ("badge", {"name": "bald", "source": "auto"}):  # members are compared instead
+        RunConfig.load({**tiny, "members": 3, "recipe": {"name": "r", "strategy": other}})
 
 
 def test_weights_of_the_network_are_checked_before_compute(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -54,6 +54,17 @@ class CaseInfo:
     constant: bool = False
     """Whether its image has one value only."""
 
+    @property
+    def grid_mm(self) -> tuple[float, float, float]:
+        """Spacing (z, y, x) of the network's grid in mm; slices are those of the scan."""
+        z, y, x = self.spacing_mm
+        return z, y * self.geometry.step_y, x * self.geometry.step_x
+
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Size (y, x) of a pixel of the network's grid in this case, in mm."""
+        return self.grid_mm[1:]
+
     def to_native(self, labels: NDArray[T]) -> NDArray[T]:
         """Return labels (D, size, size) of this case, or other values of pixels, on its native grid (D, h, w)."""
         return self.geometry.backward(labels, self.native_shape)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
+from alseg_core.models.dynunet import DynUNet, DynUNetDual
 from alseg_core.models.module import SegmentationModule
 from alseg_core.models.unet import UNet, UNetDual, UNetModule
-from alseg_core.models.unet3d import UNet3D
+from alseg_core.models.unet3d import UNet3D, UNet3DDual
 from alseg_core.models.unet_resnet import UNetResNet50
 from alseg_core.registry import Registry
 
@@ -37,8 +38,27 @@ class Network(Protocol):
         ...
 
 
+@runtime_checkable
+class PlannedNetwork(Network, Protocol):
+    """Network component that depends on the geometry of the volumes; a run fills it in before anything is built."""
+
+    def for_volumes(self, spacing_mm: tuple[float, float, float], shape: tuple[int, int, int]) -> Self:
+        """Return the component for volumes of this spacing (z, y, x) in mm and this many slices, rows and columns."""
+        ...
+
+
 NETWORKS: Registry[Network] = Registry(
-    "network", {"unet": UNet, "unet_dual": UNetDual, "unet_resnet50": UNetResNet50, "unet3d": UNet3D}, Network
+    "network",
+    {
+        "unet": UNet,
+        "unet_dual": UNetDual,
+        "unet_resnet50": UNetResNet50,
+        "unet3d": UNet3D,
+        "unet3d_dual": UNet3DDual,
+        "dynunet": DynUNet,
+        "dynunet_dual": DynUNetDual,
+    },
+    Network,
 )
 
-__all__ = ["NETWORKS", "Network", "SegmentationModule", "UNetModule"]
+__all__ = ["NETWORKS", "Network", "PlannedNetwork", "SegmentationModule", "UNetModule"]

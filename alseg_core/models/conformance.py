@@ -8,7 +8,8 @@ fault; with pytest:
         check(Mine())
 
 Give a large network small settings (``Mine(widths=(4, 8))``): the suite builds it about 20 times, for images of two and
-three times its divisor.
+three times its divisor; a volumetric one for at least 16 rows and columns and volumes of twice its window. A network
+that is planned for data (:class:`alseg_core.models.PlannedNetwork`) is given as planned.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import io
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from alseg_core.conformance import demand, global_seeds, pickled
 from alseg_core.errors import ConfigError
@@ -37,9 +38,15 @@ def _build(network: Network, channels: int, classes: int, seed: int = 0) -> Segm
     return module.placed("cpu")
 
 
+LEAST = 8
+"""Fewest rows and columns of images are twice this number for a volumetric network, which may pad what it gets."""
+
+
 def _images(network: Network, channels: int, count: int, rows: int = 2, columns: int = 2) -> Tensor:
-    """Random images (B, C, H, W); rows and columns in multiples of the divisor."""
+    """Random images (B, C, H, W); rows and columns in multiples of the divisor, or of a multiple of it."""
     step = network.divisor
+    if network.volumetric:
+        step *= -(-LEAST // step)
     return torch.randn(
         (count, channels, rows * step, columns * step), generator=torch.Generator().manual_seed(count + channels)
     )
@@ -88,10 +95,25 @@ def as_many_heads_as_declared(network: Network) -> None:
     demand(torch.allclose(main, prediction, atol=1e-5), network, "predicts otherwise than its first head.")
 
 
+def heads_at_every_scale(network: Network) -> None:
+    """In training it gives ``heads`` outputs of the shape of the logits at every scale, the first being the heads."""
+    module, images = _build(network, 1, 3).train(), _images(network, 1, 2)
+    wanted = [(2, 3, *images.shape[2:])] * network.heads
+    found = [[tuple(output.shape) for output in outputs] for outputs in module.scales(images)]
+    demand(bool(found), network, "gives no scale.")
+    for shapes in found:
+        demand(shapes == wanted, network, f"gives a scale with outputs of shapes {shapes}; {wanted} was wanted.")
+    module.eval()
+    with torch.no_grad():
+        pairs = zip(module.scales(images)[0], module.heads(images), strict=True)
+        same = all(torch.allclose(a, b, atol=1e-5) for a, b in pairs)
+    demand(same, network, "gives other heads in its first scale than in heads().")
+
+
 def gradients_reach_all_weights(network: Network) -> None:
-    """A step of training on all heads gives every weight a finite gradient that is not zero."""
+    """A step of training on all heads and scales gives every weight a finite gradient that is not zero."""
     module, images = _build(network, 1, 3).train(), _images(network, 1, 4)
-    outputs = module.heads(images)
+    outputs = [output for heads in module.scales(images) for output in heads]
     generator = torch.Generator().manual_seed(0)
     sum((output * torch.randn(output.shape, generator=generator)).sum() for output in outputs).backward()  # type: ignore[union-attr]
     for name, weight in module.named_parameters():
@@ -161,6 +183,42 @@ def same_when_folded(network: Network) -> None:
     demand(close, network, "predicts otherwise once its batch norms are folded (alseg_core.models.folding).")
 
 
+def features_of_volumes_of_any_depth(network: Network) -> None:
+    """A volumetric network gives finite features of every slice and pixel of volumes of any depth, or refuses them.
+
+    The logits beside them are those that it predicts.
+    """
+    module = _build(network, 1, 3).eval()
+    if module.window is None:
+        return
+    for depth in (1, module.window, module.window + 1, 2 * module.window + 3):
+        images = _images(network, 1, depth)
+        with torch.no_grad():
+            try:
+                features = module.features(images)
+                logits, maps = module.pixel_features(images)
+            except ConfigError:
+                return
+            shapes = [len(features), len(logits), len(maps)]
+            demand(shapes == [depth] * 3, network, f"gives features of {shapes} slices for a volume of {depth}.")
+            finite = bool(features.isfinite().all() and maps.isfinite().all())
+            demand(finite, network, f"gives features that are not finite for a volume of {depth} slices.")
+            close = torch.allclose(logits, module(images), atol=1e-4)
+            demand(close, network, f"returns different logits with pixel features of a volume of {depth} slices.")
+
+
+def dropout_of_single_numbers(network: Network) -> None:
+    """Its dropout modules drop numbers (``nn.Dropout``), not channels, which dropout passes could not replace."""
+    dropped = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+    found = {type(part).__name__ for part in _build(network, 1, 3).modules() if isinstance(part, dropped)}
+    demand(
+        not found,
+        network,
+        f"has {', '.join(sorted(found))}, which dropout passes leave out; use nn.Dropout, or the functional form for "
+        "what belongs to training alone.",
+    )
+
+
 def features_or_a_clear_refusal(network: Network) -> None:
     """It gives features of slices (B, D) and of pixels (B, D, H, W), or raises ConfigError that it has none."""
     module, images = _build(network, 1, 3).eval(), _images(network, 1, 2)
@@ -192,6 +250,7 @@ Check = Callable[[Network], None]
 CHECKS: tuple[Check, ...] = (
     logits_of_every_pixel,
     as_many_heads_as_declared,
+    heads_at_every_scale,
     gradients_reach_all_weights,
     deterministic_in_evaluation,
     slices_alone_or_volumes,
@@ -199,6 +258,8 @@ CHECKS: tuple[Check, ...] = (
     state_dict_round_trip,
     same_when_folded,
     features_or_a_clear_refusal,
+    features_of_volumes_of_any_depth,
+    dropout_of_single_numbers,
     survives_pickling,
 )
 """Checks of every network."""

@@ -13,7 +13,8 @@ class SegmentationModule(nn.Module):
 
     window: int | None = None
     """None for a network that treats every slice on its own. A volumetric network takes the slices of ONE volume in
-    order of z and is trained on at most ``window`` neighbouring slices at a time."""
+    order of z and is trained on at most ``window`` neighbouring slices at a time; all its outputs have one row per
+    slice."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (B, K, H, W) of images (B, C, H, W)."""
@@ -26,6 +27,13 @@ class SegmentationModule(nn.Module):
     def heads(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the logits of every head for training, the main one first."""
         return (self(images),)
+
+    def scales(self, images: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        """Return the heads for training at every supervised resolution, all at full size, the finest first.
+
+        The loss of each counts half as much as that of the one before.
+        """
+        return (self.heads(images),)
 
     def features(self, images: Tensor) -> Tensor:
         """Return one vector (B, D) per slice. Raises ConfigError if the network has none."""

@@ -1,60 +1,16 @@
-"""3D U-Net for stacks of thick slices, a reference that is trained on fully annotated volumes."""
+"""3D U-Net for stacks of thick slices, with fixed poolings."""
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional
 
 from alseg_core.errors import ConfigError
-from alseg_core.models.module import SegmentationModule
+from alseg_core.models.stages import Axes, Stages
+from alseg_core.models.volume_unet import VolumeUNet
 from alseg_core.quantities import LARGEST_SIDE, MOST_WIDTHS, Width
 from alseg_core.registry import component
-
-
-class UNet3DModule(SegmentationModule):
-    """MONAI's DynUNet (instance norm, strided convolutions), whose finest level and first poolings leave z unchanged.
-
-    window: slices per forward pass. In evaluation mode, a deeper volume is covered by overlapping windows.
-    """
-
-    def __init__(self, channels: int, classes: int, widths: tuple[int, ...], z_poolings: int, window: int) -> None:
-        from monai.networks.nets import DynUNet  # takes seconds, so only where it is used
-
-        super().__init__()
-        levels = len(widths)
-        strides = [(1, 1, 1), *((2 if level >= levels - z_poolings else 1, 2, 2) for level in range(1, levels))]
-        kernels = [(1, 3, 3), *((3, 3, 3) for _ in range(1, levels))]
-        self.net = DynUNet(3, channels, classes, kernels, strides, strides[1:], filters=widths)
-        self.window, self.step = window, int(2**z_poolings)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (D, K, H, W) of the slices (D, C, H, W) of one volume in order of z."""
-        assert self.window is not None
-        volume = images.movedim(0, 1).unsqueeze(0)
-        if self.training or len(images) <= self.window:
-            logits = self._whole(volume)
-        else:
-            from monai.inferers import sliding_window_inference
-
-            logits = sliding_window_inference(
-                volume, (self.window, *volume.shape[3:]), 1, self._whole, overlap=0.5, mode="gaussian"
-            )
-        return logits[0].movedim(1, 0)
-
-    def placed(self, device: str | torch.device) -> SegmentationModule:
-        """Move the network to the device."""
-        return self.to(device)
-
-    def _whole(self, volume: Tensor) -> Tensor:
-        """Logits (1, K, D, H, W) of (1, C, D, H, W); the last slice is repeated up to a depth that poolings divide."""
-        depth = volume.shape[2]
-        padded = functional.pad(volume, (0, 0, 0, 0, 0, -depth % self.step), mode="replicate")
-        logits: Tensor = self.net(padded)[:, :, :depth]
-        return logits
 
 
 @component
@@ -71,6 +27,8 @@ class UNet3D:
     """Number of poolings, counted from the deepest, that also halve the depth."""
     window: Annotated[int, Field(ge=1, le=LARGEST_SIDE)] = 24
     """Slices per forward pass; deeper volumes are cropped in training, in inference windows overlap."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Dropout rate after the two deepest levels of the encoder, in [0, 1)."""
 
     def __post_init__(self) -> None:
         if self.z_poolings >= len(self.widths):
@@ -87,6 +45,37 @@ class UNet3D:
         """Return "random": it has no pretrained weights."""
         return "random"
 
-    def build(self, channels: int, classes: int) -> UNet3DModule:
+    def build(self, channels: int, classes: int) -> VolumeUNet:
         """Network with freshly drawn weights."""
-        return UNet3DModule(channels, classes, self.widths, self.z_poolings, self.window)
+        return VolumeUNet(channels, classes, self.widths, self._stages(), self.window, dropout=self.dropout)
+
+    def _stages(self) -> Stages:
+        levels = len(self.widths)
+        below: tuple[Axes, ...] = tuple(
+            (2 if level >= levels - self.z_poolings else 1, 2, 2) for level in range(1, levels)
+        )
+        return Stages(((1, 3, 3), *((3, 3, 3) for _ in below)), ((1, 1, 1), *below))
+
+
+@component
+class UNet3DDual(UNet3D):
+    """3D U-Net with one encoder and two decoders, for scribbles."""
+
+    paper: ClassVar[str] = "two decoders as in Luo et al., MICCAI 2022"
+    heads: ClassVar[int] = 2
+
+    aux_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Rate of 3D dropout on the input of the auxiliary decoder, in [0, 1)."""
+
+    def build(self, channels: int, classes: int) -> VolumeUNet:
+        """Network with freshly drawn weights."""
+        return VolumeUNet(
+            channels,
+            classes,
+            self.widths,
+            self._stages(),
+            self.window,
+            dropout=self.dropout,
+            dual=True,
+            aux_dropout=self.aux_dropout,
+        )

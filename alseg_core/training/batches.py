@@ -87,11 +87,16 @@ def volume_steps(
 ) -> Steps:
     """Draw steps of ``batch`` volumes, one per part: up to ``window`` neighbouring slices, all moved by the same map.
 
-    The window of a deeper volume contains a labelled slice drawn at random.
+    A step is at most batch x window slices, whatever the depth of the volumes. The window of a deeper volume contains a
+    slice drawn at random among its slices with a marked pixel. Volumes without any are left out, unless nothing is
+    marked anywhere.
     """
     order = np.lexsort((data.z, data.volume))
     volumes = np.split(order, np.flatnonzero(np.diff(data.volume[order])) + 1)
     labelled = (data.labels != IGNORE).flatten(1).any(dim=1).cpu().numpy()
+    if not labelled.any():
+        labelled[:] = True
+    volumes = [rows for rows in volumes if labelled[rows].any()]
     rows, parts = [], []
     for step in balanced_order(len(volumes), steps, batch, rng):
         chosen = [_window(volumes[i], labelled, window, rng) for i in step]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from alseg_core.errors import ConfigError
+from alseg_core.geometry.symmetries import Symmetry
 from alseg_core.models import SegmentationModule
 from alseg_core.training.dropout import Dropping, Masks
 from alseg_core.training.member import Member, Restorer
@@ -72,6 +73,11 @@ class Ensemble:
         """Index of the member that is evaluated: the one with the highest validation Dice, the first of equal ones."""
         return int(np.argmax([-1.0 if m.validation_dice is None else m.validation_dice for m in self.members]))
 
+    @property
+    def window(self) -> int | None:
+        """That of the models; unless it is None, the methods below take the slices of ONE volume in order of z."""
+        return self.members[0].network.window
+
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Iterator[Tensor]:
         """Yield class probabilities (B, K, H, W) of images (B, C, H, W), one member after another."""
@@ -85,7 +91,7 @@ class Ensemble:
     def dropout_probabilities(self, images: Tensor, passes: int, seed: int) -> Iterator[Tensor]:
         """Yield class probabilities of the best member under ``passes`` dropout masks, batch norm in evaluation mode.
 
-        Raises ConfigError when the best member is no torch network; so do the two methods below.
+        Raises ConfigError when the best member is no torch network; so do ``features`` and ``pixel_features``.
         """
         images = self._here(images)
         masks = Masks(seed, images.device)
@@ -93,6 +99,16 @@ class Ensemble:
             with half_precision(images.device):
                 logits = self._dropping(images, masks)
             yield logits.float().softmax(dim=1)
+
+    @torch.inference_mode()
+    def tta_probabilities(self, images: Tensor, symmetries: Iterable[Symmetry]) -> Iterator[Tensor]:
+        """Yield class probabilities (B, K, H, W) of the best member on transformed images, transformed back."""
+        images = self._here(images)
+        network = self._networks[self.best]
+        for symmetry in symmetries:
+            with half_precision(images.device):
+                logits = network(self._here(symmetry.apply(images)))
+            yield symmetry.undo(logits.float().softmax(dim=1))
 
     @torch.inference_mode()
     def features(self, images: Tensor) -> Tensor:

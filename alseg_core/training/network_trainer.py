@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -21,7 +21,7 @@ from alseg_core.device.repeatable import repeatable
 from alseg_core.device.replay import Replayed, recorder
 from alseg_core.errors import AlsegError, ConfigError
 from alseg_core.losses import LOSSES, Loss
-from alseg_core.models import NETWORKS, Network, SegmentationModule
+from alseg_core.models import NETWORKS, Network, PlannedNetwork, SegmentationModule
 from alseg_core.models.weights import content
 from alseg_core.quantities import Batch, Epochs, Positive, StepCount, Weight
 from alseg_core.registry import component, describe, nested
@@ -32,6 +32,8 @@ from alseg_core.training.model import Model
 from alseg_core.training.schedule import poly
 from alseg_core.training.trainer import Trainer
 
+SLICES, VOLUMES = 6, 2
+"""Slices, or volumes for a volumetric network, of a step where ``batch`` is null."""
 ROUNDING = 1e-6
 """Added before a product is cut to an integer, as 0.29 * 100 is less than 29."""
 
@@ -57,8 +59,9 @@ class NetworkTrainer(Trainer):
     """Fewest steps of a training, however few slices are labelled."""
     epochs: Epochs | None = None
     """Passes over the labelled slices, in place of iterations_full; null = not used."""
-    batch: Batch = 6
-    """Slices per training step; volumes for a volumetric network."""
+    batch: Batch | None = None
+    """Slices per training step, null = 6; for a volumetric network volumes, of ``network.window`` slices at most, and
+    null = 2."""
     optimiser: Literal["sgd", "adam"] = "sgd"
     """Optimiser of the weights."""
     lr: Positive = 0.01
@@ -83,10 +86,15 @@ class NetworkTrainer(Trainer):
             loss, network = (describe(part)["name"] for part in (self.loss, self.network))
             raise ConfigError(
                 f"train: loss {loss} needs a network with {self.loss.heads} heads, {network} has {self.network.heads}; "
-                "use network unet_dual."
+                f"use network {_with_heads(self.network, self.loss.heads)}."
             )
-        if self.epochs is not None and self.network.volumetric:
-            raise ConfigError("train: epochs counts slices, a volumetric network takes volumes; use iterations_full.")
+        if self.epochs is not None and self.volumetric:
+            raise ConfigError(
+                "train: epochs counts slices, a volumetric network takes volumes; set epochs: null, iterations_full to "
+                "the steps of a training on the whole pool, and batch to the volumes of a step (null = 2)."
+            )
+        if self.batch is None:  # described as the number that it stands for
+            object.__setattr__(self, "batch", VOLUMES if self.volumetric else SLICES)
 
     @property
     def title(self) -> str:
@@ -94,16 +102,31 @@ class NetworkTrainer(Trainer):
         return f"network {describe(self.network)['name']!r}"
 
     @property
+    def drops(self) -> bool:
+        """See :class:`Trainer`. Networks of this package name their rates ``dropout`` or ``dropouts``."""
+        rates = getattr(self.network, "dropouts", getattr(self.network, "dropout", True))
+        return any(rates) if isinstance(rates, tuple) else bool(rates)
+
+    @property
     def volumetric(self) -> bool:
         """See :class:`Trainer`."""
         return self.network.volumetric
+
+    def for_volumes(self, spacing_mm: tuple[float, float, float], shape: tuple[int, int, int]) -> Self:
+        """See :class:`Trainer`."""
+        if not isinstance(self.network, PlannedNetwork):
+            return self
+        return dataclasses.replace(self, network=self.network.for_volumes(spacing_mm, shape))
 
     def check_size(self, size: int) -> None:
         """Raise ConfigError when the poolings do not divide ``size``, or leave one pixel in a volumetric network."""
         step = self.network.divisor
         if size % step:
-            raise ConfigError(f"prepare.size {size} must be a multiple of {step} for a network of this many levels.")
-        if self.volumetric and size < 2 * step:
+            other = "; network dynunet takes any size" if self.volumetric else ""
+            raise ConfigError(
+                f"prepare.size {size} must be a multiple of {step} for a network of this many levels{other}."
+            )
+        if self.volumetric and step > 1 and size < 2 * step:
             raise ConfigError(
                 f"prepare.size {size} leaves one pixel at the deepest level of {self.title}, "
                 f"too few for its instance norm; at least {2 * step} is needed, or fewer levels."
@@ -123,7 +146,7 @@ class NetworkTrainer(Trainer):
 
     def step_shape(self, depth: int) -> tuple[int, int]:
         """See :class:`Trainer`."""
-        return self.batch, min(depth, getattr(self.network, "window", depth)) if self.volumetric else 1
+        return self._batch, min(depth, getattr(self.network, "window", depth)) if self.volumetric else 1
 
     def validations(self, steps: int) -> int:
         """See :class:`Trainer`."""
@@ -135,7 +158,8 @@ class NetworkTrainer(Trainer):
 
     def state_bytes(self, channels: int, classes: int) -> int:
         """See :class:`Trainer`."""
-        tensors = without_weights(self.network).build(channels, classes).state_dict().values()
+        network = without_weights(self.network).build(channels, classes)
+        tensors = [*network.parameters(), *network.buffers()]  # of the state, where some have two names, but one place
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def restore(self, state: Mapping[str, Any], channels: int, classes: int, device: str) -> SegmentationModule:
@@ -145,7 +169,7 @@ class NetworkTrainer(Trainer):
     def iterations(self, labelled: int, share: float) -> int:
         """See :class:`Trainer`. As published, 1 % of 60000 steps is 600, whatever the rounding of the slices."""
         if self.epochs is not None:
-            return self.epochs * math.ceil(labelled / self.batch)
+            return self.epochs * math.ceil(labelled / self._batch)
         return max(self.iterations_least, int(self.iterations_full * share + ROUNDING))
 
     def fit(
@@ -207,9 +231,13 @@ class NetworkTrainer(Trainer):
                 else:
                     images, labels = moved_volume(self.augment, images, labels, fill, maps[i])
                 with autocast(self.precision, device):
-                    outputs = network.heads(images.contiguous(memory_format=torch.channels_last))
-                loss = self.loss(tuple(output.float() for output in outputs), labels.long(), numbers[2], numbers[1])
-                loss = loss / count
+                    scales = network.scales(images.contiguous(memory_format=torch.channels_last))
+                targets = labels.long()
+                losses = [
+                    self.loss(tuple(output.float() for output in heads), targets, numbers[2], numbers[1])
+                    for heads in scales
+                ]
+                loss = halved(losses) / count
                 loss.backward()
                 total += loss.detach()
             if self.clip_norm is not None:
@@ -227,10 +255,34 @@ class NetworkTrainer(Trainer):
             return torch.optim.Adam(weights, lr=rate, weight_decay=self.weight_decay, fused=True, capturable=capturable)
         return torch.optim.SGD(weights, lr=rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True)
 
+    @property
+    def _batch(self) -> int:
+        assert self.batch is not None
+        return self.batch
+
     def _plan(self, data: TrainingSet, window: int | None, steps: int, rng: np.random.Generator) -> Steps:
         if window is None:
-            return slice_steps(data, steps, self.batch, self.augment, rng)
-        return volume_steps(data, steps, self.batch, window, self.augment, rng)
+            return slice_steps(data, steps, self._batch, self.augment, rng)
+        return volume_steps(data, steps, self._batch, window, self.augment, rng)
+
+
+def halved(losses: Sequence[Tensor]) -> Tensor:
+    """Return the mean of losses weighted by 1, 1/2, 1/4, ... (deep supervision of Isensee et al., 2021)."""
+    if len(losses) == 1:
+        return losses[0]
+    weights = [0.5**i for i in range(len(losses))]
+    total = losses[0]
+    for weight, loss in zip(weights[1:], losses[1:], strict=True):
+        total = total + weight * loss
+    return total / sum(weights)
+
+
+def _with_heads(network: Network, heads: int) -> str:
+    """Return the name of a network with so many heads, of the same kind if there is one."""
+    kinds: dict[str, Any] = dict(NETWORKS)
+    fitting = [name for name, kind in kinds.items() if (kind.heads, kind.volumetric) == (heads, network.volumetric)]
+    own = f"{describe(network)['name']}_dual"
+    return own if own in fitting else fitting[0]
 
 
 def _score(network: SegmentationModule, validate: Callable[[Model], float] | None) -> float:

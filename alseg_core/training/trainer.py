@@ -65,9 +65,23 @@ class Trainer(Protocol):
         return f"trainer {describe(self)['name']!r}"
 
     @property
+    def drops(self) -> bool:
+        """Whether dropout passes of the models may differ; False where it is known that there is no dropout."""
+        return True
+
+    @property
     def volumetric(self) -> bool:
         """Whether models take whole volumes: they are trained on all slices of volumes with a labelled slice."""
         return False
+
+    def for_volumes(self, spacing_mm: tuple[float, float, float], shape: tuple[int, int, int]) -> Self:
+        """Return this trainer for volumes of such a geometry; a run calls it once, with that of its pool.
+
+        spacing_mm: median spacing (z, y, x) in mm of the network's grid. shape: median number of slices, rows and
+        columns. ``fit``, ``restore`` and ``state_bytes`` are those of what it returns; everything else, and the
+        fingerprint of a run, is that of the settings.
+        """
+        return self
 
     def check_size(self, size: int) -> None:
         """Raise ConfigError when slices of ``size`` x ``size`` pixels do not fit the models."""

@@ -170,9 +170,10 @@ def forecast(
     weights: dict[str, int] = {}
     disk, stored = 0, reuse.encoder_bytes
     for config in left:
-        plan, kind = plans[config.key], repr(config.train)
+        plan = plans[config.key]
+        kind = repr(plan.trainer)
         if kind not in weights:
-            weights[kind] = config.train.state_bytes(plan.channels, len(config.dataset.classes))
+            weights[kind] = plan.trainer.state_bytes(plan.channels, len(config.dataset.classes))
         disk += folder_bytes(config, plan, weights[kind])
         if config.starts_at_random and not done[config.key]:
             stored += (config.members - courses[config.key].shared_trainings) * weights[kind]

@@ -58,7 +58,7 @@ class Reuse:
         table = self._prepared(plan).slices(split.val).table
         known = names(config.validation, table, chosen_slices(config.validation, table, config.seed))
         first = FirstTraining.of(
-            config, plan.data_key, slices.table, positions, known, plan.iterations[0], device_kind(config)
+            config, plan.trainer, plan.data_key, slices.table, positions, known, plan.iterations[0], device_kind(config)
         )
         if self._kept is None:
             self._kept = kept_names(self.store)

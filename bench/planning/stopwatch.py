@@ -72,7 +72,7 @@ class Stopwatch:
 
     def step(self, config: RunConfig, plan: Plan) -> float:
         """See :class:`Clock`."""
-        kind = f"step {config.train!r}{plan.size}{plan.channels}{config.threads}{step_shape(config, plan)}"
+        kind = f"step {plan.trainer!r}{plan.size}{plan.channels}{config.threads}{step_shape(config, plan)}"
         if kind not in self._known:
             self._look_around()
             with _threads(config.threads):
@@ -136,7 +136,7 @@ def _step_seconds(config: RunConfig, plan: Plan) -> float:
     volume, z = np.repeat(np.arange(batch), deep), np.tile(np.arange(deep), batch)
     data = TrainingSet.of(images, labels, volume, z, device)
     steps = STEPS[device.partition(":")[0]]
-    trainer = config.train.unvalidated(steps)
+    trainer = plan.trainer.unvalidated(steps)
     marks: list[float] = []
     now = _time_source(config, device)
 

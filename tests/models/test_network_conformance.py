@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from alseg_core.models import NETWORKS, Network, SegmentationModule
 from alseg_core.models.conformance import CHECKS, Check, check
 
+PLANNED = {"width": 4, "cap": 8, "window": 4, "levels": 4, "spacing_mm": [4, 1, 1], "shape": [4, 16, 16]}
 SMALL: dict[str, dict[str, Any]] = {
     "unet": {"widths": [4, 8], "dropouts": [0.1, 0.2]},
     "unet_dual": {"widths": [4, 8, 8], "dropouts": [0.1, 0.1, 0.2]},
     "unet3d": {"widths": [4, 8, 8], "window": 4},
+    "unet3d_dual": {"widths": [4, 8, 8], "window": 4},
+    "dynunet": PLANNED,
+    "dynunet_dual": PLANNED,
 }
 """Settings that make the networks small."""
 
@@ -104,6 +108,14 @@ class OtherHead(Right):
     module = fault(heads=lambda self, images: (self(images) + 1,))
 
 
+class OtherScale(Right):
+    module = fault(scales=lambda self, images: (self.heads(images), (self(images)[..., ::2],)))
+
+
+class FirstScaleDiffers(Right):
+    module = fault(scales=lambda self, images: ((self(images) + 1,),))
+
+
 class Unused(Right):
     class module(Plain):
         def __init__(self, channels: int, classes: int) -> None:
@@ -125,6 +137,30 @@ class BatchStatistics(Right):
 
 class Undeclared3D(Right):
     module = fault(window=4)
+
+
+class Stack(Plain):
+    """Volumetric, with features of the first four slices of a volume alone."""
+
+    window = 4
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.inside(images)[:4].mean(dim=(2, 3))
+
+    def pixel_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self(images), self.inside(images)
+
+
+class ShallowFeatures(Right):
+    volumetric: ClassVar[bool] = True
+    module = Stack
+
+
+class DropsChannels(Right):
+    class module(Plain):
+        def __init__(self, channels: int, classes: int) -> None:
+            super().__init__(channels, classes)
+            self.inside.append(nn.Dropout2d(0.5))
 
 
 class FixedSeed(Right):
@@ -193,11 +229,15 @@ FAULTS: list[tuple[type[Right], str, str]] = [
     (SquareOnly, "logits_of_every_pixel", "failed on images"),
     (TwoHeads, "as_many_heads_as_declared", "declares heads = 2 and gives 1"),
     (OtherHead, "as_many_heads_as_declared", "otherwise than its first head"),
+    (OtherScale, "heads_at_every_scale", "gives a scale with outputs of shapes"),
+    (FirstScaleDiffers, "heads_at_every_scale", "other heads in its first scale"),
     (Unused, "gradients_reach_all_weights", "no head depends on: aside.weight"),
     (Dead, "gradients_reach_all_weights", "gradient is zero"),
     (DropsInEvaluation, "deterministic_in_evaluation", "global random state of torch"),
     (BatchStatistics, "slices_alone_or_volumes", "another batch"),
     (Undeclared3D, "slices_alone_or_volumes", "volumetric = False .* window = 4"),
+    (ShallowFeatures, "features_of_volumes_of_any_depth", r"features of \[4, 5, 5\] slices for a volume of 5"),
+    (DropsChannels, "dropout_of_single_numbers", "has Dropout2d, which dropout passes leave out"),
     (FixedSeed, "weights_from_the_seed", "same weights from another seed"),
     (NoSeed, "weights_from_the_seed", "other weights from the same seed"),
     (KeptAside, "state_dict_round_trip", "belongs in state_dict"),

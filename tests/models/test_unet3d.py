@@ -57,10 +57,3 @@ def test_a_deep_volume_is_covered_by_windows() -> None:
 def test_what_does_not_fit(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         UNet3D(**fields)  # type: ignore[arg-type]
-
-
-def test_no_features_of_single_slices() -> None:
-    with pytest.raises(ConfigError, match="gives no features of slices"):
-        small().features(torch.rand(2, 1, 16, 16))
-    with pytest.raises(ConfigError, match="gives no features of pixels"):
-        small().pixel_features(torch.rand(2, 1, 16, 16))

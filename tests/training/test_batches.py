@@ -130,6 +130,30 @@ def test_windows_of_a_deep_volume_hold_labels(labelled: list[tuple[int, int]]) -
     assert starts == reachable
 
 
+def test_volumes_without_a_marked_pixel_are_left_out() -> None:
+    data = volumes([30, 4, 12], [(1, 2), (2, 11)])
+    steps = played(data, volume_steps(data, 20, 2, 5, STILL, np.random.default_rng(0)))
+    assert {where(images)[0][0] for parts in steps for images, _ in parts} == {1, 2}
+    assert all((labels != IGNORE).any() for parts in steps for _, labels in parts)
+    nothing = volumes([30, 4], [])
+    for parts in played(nothing, volume_steps(nothing, 10, 2, 5, STILL, np.random.default_rng(0))):
+        assert [len(images) <= 5 for images, _ in parts] == [True, True]
+
+
+@pytest.mark.parametrize("depth", [5, 6, 33, 300])
+def test_a_step_is_as_large_as_its_windows_whatever_the_depth(depth: int) -> None:
+    rng = np.random.default_rng(depth)
+    for marked in (1, 3, depth):
+        labelled = [(0, int(z)) for z in rng.choice(depth, marked, replace=False)]
+        data = volumes([depth, 7], [*labelled, (1, 0)], size=2)
+        plan = volume_steps(data, 8, 2, 6, STILL, rng)
+        for rows, lengths in zip(plan.rows, plan.parts, strict=True):
+            for part in np.split(rows, np.cumsum(lengths)[:-1]):
+                assert len(part) == min(6, (depth, 7)[data.volume[part[0]]])
+                assert (np.diff(data.z[part]) == 1).all() and len(set(data.volume[part])) == 1
+                assert (data.labels[torch.from_numpy(part)] != IGNORE).any()
+
+
 def test_numbers_are_a_draw_and_the_maps_of_the_parts() -> None:
     data = volumes([3, 5], [(0, 0), (1, 1)])
     by_slice = slice_steps(data, 7, 4, Augment(), np.random.default_rng(0))

@@ -21,6 +21,9 @@ from tests.device.emulated import Counted, EmulatedGraphs
 FULL = {"network": {"name": "unet", "widths": [4, 8], "dropouts": [0.1, 0.2]}, "loss": "ce_dice"}
 WEAK = {"network": {"name": "unet_dual", "widths": [4, 8], "dropouts": [0.1, 0.2]}, "loss": "dmpls"}
 
+VOLUME = {"name": "dynunet_dual", "width": 2, "cap": 4, "window": 8, "spacing_mm": [4, 1, 1], "shape": [12, 16, 16]}
+DEEP = {"network": VOLUME, "loss": "dmpls", "batch": 1}
+
 
 def task(count: int = 12, noise: float = 0.5) -> TrainingSet:
     """Bright squares in noise; of three quarters of the pixels the label is unknown."""
@@ -58,7 +61,7 @@ def test_replayed_training_is_the_training(fields: dict[str, Any], monkeypatch: 
     assert (plain - weights(fit(12, seed=1, validate_every=12, **fields))).norm() > 0.1 * plain.norm()
 
 
-@pytest.mark.parametrize("fields", [FULL, WEAK], ids=["full", "weak"])
+@pytest.mark.parametrize("fields", [FULL, WEAK, DEEP], ids=["full", "weak", "3d"])
 def test_the_host_asks_once_a_validation_whatever_the_steps(fields: dict[str, Any]) -> None:
     asked = []
     for every in (2, 10):

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from alseg_core.errors import AlsegError, ConfigError
+from alseg_core.losses import LOSSES
 from alseg_core.models import SegmentationModule
-from alseg_core.registry import construct
+from alseg_core.registry import construct, describe
 from alseg_core.training import NetworkTrainer
 from alseg_core.training.batches import TrainingSet
 from alseg_core.training.inference import Ensemble, predict_labels
 from alseg_core.training.member import Member
+from alseg_core.training.network_trainer import halved
 from alseg_core.training.schedule import poly
 from alseg_core.vocabulary import IGNORE
 from tests.conftest import network_of
@@ -154,7 +156,14 @@ def test_rate_follows_the_schedule() -> None:
     assert max(falling) < 1e-6 < 0.01 < min(constant)
 
 
-def test_volumetric_training_learns_from_partly_labelled_volumes() -> None:
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"name": "unet3d", "widths": [4, 8, 8], "window": 4},
+        {"name": "dynunet", "width": 4, "cap": 8, "window": 4, "spacing_mm": [4, 1, 1], "shape": [6, 16, 16]},
+    ],
+)
+def test_volumetric_training_learns_from_partly_labelled_volumes(network: dict[str, Any]) -> None:
     """Every slice of a cylinder; half of the slices carry no label."""
     rng = np.random.default_rng(0)
     _, square = squares(1)
@@ -165,7 +174,7 @@ def test_volumetric_training_learns_from_partly_labelled_volumes() -> None:
     order = rng.permutation(18)
     volume, z = np.repeat(np.arange(3), 6)[order], np.tile(np.arange(6), 3)[order]
     data = TrainingSet.of(images[order].numpy(), labels[order].numpy(), volume, z, "cpu")
-    fields = {**FIELDS, "network": {"name": "unet3d", "widths": [4, 8, 8], "window": 4}, "batch": 2, "lr": 0.03}
+    fields = {**FIELDS, "network": network, "batch": 2, "lr": 0.03}
     trainer = construct(NetworkTrainer, fields, "train")
 
     def validate(network: SegmentationModule) -> float:
@@ -205,6 +214,74 @@ def test_a_loss_that_is_no_number_is_an_error() -> None:
 def test_dmpls_needs_two_heads() -> None:
     with pytest.raises(ConfigError, match="use network unet_dual"):
         construct(NetworkTrainer, {**FIELDS, "loss": "dmpls"}, "train")
+
+
+@pytest.mark.parametrize(
+    ("name", "dual"), [("unet3d", "unet3d_dual"), ("dynunet", "dynunet_dual"), ("unet", "unet_dual")]
+)
+def test_a_network_with_enough_heads_is_named(name: str, dual: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} has 1; use network {dual}"):
+        construct(NetworkTrainer, {"network": name, "loss": "dmpls"}, "train")
+    construct(NetworkTrainer, {"network": dual, "loss": "dmpls"}, "train")
+
+
+def test_a_step_is_6_slices_or_2_volumes_unless_it_is_set() -> None:
+    def of(network: str, **fields: Any) -> NetworkTrainer:
+        trainer: NetworkTrainer = construct(NetworkTrainer, {"network": network, "loss": "ce_dice", **fields}, "train")
+        return trainer
+
+    assert (of("unet").batch, of("dynunet").batch, of("unet3d", batch=1).batch) == (6, 2, 1)
+    assert describe(of("unet"))["batch"] == 6  # as before batch could be null
+    assert of("dynunet").step_shape(depth=300) == (2, 32) and of("dynunet").step_shape(depth=9) == (2, 9)
+
+
+def test_resolutions_count_half_as_much_each() -> None:
+    assert halved([torch.tensor(3.0)]) == 3
+    assert halved([torch.tensor(7.0), torch.tensor(14.0), torch.tensor(28.0)]).item() == pytest.approx(21 / 1.75)
+
+
+PLANNED = {"width": 4, "cap": 8, "window": 4, "spacing_mm": [4, 1, 1], "shape": [4, 16, 16]}
+KINDS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "dynunet", **PLANNED}, "ce_dice"),
+    ({"name": "dynunet", **PLANNED}, "partial_ce"),
+    ({"name": "dynunet_dual", **PLANNED}, "dmpls"),
+    ({"name": "unet3d_dual", "widths": [4, 8, 8], "window": 4}, "dmpls"),
+]
+
+
+@pytest.mark.parametrize(("network", "loss"), KINDS)
+def test_3d_training_goes_on_where_nothing_is_marked(network: dict[str, Any], loss: str) -> None:
+    """Volumes of 1 to 9 slices, labels of all kinds, among them slices that an annotator left unmarked."""
+    rng = np.random.default_rng(0)
+    depths = [1, 4, 9]
+    volume, z = np.repeat(np.arange(3), depths), np.concatenate([np.arange(depth) for depth in depths])
+    images = rng.random((14, 1, 16, 16), dtype=np.float32)
+    nothing = np.full((14, 16, 16), IGNORE, np.uint8)
+    some = nothing.copy()
+    some[-1, 3:9, 3:9], some[-1, 10:, 10:] = 1, 0
+    trainer = construct(NetworkTrainer, {"network": network, "loss": loss, "batch": 3, "weight_decay": 0}, "train")
+    for labels in (nothing, some):
+        data = TrainingSet.of(images, labels, volume, z, "cpu")
+        member = trainer.fit(data, 2, 4, IGNORE, None, np.random.default_rng(0), lambda step: None)
+        assert all(value.isfinite().all() for value in member.network.state_dict().values())
+
+
+@pytest.mark.parametrize("loss", ["ce_dice", "partial_ce"])
+def test_3d_losses_count_marked_voxels_alone(loss: str) -> None:
+    """Whatever is predicted in unlabelled slices: neither the loss nor its gradient there depends on it."""
+    rng = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, 3, 8, 8, generator=rng).requires_grad_()
+    labels = torch.full((5, 8, 8), IGNORE, dtype=torch.long)
+    labels[2] = torch.randint(3, (8, 8), generator=rng)
+    zero = torch.tensor(0.0)
+    count = LOSSES.build(loss)
+    value = count((logits,), labels, zero, zero)
+    value.backward()
+    assert logits.grad is not None and logits.grad[2].any() and not logits.grad[[0, 1, 3, 4]].any()
+    alone = count((logits.detach()[2:3],), labels[2:3], zero, zero)
+    assert value.item() == pytest.approx(alone.item(), rel=1e-6)
+    nothing = count((logits.detach(),), torch.full_like(labels, IGNORE), zero, zero)
+    assert nothing.item() == pytest.approx(0, abs=1e-6)
 
 
 def test_dropout_passes_differ_and_leave_batch_norm_alone() -> None:

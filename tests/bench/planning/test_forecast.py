@@ -81,6 +81,17 @@ def test_estimate_follows_epochs_and_volumes(study_file: Path, tmp_path: Path) -
     assert 0 < foretold(volumes, tmp_path, clock=Stopwatch()).wall < 600
 
 
+def test_networks_planned_for_data_are_forecast_and_shared(study_file: Path, tmp_path: Path) -> None:
+    """A run is run for real; another recipe finds its first training, and an estimate times the planned network."""
+    network = "train.scribble={network: {name: dynunet_dual, width: 2, cap: 4}, iterations_full: 20, batch: 1}"
+    configs = Study.find(str(study_file), ["recipes=random entropy", network]).runs()
+    told = foretold(configs, tmp_path, clock=Stopwatch())
+    assert told.total("shared_trainings") == 1 and 0 < told.wall < 600 and told.stored > 1000
+    job = Job.of(configs[0], tmp_path / "study")
+    LocalLauncher().run([job], Policy(tmp_path / "study", tmp_path), lambda key, event: None)
+    assert foretold(configs[1:], tmp_path).total("shared_trainings") == 1
+
+
 def test_first_rounds_and_encoders_are_counted_once(study_file: Path, tmp_path: Path) -> None:
     asked = ["recipes=random entropy uncertain_coreset gcl_coreset gcl_ablation_v", "members=2", CONTRASTIVE]
     configs = Study.find(str(study_file), asked).runs()
@@ -180,7 +191,18 @@ def test_looks_at_the_pool(recipe: str, settings: dict[str, Any], members: int, 
     study = {"name": "s", "datasets": ["phantom"], "recipes": [recipe], "members": members, "preset": "quick"}
     name = Study.load(study).runs()[0].describe()["recipe"]["strategy"]["name"]
     (config,) = Study.load({**study, "components": {name: settings}, "evaluate": {"surface": False}}).runs()
-    task = Plan(100, (3, 6), (6, 12), val_slices=0, test_slices=0, test_volumes=1, channels=1, size=16, data_key="")
+    task = Plan(
+        100,
+        (3, 6),
+        (6, 12),
+        val_slices=0,
+        test_slices=0,
+        test_volumes=1,
+        channels=1,
+        size=16,
+        data_key="",
+        trainer=config.train,
+    )
     if config.recipe.embed is not None:  # an encoder is asked for in the store, by the data's key
         described = config.describe()
         config = RunConfig.load({**described, "recipe": {**described["recipe"], "embed": "pixels"}})
