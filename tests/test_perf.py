@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from alseg_core.metric_learning.groups import relate
 from alseg_core.metric_learning.losses import Weights, total_loss
 from alseg_core.metrics.overlap import dice_scores
 from alseg_core.models.unet import UNet, UNetDual
+from alseg_core.models.volume_unet import VolumeUNet
 from alseg_core.oracles import Vault
 from alseg_core.signals import Signals
 from alseg_core.store import Store
@@ -35,6 +37,7 @@ from alseg_core.strategies.synthetic_view import SyntheticView
 from alseg_core.training.augment import Augment
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member
+from alseg_core.training.network_trainer import halved
 from alseg_core.vocabulary import IGNORE
 from ceilings import Ceilings, Floor
 from material import clustered, scribbles
@@ -42,7 +45,9 @@ from material import table as slice_table
 from measure import Bench, Row, peak_memory
 from pack import pack, unpack
 from straightforward import encoder, scoring, selection, training
+from straightforward import volumes as plain_volumes
 from straightforward.networks import PlainUNet, copy_weights, pairs
+from subjects import volumes
 from subjects.selection import view_of
 
 PERF = Path(__file__).parent / "perf"
@@ -81,6 +86,43 @@ def test_one_step_has_the_same_loss_and_gradients(dual: bool, monkeypatch: pytes
         scale = their.weight.grad.abs().max()
         assert scale > 0
         torch.testing.assert_close(our.weight.grad, their.weight.grad, rtol=1e-3, atol=1e-4 * float(scale))
+
+
+@pytest.mark.parametrize("name", ["unet3d", "dynunet"])
+def test_one_step_in_3d_has_the_same_loss_and_gradients(name: str) -> None:
+    """Two volumes in which one slice in four is labelled."""
+    torch.manual_seed(0)
+    kind = volumes.networks(32, 8, small=True)[name]
+    ours = kind.build(1, 4).train().double()  # gradients of noise are differences of large numbers
+    assert isinstance(ours, VolumeUNet)
+    theirs = copy.deepcopy(ours.net).train()
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.random((2, 8, 1, 32, 32)))
+    labels = torch.from_numpy(rng.integers(0, 4, (2, 8, 32, 32)))
+    labels[:, np.arange(8) % 4 != 0] = IGNORE
+    zero, count = torch.tensor(0.0), CrossEntropyDice()
+    losses = [
+        halved([count(heads, marked, zero, zero) for heads in ours.scales(volume)])
+        for volume, marked in zip(images, labels, strict=True)
+    ]
+    mine, plain = torch.stack(losses).mean(), plain_volumes.loss(theirs(images.transpose(1, 2)), labels)
+    assert mine.item() == pytest.approx(plain.item(), rel=1e-5)
+    mine.backward()
+    plain.backward()
+    weights = dict(theirs.named_parameters())
+    assert len(weights) > 30
+    for key, weight in ours.net.named_parameters():
+        expected = weights[key].grad
+        assert weight.grad is not None and expected is not None
+        torch.testing.assert_close(weight.grad, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_volumes_of_the_baseline_are_moved_in_the_plane() -> None:
+    marks = np.arange(6, dtype=np.float32)[:, None, None] * np.ones((1, 16, 16), np.float32)
+    for item in plain_volumes.dataset([marks] * 8, [marks.astype(np.uint8)] * 8, 4, 0):
+        middle = item["image"][0, :, 6:10, 6:10]
+        first = int(middle[0, 0, 0])
+        assert torch.equal(middle, torch.arange(first, first + 4.0).view(4, 1, 1).expand(4, 4, 4))
 
 
 def kinds(images: np.ndarray, square: np.ndarray) -> np.ndarray:

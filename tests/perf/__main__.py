@@ -18,7 +18,7 @@ from ceilings import measured
 from measure import Bench, Row
 from pack import unpack
 
-SUBJECTS = ("training", "encoder", "selection", "scoring", "launcher")
+SUBJECTS = ("training", "volumes", "encoder", "selection", "scoring", "launcher")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -49,6 +49,7 @@ def view_of(
         features,
         nothing,
         nothing,
+        nothing,
         nothing[0],
         labels,
         4,

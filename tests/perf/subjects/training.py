@@ -59,7 +59,7 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
     labels = masks if loss == "ce_dice" else scribbles(pool, slices.size[0], np.random.default_rng(0))
     fill = 0 if loss == "ce_dice" else IGNORE
     classes, zeros = data.classes, np.zeros(pool, np.int64)
-    trainer = NetworkTrainer(network=NETWORKS[loss], loss=LOSSES[loss], batch=BATCH, validate_every=10**9)
+    trainer = NetworkTrainer(network=NETWORKS[loss], loss=LOSSES[loss], batch=BATCH, validate_every=10**8)
     ours_set = TrainingSet.of(images, labels, zeros, np.arange(pool), bench.device)
     network = PlainUNet(classes, dual=loss == "dmpls").to(bench.device)
     dataset = plain.SliceDataset(images[:, 0], labels, fill)
