@@ -53,6 +53,13 @@ def entropy(probabilities: Tensor) -> Tensor:
     return probabilities.clamp_min(TINY).log_().mul_(probabilities).sum(dim=1).neg_()
 
 
+def binary_entropy(probabilities: Tensor) -> Tensor:
+    """Entropy -p log p - (1 - p) log(1 - p) in nats of each class against the rest, of the shape of probabilities."""
+    rest = (1 - probabilities).clamp_(0, 1)
+    own = probabilities.clamp_min(TINY).log_().mul_(probabilities)
+    return own.add_(rest.clamp_min(TINY).log_().mul_(rest)).neg_()
+
+
 def predictive_entropy(sums: Sums) -> Tensor:
     """Entropy of the mean prediction, in nats (Shannon 1948)."""
     return entropy(sums.mean)

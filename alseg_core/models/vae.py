@@ -32,6 +32,10 @@ class ConvVAE(nn.Module):
         images: Tensor = self.decoder(self.expand(latent).unflatten(1, (WIDTHS[-1], self.side, self.side)))
         return images
 
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Images (B, channels, size, size) decoded from the mean of the latent, as by an autoencoder without noise."""
+        return self.decode(self.encode(images)[0])
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the reconstruction of one draw from the latent, and the mean and log variance of the latent."""
         mean, log_variance = self.encode(images)

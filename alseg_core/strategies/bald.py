@@ -20,4 +20,5 @@ class Bald(ScoreStrategy):
     paper: ClassVar[str] = "Houlsby et al. 2011; Gal et al., ICML 2017"
     measure: ClassVar[Measure] = "bald"
     source: Source | Literal["auto"] = "dropout"
-    """Predictions to score: "dropout", or "auto", which prefers several members; "members" is refused."""
+    """Predictions to score: "dropout"; "tta" (turned and mirrored slices); "auto", which prefers several members;
+    "members" is refused."""

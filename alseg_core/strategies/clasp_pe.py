@@ -13,7 +13,7 @@ from alseg_core.metrics.uncertainty import measures
 from alseg_core.quantities import Passes, Positive
 from alseg_core.registry import component
 from alseg_core.strategies.sampling import pick
-from alseg_core.strategies.scores import Source, predictions
+from alseg_core.strategies.scores import Source, predictions, predictions_per_slice
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import IntArray, Selection
 
@@ -39,9 +39,9 @@ class ClaspPE(Strategy):
     beta_last: Positive = 100.0
     """Beta that a query after the last one would have, > 0: the last one is not yet greedy."""
     source: Source = "members"
-    """Predictions to average: of the ensemble members, or of dropout passes of the best one."""
+    """Predictions to average: "members", "dropout" (passes of the best one) or "tta" (turned and mirrored slices)."""
     passes: Passes = 40
-    """Number of dropout passes, if those are the source, at least 2."""
+    """Number of dropout passes, if those are the source, at least 2; with "tta", of symmetries: all 8 if not fewer."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -58,11 +58,15 @@ class ClaspPE(Strategy):
 
     def passes_per_slice(self, members: int) -> int:
         """See :class:`Strategy`."""
-        return members if self.source == "members" else self.passes
+        return predictions_per_slice(self.source, self.passes, members)
+
+    def needs_dropout(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self.source == "dropout"
 
     def needs_network(self, members: int) -> bool:
         """See :class:`Strategy`."""
-        return self.source == "dropout"
+        return self.needs_dropout(members)
 
     def beta(self, round: int, rounds: int) -> float:
         """Return b_0 (b_1 / b_0)^(t / T) for query t = 0..T-1 of T = rounds - 1; the first round of a run is random."""

@@ -19,6 +19,7 @@ while nothing is annotated.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
@@ -58,7 +59,8 @@ class Frame:
             view.round = self.round
         if self.equal:
             view.pixels[:], view.features[:], view.maps[:] = 0.5, 1.0, 1.0
-            view.members[:], view.dropout[:] = 1 / view.classes, 1 / view.classes
+            for stack in (view.members, view.dropout, view.turned):
+                stack[:] = 1 / view.classes
         return view
 
 
@@ -97,6 +99,10 @@ def _select(strategy: Strategy, view: SyntheticView, budget: int, what: str, see
     if scores is not None:
         fine = isinstance(scores, np.ndarray) and scores.shape == (budget,) and not np.isnan(scores).any()
         demand(fine, strategy, f"gave scores {where} that are not one number a pick.")
+    try:
+        json.dumps(selection.facts)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"{name} gave facts {where} that are no plain data: {error}.") from error
     return selection
 
 
@@ -228,6 +234,22 @@ def leaves_the_view_alone(strategy: Strategy) -> None:
             )
 
 
+def ranks_if_it_says_so(strategy: Strategy) -> None:
+    """If it sets ``ranks``, its picks are the first of those for a larger budget."""
+    if not strategy.ranks:
+        return
+    for frame in FRAMES:
+        view = frame.view(strategy)
+        every = _select(strategy, view, len(view.unlabelled), frame.title).positions
+        for budget in (1, 5):
+            picks = _select(strategy, view, budget, frame.title).positions
+            demand(
+                np.array_equal(picks, every[:budget]),
+                strategy,
+                f"sets ranks, and its {budget} picks are not the first of all, on {frame.title}.",
+            )
+
+
 Check = Callable[[Strategy], None]
 
 CHECKS: tuple[Check, ...] = (
@@ -242,6 +264,7 @@ CHECKS: tuple[Check, ...] = (
     random_by_its_generator_alone,
     survives_pickling,
     leaves_the_view_alone,
+    ranks_if_it_says_so,
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from alseg_core.registry import component
+from alseg_core.strategies.sampling import draw_by_class
 from alseg_core.strategies.view import ReferenceView, Strategy, View
 from alseg_core.vocabulary import IGNORE, Selection
 
@@ -26,15 +27,7 @@ class ForegroundReference(Strategy):
         """See :class:`Strategy`. The view is a :class:`ReferenceView`."""
         masks = cast(ReferenceView, view).ground_truth()
         classes = [int(c) for c in np.unique(masks) if c not in (0, IGNORE)]
-        holds = {c: (masks == c).any(axis=(1, 2)) for c in classes}
-        left = view.unlabelled
-        picks: list[int] = []
-        for _ in range(budget):
-            candidates = left
-            present = [c for c in classes if holds[c][left].any()]
-            if present and rng.random() < self.rho:
-                candidates = left[holds[int(rng.choice(present))][left]]
-            pick = int(rng.choice(candidates))
-            picks.append(pick)
-            left = left[left != pick]
-        return Selection(np.array(picks, dtype=np.int64))
+        holds = np.zeros((len(masks), len(classes)), dtype=bool)
+        for i, c in enumerate(classes):
+            holds[:, i] = (masks == c).any(axis=(1, 2))
+        return Selection(view.unlabelled[draw_by_class(holds[view.unlabelled], self.rho, budget, rng)])

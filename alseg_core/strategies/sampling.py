@@ -1,4 +1,4 @@
-"""Picking slices by score: the best, or a random draw that favours high scores."""
+"""Picking slices: the best by a score, a random draw that favours high scores, a random draw by class."""
 
 from __future__ import annotations
 
@@ -49,3 +49,21 @@ def best(positions: IntArray, scores: NDArray[np.float64], budget: int) -> Selec
     """Pick the ``budget`` positions with the highest scores, highest first; ties go to the first in ``positions``."""
     order = np.argsort(-scores, kind="stable")[:budget]
     return Selection(positions[order], scores[order])
+
+
+def draw_by_class(holds: NDArray[np.bool_], rho: float, budget: int, rng: np.random.Generator) -> IntArray:
+    """Draw ``budget`` different rows one after another, each with probability ``rho`` among those of a random class.
+
+    holds: (n, K) bool, whether a slice holds a class. The class is drawn uniformly among those that rows not drawn yet
+    hold; otherwise, and if there is no such class, the row is drawn among all that are left.
+    """
+    left = np.arange(len(holds))
+    rows = np.empty(budget, dtype=np.int64)
+    for i in range(budget):
+        candidates = left
+        present = np.flatnonzero(holds[left].any(axis=0))
+        if len(present) and rng.random() < rho:
+            candidates = left[holds[left, rng.choice(present)]]
+        rows[i] = rng.choice(candidates)
+        left = left[left != rows[i]]
+    return rows

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
 from alseg_core.errors import ConfigError
+from alseg_core.geometry.symmetries import SQUARE
 from alseg_core.metrics.uncertainty import Measure, measures
 from alseg_core.quantities import Passes, Positive
 from alseg_core.registry import component, nested
@@ -25,8 +26,10 @@ Aggregate = Literal["mean", "sum", "top", "foreground"]
 mean over the predicted foreground dilated by 3 pixels, 0 if none is predicted (a mean over a mostly empty slice hides
 small structures)."""
 
-Source = Literal["members", "dropout"]
-"""Predictions to average and compare: of the ensemble members, or of dropout passes of the best member."""
+Source = Literal["members", "dropout", "tta"]
+"""Predictions to average and compare: of the ensemble members; of dropout passes of the best member; "tta", test-time
+augmentation: of the best member on turned and mirrored slices, turned back (Wang et al., Neurocomputing 2019). All
+measures are computed alike, so that their values compare between sources."""
 
 TOP_SHARE = 0.1
 """Share of the pixels that aggregate "top" averages."""
@@ -60,10 +63,17 @@ def predictions(view: View, source: Source, passes: int, rng: np.random.Generato
     """Iterate over chunks of the unlabelled slices in order, each with (B, K, H, W) of all members or passes."""
     if source == "members":
         chunks = view.member_probabilities(view.unlabelled)
-    else:
+    elif source == "dropout":
         chunks = view.dropout_probabilities(view.unlabelled, passes, rng)
+    else:
+        chunks = view.tta_probabilities(view.unlabelled, passes, rng)
     for _, members in chunks:
         yield members
+
+
+def predictions_per_slice(source: Source, passes: int, members: int) -> int:
+    """Return the number of predictions of each slice when a round trains ``members`` networks."""
+    return {"members": members, "dropout": passes, "tta": min(passes, SQUARE)}[source]
 
 
 def uncertainties(
@@ -71,8 +81,8 @@ def uncertainties(
 ) -> dict[Measure, NDArray[np.float64]]:
     """Score the unlabelled slices by each of the measures, all from one reading of the predictions.
 
-    Returns measure -> scores (U,) in the order of ``view.unlabelled``. passes: number of dropout passes, if those are
-    the source.
+    Returns measure -> scores (U,) in the order of ``view.unlabelled``. passes: number of dropout passes or symmetries,
+    if those are the source.
     """
     import torch
 
@@ -96,9 +106,10 @@ class Score:
     name: Measure = "entropy"
     """Measure of uncertainty."""
     source: Source | Literal["auto"] = "auto"
-    """Predictions to score; "auto" is the members, or dropout passes if a measure of disagreement meets one member."""
+    """Predictions to score: "members", "dropout" or "tta" (turned and mirrored slices); "auto" is the members, or
+    dropout passes if a measure of disagreement meets one member."""
     passes: Passes = 40
-    """Number of dropout passes, if those are the source, at least 2."""
+    """Number of dropout passes, if those are the source, at least 2; with "tta", of symmetries: all 8 if not fewer."""
     aggregate: Aggregate = "mean"
     """How pixel scores become a slice score: mean, sum, top (highest 10 %) or foreground (dilated prediction)."""
 
@@ -106,7 +117,7 @@ class Score:
         if self.name in OF_DISAGREEMENT and self.source == "members":
             raise ConfigError(
                 f"score {self.name!r} is the disagreement of several predictions, and 'members' may be a single "
-                "network; source is 'auto' (members where there are several, otherwise dropout) or 'dropout'."
+                "network; source is 'auto' (members where there are several, otherwise dropout), 'dropout' or 'tta'."
             )
 
     def of(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -116,10 +127,10 @@ class Score:
 
     def passes_per_slice(self, members: int) -> int:
         """See :meth:`Strategy.passes_per_slice`."""
-        return members if self._source(lambda: members) == "members" else self.passes
+        return predictions_per_slice(self._source(lambda: members), self.passes, members)
 
-    def needs_network(self, members: int) -> bool:
-        """See :meth:`Strategy.needs_network`."""
+    def needs_dropout(self, members: int) -> bool:
+        """See :meth:`Strategy.needs_dropout`."""
         return self._source(lambda: members) == "dropout"
 
     def _source(self, members: Callable[[], int]) -> Source:
@@ -146,13 +157,14 @@ class ScoreStrategy(Strategy):
     """Base of the strategies that pick by a score alone; each sets its ``measure``."""
 
     needs_model: ClassVar[bool] = True
+    ranks: ClassVar[bool] = True
     measure: ClassVar[Measure]
     """Measure of uncertainty."""
 
     source: Source | Literal["auto"] = "auto"
-    """Predictions to score: "members", "dropout", or "auto" as in :class:`Score`."""
+    """Predictions to score: "members", "dropout", "tta" (turned and mirrored slices), "auto" as in :class:`Score`."""
     passes: Passes = 40
-    """Number of dropout passes, if those are the source, at least 2."""
+    """Number of dropout passes, if those are the source, at least 2; with "tta", of symmetries: all 8 if not fewer."""
     aggregate: Aggregate = "mean"
     """How pixel scores become a slice score: mean, sum, top (highest 10 %) or foreground (dilated prediction)."""
     sampling: Sampling = "top"
@@ -172,9 +184,13 @@ class ScoreStrategy(Strategy):
         """See :class:`Strategy`."""
         return self._score().passes_per_slice(members)
 
+    def needs_dropout(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self._score().needs_dropout(members)
+
     def needs_network(self, members: int) -> bool:
         """See :class:`Strategy`."""
-        return self._score().needs_network(members)
+        return self.needs_dropout(members)
 
     def _score(self) -> Score:
         return Score(name=self.measure, source=self.source, passes=self.passes, aggregate=self.aggregate)

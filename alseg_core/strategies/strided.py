@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import dataclasses
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field
 
-from alseg_core.registry import component
+from alseg_core.quantities import LARGEST_SIDE
+from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.strategies.view import Strategy, View
 from alseg_core.vocabulary import IntArray, Selection
+
+
+def volume_by_volume(view: View, budget: int, each: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Give volumes ``each`` slices, one volume after another in random order; a volume that lacks some is filled first.
+
+    Where all have their share, they get it once more. Returns the number and the share of every volume that gets any.
+    """
+    table = view.table
+    volumes = len(table.cases)
+    free = np.bincount(table.volume[view.unlabelled], minlength=volumes)
+    filled = np.bincount(table.volume[view.labelled], minlength=volumes)
+    shares: dict[int, int] = {}
+    turn = rng.permutation(volumes)
+    while budget:
+        open_ = turn[free[turn] > 0]
+        begun = filled[open_] % each > 0
+        volume = int(open_[np.lexsort((filled[open_] // each, ~begun))[0]])
+        share = int(min(each - filled[volume] % each, free[volume], budget))
+        shares[volume] = shares.get(volume, 0) + share
+        free[volume], filled[volume], budget = free[volume] - share, filled[volume] + share, budget - share
+    return list(shares.items())
 
 
 def share_out(view: View, budget: int, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -30,7 +54,7 @@ def share_out(view: View, budget: int, rng: np.random.Generator) -> list[tuple[i
 
 @component
 class Strided(Strategy):
-    """Evenly spaced slices, divided over the volumes with the fewest annotated slices first.
+    """Evenly spaced slices, divided over the volumes with the fewest annotated slices first, or volume by volume.
 
     The first k slices of a volume are those at the relative positions (j + u) / k, j = 0..k-1, u ~ U(0, 1). Later ones
     go one by one into the largest gap between annotated slices of the volume, and those in the same gap lie evenly
@@ -41,10 +65,17 @@ class Strided(Strategy):
     format: ClassVar[int] = 2
     paper: ClassVar[str] = "reference every comparison needs"
 
+    per_volume: Annotated[int, Field(ge=1, le=LARGEST_SIDE)] | None = dataclasses.field(
+        default=None, metadata=OMIT_DEFAULT
+    )
+    """Slices that a volume gets before another one is begun, in random order; null = as few as possible."""
+
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
+        each = self.per_volume
+        shares = share_out(view, budget, rng) if each is None else volume_by_volume(view, budget, each, rng)
         picks = []
-        for volume, share in share_out(view, budget, rng):
+        for volume, share in shares:
             slices = view.table.of_volume(volume)
             annotated = np.flatnonzero(np.isin(slices, view.labelled))
             if len(annotated):

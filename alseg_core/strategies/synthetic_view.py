@@ -10,6 +10,7 @@ import numpy as np
 
 from alseg_core.data.slices import SliceTable
 from alseg_core.errors import ConfigError
+from alseg_core.geometry.symmetries import SQUARE
 from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
 
 if TYPE_CHECKING:  # this module is imported without waiting for torch
@@ -37,6 +38,8 @@ class SyntheticView:
     """(M, N, K, H, W) float32 class probabilities of each member of the ensemble."""
     dropout: np.ndarray
     """(T, N, K, H, W) float32 class probabilities; dropout pass t is t modulo T."""
+    turned: np.ndarray
+    """(8, N, K, H, W) float32 class probabilities under each symmetry of a square, turned back."""
     maps: np.ndarray
     """(N, D, H, W) float32 pixel features."""
     masks: LabelArray
@@ -90,6 +93,7 @@ class SyntheticView:
             members=_probabilities(rng.normal(0, 2, (members, n, classes, size, size))),
             dropout=_probabilities(rng.normal(0, 2, (4, n, classes, size, size))),
             maps=rng.normal(size=(n, 4, size, size)).astype(np.float32),
+            turned=_probabilities(rng.normal(0, 2, (SQUARE, n, classes, size, size))),
             masks=masks,
             classes=classes,
             round=1 if labelled else 0,
@@ -108,6 +112,7 @@ class SyntheticView:
             features=self.features[order],
             members=self.members[:, order],
             dropout=self.dropout[:, order],
+            turned=self.turned[:, order],
             maps=self.maps[order],
             masks=self.masks[order],
         )
@@ -154,6 +159,14 @@ class SyntheticView:
         for chunk in self._chunks(positions):
             rng.integers(0, 2**63 - 1)
             yield chunk, (_inference(self.dropout[t % len(self.dropout)][chunk]) for t in range(passes))
+
+    def tta_probabilities(
+        self, positions: IntArray, passes: int, rng: np.random.Generator
+    ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
+        """Chunks of positions, each with the class probabilities under the same drawn symmetries."""
+        drawn = np.sort(rng.permutation(len(self.turned))[:passes])
+        for chunk in self._chunks(positions):
+            yield chunk, (_inference(self.turned[t][chunk]) for t in drawn)
 
     def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
         """Chunks of positions with the first member's probabilities and its pixel features."""

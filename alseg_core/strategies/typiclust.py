@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from alseg_core.geometry.neighbours import nearest
 from alseg_core.quantities import Count
 from alseg_core.registry import component
 from alseg_core.strategies.view import Strategy, View
-from alseg_core.vocabulary import FloatArray, Selection
+from alseg_core.vocabulary import FloatArray, IntArray, Selection
 
 
 @component
@@ -39,24 +40,39 @@ class TypiClust(Strategy):
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
         positions = np.concatenate([view.labelled, view.unlabelled])
-        annotated, candidates = np.split(np.arange(len(positions)), [len(view.labelled)])
         features = unit_length(view.embedding()[positions])
-        labels = k_means(features, min(len(annotated) + budget, self.max_clusters), rng, device=view.device).labels
 
-        size = np.bincount(labels)[labels[candidates]]
-        for limit in range(self.small, -1, -1):
-            eligible = candidates[size > limit]
-            if len(eligible) >= budget:
-                break
-        left = labels.copy()
-        left[annotated] = -1
-        picks = []
-        for cluster in visit(labels, annotated, eligible, budget):
-            members = np.flatnonzero(left == cluster)
-            pick = members[np.argmax(typicality(features[members], self.neighbours, view.device))]
-            picks.append(pick)
-            left[pick] = -1
-        return Selection(positions[np.array(picks, dtype=np.int64)])
+        def score(members: IntArray) -> NDArray[np.float64]:
+            return typicality(features[members], self.neighbours, view.device)
+
+        clusters = min(len(view.labelled) + budget, self.max_clusters)
+        labels = k_means(features, clusters, rng, device=view.device).labels
+        return Selection(positions[best_of_clusters(labels, len(view.labelled), budget, self.small, score)])
+
+
+def best_of_clusters(
+    labels: IntArray, annotated: int, budget: int, small: int, score: Callable[[IntArray], NDArray[np.float64]]
+) -> IntArray:
+    """Pick ``budget`` rows by their clusters ``labels`` (N,): from each cluster in turn that with the highest score.
+
+    Clusters with the fewest annotated rows and picks come first, then large ones. annotated: number of first rows that
+    are annotated. small: clusters of at most so many rows are skipped; lowered as far as needed to fill the budget.
+    score: values (n,) of rows (n,), those of a cluster that are neither annotated nor picked; ties go to the first.
+    """
+    known, candidates = np.split(np.arange(len(labels)), [annotated])
+    size = np.bincount(labels)[labels[candidates]]
+    for limit in range(small, -1, -1):
+        eligible = candidates[size > limit]
+        if len(eligible) >= budget:
+            break
+    left = labels.copy()
+    left[known] = -1
+    picks = np.empty(budget, dtype=np.int64)
+    for i, cluster in enumerate(visit(labels, known, eligible, budget)):
+        members = np.flatnonzero(left == cluster)
+        picks[i] = pick = members[np.argmax(score(members))]
+        left[pick] = -1
+    return picks
 
 
 def typicality(features: FloatArray, neighbours: int, device: str = "cpu") -> NDArray[np.float64]:

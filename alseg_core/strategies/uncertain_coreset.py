@@ -42,6 +42,10 @@ class UncertainCoreset(Strategy):
         """See :class:`Strategy`."""
         return self.score.passes_per_slice(members)
 
+    def needs_dropout(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self.score.needs_dropout(members)
+
     def needs_network(self, members: int) -> bool:
         """See :class:`Strategy`."""
-        return self.score.needs_network(members)
+        return self.needs_dropout(members)

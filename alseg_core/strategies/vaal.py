@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,9 @@ from pydantic import Field
 from alseg_core.quantities import LARGEST_SIDE, Epochs, Positive, Weight, Width
 from alseg_core.registry import component
 from alseg_core.strategies.random import Random
+from alseg_core.strategies.shrunk import CHUNK, shrunk
 from alseg_core.strategies.view import Strategy, View
-from alseg_core.vocabulary import IntArray, Selection
-
-if TYPE_CHECKING:  # strategies are listed without waiting for torch
-    from torch import Tensor
-
-CHUNK = 256
-"""Number of slices to read and shrink at a time."""
+from alseg_core.vocabulary import Selection
 
 
 @component
@@ -70,7 +65,7 @@ class Vaal(Strategy):
         from alseg_core import seeding
         from alseg_core.models.vae import ConvVAE, Discriminator, negative_elbo
 
-        images = self._shrunk(view, np.concatenate([view.unlabelled, view.labelled]))
+        images = shrunk(view, np.concatenate([view.unlabelled, view.labelled]), self.size)
         count = len(view.unlabelled)
         with seeding.torch_seeded(seeding.child(rng)):  # initial weights and draws from the latent
             vae = ConvVAE(images.shape[1], self.size, self.latent).to(view.device)
@@ -99,15 +94,3 @@ class Vaal(Strategy):
         with torch.no_grad():
             verdicts = [judge(vae.encode(part)[0])[:, 0].sigmoid() for part in images.split(CHUNK)]
         return torch.cat(verdicts).double().cpu().numpy()
-
-    def _shrunk(self, view: View, positions: IntArray) -> Tensor:
-        """Slices (n, C, size, size) on the device, scaled to mean 0 and standard deviation 1 over all of them."""
-        import torch
-        from torch.nn import functional
-
-        parts = [
-            functional.adaptive_avg_pool2d(torch.from_numpy(view.images(positions[i : i + CHUNK])), self.size)
-            for i in range(0, len(positions), CHUNK)
-        ]
-        images = torch.cat(parts)
-        return ((images - images.mean()) / images.std().clamp(min=1e-6)).to(view.device)

@@ -70,6 +70,17 @@ class View(Protocol):
         """
         ...
 
+    def tta_probabilities(
+        self, positions: IntArray, passes: int, rng: np.random.Generator
+    ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
+        """Iterate over chunks of positions, each with the probabilities (B, K, H, W) of test-time augmentation.
+
+        The best member sees the slices turned by quarters and mirrored, and its predictions are turned back. passes:
+        number of different symmetries, the same for all slices; a square has eight, a rectangle four, which are all
+        taken if ``passes`` is not smaller. rng: draws them.
+        """
+        ...
+
     def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
         """Iterate over chunks of positions with the best member's probabilities (B, K, H, W) and features (B, D, H, W).
 
@@ -102,6 +113,8 @@ class Strategy:
     """Whether it works on the recipe's embedding."""
     reads_ground_truth: ClassVar[bool] = False
     """Whether it is a reference that reads ground truth; such recipes are named ``oracle_*``."""
+    ranks: ClassVar[bool] = False
+    """Whether it ranks the pool: its picks are the first of those for any larger budget, at about the same cost."""
     paper: ClassVar[str] = ""
     """Source to cite."""
 
@@ -109,9 +122,16 @@ class Strategy:
         """Pick ``budget`` positions to annotate next, 1 <= budget <= number of unlabelled slices."""
         raise TypeError(f"{type(self).__name__} does not define select(view, budget, rng)")
 
+    def check_pool(self, table: SliceTable) -> None:
+        """Raise ConfigError when the settings do not fit the slices of the pool; called before any training."""
+
     def passes_per_slice(self, members: int) -> int:
         """Number of forward passes of each slice in one query when a round trains ``members`` networks."""
         return members if self.needs_model else 0
+
+    def needs_dropout(self, members: int) -> bool:
+        """Whether dropout passes are compared, which are all alike where a network has no dropout."""
+        return False
 
     def needs_network(self, members: int) -> bool:
         """Whether dropout passes or pixel features are used, which trained models other than torch networks lack."""

@@ -117,14 +117,13 @@ def _family(recipe: dict[str, Any]) -> str:
     """Return the family of a recipe by its strategy and its embedding."""
     from alseg_core.strategies import STRATEGIES
     from alseg_core.strategies.coreset import Coreset
-    from alseg_core.strategies.scores import ScoreStrategy
 
-    strategy = STRATEGIES.get(_name(recipe.get("strategy")), object)
-    if getattr(strategy, "reads_ground_truth", False) or "reference" in str(recipe.get("paper")):
+    strategy = STRATEGIES.build(recipe["strategy"])
+    if strategy.reads_ground_truth or "reference" in str(recipe.get("paper")):
         return "reference"
-    if getattr(strategy, "needs_model", False):
-        return "uncertainty" if issubclass(strategy, ScoreStrategy) else "both"
-    return "paper" if issubclass(strategy, Coreset) and _name(recipe.get("embed")) == "contrastive" else "coverage"
+    if strategy.needs_model:
+        return "uncertainty" if strategy.ranks else "both"
+    return "paper" if isinstance(strategy, Coreset) and _name(recipe.get("embed")) == "contrastive" else "coverage"
 
 
 def _name(spec: Any) -> str:

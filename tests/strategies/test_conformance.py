@@ -113,6 +113,20 @@ class FixedBatch(First):
         return view.unlabelled[: budget // 2 * 2] if budget > 1 else view.unlabelled[:1]
 
 
+class RanksOtherwise(First):
+    """Says that it ranks, and takes the last slices, which depend on their number."""
+
+    ranks: ClassVar[bool] = True
+
+    def positions(self, view, budget, rng):
+        return view.unlabelled[-budget:]
+
+
+class ArrayAsFact(First):
+    def select(self, view, budget, rng):
+        return Selection(view.unlabelled[:budget], facts={"left": view.unlabelled})
+
+
 class Twice(First):
     def positions(self, view, budget, rng):
         return rng.choice(view.unlabelled, budget)
@@ -293,6 +307,8 @@ FAULTS: list[tuple[type[Strategy], str, str]] = [
     (LastRoundOfItsOwn, "repeatable", "in the last round"),
     (OverBudget, "exactly_the_budget", "shape"),
     (FixedBatch, "exactly_the_budget", "shape"),
+    (RanksOtherwise, "ranks_if_it_says_so", "not the first of all"),
+    (ArrayAsFact, "exactly_the_budget", "no plain data"),
     (Twice, "exactly_the_budget", "twice"),
     (Again, "exactly_the_budget", "annotated already"),
     (NoPosition, "exactly_the_budget", "no position"),

@@ -107,6 +107,40 @@ def test_strided_gives_no_volume_a_second_slice_before_all_have_one() -> None:
         assert counts.max() - counts.min() <= 1
 
 
+@pytest.mark.parametrize("each", [1, 2, 4, 100])
+def test_strided_volume_by_volume_begins_none_before_the_last_has_its_share(each: int) -> None:
+    everything, rng = np.arange(len(TABLE)), np.random.default_rng(0)
+    strategy = STRATEGIES.build({"name": "strided", "per_volume": each})
+    labelled = everything[:0]
+    for budget in (29, 43, 73):
+        view = Geometry(TABLE, labelled, np.setdiff1d(everything, labelled))
+        picks = strategy.select(view, budget, rng).positions  # type: ignore[arg-type]
+        assert len(np.unique(picks)) == budget and not np.isin(picks, labelled).any()
+        labelled = np.sort(np.concatenate([labelled, picks]))
+        counts = np.bincount(TABLE.volume[labelled], minlength=len(TABLE.cases))
+        begun = counts[counts > 0]
+        if len(labelled) <= each * 60:  # while there are volumes left to begin
+            assert (begun < np.minimum(each, TABLE.depth[counts > 0])).sum() <= 1
+    if each == 100:  # whole volumes
+        whole = counts[counts > 0] == TABLE.depth[counts > 0]
+        assert whole.sum() >= whole.size - 1
+    if each == 1:
+        assert counts.max() == 1
+    if each == 4:  # and these are spread over the volume
+        deep = [v for v in range(len(TABLE.cases)) if counts[v] == 4 and TABLE.depth[v] == 10]
+        gaps = [np.diff(TABLE.z[labelled[TABLE.volume[labelled] == v]]) for v in deep]
+        assert deep and all((gap >= 2).all() and (gap <= 3).all() for gap in gaps)
+
+
+def test_strided_volume_by_volume_goes_round_again_where_all_have_their_share() -> None:
+    everything, rng = np.arange(len(TABLE)), np.random.default_rng(0)
+    view = Geometry(TABLE, everything[:0], everything)
+    picks = STRATEGIES.build({"name": "strided", "per_volume": 2}).select(view, 500, rng).positions  # type: ignore[arg-type]
+    counts = np.bincount(TABLE.volume[picks], minlength=len(TABLE.cases))
+    assert len(np.unique(picks)) == 500 and set(counts.tolist()) <= {2, 3, 4}
+    assert (counts == 3).sum() <= 1
+
+
 def next_picks(name: str, depth: int, given: list[int], budget: int) -> set[tuple[int, ...]]:
     """Return the sets of slices that a strategy picks in one volume with the ``given`` slices, over many seeds."""
     view = make_view(depths=(depth,), labelled=0)
