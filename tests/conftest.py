@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 import torch
 
 from alseg_core.config import RunConfig
-from alseg_core.models import SegmentationModule
+from alseg_core.errors import MissingPackageError
+from alseg_core.models import SegmentationModule, timm_encoder
 from alseg_core.training import NetworkTrainer
 from alseg_core.training.member import Member
 
@@ -50,6 +52,16 @@ def network_of(member: Member) -> SegmentationModule:
     """The trained torch network of a member."""
     assert isinstance(member.network, SegmentationModule)
     return member.network
+
+
+@pytest.fixture(scope="session")
+def timm() -> Any:
+    """The package timm; without it, or with a torchvision of another build than torch, the test is skipped."""
+    try:
+        timm_encoder.version()
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+    return importlib.import_module("timm")
 
 
 @pytest.fixture

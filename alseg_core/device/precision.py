@@ -23,7 +23,11 @@ def computed(precision: str, device: str, supported: Callable[[], bool] = lambda
     return "bfloat16" if device.startswith("cuda") and supported() else "float32"
 
 
+def resolved(precision: Precision, device: torch.device) -> str:
+    """Resolve ``precision`` on a device of this machine to "float32" or "bfloat16"."""
+    return computed(precision, device.type, lambda: torch.cuda.is_bf16_supported(including_emulation=False))
+
+
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """Return a context in which networks on the device compute in this precision."""
-    half = computed(precision, device.type, lambda: torch.cuda.is_bf16_supported(including_emulation=False))
-    return torch.autocast(device.type, torch.bfloat16, enabled=half == "bfloat16")
+    return torch.autocast(device.type, torch.bfloat16, enabled=resolved(precision, device) == "bfloat16")

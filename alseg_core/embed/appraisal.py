@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alseg_core.embed.contrastive import Contrastive
-from alseg_core.embed.embedder import EmbedContext, Embedder, Embedding, pool_key
+from alseg_core.embed.embedder import EmbedContext, Embedder, Embedding, Encoder, pool_key
 from alseg_core.embed.pixels import Pixels
 from alseg_core.embed.quality import OWN, PIXELS, UNTRAINED, Quality, quality
 
 
 def appraise(embedder: Embedder, embedding: Embedding, context: EmbedContext) -> dict[str, Quality]:
-    """Return name -> quality of what ``embedder`` gave, of pixels and, for a trained encoder, of an untrained one.
+    """Return name -> quality of what ``embedder`` gave, of pixels and, if the run trains it, of an untrained encoder.
 
     The untrained encoder has the architecture and the seed of the trained one, and random weights. No labels are read.
     """
@@ -38,7 +38,7 @@ def appraise(embedder: Embedder, embedding: Embedding, context: EmbedContext) ->
 
 def features_of(name: str, embedder: Embedder, embedding: Embedding, context: EmbedContext) -> NDArray[np.float32]:
     """Return the features (N, D) that :func:`appraise` measures under a name."""
-    if name == UNTRAINED and isinstance(embedder, Contrastive):
+    if name == UNTRAINED and isinstance(embedder, Encoder):
         return embedder.untrained(context)
     return Pixels().embed(context).features if name == PIXELS else embedding.features
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,3 +73,11 @@ class Embedder(Protocol):
 
     def embed(self, context: EmbedContext) -> Embedding:
         """Return the vectors of all slices of ``context.slices``."""
+
+
+@runtime_checkable
+class Encoder(Embedder, Protocol):
+    """Embedder with a network that was trained, in the run or before."""
+
+    def untrained(self, context: EmbedContext) -> NDArray[np.float32]:
+        """Return the vectors that the network gives with random weights of the seed of the run, to compare with."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import time
-from pathlib import Path
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from alseg_core import seeding
-from alseg_core.data.slices import Slices
-from alseg_core.embed.embedder import CPU_SECONDS, EmbedContext, Embedding, store_key
+from alseg_core.embed.embedder import EmbedContext, Embedding, store_key
+from alseg_core.embed.kept import kept
+from alseg_core.embed.photographs import AsPhotograph, mean_and_deviation
 from alseg_core.geometry.clusters import unit_length
-from alseg_core.metric_learning.encode import CHUNK, encode
+from alseg_core.metric_learning.encode import encode
 from alseg_core.models.resnet import ResNetEncoder, load_imagenet
 from alseg_core.quantities import LARGEST_SIDE
 from alseg_core.registry import component
@@ -48,55 +48,22 @@ class ImageNet:
     def embed(self, context: EmbedContext) -> Embedding:
         """Return features h, (N, 512), of length 1 if ``normalise``, from the store if there is one.
 
-        facts: init, the weights actually used; with a store also :data:`CPU_SECONDS`.
+        facts: init, the weights actually used; with a store also :data:`~alseg_core.embed.embedder.CPU_SECONDS`.
 
         Random weights come from the seed of the run. An entry made with if_missing "random" is kept even if the weights
         become available later.
         """
-        if context.store is None:
-            return self._encode(context)
         key = store_key(self, context.slices, context.data_key, context.seed)
-        entry = context.store.fetch("features", key, lambda folder: self._save(context, folder))
-        return Embedding(np.load(entry / "features.npy"), json.loads((entry / "facts.json").read_text()))
+        return kept(context.store, key, lambda: self._encode(context))
+
+    def untrained(self, context: EmbedContext) -> NDArray[np.float32]:
+        """Return the features (N, 512) with random weights of the seed of the run, to compare with."""
+        return replace(self, init="random").embed(context).features
 
     def _encode(self, context: EmbedContext) -> Embedding:
         with seeding.torch_seeded(seeding.derive(context.seed, "encoder")):
             encoder = ResNetEncoder(channels=3)
         used = load_imagenet(encoder, self.init, self.if_missing)
-        photograph = nn.Sequential(_AsPhotograph(context.slices.channels, *_intensities(context.slices)), encoder)
+        photograph = nn.Sequential(AsPhotograph(context.slices.channels, *mean_and_deviation(context.slices)), encoder)
         features = encode(photograph, context.slices, self.image_size, context.device, progress=context.progress)
         return Embedding(unit_length(features) if self.normalise else features, {"init": used})
-
-    def _save(self, context: EmbedContext, folder: Path) -> None:
-        start = time.process_time()
-        embedding = self._encode(context)
-        facts = {**embedding.facts, CPU_SECONDS: round(time.process_time() - start, 3)}
-        np.save(folder / "features.npy", embedding.features)
-        (folder / "facts.json").write_text(json.dumps(facts))
-
-
-class _AsPhotograph(nn.Module):
-    """Slices (B, channels, H, W) -> (B, 3, H, W), scaled by the mean and standard deviation of the pool.
-
-    Three channels are taken as colour; any other number is averaged to grey.
-    """
-
-    def __init__(self, channels: int, mean: float, deviation: float) -> None:
-        super().__init__()
-        self.channels, self.mean, self.deviation = channels, mean, deviation
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, channels, H, W) -> (B, 3, H, W)."""
-        images = (images - self.mean) / self.deviation
-        return images if self.channels == 3 else images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-
-
-def _intensities(slices: Slices) -> tuple[float, float]:
-    """Mean and standard deviation over all pixels of the pool, read in chunks; 1 if the deviation is 0."""
-    total = squares = 0.0
-    for start in range(0, len(slices), CHUNK):
-        images = slices.images(np.arange(start, min(start + CHUNK, len(slices)))).astype(np.float64)
-        total, squares = total + images.sum(), squares + np.square(images).sum()
-    pixels = len(slices) * slices.channels * slices.size[0] * slices.size[1]
-    variance = squares / pixels - (total / pixels) ** 2
-    return total / pixels, float(np.sqrt(variance)) if variance > 1e-12 else 1.0

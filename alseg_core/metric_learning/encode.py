@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alseg_core.data.slices import Slices
+from alseg_core.device.precision import Precision, autocast
 from alseg_core.device.repeatable import repeatable
 from alseg_core.models.folding import folded
-from alseg_core.models.resnet import FEATURES
 from alseg_core.vocabulary import IntArray
 
 CHUNK = 8
@@ -45,18 +45,22 @@ def encode(
     device: str | torch.device = "cpu",
     batch: int = CHUNK,
     progress: Callable[[float], None] | None = None,
+    precision: Precision = "float32",
 ) -> NDArray[np.float32]:
-    """Return features h of every slice, (N, 512) float32: evaluation mode, full precision, not normalised.
+    """Return features h of every slice, (N, D) float32: evaluation mode, not normalised.
 
-    encoder: images (B, C, image_size, image_size) -> h (B, 512); left unchanged. progress: called with the share that
-    is done.
+    encoder: images (B, C, image_size, image_size) -> h (B, D); left unchanged. progress: called with the share that is
+    done. precision: arithmetic of the encoder; full by default.
     """
     encoder = folded(encoder).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    features = np.empty((len(slices), FEATURES), dtype=np.float32)
-    with repeatable():
+    features = np.empty((len(slices), 0), dtype=np.float32)
+    with repeatable(), autocast(precision, torch.device(device)):
         for start in range(0, len(slices), batch):
             positions = np.arange(start, min(start + batch, len(slices)))
-            features[positions] = encoder(resize(slices, positions, image_size, device)).cpu().numpy()
+            found = encoder(resize(slices, positions, image_size, device)).float().cpu().numpy()
+            if start == 0:
+                features = np.empty((len(slices), found.shape[1]), dtype=np.float32)
+            features[positions] = found
             if progress is not None:
                 progress((start + len(positions)) / len(slices))
     return features

@@ -5,9 +5,7 @@ Parameter names are those of torchvision's ``resnet18``, so that published weigh
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -16,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from alseg_core.errors import ConfigError
-from alseg_core.models.weights import check_fit
+from alseg_core.models.weights import UNREADABLE, check_fit
 
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 FEATURES = 512
@@ -104,7 +102,7 @@ def load_imagenet(
     weights_file = IMAGENET_URL.rsplit("/", 1)[1]
     try:
         fitting, first = _fitting(_read(source), encoder, first_conv)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         if if_missing == "random":
             return f"random ({wanted} {failure}: {reason})"

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import pickle
+import struct
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -19,6 +20,11 @@ FIRST = "layer1.0.conv1.weight"
 """A parameter of every ResNet; what precedes it in a name is the prefix of the encoder in a file."""
 STAGES = ("conv1.", "bn1.", "layer")
 """Prefixes of the parameters of a ResNet; a file may hold others, for example a classifier."""
+UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, EOFError, LookupError, AttributeError, TypeError, AssertionError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile, struct.error),
+)
+"""What reading a file that holds no weights may raise: torch takes any bytes for a pickle."""
 
 
 def read_resnet(path: Path, own: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
@@ -31,7 +37,7 @@ def read_resnet(path: Path, own: Mapping[str, Tensor], what: str) -> dict[str, T
     """
     try:
         return _fitting(_flat(torch.load(path, map_location="cpu", weights_only=True)), own, what)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ConfigError(
             f"network: {what} weights wanted from {path}, not usable: {reason}. Give the path of a .pth file with a "

@@ -40,12 +40,23 @@ def embed() -> None:
 @click.argument("dataset", default="phantom")
 @click.option("--data", "folder", metavar="DIR", help="Folder of the raw scans.  [default: data/DATASET]")
 @click.option("--recipe", default="gcl_group_coreset", show_default=True, help="Recipe whose embedding is checked.")
+@click.option(
+    "--beside", multiple=True, metavar="RECIPE", help="Another recipe whose embedding is shown too; may be repeated."
+)
 @click.option("--study", default="quick", show_default=True, help="Study whose settings apply, a name or a YAML file.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting of the study, for example seeds=3."
 )
 @OUT
-def check(dataset: str, folder: str | None, recipe: str, study: str, settings: tuple[str, ...], out: Path) -> None:
+def check(
+    dataset: str,
+    folder: str | None,
+    recipe: str,
+    beside: tuple[str, ...],
+    study: str,
+    settings: tuple[str, ...],
+    out: Path,
+) -> None:
     """Compare the embedding of a recipe on DATASET with an untrained encoder and with pixels.
 
     Shows what the nearest neighbours of a slice have in common with it, and what greedy k-centre would pick first. The
@@ -62,7 +73,9 @@ def check(dataset: str, folder: str | None, recipe: str, study: str, settings: t
         check_writable(out)
         task = bar.add_task("encoder", total=1.0)
         found = check_embedding(
-            dataset, folder, recipe, study, settings, out / "store", lambda done: bar.update(task, completed=done)
+            *(dataset, folder, recipe, study, settings, out / "store"),
+            progress=lambda done: bar.update(task, completed=done),
+            beside=beside,
         )
     console = Console()
     console.print(found.title, markup=False, highlight=False)

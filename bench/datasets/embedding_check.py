@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from alseg_core.config import RunConfig
     from alseg_core.data.prepared import Prepared
     from alseg_core.data.slices import Slices, SliceTable
-    from alseg_core.embed.embedder import EmbedContext
+    from alseg_core.embed.embedder import EmbedContext, Embedder, Embedding
     from alseg_core.embed.quality import Quality
-    from alseg_core.vocabulary import IntArray, LabelArray
+    from alseg_core.vocabulary import FloatArray, IntArray, LabelArray
 
     Measures = TypeVar("Measures", Quality, "Picks")
 
@@ -71,40 +71,48 @@ def check(
     settings: Sequence[str],
     store: Path,
     progress: Callable[[float], None] | None = None,
+    beside: Sequence[str] = (),
 ) -> EmbeddingCheck:
     """Train the embedding of ``recipe`` as ``study`` would, unless the store has it, and measure it.
 
-    settings: laid over the study's, as "KEY=VALUE". Masks are read to describe picks and for nothing else. Raises
-    AlsegError when a name is unknown, the data are unusable, or the recipe has no embedding to check.
+    settings: laid over the study's, as "KEY=VALUE". beside: further recipes whose embeddings are measured, each in a
+    row of its name. Masks are read to describe picks and for nothing else. Raises AlsegError when a name is unknown,
+    the data are unusable, or a recipe has no embedding to check.
     """
     from alseg_core.data.prepare import prepare
     from alseg_core.data.prepared import Prepared
     from alseg_core.embed.embedder import EmbedContext
+    from alseg_core.embed.quality import OWN
     from alseg_core.store import Store
-    from bench.study import DatasetFile, Study, find
+    from bench.study import DatasetFile, find
     from bench.study.dataset_file import DATA_HINT
 
-    given = ["name=embed", f"datasets={dataset}", f"recipes={recipe}", "seeds=1"]
+    given = ["name=embed", f"datasets={dataset}", "seeds=1"]
     given += ["controls=null", "primary=null"]  # both are about several recipes
     given += [] if folder is None else [f"data={folder}"]
-    configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
-    if len(configs) > 1:  # an encoder each, unless the settings fix one for all
-        given.append("components.contrastive.encoder_seed=null")
-        configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
+    configs = _configs(study, recipe, given, settings)
     first = next(iter(configs.values()))
-    _check_embeds(first)
+    others = {other: _configs(study, other, given, settings) for other in dict.fromkeys(beside) if other != recipe}
+    for each in (first, *(next(iter(other.values())) for other in others.values())):
+        _check_embeds(each)
     DatasetFile(dataset, find("dataset", dataset)).check_folder(first.dataset.root, DATA_HINT)
     kept = Store(store)
     root = None if first.dataset.root is None else Path(first.dataset.root)
     place = prepare(first.dataset.reader, root, first.dataset.prepare, kept)
     prepared = Prepared.open(place)
     found, chance, pools = [], [], []
+    used: dict[str, str | None] = {}
     for seed, config in configs.items():
         slices = prepared.slices(config.split.assign(prepared.cases).train)
         pools.append((len(slices), config.counts(len(slices))[0]))
         masks = _masks(place, prepared, slices)
         context = EmbedContext(slices, prepared.key, seed, config.resolve_device(), kept, None, progress)
-        found.append(_measured(config, context, masks))
+        rows, said = _measured(config, context, masks)
+        used[recipe] = said
+        for name, other in others.items():
+            only, used[name] = _measured(other[seed], context, masks, own=True)
+            rows[name] = only[OWN]
+        found.append(rows)
         chance.append(_chance(config, slices, masks))
     quality = {name: _mean([each[name][0] for each in found]) for name in found[0]}
     size, count = (_span([pool[i] for pool in pools]) for i in range(2))
@@ -112,9 +120,21 @@ def check(
         title=f"{first.dataset.name}, {recipe}, {size} slices, {count} picks, {plural(len(configs), 'seed')}",
         quality=quality,
         picks={**{name: _mean([each[name][1] for each in found]) for name in found[0]}, CHANCE: _mean(chance)},
-        notes=[_note(masks, size)],
+        notes=[*(f"weights of {name}: {said}" for name, said in used.items() if said), _note(masks, size)],
         lost=_lost(quality),
     )
+
+
+def _configs(study: str, recipe: str, given: Sequence[str], settings: Sequence[str]) -> dict[int, RunConfig]:
+    """Return the runs of a recipe by their seed."""
+    from bench.study import Study
+
+    given = [*given, f"recipes={recipe}"]
+    configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
+    if len(configs) > 1:  # an encoder each, unless the settings fix one for all
+        given.append("components.contrastive.encoder_seed=null")
+        configs = {config.seed: config for config in Study.find(study, [*given, *settings]).runs()}
+    return configs
 
 
 def _check_embeds(config: RunConfig) -> None:
@@ -128,10 +148,16 @@ def _check_embeds(config: RunConfig) -> None:
     embed.check()
 
 
-def _measured(config: RunConfig, context: EmbedContext, masks: LabelArray | None) -> dict[str, tuple[Quality, Picks]]:
-    """Return the measures of the embedding of one seed and of what it is compared with."""
+def _measured(
+    config: RunConfig, context: EmbedContext, masks: LabelArray | None, own: bool = False
+) -> tuple[dict[str, tuple[Quality, Picks]], str | None]:
+    """Return the measures of the embedding of one seed and, unless ``own``, of what it is compared with; its weights.
+
+    The latter is what the facts of the embedding say of the weights that its encoder started from.
+    """
     from alseg_core import seeding
-    from alseg_core.embed.appraisal import appraise, features_of
+    from alseg_core.embed.appraisal import features_of
+    from alseg_core.embed.quality import OWN
     from alseg_core.geometry.kcenter import k_center_greedy
 
     embedder = config.recipe.embed
@@ -140,12 +166,31 @@ def _measured(config: RunConfig, context: EmbedContext, masks: LabelArray | None
     rows, count = np.arange(len(context.slices)), config.counts(len(context.slices))[0]
     starts = seeding.stream(config.seed, "embed check").choice(len(rows), min(STARTS, len(rows)), replace=False)
     out = {}
-    for name, measured in appraise(embedder, embedding, context).items():
+    appraised = {OWN: _quality(embedding.features, context)} if own else _appraised(embedder, embedding, context)
+    for name, measured in appraised.items():
         features = features_of(name, embedder, embedding, context)
         picks = [k_center_greedy(features, rows[:0], rows, count, int(at), context.device)[0] for at in starts]
         table, classes = context.slices.table, len(config.dataset.classes)
         out[name] = measured, _mean([describe_picks(picked, table, masks, classes) for picked in picks])
-    return out
+    return out, embedding.facts.get("weights") or embedding.facts.get("init")
+
+
+def _appraised(embedder: Embedder, embedding: Embedding, context: EmbedContext) -> dict[str, Quality]:
+    """Return what a run records of its embedding, and an untrained encoder for one trained before the run, too."""
+    from alseg_core.embed.appraisal import appraise
+    from alseg_core.embed.embedder import Encoder
+    from alseg_core.embed.quality import OWN, UNTRAINED
+
+    known = appraise(embedder, embedding, context)
+    if UNTRAINED in known or not isinstance(embedder, Encoder):
+        return known
+    return {OWN: known[OWN], UNTRAINED: _quality(embedder.untrained(context), context), **known}
+
+
+def _quality(features: FloatArray, context: EmbedContext) -> Quality:
+    from alseg_core.embed.quality import quality
+
+    return quality(features, context.slices.table, context.device)
 
 
 def _chance(config: RunConfig, slices: Slices, masks: LabelArray | None) -> Picks:

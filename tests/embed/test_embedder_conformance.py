@@ -15,13 +15,16 @@ from alseg_core.embed.conformance import CHECKS, POINTWISE, Check, check
 SMALL: dict[str, dict[str, Any]] = {
     "contrastive": {"init": "random", "image_size": 16, "epochs": 1},
     "imagenet": {"init": "random", "image_size": 32},
+    "timm": {"weights": "random", "model": "test_vit", "image_size": 32},
 }
 """Settings of the embedders with an encoder, so that the suite takes seconds and no download."""
 
 
 @pytest.mark.parametrize("one", CHECKS)
 @pytest.mark.parametrize("name", sorted(EMBEDDERS))
-def test_conforms(name: str, one: Check) -> None:
+def test_conforms(name: str, one: Check, request: pytest.FixtureRequest) -> None:
+    if name == "timm":
+        request.getfixturevalue("timm")
     one(EMBEDDERS.build({"name": name, **SMALL.get(name, {})}))
 
 

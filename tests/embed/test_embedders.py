@@ -81,6 +81,8 @@ def test_averaged_pixels_do_not_depend_on_the_chunks() -> None:
 class Means:
     """A network whose features of a slice are its mean and its first pixel; it counts what passes through."""
 
+    window: int | None = None
+
     def __init__(self) -> None:
         self.chunks: list[int] = []
 
@@ -133,6 +135,7 @@ def test_contrastive_trains_once_and_gives_the_same_from_the_store(tmp_path: Pat
     np.testing.assert_allclose(encode(encoder, slices, 32), direct.features, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_contrastive_is_trained_anew_for_anything_that_matters(tmp_path: Path) -> None:
     slices, store = pool(2), Store(tmp_path)
     renamed = Slices(SliceTable(("a", "c"), ("p", "q"), slices.table.volume, slices.table.z), slices.base, slices.rows)

@@ -162,6 +162,11 @@ def garbage(folder: Path) -> str:
     return str(folder / "garbage.pth")
 
 
+def text(folder: Path) -> str:
+    (folder / "text.pth").write_text("root:x:0:0:root:/root:/bin/bash\n")  # unpickles to an IndexError
+    return str(folder / "text.pth")
+
+
 def truncated(folder: Path) -> str:
     torch.save(published(), folder / "whole.pth")
     (folder / "cut.pth").write_bytes((folder / "whole.pth").read_bytes()[:100_000])
@@ -180,7 +185,7 @@ def no_state_dict(folder: Path) -> str:
     return str(folder / "list.pth")
 
 
-@pytest.mark.parametrize("source", [missing_file, garbage, truncated, other_network, no_state_dict])
+@pytest.mark.parametrize("source", [missing_file, garbage, text, truncated, other_network, no_state_dict])
 def test_unusable_weights(tmp_path: Path, source) -> None:
     path = source(tmp_path)
     encoder = ResNetEncoder(3)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
 
@@ -56,6 +57,27 @@ def test_the_check_compares_with_untrained_pixels_and_chance(tiny: dict[str, Any
     assert again == found
 
 
+def test_other_recipes_are_shown_beside_as_they_are_alone(tiny: dict[str, Any], tmp_path: Path) -> None:
+    dataset, settings = tiny_file(tiny, tmp_path), ["components.imagenet={init: random, image_size: 32}"]
+    twice = ["coreset", "coreset_imagenet"]
+    found = check(dataset, None, "coreset_imagenet", "quick", settings, tmp_path / "store", beside=twice)
+    assert list(found.quality) == ["embedding", "untrained encoder", "pixels", "coreset"]
+    alone = check(dataset, None, "coreset", "quick", settings, tmp_path / "store")
+    assert found.quality["coreset"] == alone.quality["embedding"] and found.picks["coreset"] == alone.picks["embedding"]
+    assert found.quality["untrained encoder"] == found.quality["embedding"] and not found.lost
+    assert found.notes[0] == "weights of coreset_imagenet: random"
+
+
+def test_a_published_model_is_checked_beside_an_untrained_one(timm: Any, tiny: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    torch.save(timm.create_model("test_vit").state_dict(), tmp_path / "mine.pth")
+    fields = f"components.timm={{model: test_vit, weights: {tmp_path}/mine.pth, image_size: 32}}"
+    found = check(tiny_file(tiny, tmp_path), None, "coreset_dino", "quick", [fields], tmp_path / "store")
+    assert list(found.quality) == ["embedding", "untrained encoder", "pixels"]
+    assert found.quality["untrained encoder"] != found.quality["embedding"]
+    assert found.notes[0].startswith("weights of coreset_dino: sha256 ")
+
+
 def test_every_seed_has_the_pool_of_its_own_split(tiny: dict[str, Any], tmp_path: Path) -> None:
     dataset = tiny_file(tiny, tmp_path)
     both = check(dataset, None, "coreset", "quick", ["seeds=[3, 4]", "split.seed=run"], tmp_path / "store")
@@ -70,6 +92,7 @@ def test_every_seed_has_the_pool_of_its_own_split(tiny: dict[str, Any], tmp_path
     assert both.picks[CHANCE].ends == pytest.approx(np.mean([each.picks[CHANCE].ends for each in alone]))
 
 
+@pytest.mark.slow
 def test_each_seed_has_an_encoder_unless_one_is_asked_for(tiny: dict[str, Any], tmp_path: Path) -> None:
     dataset = tiny_file(tiny, tmp_path)
 
@@ -116,6 +139,7 @@ def test_the_command_shows_the_tables_and_its_exit_code_says_whether_training_lo
     [
         (["--recipe", "random"], "recipe 'random' has no embedding"),
         (["--recipe", "coreset_task"], "trained on labels"),
+        (["--beside", "random"], "recipe 'random' has no embedding"),
         (["--recipe", "gcl_grup_coreset"], "Did you mean 'gcl_group_coreset'?"),
         (["--set", "components.contrastive.epoch=1"], "Did you mean 'epochs'?"),
     ],
