@@ -31,6 +31,8 @@ Positive = Annotated[float, Field(ge=SMALLEST, le=LARGEST)]
 """Learning rate, temperature and other factors that cannot be 0."""
 Weight = Annotated[float, Field(ge=0, le=LARGEST), AfterValidator(_not_tiny)]
 """Factor of one part of a sum; 0 leaves the part out."""
+Probability = Annotated[float, Field(ge=0, le=1)]
+"""Probability, or share."""
 Tolerance = Annotated[float, Field(ge=1e-6, le=1e6)]
 """Distance between surfaces in millimetres."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from alseg_core.metrics.means import mean_defined
 from alseg_core.vocabulary import IntArray, LabelArray
 
 if TYPE_CHECKING:  # strategies are listed without waiting for torch
@@ -23,6 +25,13 @@ def dice_scores(prediction: LabelArray, truth: LabelArray, classes: int) -> list
     confusion = pairs.reshape(classes, classes)
     both = np.diagonal(confusion)
     return dice(np.stack([both, confusion.sum(axis=0) + confusion.sum(axis=1)], axis=1)[1:])
+
+
+def slice_dice(labels: LabelArray, truth: LabelArray, classes: int) -> NDArray[np.float64]:
+    """Return the Dice (B,) of each slice of (B, H, W), the mean over the foreground classes in either; NaN without."""
+    each = [dice_scores(ours, theirs, classes) for ours, theirs in zip(labels, truth, strict=True)]
+    found = (mean_defined(scores) for scores in each)
+    return np.array([math.nan if mean is None else mean for mean in found], dtype=np.float64)
 
 
 def dice(overlap: IntArray) -> list[float]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, get_args
 
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
+from alseg_core.errors import ConfigError
 from alseg_core.oracles.ledger import Ledger
 from alseg_core.oracles.mask import Mask
+from alseg_core.oracles.minutes import Drawn
 from alseg_core.oracles.returned import Returned
 from alseg_core.oracles.scribble import Scribble
 from alseg_core.oracles.vault import Vault
 from alseg_core.registry import Registry
-from alseg_core.vocabulary import Annotation, IntArray
+from alseg_core.vocabulary import IGNORE, Annotation, IntArray
 
 
 class Oracle(Protocol):
@@ -45,6 +47,17 @@ class Oracle(Protocol):
 
 ORACLES: Registry[Oracle] = Registry("annotation", {"mask": Mask, "scribble": Scribble}, Oracle)
 """Kinds of annotation by name."""
+
+
+def drawn(oracle: Oracle) -> Drawn:
+    """Return how annotators label a slice: the oracle's ``drawn``, if any, else strokes where pixels stay unmarked.
+
+    Raises ConfigError for a ``drawn`` that is neither.
+    """
+    own: Drawn = getattr(oracle, "drawn", "outlines" if oracle.fill != IGNORE else "strokes")
+    if own not in get_args(Drawn):
+        raise ConfigError(f"annotation {type(oracle).__name__}: drawn is {' or '.join(get_args(Drawn))}, got {own!r}.")
+    return own
 
 
 def waits(oracle: Oracle) -> bool:

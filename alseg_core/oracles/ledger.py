@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-What = Literal["training labels", "validation masks", "test masks", "ground truth for reference"]
+What = Literal["training labels", "validation masks", "test masks", "masks of the pool", "ground truth for reference"]
 
 
 @dataclass

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
-from alseg_core.errors import DataError
+from alseg_core.errors import ConfigError, DataError
+from alseg_core.oracles.annotator import Annotator
 from alseg_core.oracles.vault import Vault
-from alseg_core.registry import OMIT_DEFAULT, component
+from alseg_core.registry import OMIT_DEFAULT, component, nested
 from alseg_core.vocabulary import Annotation, IntArray
 
 
@@ -24,6 +25,17 @@ class Mask:
 
     source: Literal["data", "annotators"] = dataclasses.field(default="data", metadata=OMIT_DEFAULT)
     """Origin of the masks: those of the data, or annotators who are asked, and waited for (alseg project)."""
+    annotator: Annotated[Annotator, nested(Annotator, "annotator")] | None = dataclasses.field(
+        default=None, metadata=OMIT_DEFAULT
+    )
+    """Errors of the annotator (alseg list fields annotator); null for masks as the data have them."""
+
+    def __post_init__(self) -> None:
+        if self.annotator is not None and self.waits:
+            raise ConfigError(
+                "annotator simulates the errors of somebody who draws the masks of the data; with source annotators, "
+                "people draw them: leave one of both out."
+            )
 
     @property
     def waits(self) -> bool:
@@ -47,9 +59,13 @@ class Mask:
         return "annotators" if self.waits else ""
 
     def annotate(self, vault: Vault, slices: Slices, positions: IntArray, seed: int) -> Annotation:
-        """Return the masks of ``positions``; the seed is not used."""
+        """Return the masks of ``positions``; the seed is that of the annotator's errors."""
         rows = slices.rows[positions]
         if self.waits:
             return Annotation(positions, vault.given(rows, "annotators", "training labels", 0), float(len(rows)))
         labels = vault.masks(rows, "oracle", "training labels")
-        return Annotation(positions, labels, float(len(positions)))
+        if self.annotator is None:
+            return Annotation(positions, labels, float(len(positions)))
+        cases = [vault.prepared.info(case) for case in slices.table.cases]
+        drawn, dice = self.annotator.annotate(labels, slices.table, positions, cases, seed, vault.classes)
+        return Annotation(positions, drawn, float(len(positions)), dice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,10 +11,11 @@ from pydantic import Field
 
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
-from alseg_core.errors import DataError
+from alseg_core.errors import ConfigError, DataError
+from alseg_core.oracles.annotator import Annotator
 from alseg_core.oracles.simulate import simulate
 from alseg_core.oracles.vault import Vault
-from alseg_core.registry import component
+from alseg_core.registry import OMIT_DEFAULT, component, nested
 from alseg_core.seeding import stream
 from alseg_core.vocabulary import IGNORE, Annotation, IntArray
 
@@ -46,6 +48,18 @@ class Scribble:
     """Share of the centre line that a simulated stroke follows in the background."""
     thickness: Annotated[int, Field(ge=1, le=100)] = 2
     """Width of a simulated stroke, in pixels of the network's grid."""
+    annotator: Annotated[Annotator, nested(Annotator, "annotator")] | None = dataclasses.field(
+        default=None, metadata=OMIT_DEFAULT
+    )
+    """Errors of the annotator in the masks that strokes are simulated from (alseg list fields annotator), with source
+    simulated; null for the masks of the data."""
+
+    def __post_init__(self) -> None:
+        if self.annotator is not None and self.source != "simulated":
+            raise ConfigError(
+                f"annotator simulates errors in strokes that are drawn from masks, and source is {self.source!r}; add "
+                "source: simulated."
+            )
 
     @property
     def waits(self) -> bool:
@@ -89,7 +103,7 @@ class Scribble:
         if self.waits:
             labels = vault.given(rows, "annotators", "training labels", IGNORE, self.cost)
             return Annotation(positions, labels, len(rows) * self.cost)
-        labels = np.empty((len(rows), *slices.size), np.uint8)
+        labels, dice = np.empty((len(rows), *slices.size), np.uint8), None
         given = np.full(len(rows), self.source == "given")
         if self.source in ("auto", "mixed"):
             has = np.array([case.has_scribble for case in vault.prepared.cases])
@@ -98,7 +112,10 @@ class Scribble:
             labels[given] = vault.scribbles(rows[given], "oracle", "training labels", self.cost)
         if not given.all():
             masks = vault.masks(rows[~given], "oracle", "training labels", self.cost)
+            if self.annotator is not None:  # source is simulated: of all slices
+                cases = [vault.prepared.info(case) for case in slices.table.cases]
+                masks, dice = self.annotator.annotate(masks, slices.table, positions, cases, seed, vault.classes)
             for i, mask in zip(np.flatnonzero(~given), masks, strict=True):
                 rng = stream(seed, "scribble", *slices.table.locate(int(positions[i])))
                 labels[i] = simulate(mask, vault.classes, rng, self.length, self.ring, self.background, self.thickness)
-        return Annotation(positions, labels, len(rows) * self.cost)
+        return Annotation(positions, labels, len(rows) * self.cost, dice)

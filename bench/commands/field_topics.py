@@ -61,6 +61,8 @@ def find_topics(name: str) -> list[Topic]:
 def _parts() -> Iterator[Topic]:
     from alseg_core.data.prepare import Prepare
     from alseg_core.evaluate import Evaluation
+    from alseg_core.oracles.annotator import Annotator
+    from alseg_core.oracles.minutes import Minutes
     from alseg_core.training import NetworkTrainer
     from alseg_core.training.augment import Augment
     from bench.datasets.archive import Archive
@@ -70,6 +72,9 @@ def _parts() -> Iterator[Topic]:
     yield Topic("trainer", "part", NetworkTrainer, f"{study}; KIND is mask or scribble", "train.KIND.")
     yield Topic("augment", "part", Augment, f"{study}; KIND is mask or scribble", "train.KIND.augment.")
     yield Topic("evaluate", "part", Evaluation, study, "evaluate.")
+    yield Topic("minutes", "part", Minutes, study, "minutes.")
+    place = "in a study file as annotations: [{name: KIND, annotator: {FIELD: VALUE}}]; KIND is mask or scribble"
+    yield Topic("annotator", "part", Annotator, place)
     yield Topic("controls", "part", Controls, study, "controls.")
     yield Topic("primary", "part", Primary, study, "primary.")
     yield Topic("resources", "part", Resources, study, "resources.")

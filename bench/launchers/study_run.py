@@ -142,12 +142,13 @@ def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig], comma
 
     from alseg_core.atomic import write_atomic
     from alseg_core.registry import describe
+    from bench.study.annotation_title import annotation_title
 
     runs = [
         {
             "key": c.key,
             "dataset": c.dataset.name,
-            "annotation": c.annotation_name,
+            "annotation": annotation_title(describe(c.annotation)),
             "schedule": c.schedule,
             "recipe": c.recipe.name,
             "seed": c.seed,

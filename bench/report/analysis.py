@@ -35,6 +35,8 @@ CELLS = [
     "labelled",
     "cost",
     "validation",
+    "minutes",
+    "validation_minutes",
     "fraction",
     "mean",
     "sd",
@@ -108,16 +110,17 @@ class Analysis:
     """One row per recipe and budget; columns :data:`CELLS`.
 
     cost: of the labels of the pool. validation: of the validation masks, which ``cost`` does not hold. Both are in
-    full-slice equivalents. volumes: number scored. best, tied: see ``statistics.marks``; tied: the best, and those
-    whose paired difference from it has an interval that includes 0, simultaneously over the comparisons with the best
-    at this budget. Both are False with fewer than three seeds.
+    full-slice equivalents. minutes, validation_minutes: what annotating both took; NaN in older runs. volumes: number
+    scored. best, tied: see ``statistics.marks``; tied: the best, and those whose paired difference from it has an
+    interval that includes 0, simultaneously over the comparisons with the best at this budget. Both are False with
+    fewer than three seeds.
     """
     areas: pd.DataFrame
-    """AUBC of complete runs, over axis "slices" or "cost"; columns :data:`AREAS`.
+    """AUBC of complete runs, over axis "slices", "cost" or "minutes"; columns :data:`AREAS`.
 
     best, tied: as in cells. The area over cost is that of the window which all complete runs of the setting cover, from
     the largest first to the smallest last cost, interpolated linearly. If there is none (a recipe starts above
-    another's last cost), it is missing.
+    another's last cost), it is missing. The area over minutes likewise.
     """
     tests: pd.DataFrame
     """One row per budget and pair of recipes; columns :data:`TESTS`.
@@ -218,7 +221,7 @@ class _Setting:
         self.patients = self.resampling.patients.shape[1]
         self.competes = ~references(runs.recipes)
         self.first, self.second = np.triu_indices(len(runs.recipes), k=1)
-        *self.budgets, self.slices, self.cost = (
+        *self.budgets, self.slices, self.cost, self.minutes = (
             summarise(column, self.first, self.second, self.resampling, self._rivals(column))
             for column in columns(runs, self.resampling)
         )
@@ -282,7 +285,7 @@ class _Setting:
         """Yield the rows of :data:`CELLS`."""
         runs = self.runs
         scored = np.isfinite(runs.dice).any(axis=1).sum(axis=-1)  # (M, R)
-        amounts = ("labelled", "cost", "validation", "fraction")
+        amounts = ("labelled", "cost", "validation", "minutes", "validation_minutes", "fraction")
         known = {name: known_mean(runs.amounts[name], axis=1) for name in amounts}
         known |= {"cover_radius": known_mean(runs.radius, axis=1)}
         for r, column in enumerate(self.budgets):
@@ -301,7 +304,7 @@ class _Setting:
 
     def areas(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of :data:`AREAS`."""
-        for axis, column in (("slices", self.slices), ("cost", self.cost)):
+        for axis, column in (("slices", self.slices), ("cost", self.cost), ("minutes", self.minutes)):
             best, tied = marked(column, self.first, self.second, self.competes)
             for m in np.flatnonzero(column.means.count):
                 marks = {"best": bool(best[m]), "tied": bool(tied[m])}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.study.annotation_title import annotation_title
 from bench.study.foreign import mapping
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class RunIdentity:
     recipe: str
     """Name of the recipe."""
     annotation: str
-    """Kind of annotation, for example "scribble"."""
+    """Kind of annotation, for example "scribble", or "mask (noise 2 mm)" where the annotator errs."""
     schedule: str
     """Name of the schedule of budgets."""
     seed: int
@@ -80,7 +81,7 @@ class RunIdentity:
         return cls(
             dataset=str(dataset["name"]),
             recipe=str(plain["recipe"]["name"]),
-            annotation=str(plain["annotation"]["name"]),
+            annotation=annotation_title(plain["annotation"]),
             schedule=str(plain.get("schedule", "default")),
             seed=int(plain["seed"]),
             budgets=tuple(plain.get("budgets", ())),

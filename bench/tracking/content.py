@@ -14,6 +14,7 @@ from alseg_core.embed.quality import OWN, QUALITY
 from alseg_core.errors import ResultsError
 from alseg_core.metrics.curve import AUBC_DICE, aubc
 from alseg_core.metrics.metric import DICE
+from alseg_core.oracles.annotator import LABEL_DICE
 from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.study.foreign import mapping
@@ -99,6 +100,9 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
         **{_scored(name): value for name, value in record.summary.items()},
         "annotation/cover_radius": record.cover_radius,
         "annotation/cost": record.cost,
+        "annotation/minutes": record.minutes,
+        "annotation/validation_minutes": record.validation_minutes,
+        "annotation/label_dice": _label_dice(record),
         "annotation/fraction": record.fraction,
         "annotation/marked": record.marked,
         "annotation/foreground": record.foreground,
@@ -109,6 +113,12 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
         LAST: record.round,
     }
     return {_safe(name): rounded(value) for name, value in numbers.items() if value is not None and np.isfinite(value)}
+
+
+def _label_dice(record: RoundRecord) -> float | None:
+    """Return the mean Dice of an erring annotator's masks with the truth; None where nobody errs."""
+    known = record.signals.get(LABEL_DICE)
+    return None if known is None else float(str(known))
 
 
 def rounded(value: float) -> float:

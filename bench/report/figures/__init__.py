@@ -14,6 +14,7 @@ from bench.report.figures.drawing import Drawing, Drawn
 from bench.report.figures.embedding import EMBEDDING
 from bench.report.figures.forest import AREAS, IMPROVEMENT
 from bench.report.figures.highlight import settings
+from bench.report.figures.minutes import MINUTES
 from bench.report.figures.overlays import OVERLAYS
 from bench.report.figures.penalties import PENALTIES
 from bench.report.figures.seconds import SECONDS
@@ -30,6 +31,7 @@ __all__ = ["FIGURES", "Drawing", "Drawn", "draw_all"]
 
 FIGURES: dict[str, Drawing] = {
     "curves": CURVES,
+    "minutes": MINUTES,
     "annotation_time": ANNOTATION_TIME,
     "total_cost": TOTAL_COST,
     "areas": AREAS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 KINDS: tuple[Any, ...] = ("-", "--", ":", "-.")
 """Line styles of the kinds of annotation, cheapest slice first."""
+NAME_WIDTH = 28
+"""Characters in a line of a kind's name."""
 EACH = 3
 """Recipes of each kind that are highlighted if there are many."""
 
@@ -34,10 +37,13 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
     cells, runs = shown_intervals(rows_of(analysis.cells, setting)), dice(results, setting)
     if cells.empty:
         return "no finished round"
-    cells = cells.assign(time=100 * cells["cost"] * cells["fraction"] / cells["labelled"])
+    timed = cells["minutes"].notna().all()
+    cells = cells.assign(
+        time=cells["minutes"] if timed else 100 * cells["cost"] * cells["fraction"] / cells["labelled"]
+    )
     kinds = list(cells.groupby("annotation")["time"].min().sort_values(kind="stable").index)
     if len(kinds) < 2:
-        return f"all runs use one kind of annotation ({kinds[0]}), so time is proportional to slices"
+        return f"all runs use one kind of annotation ({kinds[0]})"
     look = palette(results)
     figure, axis = blank(5.0)
     log = scale(axis, cells["time"])
@@ -61,22 +67,26 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
             ends.append(End(name, label, float(x[-1]), float(line["mean"].iloc[-1]), drawn))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel("annotation time (% of annotating everything in full)")
+    axis.set_xlabel("minutes of annotation" if timed else "annotation time (% of annotating everything in full)")
     axis.set_ylabel(interval_text(results, cells, setting))
     axis.set_title(short_title(setting))
     axis.grid(axis="both")
     window(axis, cells, runs)
     end_labels(axis, ends)
-    handles = [Line2D([], [], color=QUIET, linestyle=KINDS[i % len(KINDS)], label=kind) for i, kind in enumerate(kinds)]
+    handles = [
+        Line2D([], [], color=QUIET, linestyle=KINDS[i % len(KINDS)], label=textwrap.fill(kind, NAME_WIDTH))
+        for i, kind in enumerate(kinds)
+    ]
     axis.legend(handles=handles, loc="lower right", handlelength=2.6)
     return figure
 
 
 ANNOTATION_TIME = Drawing(
     "Dice against annotation time",
-    "All kinds of annotation of a dataset on one axis: what the labels of a run cost, where annotating every slice "
-    "in full is 100 % and a scribbled slice costs the share of a full one that the study sets (1/15 by default). Of "
-    "two lines, the upper left one buys more Dice for the same time.",
+    "All kinds of annotation of a dataset on one axis: the minutes that the labels of a run took by the study's model "
+    "of annotation time. Where runs are too old to record minutes, it is their cost instead: annotating every slice in "
+    "full is 100 %, and a scribbled slice costs the share of a full one that the study sets (1/15 by default). Of two "
+    "lines, the upper left one buys more Dice for the same time.",
     draw,
     per="dataset",
 )

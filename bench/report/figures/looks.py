@@ -11,21 +11,36 @@ from typing import Any
 from alseg_core.vocabulary import BASELINE, reads_ground_truth
 
 COLOURS: dict[str, tuple[str, ...]] = {
-    "#0072B2": ("coreset", "margin", "random_3d", "pixel_fusion", "gcl_as_released", "gcl_ablation_nvs"),
+    "#0072B2": (
+        *("coreset", "margin", "random_3d", "pixel_fusion", "gcl_as_released", "gcl_ablation_nvs"),
+        *("bald_tta", "sugfw"),
+    ),
     "#D55E00": (
         *("gcl_coreset", "least_confidence", "badge", "gcl_coreset_volume", "gcl_ablation_v"),
-        "gcl_ablation_npvs",
+        *("gcl_ablation_npvs", "cscs"),
     ),
-    "#009E73": ("typiclust", "entropy_power", "stratified", "coreset_imagenet", "gcl_ablation_ns"),
-    "#CC79A7": ("entropy", "random_volumes", "core_gcn", "coreset_medoid", "gcl_ablation_np"),
-    "#E69F00": ("gcl_group_coreset", "bald", "prob_cover", "oracle_greedy", "gcl_ablation_ps"),
-    "#56B4E9": ("strided", "variance_ratio", "bald_power", "coreset_densest", "gcl_ablation_pv"),
+    "#009E73": (
+        *("typiclust", "entropy_power", "stratified", "coreset_imagenet", "gcl_ablation_ns", "coreset_dino"),
+        "entropy_spread",
+    ),
+    "#CC79A7": (
+        *("entropy", "random_volumes", "core_gcn", "coreset_medoid", "gcl_ablation_np", "typiclust_dino"),
+        "entropy_tta",
+    ),
+    "#E69F00": (
+        *("gcl_group_coreset", "bald", "prob_cover", "oracle_greedy", "gcl_ablation_ps", "alps_dino"),
+        "facility_location_target",
+    ),
+    "#56B4E9": (
+        *("strided", "variance_ratio", "bald_power", "coreset_densest", "gcl_ablation_pv", "prob_cover_dino"),
+        "gcl_coreset_spread",
+    ),
     "#7F0CF2": (
         *("oracle_foreground", "entropy_softrank", "stochastic_batches", "uncertain_coreset"),
-        "gcl_ablation_vs",
+        *("gcl_ablation_vs", "one_vs_rest"),
     ),
-    "#603305": ("ntxent_coreset", "clasp_pe", "vaal", "gcl_ablation_s", "gcl_ablation_pvs"),
-    "#ACAC52": ("clumped", "alps", "coreset_task", "gcl_coreset_patient", "gcl_ablation_nps"),
+    "#603305": ("ntxent_coreset", "clasp_pe", "vaal", "gcl_ablation_s", "gcl_ablation_pvs", "predicted_foreground"),
+    "#ACAC52": ("clumped", "alps", "coreset_task", "gcl_coreset_patient", "gcl_ablation_nps", "selective_uncertainty"),
 }
 """Colour -> recipes of the catalogue that have it, each with a mark of its own by its place. Those of one study of
 up to ten differ in colour. Add new recipes at the end of a line, so that no other changes its look.

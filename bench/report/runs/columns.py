@@ -18,9 +18,12 @@ ROUND = [
     "marked",
     "foreground",
     "validation",
+    "minutes",
+    "validation_minutes",
 ]
 """Columns of every table with rows per round. marked, foreground: labelled pixels bought so far; NaN in older runs.
-validation: cost of the validation masks read so far, in full-slice equivalents; ``cost`` does not hold it."""
+validation: cost of the validation masks read so far, in full-slice equivalents; ``cost`` does not hold it.
+minutes, validation_minutes: what annotating both took; NaN in older runs."""
 SCORES = [*ROUND, "metric", "value"]
 EMPTY_OF = "empty_of"
 """Number of structures (volume x class) that a run's empty predictions and empty truths are counted among; no metric

@@ -29,7 +29,7 @@ class Signature:
     scored: str
     """Volumes that are scored, and how."""
     rest: str
-    """Annotation, cover, members and validation labels."""
+    """Annotation and the minutes it takes, cover, members and validation labels."""
     steps: str
     """Training steps."""
     network: str
@@ -60,7 +60,7 @@ class Signature:
             data=_text([dataset, run.data_key]) if config else None,
             # additional metrics do not change the others
             scored=_text({"part": "test", **config.get("evaluate", {}), "metrics": None}),
-            rest=_text([config.get(part) for part in ("annotation", "cover", "members", "validation")]),
+            rest=_text([config.get(part) for part in ("annotation", "cover", "members", "validation", "minutes")]),
             steps=_text(known and known.steps),
             network=_text(known and known.network),
             training=_text(train),
@@ -86,7 +86,7 @@ class Signature:
         if not same:
             return None
         if self.rest != other.rest:
-            return "different settings of annotation, validation labels, members or cover radius"
+            return "different settings of annotation or its minutes, validation labels, members or cover radius"
         if not self._trained_alike(other):
             return "a different training"
         if not self._computed_alike(other):

@@ -179,7 +179,8 @@ class _Rows:
         """Add the rows of one round. validation: cost of the validation masks so far."""
         who = (*run.setting, run.recipe, run.seed, run.key)
         pixels = (_number(record.marked), _number(record.foreground))
-        bought = (record.labelled, record.fraction, record.cost, *pixels, validation)
+        minutes = (_number(record.minutes), _number(record.validation_minutes))
+        bought = (record.labelled, record.fraction, record.cost, *pixels, validation, *minutes)
         at = (*who, record.round, budget_text(run.budgets[record.round]), *bought)
         # older runs counted empty structures as the diagonal of their volume
         anew = {name: mean_score(record.volumes, metric) for name, metric in self.metrics.items() if metric.skips_empty}

@@ -117,6 +117,9 @@ class _Round(_Part):
     made_by: dict[str, str | None]
     files: dict[FolderName, str]
     cpu_seconds: dict[ColumnName, Size]
+    slices: list[Any]
+    minutes: Size | None
+    validation_minutes: Size | None
     ended: Moment | None
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from bench.report.statistics.paired import Paired, paired
 
 AREA_ROUND = -1
 """Round of rows that are about the area under the curve; their budget is :data:`alseg_core.metrics.curve.AUBC`."""
-AXES = ("labelled", "cost")
+AXES = ("labelled", "cost", "minutes")
 """Amounts that areas are computed over."""
 
 
@@ -61,10 +61,10 @@ def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
     The area over labelled slices uses each run's own span, which is the schedule's. The area over cost uses one window
     for all complete runs (:func:`curve.window`); otherwise an expensive recipe would be measured on a longer axis at no
     disadvantage. It is NaN for all recipes if no cost is within the span of every run, because a curve is unknown
-    outside its span. The draws of an area are sums of the draws of its budgets, so its interval reflects how rounds
-    covary.
+    outside its span. That over minutes does the same. The draws of an area are sums of the draws of its budgets, so its
+    interval reflects how rounds covary.
     """
-    shared = {"cost": curve.window(runs.amounts["cost"][runs.whole])}
+    shared = {axis: curve.window(runs.amounts[axis][runs.whole]) for axis in ("cost", "minutes")}
     weights = {axis: curve.weights(runs.amounts[axis], shared.get(axis)) for axis in AXES}
     areas = {axis: np.zeros(()) for axis in AXES}
     for r, (number, budget) in enumerate(zip(runs.rounds, runs.budgets, strict=True)):

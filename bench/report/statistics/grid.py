@@ -16,7 +16,7 @@ RECIPES = 500
 """Most recipes of a setting; all pairs are compared."""
 CELLS = 50_000_000
 """Most numbers of a table; ten seeds of the catalogue on 500 volumes have two million."""
-AMOUNTS = ("labelled", "cost", "fraction", "foreground", "validation")
+AMOUNTS = ("labelled", "cost", "fraction", "foreground", "validation", "minutes", "validation_minutes")
 """Columns of the scores with what was annotated by a round."""
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from alseg_core.results import RunFolder
 from alseg_core.rounds import Rounds
 from alseg_core.vocabulary import RoundRecord
+from bench.study.annotation_title import annotation_title
 
 BUDGETS = [0.1, 0.2, 0.4]
 LABELLED = [10, 20, 40]
@@ -110,9 +111,9 @@ def study(folder: Path, runs: Sequence[Mapping[str, Any]], name: str = "s", **co
     folder.mkdir(parents=True)
     for run in runs:
         config = config_of(run["recipe"], run["seed"], run.get("config"))
-        dataset, annotation = config["dataset"]["name"], config["annotation"]["name"]
+        dataset, annotation = config["dataset"]["name"], annotation_title(config["annotation"])
         changed = "".join(f"-{zlib.crc32(str(change).encode()):x}" for change in (run.get("config") or {}).items())
-        key = run.get("key", f"{dataset}-{run['recipe']}-{annotation}-s{run['seed']}{changed}")
+        key = run.get("key", f"{dataset}-{run['recipe']}-{config['annotation']['name']}-s{run['seed']}{changed}")
         place = RunFolder(folder / "runs" / key)
         index.append(
             {

@@ -303,7 +303,8 @@ def test_every_recipe_of_the_catalogue_has_a_look_of_its_own() -> None:
 def test_recipes_of_one_study_differ_in_colour() -> None:
     for path in Path("experiments/studies").glob("*.yaml"):
         recipes = yaml.safe_load(path.read_text()).get("recipes")
-        if isinstance(recipes, list) and len(recipes) <= 10:
+        # those that a study writes out itself get what is left
+        if isinstance(recipes, list) and len(recipes) <= 10 and all(isinstance(name, str) for name in recipes):
             table = looks(recipes)
             assert len({look.colour for look in table.values()}) == len(recipes), (path, table)
 
