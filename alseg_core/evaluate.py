@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from pydantic import PlainValidator
 from alseg_core.data.prepared import CaseInfo, Prepared
 from alseg_core.errors import ConfigError
 from alseg_core.metrics import SCORERS, Scorer
+from alseg_core.metrics.by_slice import slice_rows, split_rows
 from alseg_core.metrics.means import mean_defined, mean_score
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.metrics.overlap import dice_scores
@@ -69,6 +70,16 @@ class Evaluation:
         default=(), metadata=OMIT_DEFAULT
     )
     """Further metrics to compute, each the name of a scorer or ``module:Class``."""
+    by_slice: bool = dataclasses.field(default=False, metadata=OMIT_DEFAULT)
+    """Whether to score apart the annotated slices of the pool, the other slices of their volumes, and those of test
+    volumes. It reads the masks of the pool, after everything is chosen and trained."""
+
+    def __post_init__(self) -> None:
+        if self.by_slice and self.part != "test":
+            raise ConfigError(
+                f"evaluate: by_slice reads masks of the pool that were not bought, which nothing may be chosen by, and "
+                f"part is {self.part!r}, where scores decide: leave by_slice out."
+            )
 
     @property
     def table(self) -> dict[str, Metric]:
@@ -93,25 +104,66 @@ class Evaluation:
         the structure: "prediction", "truth", "both", or "" for neither. threads: volumes scored in parallel. seen:
         called with each case, its predicted labels (D, size, size) and its native truth (D, h, w).
         """
-        network = for_inference(network, device)
         rows: list[dict[str, object]] = []
         done = 0
         with ThreadPoolExecutor(threads) as pool:
-            for group in _groups(prepared, cases):
-                slices = prepared.slices(group)
-                depths = slices.table.depth
-                labels = predict_labels(network, torch.from_numpy(slices.images()), depths.tolist())
-                truths = [self._truth(vault, case) for case in group]
-                volumes = np.split(labels, np.cumsum(depths)[:-1])
-                for case, volume, truth in zip(group, volumes, truths, strict=True):
+            for group in predicted(network, prepared, cases, lambda case: self._truth(vault, case), device):
+                for case, volume, truth in zip(*group, strict=True):
                     if seen is not None:
                         seen(case, volume, truth)
-                infos = [prepared.info(case) for case in group]
-                for scored in pool.map(partial(self._score, classes), infos, volumes, truths):
+                infos = [prepared.info(case) for case in group.cases]
+                for scored in pool.map(partial(self._score, classes), infos, group.labels, group.truths):
                     rows += scored
                     done += 1
                     progress(done / len(cases))
         return rows
+
+    def slices(
+        self,
+        network: Model,
+        prepared: Prepared,
+        annotated: Mapping[str, Collection[int]],
+        vault: Vault,
+        classes: Sequence[str],
+        device: str,
+        threads: int = 1,
+    ) -> list[dict[str, object]]:
+        """Score the annotated slices and the others of volumes of the pool; return rows of :func:`split_rows`.
+
+        annotated: case -> numbers of its annotated slices, from 0.
+        """
+
+        def truth(case: str) -> LabelArray:
+            return vault.native_mask(case, "evaluation", "masks of the pool")
+
+        rows: list[dict[str, object]] = []
+        with ThreadPoolExecutor(threads) as pool:
+            for group in predicted(network, prepared, list(annotated), truth, device):
+                infos = [prepared.info(case) for case in group.cases]
+                scored = partial(self._by_slice, classes, annotated)
+                for some in pool.map(scored, infos, group.labels, group.truths):
+                    rows += some
+        return rows
+
+    def new_slices(
+        self, info: CaseInfo, labels: LabelArray, truth: LabelArray, classes: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Score the slices of a test volume as those of the pool are scored. labels: (D, size, size) as predicted."""
+        who = {"case": info.case, "patient": info.patient}
+        spacing, tolerance = info.spacing_mm[1:], self.nsd_tolerance_mm
+        return slice_rows(who, "new", info.to_native(labels), truth, spacing, classes, tolerance)
+
+    def _by_slice(
+        self,
+        classes: Sequence[str],
+        annotated: Mapping[str, Collection[int]],
+        info: CaseInfo,
+        labels: LabelArray,
+        truth: LabelArray,
+    ) -> list[dict[str, Any]]:
+        who = {"case": info.case, "patient": info.patient}
+        spacing, tolerance = info.spacing_mm[1:], self.nsd_tolerance_mm
+        return split_rows(who, annotated[info.case], info.to_native(labels), truth, spacing, classes, tolerance)
 
     def _truth(self, vault: Vault, case: str) -> LabelArray:
         if self.part == "test":
@@ -136,6 +188,28 @@ class Evaluation:
                 row[scorer.metric.name] = _scored(scorer, ours, theirs, info.spacing_mm)
             rows.append(row | {"empty": EMPTY[bool(ours.any()), bool(theirs.any())]})
         return rows
+
+
+class Predicted(NamedTuple):
+    """Volumes that were predicted together, with their truths."""
+
+    cases: list[str]
+    labels: list[LabelArray]
+    """Predicted classes (D, size, size) of each."""
+    truths: list[LabelArray]
+    """Native truth (D, h, w) of each."""
+
+
+def predicted(
+    network: Model, prepared: Prepared, cases: Sequence[str], truth: Callable[[str], LabelArray], device: str
+) -> Iterator[Predicted]:
+    """Predict volumes, several at once, and open their truths."""
+    network = for_inference(network, device)
+    for group in _groups(prepared, cases):
+        slices = prepared.slices(group)
+        depths = slices.table.depth
+        labels = predict_labels(network, torch.from_numpy(slices.images()), depths.tolist())
+        yield Predicted(group, np.split(labels, np.cumsum(depths)[:-1]), [truth(case) for case in group])
 
 
 def _groups(prepared: Prepared, cases: Sequence[str]) -> Iterator[list[str]]:

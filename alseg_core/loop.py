@@ -27,7 +27,10 @@ from alseg_core.events import Announcer, Listener, Noticed, RoundFinished, RunSt
 from alseg_core.first_round import random_slices
 from alseg_core.geometry.kcenter import cover_radius
 from alseg_core.material import Material, open_material
+from alseg_core.metrics import by_slice
+from alseg_core.metrics.means import mean_defined
 from alseg_core.oracles import Vault
+from alseg_core.oracles.annotator import LABEL_DICE
 from alseg_core.pending import NAME as PENDING
 from alseg_core.pending import Pending
 from alseg_core.pool import Pool
@@ -38,9 +41,10 @@ from alseg_core.signals import ReferenceSignals, Signals
 from alseg_core.store import Store
 from alseg_core.strategies import Strategy
 from alseg_core.strategies.random import Random
+from alseg_core.timesheet import Timesheet
 from alseg_core.training import RANDOM, NetworkTrainer
 from alseg_core.training.inference import Ensemble
-from alseg_core.vocabulary import IntArray, RoundRecord, Selection
+from alseg_core.vocabulary import Annotation, IntArray, LabelArray, RoundRecord, Selection
 
 
 def run(
@@ -98,6 +102,7 @@ class _Experiment:
         self.store = store
         self.classes = config.dataset.classes
         self.pool = Pool(len(material.slices))
+        self.timesheet = Timesheet(config, material)
         self.ensemble: Ensemble | None = None
         self.first_start = self.start = ""  # Trainer.start() of the first round and of this one
         self.made_by = maker(device)
@@ -142,6 +147,7 @@ class _Experiment:
                 raise ResultsError(f"the labels of round {number + 1} were there and are gone: {error}") from None
         self.embedded = any("embed" in record.cpu_seconds for record in records)
         if records:
+            self.timesheet.resume(records[-1])
             self.first_start = str(records[0].signals.get("network", RANDOM))
             self.ensemble = self._restore(records[-1], bought[-1])
 
@@ -153,7 +159,7 @@ class _Experiment:
         except ResultsError as error:
             self._notice(f"{error}; the networks of round {record.round + 1} are trained again from its labels")
             return self._train_again(record, picks)
-        return Ensemble.restore(state, self.config.train, channels, len(self.classes), self.device)
+        return Ensemble.restore(state, self.material.trainer, channels, len(self.classes), self.device)
 
     def _train_again(self, record: RoundRecord, picks: IntArray) -> Ensemble:
         """Train the models of a finished round again: they depend only on labels, settings and seed."""
@@ -172,12 +178,15 @@ class _Experiment:
         choice = self._pending(number) or self._choose(number, vault)
         selection, embedding, seconds, cpu = choice.selection, choice.embedding, choice.seconds, choice.cpu
         with _timed(seconds, "annotate"):
-            self._annotate(selection.positions, number, vault)
+            annotation = self._annotate(selection.positions, number, vault)
+        self.timesheet.add(annotation, self.ensemble)
         with _timed(seconds, "train"):
             trained = self._train(number, selection, vault)
+        if trained.bought is not None:
+            self.timesheet.add_validation(trained.bought)
         seconds["train"] += trained.seconds_elsewhere
         with _timed(seconds, "evaluate"):
-            rows, pictures = self._evaluate(number, trained.ensemble, vault)
+            rows, slices, pictures = self._evaluate(number, trained.ensemble, vault)
         with _timed(seconds, "cover"):
             reference = self._embed(self.config.cover, number)
             radius = cover_radius(reference.features, self.pool.labelled, self.device)
@@ -196,11 +205,12 @@ class _Experiment:
             volumes=rows,
             summary={
                 **summarise(rows, self.classes, self.config.evaluate.table),
+                **(by_slice.summary(slices) if slices else {}),
                 "validation_dice": ensemble.members[ensemble.best].validation_dice,
             },
             seconds={part: round(value, 3) for part, value in seconds.items()},
             ledger=vault.ledger.drain(),
-            signals=self._facts(trained, reference) | choice.signals,
+            signals=self._facts(trained, reference) | _errors(annotation) | choice.signals,
             peak_mb=peak_mb(),
             marked=marked,
             foreground=foreground,
@@ -209,6 +219,9 @@ class _Experiment:
             data_key=self.material.prepared.key,
             made_by=self.made_by,
             cpu_seconds={part: round(value, 3) for part, value in cpu.items()},
+            slices=slices,
+            minutes=self.timesheet.pool,
+            validation_minutes=self.timesheet.validation,
             ended=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         self.results.save_state(number, ensemble.state())
@@ -232,7 +245,7 @@ class _Experiment:
         self._count_making(cpu, embedding)
         with _timed(seconds, "select", cpu):
             selection = self._select(number, strategy, embedding, vault)
-        signals = ({} if embedding is None else dict(embedding.facts)) | known
+        signals = ({} if embedding is None else dict(embedding.facts)) | known | selection.facts
         choice = _Choice(selection, embedding, seconds, cpu, signals, self.material.entries(selection))
         if self.config.waits:
             self._keep_pending(number, choice)
@@ -309,9 +322,10 @@ class _Experiment:
         self.pool.check(selection, budget)
         return selection
 
-    def _annotate(self, positions: IntArray, number: int, vault: Vault) -> None:
+    def _annotate(self, positions: IntArray, number: int, vault: Vault) -> Annotation:
         annotation = self.config.annotation.annotate(vault, self.material.slices, positions, self.config.seed)
         self.pool.add(annotation, number)
+        return annotation
 
     def _train(self, number: int, selection: Selection, vault: Vault) -> Trained:
         self._check_start()
@@ -340,16 +354,25 @@ class _Experiment:
 
     def _evaluate(
         self, number: int, ensemble: Ensemble, vault: Vault
-    ) -> tuple[list[dict[str, object]], exhibits.Examples | None]:
-        """Score the best model; in the last round also collect pictures of test volumes."""
+    ) -> tuple[list[dict[str, object]], list[dict[str, object]], exhibits.Examples | None]:
+        """Score the best model on volumes and, if asked, on slices; in the last round collect pictures of volumes."""
         prepared, part = self.material.prepared, self.config.evaluate.part
         if part == "none":
-            return [], None
+            return [], [], None
         cases = self.material.split.test if part == "test" else self.material.split.val
         last = number + 1 == len(self.material.counts)
         pictures = exhibits.Examples(prepared, cases, vault) if last and part == "test" else None
+        network = ensemble.members[ensemble.best].network
+        slices: list[dict[str, object]] = []
+
+        def seen(case: str, labels: LabelArray, truth: LabelArray) -> None:
+            if pictures is not None:
+                pictures(case, labels, truth)
+            if self.config.evaluate.by_slice:
+                slices.extend(self.config.evaluate.new_slices(prepared.info(case), labels, truth, self.classes))
+
         rows = self.config.evaluate.volumes(
-            ensemble.members[ensemble.best].network,
+            network,
             prepared,
             cases,
             vault,
@@ -357,9 +380,22 @@ class _Experiment:
             self.device,
             lambda share: self.announcer.progress(number, f"evaluate {share:.0%}", done=1.0),
             torch.get_num_threads(),
-            pictures,
+            seen,
         )
-        return rows, pictures
+        if self.config.evaluate.by_slice:
+            annotated = self._annotated()
+            slices += self.config.evaluate.slices(
+                network, prepared, annotated, vault, self.classes, self.device, torch.get_num_threads()
+            )
+        return rows, slices, pictures
+
+    def _annotated(self) -> dict[str, set[int]]:
+        """Return case -> numbers of its annotated slices, of the volumes that have some."""
+        found: dict[str, set[int]] = {}
+        for position in self.pool.labelled:
+            case, z = self.material.slices.table.locate(int(position))
+            found.setdefault(case, set()).add(z)
+        return dict(sorted(found.items()))
 
     def _facts(self, trained: Trained, reference: Embedding) -> dict[str, object]:
         """Return what the parts record about themselves."""
@@ -385,7 +421,7 @@ class _Experiment:
         results.save_arrays("selected", exhibits.selected(slices, positions[:first], labels[:first]))
         if embedding is not None:
             results.save_arrays("embedding", exhibits.embedding(slices, embedding.features, self.pool.labelled))
-        trainer = self.config.train
+        trainer = self.material.trainer
         if self.config.keep_network and isinstance(trainer, NetworkTrainer):
             best = ensemble.members[ensemble.best]
             checkpoint.save(results.path, best, trainer.network, slices.channels, self.classes)
@@ -426,6 +462,12 @@ class _Experiment:
 def _described(ensemble: Ensemble) -> list[dict[str, float | None]]:
     """Return what a record tells of the models."""
     return [{"validation_dice": m.validation_dice, "iterations": m.iterations} for m in ensemble.members]
+
+
+def _errors(annotation: Annotation) -> dict[str, object]:
+    """Return how far an annotator who errs was from the truth: the mean Dice over the round's slices."""
+    known = None if annotation.truth_dice is None else mean_defined(annotation.truth_dice.tolist())
+    return {} if known is None else {LABEL_DICE: round(known, 4)}
 
 
 @contextmanager

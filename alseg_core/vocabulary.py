@@ -96,6 +96,8 @@ class Selection:
     """Positions, (B,) int64, in the order of picking."""
     scores: NDArray[np.float64] | None = None
     """Their scores, (B,) float64, higher = picked sooner; None if the strategy has none."""
+    facts: dict[str, object] = field(default_factory=dict)
+    """What the strategy reports about its choice, for ``signals`` of the record: plain data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,9 @@ class Annotation:
     """Their labels, (B, H, W) uint8 with :data:`IGNORE` where nothing is marked."""
     cost: float
     """Cost of all of them, in full-slice equivalents."""
+    truth_dice: NDArray[np.float64] | None = None
+    """Dice (B,) of the annotator's masks with the truth, NaN for slices without structures; None for annotators who do
+    not err. It is for the record of the run alone."""
 
 
 @dataclass(frozen=True)
@@ -160,5 +165,13 @@ class RoundRecord:
     """CPU time of what chose the slices, all threads of the process together: "embed", if there is an embedding, and
     "select". Features from the store count with what making them took, in the first round with an embedding. Empty in
     older records."""
+    slices: list[dict[str, object]] = field(default_factory=list)
+    """Where ``evaluate.by_slice`` asks for it: one row per volume, group of slices and class, of
+    :func:`alseg_core.metrics.by_slice.slice_rows`."""
+    minutes: float | None = None
+    """Minutes that annotating the slices took so far, by the model of the configuration; None in older records and
+    where people annotate."""
+    validation_minutes: float | None = None
+    """The same of the validation labels, which :attr:`minutes` does not hold."""
     ended: str | None = None
     """When the round ended, in UTC, as in "2026-11-30T22:40:05Z"; None in older records."""

@@ -22,13 +22,14 @@ class SurfaceScores:
 
 
 def surface_scores(
-    prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, float, float], tolerance_mm: float
+    prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, ...], tolerance_mm: float
 ) -> SurfaceScores:
-    """Return the surface scores of one structure in one volume.
+    """Return the surface scores of one structure in one volume, or in one slice.
 
-    prediction, truth: (D, H, W) bool. spacing_mm: (z, y, x). If both are empty, all scores are NaN, to be left out of
-    means. If one is empty, they are the worst possible: HD95 = ASSD = diagonal of the volume and NSD = 0; means of the
-    distances leave such structures out (:attr:`alseg_core.metrics.metric.Metric.skips_empty`).
+    prediction, truth: (D, H, W) bool with spacing_mm (z, y, x), or (H, W) with (y, x). If both are empty, all scores
+    are NaN, to be left out of means. If one is empty, they are the worst possible: HD95 = ASSD = diagonal of the volume
+    and NSD = 0; means of the distances leave such structures out, see
+    :attr:`alseg_core.metrics.metric.Metric.skips_empty`.
     """
     if not prediction.any() and not truth.any():
         return SurfaceScores(math.nan, math.nan, math.nan)

@@ -16,11 +16,12 @@ from bench.report.runs.collapse import WARNING, collapsed
 from bench.report.runs.provenance import OWN_SPLITS
 from bench.report.runs.results import Results
 from bench.report.setting import SETTING, Setting, short_title
-from bench.report.tables.detail_tables import Sheet, label_sentence, sheets
+from bench.report.tables.detail_tables import label_sentence, sheets
 from bench.report.tables.embeddings import embedding_sheets
 from bench.report.tables.headline import headline, next_step
 from bench.report.tables.interpretation import meaning
 from bench.report.tables.main_table import Panel, panels
+from bench.report.tables.sheet import Sheet
 
 if TYPE_CHECKING:
     from bench.report.figures import Drawn

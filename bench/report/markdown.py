@@ -10,8 +10,8 @@ from alseg_core.metrics.curve import AUBC
 from bench.report.document import Document, Section
 from bench.report.numbers import NOTHING
 from bench.report.tables.comparison import LEGEND
-from bench.report.tables.detail_tables import Sheet
 from bench.report.tables.main_table import Cell, Panel
+from bench.report.tables.sheet import Sheet
 
 if TYPE_CHECKING:
     from bench.report.figures import Drawn

@@ -14,7 +14,7 @@ from bench.report.setting import SETTING
 
 FURTHER = ("cover_radius", "empty_predictions", "empty_truths", EMPTY_OF)
 """Rows of the table that are no metric of a structure."""
-COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "metric", "mean", "sd", "seeds"]
+COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "minutes", "metric", "mean", "sd", "seeds"]
 LEGEND = (
     "Metrics are averaged over the classes of each test volume, then over volumes; sd is over seeds. "
     "empty_predictions: structures (volume x class) present in the ground truth but absent from the prediction; "
@@ -32,8 +32,8 @@ def comparison(results: Results) -> pd.DataFrame:
     """Return a row per setting, recipe, budget and metric, columns :data:`COLUMNS`.
 
     Metrics are those of the runs, :data:`FURTHER` and the Dice of each class. sd: over seeds, ddof 1, NaN for one seed.
-    cost: full-slice equivalents bought so far, mean over seeds. AUBC of Dice is a metric over all budgets, of complete
-    runs only.
+    cost: full-slice equivalents bought so far, mean over seeds; minutes: what annotating them took, NaN in older runs.
+    AUBC of Dice is a metric over all budgets, of complete runs only.
     """
     names = [*results.metrics, *FURTHER, *sorted({m for m in results.scores["metric"] if m.startswith("dice_")})]
     scores = results.scores[results.scores["metric"].isin(names)]
@@ -44,7 +44,12 @@ def comparison(results: Results) -> pd.DataFrame:
         rows.append(
             where
             | {"budget": part["budget"].iloc[0], "labelled": round(part["labelled"].mean())}
-            | {"cost": part["cost"].mean(), "_round": number, **_spread(part["value"])}
+            | {
+                "cost": part["cost"].mean(),
+                "minutes": part["minutes"].mean(),
+                "_round": number,
+                **_spread(part["value"]),
+            }
         )
     dice = scores[scores["metric"] == "dice"].sort_values("round")
     for setting, part in dice.groupby(SETTING, sort=False):
@@ -58,7 +63,13 @@ def comparison(results: Results) -> pd.DataFrame:
                 rows.append(
                     dict(zip(SETTING, setting, strict=True))
                     | {"recipe": recipe, "budget": span, "labelled": int(last["labelled"].iloc[-1])}
-                    | {"cost": float(last["cost"].iloc[-1]), "metric": AUBC_DICE, "_round": rounds, **_spread(areas)}
+                    | {
+                        "cost": float(last["cost"].iloc[-1]),
+                        "minutes": float(last["minutes"].iloc[-1]),
+                        "metric": AUBC_DICE,
+                        "_round": rounds,
+                        **_spread(areas),
+                    }
                 )
     table = pd.DataFrame(rows, columns=[*COLUMNS, "_round"])
     rank = {name: i for i, name in enumerate([*names, AUBC_DICE])}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -18,58 +17,15 @@ from bench.report.setting import SETTING, Setting, enumerated, rows_of
 from bench.report.statistics.budget_summary import AREA_ROUND
 from bench.report.statistics.paired import FEW_SEEDS
 from bench.report.tables import timing
+from bench.report.tables.by_slice import by_slice
 from bench.report.tables.main_table import each
+from bench.report.tables.sheet import Entry, Line, Sheet, number
 from bench.report.tables.timing import NOTE, OLDER
 
 EMPTY = {"empty_predictions": "missed", "empty_truths": "invented"}
 """Summary of structures that the prediction, or the truth, lacks -> heading."""
 MOST_NAMES = 6
 """Longest list of recipes in a note."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A cell: its text, and the number to sort it by."""
-
-    text: str
-    value: float | None = None
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row, with the recipes and the budget that it is about, for filters; budget "" is about several."""
-
-    entries: list[Entry]
-    recipes: tuple[str, ...] = ()
-    budget: str = ""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table with its title and a note on how to read it."""
-
-    title: str
-    note: str
-    columns: list[str]
-    lines: list[Line]
-
-    def ordered(self, order: Mapping[str, int]) -> Sheet:
-        """Return the table with its recipes in an order, if it has one line per recipe."""
-        names = [line.recipes for line in self.lines]
-        if len(set(names)) < len(names) or any(len(name) != 1 for name in names):
-            return self
-        lines = sorted(self.lines, key=lambda line: order.get(line.recipes[0], len(order)))
-        return Sheet(self.title, self.note, self.columns, lines)
-
-    def lean(self) -> Sheet:
-        """Return the table without empty columns."""
-        full = [any(line.entries[i].text != NOTHING for line in self.lines) for i in range(len(self.columns))]
-        columns = [name for name, kept in zip(self.columns, full, strict=True) if kept]
-        lines = [
-            Line([e for e, kept in zip(line.entries, full, strict=True) if kept], line.recipes, line.budget)
-            for line in self.lines
-        ]
-        return Sheet(self.title, self.note, columns, lines)
 
 
 def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet]:
@@ -81,6 +37,7 @@ def sheets(results: Results, analysis: Analysis, setting: Setting) -> list[Sheet
         standing(analysis, setting),
         label_cost(analysis, setting),
         measures(results, setting),
+        by_slice(results, setting),
         empty(results, setting),
         times(results, setting),
     ]
@@ -171,20 +128,21 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
     wins = losses.groupby("winner")["penalty"].sum()
     lost = losses.groupby("loser")["penalty"].sum()
     areas = rows_of(analysis.areas, setting)
-    cost = areas[areas["axis"] == "cost"].set_index("recipe")["mean"]
+    cost, minutes = (areas[areas["axis"] == axis].set_index("recipe")["mean"] for axis in ("cost", "minutes"))
     base, shown = baseline(analysis, setting), not few(analysis, setting)
     lines = [
         Line(
             [
                 Entry(row.recipe),
-                _number(row.rank, ".2f"),
+                number(row.rank, ".2f"),
                 _with(row.iqm, row.iqm_low, row.iqm_high, 3, shown),
-                _number(float(cost.get(row.recipe, math.nan)), ".3f"),
+                number(float(cost.get(row.recipe, math.nan)), ".3f"),
+                number(float(minutes.get(row.recipe, math.nan)), ".3f"),
                 _with(row.improvement, row.improvement_low, row.improvement_high, 2, shown),
-                _number(float(wins.get(row.recipe, math.nan)), ".2f"),
-                _number(float(lost.get(row.recipe, math.nan)), ".2f"),
+                number(float(wins.get(row.recipe, math.nan)), ".2f"),
+                number(float(lost.get(row.recipe, math.nan)), ".2f"),
                 _with(row.efficiency, row.efficiency_low, row.efficiency_high, 2, shown),
-                _number(row.cover_radius, ".4g"),
+                number(row.cover_radius, ".4g"),
             ],
             (row.recipe,),
         )
@@ -194,8 +152,9 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
         "Summary over all budgets",
         "In the order of the main table, by AUBC; other measures may order recipes otherwise. Rank: average over "
         "budgets and seeds (1 is best). IQM: mean of the middle half of the runs' AUBC, "
-        "with its 95 % interval. AUBC on cost: area under the curve over annotation cost "
-        "instead of slices, within the range of costs that all recipes cover; missing if that range is empty. P(> "
+        "with its 95 % interval. AUBC on cost, on minutes: area under the curve over "
+        "annotation cost, or over the minutes that annotation took, instead of slices, within the range that all "
+        "recipes cover; missing if that range is empty or the minutes are not recorded. P(> "
         f"{base}): probability that a run has a higher AUBC than a run of {base}; .5 means no difference. Wins, "
         "losses: penalties against the others; a difference at one budget whose 95 % interval leaves 0 out counts 1 / "
         "number of budgets (exploratory). Foreground efficiency: rate at which Dice approaches its value under full "
@@ -207,6 +166,7 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
             "rank",
             "IQM",
             "AUBC on cost",
+            "AUBC on minutes",
             f"P(> {base})",
             "wins",
             "losses",
@@ -217,20 +177,25 @@ def standing(analysis: Analysis, setting: Setting) -> Sheet:
     )
 
 
+LABEL_COSTS = ["labelled", "cost", "validation", "minutes", "validation_minutes"]
+
+
 def label_cost(analysis: Analysis, setting: Setting) -> Sheet:
     """Return what the labels of the pool and of validation cost at each budget."""
     cells = rows_of(analysis.cells, setting)
     known = cells[cells["validation"].notna()]
-    means = known.groupby(["round", "budget"], sort=True)[["labelled", "cost", "validation"]].mean().reset_index()
+    means = known.groupby(["round", "budget"], sort=True)[LABEL_COSTS].mean().reset_index()
     lines = [
         Line(
             [
                 Entry(str(row.budget)),
                 _count(row.labelled),
-                _number(row.cost, ".1f"),
-                _number(row.validation, ".1f"),
-                _number(row.cost + row.validation, ".1f"),
-                _number(100 * row.validation / (row.cost + row.validation), ".0f"),
+                number(row.cost, ".1f"),
+                number(row.validation, ".1f"),
+                number(row.cost + row.validation, ".1f"),
+                number(100 * row.validation / (row.cost + row.validation), ".0f"),
+                number(row.minutes, ".1f"),
+                number(row.validation_minutes, ".1f"),
             ],
             budget=str(row.budget),
         )
@@ -241,8 +206,18 @@ def label_cost(analysis: Analysis, setting: Setting) -> Sheet:
         "Cost up to each budget in full-slice equivalents, where a full mask of a slice costs 1; mean over recipes and "
         "seeds. The budgets of all other tables are labelled slices of the pool. Validation masks choose the weights "
         "of each network and are bought once, in the first round. AUBC over the cost of all labels is AUBC on cost, as "
-        "validation costs the same at every budget. Test masks are not counted: no choice depends on them.",
-        ["budget", "labelled slices", "their cost", "validation masks", "all labels", "validation's share (%)"],
+        "validation costs the same at every budget. Minutes are those of the study's model of annotation time, of the "
+        "slices and of the validation masks. Test masks are not counted: no choice depends on them.",
+        [
+            "budget",
+            "labelled slices",
+            "their cost",
+            "validation masks",
+            "all labels",
+            "validation's share (%)",
+            "minutes",
+            "minutes of validation",
+        ],
         lines,
     )
 
@@ -276,7 +251,7 @@ def measures(results: Results, setting: Setting) -> Sheet:
         Line(
             [
                 Entry(recipe),
-                *(_number(means.get((recipe, name), math.nan), how) for name, (_, how) in shown.items()),
+                *(number(means.get((recipe, name), math.nan), how) for name, (_, how) in shown.items()),
                 *(counts[name].get((recipe, last["round"].iloc[0]), Entry(NOTHING)) for name in EMPTY),
             ],
             (recipe,),
@@ -332,7 +307,7 @@ def times(results: Results, setting: Setting) -> Sheet:
     shown = cpu | {part: f"{part} (s)" for part in wall if part not in CHOICE or len(older)}
     lines = [
         Line(
-            [Entry(row["recipe"]), *(_number(float(row[part]), ".2f") for part in shown), _count(row["rounds"])],
+            [Entry(row["recipe"]), *(number(float(row[part]), ".2f") for part in shown), _count(row["rounds"])],
             (row["recipe"],),
         )
         for row in table.to_dict("records")
@@ -343,12 +318,6 @@ def times(results: Results, setting: Setting) -> Sheet:
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _number(value: float, how: str) -> Entry:
-    if math.isnan(value):
-        return Entry(NOTHING)
-    return Entry(format(value, f"z{how}"), float(value))
 
 
 def _probability(p: float) -> Entry:

@@ -7,7 +7,7 @@ from bench.report.numbers import NOTHING
 from bench.report.runs.embeddings import MEASURES, one_encoder
 from bench.report.runs.results import Results
 from bench.report.setting import Setting, enumerated, rows_of
-from bench.report.tables.detail_tables import Entry, Line, Sheet
+from bench.report.tables.sheet import Entry, Line, Sheet
 
 MOST_NAMES = 4
 """Longest list of recipes in a sentence."""
