@@ -160,6 +160,7 @@ def describe_run(study: Study, combination: Combination) -> dict[str, Any]:
         "members": study.members,
         "validation": study.validation,
         "train": _training([ORACLES.resolve(kind).training, *layers]),
+        "minutes": study.minutes,
         "evaluate": overlay(dataset.preset.get("evaluate", {}), study.evaluate),
         "cover": _configured(study.cover, components),
         # a run without a share of a GPU leaves it to the runs that have one

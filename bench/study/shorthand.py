@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator
 from alseg_core.errors import shown
 from alseg_core.quantities import Seed
 from alseg_core.vocabulary import reads_ground_truth
+from alseg_core.yaml_reader import read_yaml
 from bench.study.catalogue import catalogue
 
 MOST_SEEDS = 10_000
@@ -26,11 +27,12 @@ def _listed(value: Any) -> Any:
 
 
 def _recipes(value: Any) -> Any:
-    """Replace ``all`` by every recipe of the catalogue, those that read ground truth last."""
-    known = sorted(catalogue("recipe"), key=reads_ground_truth)
+    """Replace ``all`` by every recipe of the catalogue that needs no extra, those that read ground truth last."""
     listed = _listed(value)
     if not isinstance(listed, (list, tuple)) or "all" not in listed:
         return listed
+    plain = [name for name, path in catalogue("recipe").items() if "extra" not in read_yaml(path)]
+    known = sorted(plain, key=reads_ground_truth)
     at = list(listed).index("all")
     return [*listed[:at], *known, *listed[at + 1 :]]
 
@@ -89,14 +91,22 @@ def _annotation(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _recipe(value: Any) -> Any:
+    if not isinstance(value, (str, dict)):
+        raise ValueError(f"text was wanted, got {shown(value)}")
+    return value
+
+
 AnyNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """Names as in :data:`Names`, or none."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 """Names in a list, or in one string separated by blanks or commas."""
 
-Recipes = Annotated[tuple[str, ...], BeforeValidator(_recipes), AfterValidator(_distinct)]
-"""Names of recipes; ``all`` stands for the whole catalogue."""
+Recipes = Annotated[
+    tuple[Annotated[Any, AfterValidator(_recipe)], ...], BeforeValidator(_recipes), AfterValidator(_distinct)
+]
+"""Names of recipes, or recipes as mappings; ``all`` stands for the whole catalogue but recipes that need an extra."""
 
 Annotations = Annotated[
     tuple[Annotated[dict[str, Any], AfterValidator(_annotation)], ...],

@@ -58,7 +58,8 @@ class Study:
     datasets: Names
     """Datasets by name (alseg list datasets), or paths of YAML files."""
     recipes: Recipes
-    """Recipes by name (alseg list recipes), or paths of YAML files; "all" is the whole catalogue."""
+    """Recipes by name (alseg list recipes), paths of YAML files, or mappings: {name: mine, like: random, train: {...}};
+    "all" is the whole catalogue but recipes that need an extra."""
     preset: str = "quick"
     """Preset of the datasets to use: "quick", "paper" or one of your own."""
     data: Folders = None
@@ -87,6 +88,8 @@ class Study:
     """Strategy or embedder -> settings for every recipe that uses it, such as components.bald.passes."""
     cover: str | dict[str, Any] = "pixels"
     """Embedding in which the cover radius of every recipe is logged."""
+    minutes: dict[str, Any] = Field(default_factory=dict)
+    """Time that annotation takes, such as minutes.per_cm; alseg list fields minutes has the fields."""
     evaluate: dict[str, Any] = Field(default_factory=dict)
     """Settings of the evaluation, such as evaluate.surface; alseg list fields evaluate has the fields."""
     device: str = "auto"

@@ -147,7 +147,7 @@ STUDY: list[tuple[str, str]] = [
     ("recipes=null", "recipes: a list was wanted, got null"),
     ("recipes=true", "recipes: a list was wanted, got true"),
     ("recipes=[random, null]", "recipes.1: text was wanted, got null"),
-    ("recipes=[{name: random}]", "recipes.0: text was wanted"),
+    ("recipes=[{name: random}]", "recipe 'random': field 'strategy' is missing"),
     ("recipes=randm", "Did you mean 'random'?"),
     ("recipes=~nobody/x.yaml", "cannot be read"),
     ("preset=qick", "Did you mean 'quick'?"),
@@ -329,7 +329,7 @@ FORM: list[tuple[tuple[str, ...], str]] = [
     (("seeds.a=3",), "seeds"),
     (("name=x", "name.y=3"), "name: text was wanted"),
     (("preset.a.b=3",), "preset"),
-    (("recipes.random=1",), "recipes"),
+    (("recipes.random=1",), "unknown field 'random'"),
 ]
 """Settings in a form that --set does not take, or that contradict one another."""
 

@@ -51,6 +51,7 @@ def finished(out: Path) -> dict[str, list[dict[str, object]]]:
     return {r["recipe"]: RunFolder(out / "quick" / "runs" / r["key"]).records()[-1].volumes for r in index["runs"]}
 
 
+@pytest.mark.slow
 def test_chaos_in_its_layout_with_the_published_split(tmp_path: Path) -> None:
     ids = [1, 2, 5, 6, 8, 10, 14, 16, 18, 19, *range(21, 31)]
     for number in ids:
@@ -82,6 +83,7 @@ def scan(number: int) -> tuple[np.ndarray, np.ndarray]:
     return (100.0 * mask + noise).astype(np.float32), mask
 
 
+@pytest.mark.slow
 def test_mscmr_trains_on_scribbles_of_the_prepared_form(tmp_path: Path) -> None:
     """All 45 subjects, where those of the training part have no mask at all."""
     split = read_yaml(catalogue("dataset")["mscmr"])["splits"]["paper"]

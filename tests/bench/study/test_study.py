@@ -76,6 +76,12 @@ def test_a_name_of_its_own_changes_nothing_else() -> None:
         assert dataclasses.replace(named, name=name) == plain and named.name == "other"
 
 
+EXTRAS = {"alps_dino", "coreset_dino", "prob_cover_dino", "typiclust_dino"}
+"""Recipes that need an extra of the package."""
+EVERY = tuple(sorted({*catalogue("recipe")} - EXTRAS, key=lambda name: (name.startswith("oracle_"), name)))
+"""What ``all`` stands for."""
+
+
 MAKE = [
     ([], {"preset": "quick", "datasets": ("phantom",), "seeds": (0, 1, 2, 3, 4), "name": "quick"}),
     (["DATASET=acdc", "DATA=/my scans"], {"data": "/my scans", "members": 1, "name": "quick-acdc"}),
@@ -85,7 +91,7 @@ MAKE = [
     (["RECIPES=random gcl_coreset", "SEEDS=3"], {"recipes": ("random", "gcl_coreset"), "seeds": (0, 1, 2)}),
     (["STUDY=paper", "DATASET=phantom"], {"datasets": ("phantom",), "members": 5}),
     (["STUDY=paper_acdc_weak", "DATA=/d"], {"name": "paper_acdc_weak", "data": "/d", "members": 5}),
-    (["RECIPES=all"], {"recipes": tuple(sorted(catalogue("recipe"), key=lambda name: name.startswith("oracle_")))}),
+    (["RECIPES=all"], {"recipes": EVERY}),
     (["ANNOTATION=scribble mask"], {"annotations": ({"name": "scribble"}, {"name": "mask"})}),
     (["SET=members=3 schedules.low=[10,20]"], {"members": 3, "schedules": {"low": (10, 20)}}),
 ]
@@ -138,7 +144,9 @@ def test_studies_of_the_catalogue(tmp_path: Path) -> None:
 
 def test_all_recipes_with_those_that_read_ground_truth_last() -> None:
     names = [run.recipe.name for run in load("recipes=all").runs()]
-    assert sorted(names) == sorted(catalogue("recipe"))
+    extras = {name for name, path in catalogue("recipe").items() if yaml.safe_load(path.read_text()).get("extra")}
+    assert extras == EXTRAS
+    assert sorted(names) == sorted(EVERY)
     references = [name.startswith("oracle_") for name in names]
     assert True in references and references == sorted(references)
     with pytest.raises(ConfigError, match="'random' is listed twice"):
@@ -211,6 +219,47 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(ConfigError, match="two recipe files hold the name 'random'"):
         load(recipes=["random", str(tmp_path / "r.yaml")]).runs()
+
+
+def test_a_recipe_builds_on_another(tmp_path: Path) -> None:
+    (tmp_path / "wide.yaml").write_text(
+        "name: wide\nlike: random\ntrain: {lr: 0.5, network: {widths: [4, 8, 16, 32]}}\n"
+    )
+    inline = {"name": "wider", "like": str(tmp_path / "wide.yaml"), "train": {"network": {"widths": [8, 8, 8, 8]}}}
+    few = {"name": "few", "like": "strided", "strategy": {"per_volume": 2}}
+    plain, wide, wider, fewer = load(
+        recipes=["random", str(tmp_path / "wide.yaml"), inline, few], annotations=["mask"]
+    ).runs()
+    assert [run.recipe.name for run in (plain, wide, wider, fewer)] == ["random", "wide", "wider", "few"]
+    assert plain.recipe.strategy == wide.recipe.strategy == wider.recipe.strategy
+    assert [network_trainer(run).lr for run in (wide, wider)] == [0.5, 0.5]
+    assert network_trainer(wide).network.widths == (4, 8, 16, 32)  # type: ignore[attr-defined]
+    assert network_trainer(wider).network.widths == (8, 8, 8, 8)  # type: ignore[attr-defined]
+    assert fewer.recipe.strategy.per_volume == 2  # type: ignore[attr-defined]
+    study = load(recipes=["random", few])
+    assert study.summaries()["few"] == load(recipes=["strided"]).summaries()["strided"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"like": "random"}, "has a name of its own"),
+        ({"name": "a", "like": 3}, "names the other, got like: 3"),
+        ({"name": "a", "like": "radnom"}, "radnom.*random"),
+        ({"name": "a", "like": "random", "trian": {}}, "trian"),
+        ({"name": "random", "strategy": "entropy"}, "two recipe files hold the name 'random'"),
+    ],
+)
+def test_a_recipe_that_builds_on_nothing_is_refused(recipe: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(recipes=["random", recipe]).runs()
+
+
+def test_recipes_that_build_on_one_another_in_a_circle_are_refused(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "like": str(tmp_path / f"{other}.yaml")}))
+    with pytest.raises(ConfigError, match="in a circle"):
+        load(recipes=[str(tmp_path / "a.yaml")]).runs()
 
 
 @pytest.mark.parametrize("there", [True, False])
