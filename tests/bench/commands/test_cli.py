@@ -88,7 +88,8 @@ def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
     assert {"gcl_coreset", "ntxent_coreset", "gcl_ablation_v"} <= family["The paper and its ablation"]
     assert {"coreset_task", "typiclust", "vaal", "pixel_fusion"} <= family["Coverage"]
     assert {"entropy", "bald_power", "variance_ratio"} <= family["Uncertainty"]
-    assert family["Both"] == {"badge", "stochastic_batches", "clasp_pe", "uncertain_coreset"}
+    both = {"badge", "stochastic_batches", "clasp_pe", "uncertain_coreset", "entropy_spread", "sugfw"}
+    assert family["Both"] == both
     assert {"random", "random_3d", "oracle_greedy", "oracle_foreground"} <= family["References"]
     assert max(len(line) for line in lines) > 80
 

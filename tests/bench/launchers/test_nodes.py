@@ -71,6 +71,7 @@ def cluster() -> Iterator[Any]:
     nodes.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(2 * BOUND)
 def test_a_study_outlives_its_machines(study_file: Path, tmp_path: Path, cluster: Any) -> None:
     study = yaml.safe_load(study_file.read_text())

@@ -122,6 +122,7 @@ def processes(jobs: list[Job], out: Path) -> tuple[set[int], set[int]]:
     return used, started
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_trials_run_in_the_worker_processes_that_started_with_ray(study_file: Path, tmp_path: Path) -> None:
     """On a busy machine Ray may lose patience with a worker and start another, so there are further tries."""

@@ -166,6 +166,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(280)
 def test_a_study_killed_again_and_again_ends_as_an_undisturbed_one(
     study_file: Path, tmp_path: Path, undisturbed: dict[str, list[dict[str, object]]]

@@ -54,6 +54,7 @@ def start(command: list[str]) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_tuning_that_is_stopped_and_killed_goes_on_and_reads_no_test_labels(
     tuning_file: Path, tmp_path: Path
