@@ -35,7 +35,10 @@ def assert_same(one: FittedEncoder, other: FittedEncoder, rtol: float) -> None:
         torch.testing.assert_close(value, other.state[name], rtol=rtol, atol=rtol / 10)
 
 
-@pytest.mark.parametrize(("loss", "precision"), [("paper", "float32"), ("as_released", "bfloat16")])
+@pytest.mark.parametrize(
+    ("loss", "precision"),
+    [pytest.param("paper", "float32", marks=pytest.mark.slow), ("as_released", "bfloat16")],
+)
 def test_a_captured_step_trains_the_same_encoder(monkeypatch: pytest.MonkeyPatch, loss: str, precision: str) -> None:
     plain = trained(loss=loss, precision=precision)
     graphs = EmulatedGraphs()

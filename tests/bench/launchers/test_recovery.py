@@ -242,7 +242,7 @@ def test_killed_driver_continues_and_equals_one_worker(
 
 
 @pytest.mark.timeout(480)
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_a_signal_stops_a_study_and_says_how_to_go_on(name: str, study_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "bench.cli", "bench", str(study_file), "--out", str(out)]

@@ -108,6 +108,7 @@ def test_mscmr_trains_on_scribbles_of_the_prepared_form(tmp_path: Path) -> None:
         assert {row["class"] for row in rows} == {"RV", "myocardium", "LV"}
 
 
+@pytest.mark.slow
 def test_files_of_ones_own_described_by_a_yaml(tmp_path: Path) -> None:
     data = tmp_path / "data"
     for folder in ("images", "labels"):
