@@ -52,7 +52,7 @@ class Score:
 
 
 class Measuring(Protocol):
-    """What is told of cross-validations while they go on."""
+    """Follows cross-validations while they go on."""
 
     def begin(self, seconds: Mapping[int, float]) -> None:
         """Rounds will be measured: number of each -> expected duration in seconds."""

@@ -17,7 +17,7 @@ class Mark:
     case: str
     z: int
     done: bool | None
-    """None if only its time is told."""
+    """None if only its time is known."""
     minutes: float | None
     annotator: str
     """Who says so; "" if not known."""

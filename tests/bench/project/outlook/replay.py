@@ -4,8 +4,9 @@ advice would have cost, beside simple rules.
     python -m tests.bench.project.outlook.replay FOLDER_OR_CSV ... [--threshold 0.01] [--half first|second]
     python -m tests.bench.project.outlook.replay --simulated 240 [--seed 0] [--threshold 0.01]
 
-FOLDER holds run folders, at any depth; CSV is a table of runs with recipe, seed, labelled and dice. What advice costs
-is told of runs that differ from others in nothing but their seed; --simulated draws that many curves instead.
+FOLDER holds run folders, at any depth; CSV is a table of runs with recipe, seed, labelled and dice. The cost of
+advice is computed for runs that differ from others in nothing but their seed; --simulated draws that many curves
+instead.
 """
 
 from __future__ import annotations
