@@ -157,8 +157,17 @@ def content(project: Path) -> dict[str, object]:
     labels = Returned(project / "labels")
     found["latest labels"] = {key: labels.read(entry).tolist() for key, entry in labels.latest().items()}
     found["history"] = [(entry.case, entry.z, entry.array, entry.minutes) for entry in labels.history()]
-    found["records"] = [_steady(vars(record)) for record in RunFolder(project / "run").records()]
-    return found
+    records = RunFolder(project / "run").records()
+    found["records"] = [_steady(vars(record)) for record in records]
+    return {name: said for name, said in found.items() if not _of_a_finished_round(project, name, len(records) - 1)}
+
+
+def _of_a_finished_round(project: Path, name: str, last: int) -> bool:
+    """Whether a file counts for nothing once the record of its round is there; the next round removes it."""
+    if name == "run/pending.json":
+        return int(json.loads((project / name).read_text())["round"]) <= last
+    state = re.fullmatch(r"run/state_(\d+)\.pt", name)
+    return state is not None and int(state[1]) < last
 
 
 def _said(path: Path) -> object:
