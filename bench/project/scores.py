@@ -102,7 +102,7 @@ def _cross_validated(project: Project, records: Sequence[RoundRecord], measuring
     config = project.config([record.labelled for record in records])
     _, material = material_of(project)
     kept = mapping_of(project.folder / KEPT) or {}
-    labelled = [_labelled(config, material, records, record.round) for record in records]
+    labelled = _labelled(config, material, records)
     names = [_name(config, number, *found) for number, found in enumerate(labelled)]
     unknown = [number for number, name in enumerate(names) if name not in kept]
     entries = [kept.get(name, {"how": "not measured yet"}) for name in names]
@@ -120,12 +120,17 @@ def _cross_validated(project: Project, records: Sequence[RoundRecord], measuring
 
 
 def _labelled(
-    config: RunConfig, material: Material, records: Sequence[RoundRecord], number: int
-) -> tuple[IntArray, LabelArray]:
-    """Return the slices (L,) that are annotated up to a round, and their labels (L, H, W) as they are now."""
-    positions = np.concatenate(picks(records, material.slices.table)[: number + 1])
+    config: RunConfig, material: Material, records: Sequence[RoundRecord]
+) -> list[tuple[IntArray, LabelArray]]:
+    """Return the slices (L,) that are annotated up to each round, and their labels (L, H, W) as they are now.
+
+    All labels are read once; a round's are the first of them.
+    """
+    bought = picks(records, material.slices.table)
+    positions = np.concatenate(bought)
     vault = material.vault(config.evaluate.part)
-    return positions, config.annotation.annotate(vault, material.slices, positions, config.seed).labels
+    labels = config.annotation.annotate(vault, material.slices, positions, config.seed).labels
+    return [(positions[:count], labels[:count]) for count in np.cumsum([len(own) for own in bought])]
 
 
 def _name(config: RunConfig, number: int, positions: IntArray, labels: LabelArray) -> str:

@@ -21,10 +21,8 @@ from bench.project.returns.origin import check_origin
 from bench.project.returns.taken import Taken, read_returns
 from bench.project.rounds import State
 from bench.project.structures import structures
+from bench.project.together import UNFINISHED
 from bench.project.unchanged import known_cases
-
-UNFINISHED = "unfinished.tmp"
-"""Folder in ``returns/`` that files are copied into, until all are there."""
 
 
 @dataclass(frozen=True)

@@ -344,7 +344,7 @@ def test_predictions_are_handed_out_as_a_start(project: Project, truth: dict[str
         f"{a.case},{manifest.scan(a.case).axes.locate(a.z, manifest.scan(a.case).depth)[1]}" for a in manifest.slices
     ]
     (project.round_folder(1) / "done.csv").write_text("\n".join(["case,index", *rows]))
-    receipt = take(project)  # who says so accepts it, and it is told and kept
+    receipt = take(project)  # a slice said to be done is accepted, and noted
     assert receipt.missing == 0 and any("5 slices exactly as the network proposed" in line for line in receipt.lines)
     assert sum(entry.as_proposed for entry in project.returned.latest().values()) == 5
 
