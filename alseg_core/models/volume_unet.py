@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from alseg_core.models.module import SegmentationModule
+from alseg_core.models.split_conv import split_convolutions
 from alseg_core.models.stages import Axes, Stages
 
 DROPPING = 2
@@ -55,7 +56,7 @@ class VolumeUNet(SegmentationModule):
         super().__init__()
 
         def built() -> Any:
-            return DynUNet(
+            net = DynUNet(
                 3,
                 channels,
                 classes,
@@ -66,6 +67,8 @@ class VolumeUNet(SegmentationModule):
                 deep_supervision=deep > 0,
                 deep_supr_num=max(1, deep),
             )
+            split_convolutions(net)
+            return net
 
         self.net: Any = built()
         self.aux = _Decoder(built()) if dual else None
