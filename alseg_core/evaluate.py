@@ -36,7 +36,9 @@ PIXELS = 2**24
 EMPTY = {(True, True): "", (False, True): "prediction", (True, False): "truth", (False, False): "both"}
 """(structure predicted, structure in the truth) -> value of "empty" in a row."""
 
-RESERVED = re.compile(r"case|patient|class|empty|cover_radius|validation_dice|aubc_dice|dice_.*|empty_.*")
+RESERVED = re.compile(
+    r"case|patient|class|empty|cover_radius|validation_dice|aubc_dice|dice_.*|empty_.*|annotated_.*|unannotated_.*|new_.*"
+)
 """Keys of rows, summaries and tables that no metric may be named after."""
 
 

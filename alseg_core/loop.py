@@ -17,6 +17,7 @@ import torch
 from alseg_core import checkpoint, exhibits, resume, seeding
 from alseg_core.config import RunConfig
 from alseg_core.device.memory import keep_freed, peak_mb, return_freed
+from alseg_core.device.repeatable import repeatable
 from alseg_core.embed import EmbedContext, Embedder, Embedding
 from alseg_core.embed.appraisal import appraise
 from alseg_core.embed.embedder import CPU_SECONDS
@@ -318,7 +319,8 @@ class _Experiment:
                 **vars(view), read_masks=lambda: vault.masks(slices.rows, recipe, "ground truth for reference")
             )
         self.announcer.progress(number, "select")
-        selection = strategy.select(view, budget, seeding.stream(self.config.seed, "strategy", number))
+        with repeatable():
+            selection = strategy.select(view, budget, seeding.stream(self.config.seed, "strategy", number))
         self.pool.check(selection, budget)
         return selection
 

@@ -168,6 +168,13 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
                 f"recipe {config.recipe.name!r} reads ground truth, so training cases need masks; none for "
                 f"{', '.join(lacking[:5])}. Leave the recipe out where there are none."
             )
+    if config.evaluate.by_slice:
+        lacking = [case for case in split.train if not prepared.info(case).has_mask]
+        if lacking:
+            raise DataError(
+                f"evaluate.by_slice scores slices of the pool, so training cases need masks; none for "
+                f"{', '.join(lacking[:5])}. Leave by_slice out where there are none."
+            )
     train, val, test = ([prepared.info(case) for case in getattr(split, part)] for part in ("train", "val", "test"))
     try:
         warnings = () if config.waits else check_classes(config.dataset.classes, train, val, test)

@@ -21,6 +21,7 @@ from alseg_core.data.slices import Slices
 from alseg_core.embed import EmbedContext
 from alseg_core.embed.conformance import pool
 from alseg_core.embed.task_net import TaskNet
+from alseg_core.geometry.symmetries import symmetries
 from alseg_core.material import open_material
 from alseg_core.models.dynunet import DynUNet
 from alseg_core.models.module import SegmentationModule
@@ -31,6 +32,7 @@ from alseg_core.store import Store
 from alseg_core.strategies import STRATEGIES
 from alseg_core.strategies.synthetic_view import SyntheticView
 from alseg_core.training import NetworkTrainer, Trainer
+from alseg_core.training.dropout import Dropping, Masks
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member
 from alseg_core.vocabulary import IntArray
@@ -127,6 +129,31 @@ def test_dropout_passes_are_those_of_whole_volumes() -> None:
     assert spread > 1e-3
 
 
+def test_turned_passes_are_those_of_whole_volumes() -> None:
+    slices, models = pool(DEPTHS), ensemble()
+    best = models.members[1].network
+    expected = [by_volume(slices, lambda x, s=s: s.undo(best(s.apply(x)).softmax(dim=1))) for s in symmetries((32, 32))]
+    order = np.random.default_rng(1).permutation(len(slices))[:9]
+    for chunk, turned in signals(slices, models).tta_probabilities(order, 8, np.random.default_rng(0)):
+        for stack in turned:
+            rows = [slices.table.locate(int(position)) for position in chunk]
+            assert any(
+                all(torch.allclose(row, one[place], atol=1e-5) for row, place in zip(stack, rows, strict=True))
+                for one in expected
+            )
+
+
+def test_dropout_passes_do_not_average_windows() -> None:
+    """Alike slices away from the ends disagree alike, wherever windows begin and end."""
+    images = torch.rand(1, 1, 32, 32).expand(32, 1, 32, 32)
+    passes = Dropping(UNet3D(widths=(4, 8, 8), window=8, z_poolings=0, dropout=0.5).build(1, 3).eval())
+    masks = Masks(0, torch.device("cpu"))
+    with torch.no_grad():
+        found = torch.stack([passes(images, masks).softmax(dim=1) for _ in range(60)])
+    spread = found.std(dim=0).mean(dim=(1, 2, 3))[4:-4]
+    assert spread.min() > 0.9 * spread.max()
+
+
 def test_a_volume_is_computed_once_for_neighbouring_positions() -> None:
     slices, models = pool(DEPTHS), Ensemble([Member(network(0), None, 1)], "cpu")
     counted: list[int] = []
@@ -167,6 +194,11 @@ class VolumeView(SyntheticView):
         self, positions: IntArray, passes: int, rng: np.random.Generator
     ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
         return self.real().dropout_probabilities(positions, passes, rng)
+
+    def tta_probabilities(
+        self, positions: IntArray, passes: int, rng: np.random.Generator
+    ) -> Iterator[tuple[IntArray, Iterator[Tensor]]]:
+        return self.real().tta_probabilities(positions, passes, rng)
 
     def pixel_features(self, positions: IntArray) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
         return self.real().pixel_features(positions)

@@ -45,7 +45,7 @@ class Timm:
     paper: ClassVar[str] = "Oquab et al., TMLR 2024, arXiv 2304.07193 (DINOv2); Wightman, PyTorch Image Models, 2019"
 
     model: str = "vit_small_patch14_dinov2.lvd142m"
-    """Name in timm, of an architecture or, after a dot, of published weights of it too."""
+    """Name in timm: an architecture, or after a dot also which of its published weights."""
     weights: str = "auto"
     """"auto" for the published weights (downloaded once), "random", or the path of a ``.safetensors``, ``.pth`` or
     ``.bin`` file."""

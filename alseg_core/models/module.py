@@ -15,6 +15,9 @@ class SegmentationModule(nn.Module):
     """None for a network that treats every slice on its own. A volumetric network takes the slices of ONE volume in
     order of z and is trained on at most ``window`` neighbouring slices at a time; all its outputs have one row per
     slice."""
+    blends: bool = True
+    """Whether a volumetric network averages overlapping windows; where it drops out, an average of two draws would make
+    slices look more certain than others, so dropout passes switch it off."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (B, K, H, W) of images (B, C, H, W)."""

@@ -37,7 +37,7 @@ class SplitConv3d(nn.Conv3d):
         return (
             volumes.is_cpu
             and count == 1
-            and count * channels * depth * rows <= PLENTY
+            and channels * depth * rows <= PLENTY
             and max(self.kernel_size) > 1
             and max(self.dilation) == self.groups == 1
         )

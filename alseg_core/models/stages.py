@@ -10,7 +10,7 @@ Axes = tuple[int, int, int]
 SMALLEST_MAP = 4
 """Voxels along an axis below which it is not pooled further."""
 SIMILAR = 2.0
-"""Ratio of spacings up to which two axes are treated alike."""
+"""Ratio of spacings below which two axes are treated alike."""
 FEWEST_LEVELS = 3
 """Levels of the smallest network."""
 
@@ -26,9 +26,9 @@ class Stages:
 def plan_stages(spacing_mm: tuple[float, float, float], shape: Axes, most: int) -> Stages:
     """Plan at most ``most`` levels, at least 3, for volumes of ``shape`` voxels (z, y, x).
 
-    An axis is halved while its spacing is at most twice the finest of the axes that can be halved, and at least 4
+    An axis is halved while its spacing is less than twice the finest of the axes that can be halved, and at least 4
     voxels are left; a single axis, only while 6 are left. A kernel has 3 voxels along an axis from the level on where
-    its spacing is at most twice the finest, before that 1; at the deepest level it has 3 along all axes. Rows and
+    its spacing is less than twice the finest, before that 1; at the deepest level it has 3 along all axes. Rows and
     columns are halved at least twice, however few they are. Source: Isensee et al., Nature Methods 2021, supplement.
     """
     spacing, extent, kernel = list(spacing_mm), list(shape), [1, 1, 1]
@@ -51,7 +51,7 @@ def _to_halve(spacing: list[float], extent: list[int]) -> list[int]:
     """Return the axes that the next level halves."""
     able = [axis for axis in range(3) if extent[axis] >= 2 * SMALLEST_MAP]
     finest = min((spacing[axis] for axis in able), default=0.0)
-    chosen = [axis for axis in able if spacing[axis] <= SIMILAR * finest]
+    chosen = [axis for axis in able if spacing[axis] < SIMILAR * finest]
     if len(chosen) == 1 and extent[chosen[0]] < 3 * SMALLEST_MAP:
         return []
     return chosen
@@ -60,7 +60,7 @@ def _to_halve(spacing: list[float], extent: list[int]) -> list[int]:
 def _kernel(spacing: list[float], kernel: list[int]) -> Axes:
     """Return the kernel of a level, and keep it in ``kernel``: what has become 3 stays 3."""
     for axis in range(3):
-        if spacing[axis] <= SIMILAR * min(spacing):
+        if spacing[axis] < SIMILAR * min(spacing):
             kernel[axis] = 3
     return _axes(kernel)
 

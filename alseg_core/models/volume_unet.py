@@ -28,7 +28,8 @@ class VolumeUNet(SegmentationModule):
 
     Every method takes the slices (D, C, H, W) of ONE volume in order of z, any number of any size; edges are repeated
     up to what the poolings divide. In training the slices are one pass, in evaluation mode windows of ``window`` slices
-    that overlap by half, whose outputs are averaged with Gaussian weights along z. A pass then needs memory in
+    that overlap by half, whose outputs are averaged with Gaussian weights along z (without ``blends``, the window whose
+    centre is nearest gives a slice its outputs). A pass then needs memory in
     proportion to the voxels of a window, and what is returned is as large as the volume.
     """
 
@@ -115,11 +116,10 @@ class VolumeUNet(SegmentationModule):
         assert self.window is not None
         if self.training or len(images) <= self.window:
             return parts(images)
-        place = torch.arange(self.window, device=images.device) - (self.window - 1) / 2
-        weight = torch.exp(-0.5 * (place / (SIGMA * self.window)) ** 2)
+        starts = window_starts(len(images), self.window)
         total = images.new_zeros(len(images), dtype=torch.float32)
         sums: list[Tensor] = []
-        for start in window_starts(len(images), self.window):
+        for start, weight in zip(starts, self._weights(starts, len(images)).to(images.device), strict=True):
             rows = slice(start, start + self.window)
             found = parts(images[rows])
             sums = sums or [one.new_zeros((len(images), *one.shape[1:]), dtype=torch.float32) for one in found]
@@ -127,6 +127,17 @@ class VolumeUNet(SegmentationModule):
                 whole[rows].addcmul_(one.float(), _along_z(weight, one))
             total[rows] += weight
         return tuple(whole.div_(_along_z(total, whole)) for whole in sums)
+
+    def _weights(self, starts: list[int], depth: int) -> Tensor:
+        """Return the weights (windows, window) of the slices of each window among ``depth`` slices."""
+        assert self.window is not None
+        place = torch.arange(self.window) - (self.window - 1) / 2
+        if self.blends:
+            return torch.exp(-0.5 * (place / (SIGMA * self.window)) ** 2).expand(len(starts), -1)
+        first = torch.tensor(starts)
+        nearest = (torch.arange(depth) - (self.window - 1) / 2 - first[:, None]).abs().argmin(dim=0)
+        own = nearest[first[:, None] + torch.arange(self.window)] == torch.arange(len(starts))[:, None]
+        return own.float()
 
     def _logits(self, images: Tensor) -> Tensor:
         *_, finest = _decoded(self.net.upsamples, self._levels(images))

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from alseg_core.metrics.uncertainty import measures
-from alseg_core.quantities import Passes, Positive
+from alseg_core.quantities import Positive
 from alseg_core.registry import component
 from alseg_core.strategies.sampling import pick
-from alseg_core.strategies.scores import Source, predictions, predictions_per_slice
-from alseg_core.strategies.view import Strategy, View
+from alseg_core.strategies.scores import PredictionStrategy, predictions
+from alseg_core.strategies.view import View
 from alseg_core.vocabulary import IntArray, Selection
 
 
 @component
-class ClaspPE(Strategy):
+class ClaspPE(PredictionStrategy):
     """Slices drawn by predictive entropy, a share of them for each foreground class, less random every round.
 
     Slice scores are means over pixels v of U(v) = PE(v) and, for class c, U_c(v) = PE(v) mean_m p_m(v, c). floor(share
@@ -29,7 +29,6 @@ class ClaspPE(Strategy):
     """
 
     format: ClassVar[int] = 2
-    needs_model: ClassVar[bool] = True
     paper: ClassVar[str] = "Lueth et al. 2026"
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.66
@@ -38,10 +37,6 @@ class ClaspPE(Strategy):
     """Beta of the first query, > 0; it grows by the same factor from query to query."""
     beta_last: Positive = 100.0
     """Beta that a query after the last one would have, > 0: the last one is not yet greedy."""
-    source: Source = "members"
-    """Predictions to average: "members", "dropout" (passes of the best one) or "tta" (turned and mirrored slices)."""
-    passes: Passes = 40
-    """Number of dropout passes, if those are the source, at least 2; with "tta", of symmetries: all 8 if not fewer."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
@@ -55,18 +50,6 @@ class ClaspPE(Strategy):
             picks.append(drawn)
             rows = rows[~np.isin(rows, drawn)]
         return Selection(view.unlabelled[np.concatenate(picks)])
-
-    def passes_per_slice(self, members: int) -> int:
-        """See :class:`Strategy`."""
-        return predictions_per_slice(self.source, self.passes, members)
-
-    def needs_dropout(self, members: int) -> bool:
-        """See :class:`Strategy`."""
-        return self.source == "dropout"
-
-    def needs_network(self, members: int) -> bool:
-        """See :class:`Strategy`."""
-        return self.needs_dropout(members)
 
     def beta(self, round: int, rounds: int) -> float:
         """Return b_0 (b_1 / b_0)^(t / T) for query t = 0..T-1 of T = rounds - 1; the first round of a run is random."""

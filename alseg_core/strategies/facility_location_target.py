@@ -19,6 +19,9 @@ from alseg_core.vocabulary import IGNORE, FloatArray, IntArray, Selection
 BLOCK = 256
 """Number of candidates whose gains are computed at a time."""
 
+DIGITS = 9
+"""Most digits of the number of a target slice."""
+
 DECIMALS = 9
 """Digits of a gain that count: equal slices stay equal whatever the block they are computed in."""
 
@@ -28,13 +31,15 @@ class FacilityLocationTarget(Strategy):
     """Greedy maximum of the facility-location mutual information between picks and a few target slices.
 
     I(A; T) = sum_t max_{a in A} s(a, t) + eta sum_{a in A} max_t s(a, t), for picks A, targets T and similarities
-    s = (1 + cosine) / 2 of the embedding in [0, 1] (FLQMI). It is submodular: the gain of a slice only shrinks as the
+    s = (1 + cosine) / 2 of the embedding in [0, 1] (FLQMI). Slices annotated before that are no targets count as
+    picks. It is submodular: the gain of a slice only shrinks as the
     picks grow, which lazy greedy uses to compute few gains again; the picks are those of plain greedy. The score of a
     pick is its gain.
 
-    Targets are slices of the pool, named, or else the slices annotated so far that hold foreground. Named targets that
-    are not annotated yet are candidates too, and usually the first picks. While there is no target at all, the picks
-    are those of strategy random.
+    Targets are slices of the pool, named, as in the paper. Without names they are the slices annotated so far that hold
+    foreground, which is our reading and asks for slices much like those that are there. Named targets that are not
+    annotated yet are candidates too, and usually the first picks. While there is no target at all, the picks are those
+    of strategy random.
     """
 
     needs_embedding: ClassVar[bool] = True
@@ -49,7 +54,7 @@ class FacilityLocationTarget(Strategy):
     def __post_init__(self) -> None:
         for target in self.targets:
             case, colon, z = target.rpartition(":")
-            if not (colon and case and z.isascii() and z.isdigit()):
+            if not (colon and case and z.isascii() and z.isdigit() and len(z) <= DIGITS):
                 raise ConfigError(
                     f"targets: a slice as case:z with z from 0, such as patient001:5, was wanted, got {shown(target)}."
                 )
@@ -64,7 +69,8 @@ class FacilityLocationTarget(Strategy):
         if not len(targets):
             return Random().select(view, budget, rng)
         features = unit_length(view.embedding())
-        rows, gains = lazy_greedy(features[view.unlabelled], features[targets], budget, self.eta)
+        before = features[np.setdiff1d(view.labelled, targets)]
+        rows, gains = lazy_greedy(features[view.unlabelled], features[targets], before, budget, self.eta)
         return Selection(view.unlabelled[rows], gains)
 
     def _named(self, table: SliceTable) -> IntArray:
@@ -92,22 +98,25 @@ class FacilityLocationTarget(Strategy):
 
 
 def lazy_greedy(
-    candidates: FloatArray, targets: FloatArray, count: int, eta: float
+    candidates: FloatArray, targets: FloatArray, before: FloatArray, count: int, eta: float
 ) -> tuple[IntArray, NDArray[np.float64]]:
-    """Pick ``count`` rows of candidates (U, D) for targets (T, D), both of length 1; return rows and their gains.
+    """Pick ``count`` rows of candidates (U, D) for targets (T, D); return rows and their gains.
+
+    before: (P, D) picks of earlier rounds. All have length 1.
 
     A gain computed before an earlier pick bounds the present one from above, so only the candidates with the highest
     bounds are computed again, until the best of all is up to date (Minoux 1978). Ties go to the first row.
     """
     wanted = targets.astype(np.float64)
-    covered = np.zeros(len(wanted))
     bound = np.empty(len(candidates))
 
-    def similarity(rows: IntArray) -> NDArray[np.float64]:
-        return (1 + candidates[rows].astype(np.float64) @ wanted.T) / 2
+    def similarity(vectors: FloatArray) -> NDArray[np.float64]:
+        return (1 + vectors.astype(np.float64) @ wanted.T) / 2
+
+    covered = similarity(before).max(axis=0, initial=0.0)
 
     def update(rows: IntArray) -> None:
-        alike = similarity(rows)
+        alike = similarity(candidates[rows])
         gain = np.maximum(alike - covered, 0).sum(axis=1) + eta * alike.max(axis=1)
         bound[rows] = np.round(gain, DECIMALS)
 
@@ -124,7 +133,7 @@ def lazy_greedy(
             update(stale)
             fresh[stale] = True
         picks[i], gains[i] = pick, bound[pick]
-        covered = np.maximum(covered, similarity(everyone[pick : pick + 1])[0])
+        covered = np.maximum(covered, similarity(candidates[pick : pick + 1])[0])
         bound[pick] = -np.inf
         fresh = np.isneginf(bound)  # picked ones need no gain
     return picks, gains

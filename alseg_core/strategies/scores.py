@@ -97,6 +97,30 @@ def uncertainties(
 
 
 @component
+class PredictionStrategy(Strategy):
+    """Base of the strategies that read the predictions of one source."""
+
+    needs_model: ClassVar[bool] = True
+
+    source: Source = "members"
+    """Predictions to average: "members", "dropout" (passes of the best one) or "tta" (turned and mirrored slices)."""
+    passes: Passes = 40
+    """Number of dropout passes, if those are the source, at least 2; with "tta", of symmetries: all 8 if not fewer."""
+
+    def passes_per_slice(self, members: int) -> int:
+        """See :class:`Strategy`."""
+        return predictions_per_slice(self.source, self.passes, members)
+
+    def needs_dropout(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self.source == "dropout"
+
+    def needs_network(self, members: int) -> bool:
+        """See :class:`Strategy`."""
+        return self.needs_dropout(members)
+
+
+@component
 class Score:
     """A measure of uncertainty as one score per slice.
 

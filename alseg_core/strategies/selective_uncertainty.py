@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from alseg_core.metrics.uncertainty import measures
-from alseg_core.quantities import Passes
 from alseg_core.registry import component
-from alseg_core.strategies.scores import Source, predictions, predictions_per_slice
-from alseg_core.strategies.view import Strategy, View
+from alseg_core.strategies.scores import PredictionStrategy, predictions
+from alseg_core.strategies.view import View
 from alseg_core.vocabulary import IntArray, Selection
 
 
 @component
-class SelectiveUncertainty(Strategy):
+class SelectiveUncertainty(PredictionStrategy):
     """Slices with the highest mean entropy within the predicted target and, in turn, along its boundary.
 
     With p the probability of any foreground class by the mean prediction, the target is {p > target} and the boundary
@@ -26,7 +25,6 @@ class SelectiveUncertainty(Strategy):
     gave already are passed over. Taking all foreground classes together is our reading for more than two classes.
     """
 
-    needs_model: ClassVar[bool] = True
     ranks: ClassVar[bool] = True
     paper: ClassVar[str] = "Ma et al., ICASSP 2024 (arXiv 2401.16298)"
 
@@ -34,26 +32,10 @@ class SelectiveUncertainty(Strategy):
     """Probability of foreground above which a pixel belongs to the target, in [0, 1)."""
     boundary: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     """Distance of the probability of foreground from 1/2 below which a pixel belongs to the boundary, in (0, 1/2]."""
-    source: Source = "members"
-    """Predictions to average: "members", "dropout" (passes of the best one) or "tta" (turned and mirrored slices)."""
-    passes: Passes = 40
-    """Number of dropout passes, if those are the source, at least 2; with "tta", of symmetries: all 8 if not fewer."""
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""
         return Selection(view.unlabelled[in_turn(self.scores(view, rng), budget)])
-
-    def passes_per_slice(self, members: int) -> int:
-        """See :class:`Strategy`."""
-        return predictions_per_slice(self.source, self.passes, members)
-
-    def needs_dropout(self, members: int) -> bool:
-        """See :class:`Strategy`."""
-        return self.source == "dropout"
-
-    def needs_network(self, members: int) -> bool:
-        """See :class:`Strategy`."""
-        return self.needs_dropout(members)
 
     def scores(self, view: View, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return the mean entropy (U, 2) of the unlabelled slices within the target and along the boundary, in nats."""

@@ -27,11 +27,11 @@ class Spread(Strategy):
     The other strategy's picks are walked in order, and a slice is taken if its volume has no annotated or taken slice
     nearer than ``gap``, and fewer than ``per_volume`` slices of its volume, and ``per_patient`` of its patient, are
     taken in this round. A strategy that ranks the pool is asked for all of it. Any other is asked for the budget, then
-    for twice as many and so on, up to the pool, with the same random numbers, until enough slices fit; as such a
-    strategy may choose otherwise for a larger budget, and costs its time again, this is the plain way and no more.
+    for twice as many and so on, up to the pool, with the same random numbers, until enough slices fit. Such a strategy
+    may choose otherwise for a larger budget, and each time takes its time again.
 
     If too few fit, the gap shrinks by one slice at a time as far as that helps; if no slice is left within the limits
-    per volume and patient, the one that stands in the way is raised by one and the gap starts anew. The record tells
+    per volume and patient, the one that stands in the way is raised by one and the gap starts anew. The record holds
     the loosest values used (``signals.spread``).
 
     A first round that is random for want of a network is not spread.
@@ -50,7 +50,7 @@ class Spread(Strategy):
 
     @property
     def format(self) -> int:  # type: ignore[override]
-        """That of the other strategy, whose change changes the picks; a change of this one adds 1000."""
+        """Format of the other strategy, whose picks these are; a change of this class has to add 1000."""
         return self.of.format
 
     @property
@@ -110,7 +110,7 @@ class _Walk:
     table: SliceTable
     labelled: IntArray
     order: IntArray
-    """(n,) positions on offer, the first first."""
+    """(n,) positions in the order of the other strategy."""
     gap: int
     per_volume: int | None
     per_patient: int | None

@@ -56,7 +56,7 @@ def best_of_clusters(
     """Pick ``budget`` rows by their clusters ``labels`` (N,): from each cluster in turn that with the highest score.
 
     Clusters with the fewest annotated rows and picks come first, then large ones. annotated: number of first rows that
-    are annotated. small: clusters of at most so many rows are skipped; lowered as far as needed to fill the budget.
+    are annotated. small: clusters of at most this many rows are skipped; lowered as far as needed to fill the budget.
     score: values (n,) of rows (n,), those of a cluster that are neither annotated nor picked; ties go to the first.
     """
     known, candidates = np.split(np.arange(len(labels)), [annotated])

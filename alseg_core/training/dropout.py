@@ -60,6 +60,7 @@ class Dropping:
     def __init__(self, network: SegmentationModule) -> None:
         weights = {id(tensor): tensor for tensor in [*network.parameters(), *network.buffers()]}
         self._network = copy.deepcopy(network, weights)
+        self._network.blends = False
         self._dropouts = []
         for name, module in list(self._network.named_modules()):
             if isinstance(module, nn.Dropout):

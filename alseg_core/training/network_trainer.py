@@ -32,6 +32,8 @@ from alseg_core.training.model import Model
 from alseg_core.training.schedule import poly
 from alseg_core.training.trainer import Trainer
 
+FORMAT_3D = 2
+"""Number of the trainings of volumetric networks, to be raised when they change."""
 SLICES, VOLUMES = 6, 2
 """Slices, or volumes for a volumetric network, of a step where ``batch`` is null."""
 ROUNDING = 1e-6
@@ -142,6 +144,8 @@ class NetworkTrainer(Trainer):
         network = described["network"]
         if network.get("weights") is not None:
             network["weights"] = content(Path(network["weights"]))
+        if self.volumetric:
+            described["format_3d"] = FORMAT_3D
         return described
 
     def step_shape(self, depth: int) -> tuple[int, int]:
@@ -278,7 +282,7 @@ def halved(losses: Sequence[Tensor]) -> Tensor:
 
 
 def _with_heads(network: Network, heads: int) -> str:
-    """Return the name of a network with so many heads, of the same kind if there is one."""
+    """Return the name of a network with ``heads`` heads, of the same kind if there is one."""
     kinds: dict[str, Any] = dict(NETWORKS)
     fitting = [name for name, kind in kinds.items() if (kind.heads, kind.volumetric) == (heads, network.volumetric)]
     own = f"{describe(network)['name']}_dual"

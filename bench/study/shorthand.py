@@ -93,7 +93,7 @@ def _annotation(value: dict[str, Any]) -> dict[str, Any]:
 
 def _recipe(value: Any) -> Any:
     if not isinstance(value, (str, dict)):
-        raise ValueError(f"text was wanted, got {shown(value)}")
+        raise ValueError(f"the name of a recipe, or a recipe as a mapping, was wanted, got {shown(value)}")
     return value
 
 

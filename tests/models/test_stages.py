@@ -26,11 +26,18 @@ def test_isotropic_patches_halve_all_axes_down_to_4() -> None:
 @pytest.mark.parametrize(
     ("spacing", "shape", "most", "strides", "kernels"),
     [
-        # ratio 8, then 4: flat kernels; 2 is within a factor of 2
-        ((8, 1, 1), (8, 64, 64), 12, [XY, XY, ALL, XY], [FLAT, FLAT, CUBE, CUBE, CUBE]),
+        # ratios 8, 4 and 2: flat kernels, and the slices are not pooled
+        ((8, 1, 1), (8, 64, 64), 12, [XY, XY, XY, ALL], [FLAT, FLAT, FLAT, CUBE, CUBE]),
+        ((7.9, 1, 1), (8, 64, 64), 12, [XY, XY, ALL, XY], [FLAT, FLAT, CUBE, CUBE, CUBE]),  # 1.975 is below 2
         ((8, 1, 1), (8, 64, 64), 3, [XY, XY], [FLAT, FLAT, CUBE]),  # the deepest level has a cube
-        ((8, 1, 1), (1, 64, 64), 12, [XY] * 4, [FLAT, FLAT, CUBE, CUBE, CUBE]),  # a single slice
-        ((1, 4, 4), (64, 16, 16), 12, [(2, 1, 1), ALL, ALL], [(3, 1, 1), CUBE, CUBE, CUBE]),  # finest along z
+        ((8, 1, 1), (1, 64, 64), 12, [XY] * 4, [FLAT, FLAT, FLAT, CUBE, CUBE]),  # a single slice
+        (
+            (1, 4, 4),
+            (64, 16, 16),
+            12,
+            [(2, 1, 1), (2, 1, 1), ALL, ALL],
+            [(3, 1, 1), (3, 1, 1), CUBE, CUBE, CUBE],
+        ),  # finest along z
         ((5, 1, 1), (4, 8, 8), 12, [XY, XY], [FLAT, FLAT, CUBE]),  # at least three levels
     ],
 )

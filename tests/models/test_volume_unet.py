@@ -39,7 +39,7 @@ def as_volume(images: Tensor) -> Tensor:
 def test_widths_double_up_to_the_cap() -> None:
     net = built().net
     assert list(net.filters) == [4, 8, 12, 12]
-    assert [tuple(stride) for stride in net.strides] == [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 2, 2)]
+    assert [tuple(stride) for stride in net.strides] == [(1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2)]
     assert list(built(width=32, cap=320, levels=12, shape=(32, 512, 512)).net.filters)[:5] == [32, 64, 128, 256, 320]
 
 

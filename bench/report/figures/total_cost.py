@@ -25,12 +25,15 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
         return "no finished round"
     if not cells["validation"].fillna(0).max():
         return "no validation labels were read"
-    cells = cells.assign(all=cells["cost"] + cells["validation"])
+    timed = bool(cells["minutes"].notna().all())
+    cells = cells.assign(validation=cells["validation_minutes"] if timed else cells["validation"])
+    cells = cells.assign(all=cells["minutes" if timed else "cost"] + cells["validation"])
     figure, axis = blank(4.6)
     ends = lines(axis, cells, runs, "all", highlighted(analysis, setting), palette(results), log=False)
     axis.set_xlim(left=0)
     axis.axvline(float(cells["validation"].max()), color="0.6", linewidth=1, linestyle=":")
-    axis.set_xlabel("cost of all labels, full-slice equivalents (dotted: validation alone)")
+    unit = "minutes of annotation, all labels" if timed else "cost of all labels, full-slice equivalents"
+    axis.set_xlabel(f"{unit} (dotted: validation alone)")
     finish(axis, interval_text(results, cells, setting), short_title(setting), cells, runs, ends)
     return figure
 
@@ -38,6 +41,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 TOTAL_COST = Drawing(
     "Dice against the cost of all labels",
     "The same means as over labelled slices, over everything that was labelled: the slices of the pool and the "
-    "validation masks that choose each network's weights, which the other figures leave out. A full mask costs 1.",
+    "validation masks that choose each network's weights, which the other figures leave out: in minutes where all "
+    "rounds record them, else in full masks.",
     draw,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from alseg_core.metrics.by_slice import GROUPS
 from alseg_core.metrics.curve import AUBC_DICE, aubc
 from bench.report.runs.columns import EMPTY_OF
 from bench.report.runs.results import Results
@@ -14,6 +15,8 @@ from bench.report.setting import SETTING
 
 FURTHER = ("cover_radius", "empty_predictions", "empty_truths", EMPTY_OF)
 """Rows of the table that are no metric of a structure."""
+PREFIXES = ("dice_", *(f"{group}_" for group in GROUPS))
+"""First letters of scores of a class, and of scores of a group of slices."""
 COLUMNS = [*SETTING, "recipe", "budget", "labelled", "cost", "minutes", "metric", "mean", "sd", "seeds"]
 LEGEND = (
     "Metrics are averaged over the classes of each test volume, then over volumes; sd is over seeds. "
@@ -31,11 +34,12 @@ def _spread(values: pd.Series) -> dict[str, float]:
 def comparison(results: Results) -> pd.DataFrame:
     """Return a row per setting, recipe, budget and metric, columns :data:`COLUMNS`.
 
-    Metrics are those of the runs, :data:`FURTHER` and the Dice of each class. sd: over seeds, ddof 1, NaN for one seed.
-    cost: full-slice equivalents bought so far, mean over seeds; minutes: what annotating them took, NaN in older runs.
-    AUBC of Dice is a metric over all budgets, of complete runs only.
+    Metrics are those of the runs, :data:`FURTHER`, the Dice of each class and the scores of groups of slices. sd: over
+    seeds, ddof 1, NaN for one seed. cost: full-slice equivalents bought so far, mean over seeds; minutes: what
+    annotating them took, NaN in older runs. AUBC of Dice is a metric over all budgets, of complete runs only.
     """
-    names = [*results.metrics, *FURTHER, *sorted({m for m in results.scores["metric"] if m.startswith("dice_")})]
+    known = sorted(set(results.scores["metric"]))
+    names = [*results.metrics, *FURTHER, *(metric for metric in known if metric.startswith(PREFIXES))]
     scores = results.scores[results.scores["metric"].isin(names)]
     rows: list[dict[str, Any]] = []
     for group, part in scores.groupby([*SETTING, "recipe", "round", "metric"], sort=False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,5 +57,13 @@ def test_a_study_with_a_few_validation_labels(tmp_path: Path, tiny: dict[str, An
     (axis,) = figure.axes
     assert axis.get_xlim()[0] == 0
     shown = [np.asarray(line.get_xdata(), dtype=float) for line in axis.lines]
+    minutes = analysis.cells["minutes"] + analysis.cells["validation_minutes"]
+    assert analysis.cells["validation_minutes"].min() > 0
+    assert any(len(x) == 2 and x == pytest.approx(minutes.tolist(), rel=0.005) for x in shown)
+    plt.close(figure)
+    old = dataclasses.replace(analysis, cells=analysis.cells.assign(minutes=math.nan))
+    figure = draw(results, old, ("tiny", "scribble", "short"))
+    assert not isinstance(figure, str)
+    shown = [np.asarray(line.get_xdata(), dtype=float) for line in figure.axes[0].lines]
     assert any(len(x) == 2 and x == pytest.approx([5.2, 5.4], rel=0.005) for x in shown)  # 5 masks and the scribbles
     plt.close(figure)
