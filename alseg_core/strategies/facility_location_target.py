@@ -42,6 +42,7 @@ class FacilityLocationTarget(Strategy):
     of strategy random.
     """
 
+    format: ClassVar[int] = 2
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Foellmer et al., GALMIS, MICCAI 2025; FLQMI: Kothawade et al., AAAI 2022"
 

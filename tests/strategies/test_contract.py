@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "oracle_foreground": {"rho": 1},
     "entropy tta": {"name": "entropy", "source": "tta"},
     "bald tta": {"name": "bald", "source": "tta", "passes": 3},
-    "one_vs_rest": {"classes": "sum", "pixels": 5},
+    "one_vs_rest": {"classes": "sum", "share": 0.1},
     "predicted_foreground": {"rho": 1},
     "selective_uncertainty": {"source": "tta", "target": 0.5, "boundary": 0.5},
     "sugfw": {"score": {"name": "bald", "source": "dropout", "passes": 4}},
