@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup bench tune test test-all coverage perf lint format ui report clean
+.PHONY: help setup bench tune test test-all coverage perf gpu-check lint format ui report clean
 
 PYTHON ?= python3
 DATASET ?= phantom
@@ -32,6 +32,7 @@ USED_tune := TUNING DATASET DATA PRESET STUDY ANNOTATION TRIALS OUT LOCAL LAUNCH
 USED_report := FOLDER TO OUT STUDY PRESET DATASET
 USED_ui := OUT
 USED_perf := ONLY SCALE
+USED_gpu-check := DATA
 USED_test := WORKERS
 USED_test-all := WORKERS
 USED_coverage := WORKERS
@@ -97,6 +98,9 @@ coverage: $(STAMP) ## run the tests and fail where too little of the code is cov
 
 perf: $(STAMP) ## measure speed and memory beside a straightforward baseline; history in perf/
 	@$(VENV)/bin/python tests/perf --scale "$(SCALE)" $(foreach subject,$(ONLY),--only $(subject))
+
+gpu-check: $(STAMP) ## measure what this GPU does in at most 8 minutes: equality, speed, memory (DATA=<prepared pool>)
+	@PYTHONPATH=tests/perf $(VENV)/bin/python -m gpu_check $(if $(DATA),--data "$(DATA)")
 
 lint: $(STAMP) ## ruff (rules and layout), mypy, import-linter
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

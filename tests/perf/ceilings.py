@@ -37,14 +37,17 @@ class Ceilings:
         return Floor(bytes_, operations, max(bytes_ / (self.read if reads else self.copy), operations / rate))
 
 
-def measured(device: str) -> Ceilings:
-    """Measure the ceilings of ``device`` with torch's current number of threads."""
+def measured(device: str, short: bool = False) -> Ceilings:
+    """Measure the ceilings of ``device`` with torch's current number of threads.
+
+    short: take a sixteenth of the bytes and operations, and lower ceilings with them, where seconds count more.
+    """
     cuda = torch.device(device).type == "cuda"
-    count = 1 << (30 if cuda else 26)
+    count = 1 << ((30 if cuda else 26) - (4 if short else 0))
     source = torch.ones(count // 4, device=device)
     target = torch.empty_like(source)
     size = source.numel() * source.element_size()
-    side = 8192 if cuda else 2048
+    side = (8192 if cuda else 2048) // (4 if short else 1)
 
     def product(dtype: torch.dtype) -> float:
         a, b = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))

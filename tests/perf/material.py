@@ -14,7 +14,8 @@ from alseg_core.data.readers.phantom import Phantom
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.oracles import Vault
 from alseg_core.store import Store
-from alseg_core.vocabulary import IGNORE
+from alseg_core.strategies.synthetic_view import SyntheticView
+from alseg_core.vocabulary import IGNORE, IntArray
 from measure import Bench
 
 POOL = 1454
@@ -115,3 +116,24 @@ def clustered(count: int, dimensions: int, rng: np.random.Generator, groups: int
     noise *= 0.3
     noise += centres[rng.integers(groups, size=count)]
     return noise
+
+
+def view_of(
+    features: np.ndarray, images: np.ndarray, labels: np.ndarray, labelled: IntArray, device: str = "cpu"
+) -> SyntheticView:
+    """Return a pool of these slices, some of them labelled, without predictions."""
+    nothing = np.zeros((1, len(features), 1, 1, 1), np.float32)
+    return SyntheticView(
+        table(len(features)),
+        labelled,
+        images,
+        features,
+        nothing,
+        nothing,
+        nothing,
+        nothing[0],
+        labels,
+        4,
+        round=int(len(labelled) > 0),
+        device=device,
+    )

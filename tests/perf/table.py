@@ -55,11 +55,11 @@ def line(subject: str, row: Row, earlier: Earlier) -> tuple[str, ...]:
     )
 
 
-def plain(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a plain table."""
-    whole = [HEAD, *lines]
-    widths = [max(len(cells[i]) for cells in whole) for i in range(len(HEAD))]
-    pad = [str.ljust if name in LEFT else str.rjust for name in HEAD]
+def plain(lines: Sequence[Sequence[str]], head: Sequence[str] = HEAD, left: Sequence[str] = LEFT) -> list[str]:
+    """Return the lines of a plain table. left: names of the columns that are aligned to the left."""
+    whole = [head, *lines]
+    widths = [max(len(cells[i]) for cells in whole) for i in range(len(head))]
+    pad = [str.ljust if name in left else str.rjust for name in head]
     return ["  ".join(p(c, w) for p, c, w in zip(pad, cells, widths, strict=True)).rstrip() for cells in whole]
 
 

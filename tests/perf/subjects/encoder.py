@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+import needs
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.metric_learning.fit import ContrastiveTraining
 from alseg_core.metric_learning.sampler import epoch_batches
 from alseg_core.models.resnet import ProjectionHead, ResNetEncoder
-from ceilings import Floor
 from material import POOL
 from measure import Bench, Row
 from straightforward import encoder as plain
@@ -91,17 +90,8 @@ def _step(bench: Bench, size: int) -> Row:
         what=f"a step of {BATCH} slices x 2 views",
         ours=mine,
         baseline=theirs,
-        floor=_floor(bench, size),
+        floor=bench.ceilings.floor(operations=needs.of_views(BATCH, size), half=True),
         target=target,
         met=minutes <= TARGET_MIN if target else None,
         note=f"{EPOCHS} epochs over {POOL} slices: {minutes:.3g} min",
     )
-
-
-def _floor(bench: Bench, size: int) -> Floor:
-    with torch.device("meta"):
-        network = ResNetEncoder(1)
-        images = torch.empty(2 * BATCH, 1, size, size)
-    with FlopCounterMode(display=False) as counter:
-        network(images).sum().backward()
-    return bench.ceilings.floor(operations=counter.get_total_flops(), half=True)

@@ -19,7 +19,7 @@ from alseg_core.strategies.synthetic_view import SyntheticView
 from alseg_core.strategies.typiclust import TypiClust
 from alseg_core.strategies.view import Strategy
 from alseg_core.vocabulary import IGNORE, IntArray
-from material import POOL, clustered, pool, table
+from material import POOL, clustered, pool, table, view_of
 from measure import Bench, Row, peak_memory
 from straightforward import selection as plain
 
@@ -35,27 +35,6 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield from _eq3(bench)
     yield _large(bench)
     yield from _others(bench)
-
-
-def view_of(
-    features: np.ndarray, images: np.ndarray, labels: np.ndarray, labelled: IntArray, device: str = "cpu"
-) -> SyntheticView:
-    """Return a pool of these slices, some of them labelled, without predictions."""
-    nothing = np.zeros((1, len(features), 1, 1, 1), np.float32)
-    return SyntheticView(
-        table(len(features)),
-        labelled,
-        images,
-        features,
-        nothing,
-        nothing,
-        nothing,
-        nothing[0],
-        labels,
-        4,
-        round=int(len(labelled) > 0),
-        device=device,
-    )
 
 
 def _fused(bench: Bench) -> Iterator[Row]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+import needs
 from alseg_core.losses import Loss
 from alseg_core.losses.dice import CrossEntropyDice
 from alseg_core.losses.dmpls import Dmpls
@@ -16,8 +15,8 @@ from alseg_core.models.unet import UNet, UNetDual
 from alseg_core.training import NetworkTrainer
 from alseg_core.training.batches import TrainingSet
 from alseg_core.validation import Validation
-from alseg_core.vocabulary import IGNORE
-from material import Volumes, scribbles, volumes
+from loops import NEVER, pool_of, seconds_a_step
+from material import Volumes, volumes
 from measure import Bench, Row
 from straightforward import training as plain
 from straightforward.networks import PlainUNet
@@ -53,13 +52,9 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
-    slices = data.slices(20)
-    images = np.resize(slices.images(), (pool, *slices.images().shape[1:]))
-    masks = np.resize(data.masks(slices), (pool, *slices.size))
-    labels = masks if loss == "ce_dice" else scribbles(pool, slices.size[0], np.random.default_rng(0))
-    fill = 0 if loss == "ce_dice" else IGNORE
-    classes, zeros = data.classes, np.zeros(pool, np.int64)
-    trainer = NetworkTrainer(network=NETWORKS[loss], loss=LOSSES[loss], batch=BATCH, validate_every=10**8)
+    images, labels, fill = pool_of(data, marked=loss == "dmpls", count=pool)
+    classes, zeros, size = data.classes, np.zeros(pool, np.int64), images.shape[-1]
+    trainer = NetworkTrainer(network=NETWORKS[loss], loss=LOSSES[loss], batch=BATCH, validate_every=NEVER)
     ours_set = TrainingSet.of(images, labels, zeros, np.arange(pool), bench.device)
     network = PlainUNet(classes, dual=loss == "dmpls").to(bench.device)
     dataset = plain.SliceDataset(images[:, 0], labels, fill)
@@ -67,17 +62,7 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
     epochs = max(1, round(40 * BATCH / pool)) if bench.cuda else 1
 
     def ours() -> float:
-        marks: list[tuple[int, float]] = []
-
-        def progress(done: int) -> None:
-            if done >= SKIP[bench.cuda] and (not marks or done >= SKIP[bench.cuda] + STEPS[bench.cuda]):
-                bench.finish()
-                marks.append((done, time.perf_counter()))
-
-        steps = SKIP[bench.cuda] + STEPS[bench.cuda] + 1  # the last one is followed by a validation
-        trainer.fit(ours_set, classes, steps, fill, lambda _: 0.0, np.random.default_rng(0), progress)
-        (first, start), (last, end) = marks[0], marks[1]
-        return (end - start) / (last - first)
+        return seconds_a_step(bench, trainer, ours_set, classes, fill, SKIP[bench.cuda], STEPS[bench.cuda])
 
     def baseline() -> float:
         """Return the seconds per ``BATCH`` slices: the last step of an epoch has fewer."""
@@ -86,15 +71,15 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
 
     plain.train(network, loss_of, torch.utils.data.Subset(dataset, range(BATCH)), 1, bench.device)  # a warm step
     mine, theirs = bench.both(ours, baseline)
-    traffic, operations = _needs(loss, classes, slices.size[0], 2 if bench.cuda else 4)
-    paper = slices.size[0] == 256
+    traffic, operations = needs.of_slices(NETWORKS[loss], BATCH, classes, size, 2 if bench.cuda else 4)
+    paper = size == 256
     if bench.cuda:
         target, met = f"<= {TARGET_MS[loss]} ms a step", mine <= TARGET_MS[loss] / 1e3
     else:
         target, met = f">= {TARGET_RATIO[pool]}x", theirs / mine >= TARGET_RATIO[pool]
     return Row(
         name=f"{loss} loop",
-        size=f"{slices.size[0]}^2, pool {pool}",
+        size=f"{size}^2, pool {pool}",
         what=f"a step of {BATCH} slices",
         ours=mine,
         baseline=theirs,
@@ -103,29 +88,6 @@ def _loop(bench: Bench, data: Volumes, loss: str, pool: int) -> Row:
         met=met if paper else None,
         note=f"{1 / mine:.3g} steps/s; {60000 * 5 / 60 * mine:.3g} min for 300,000 steps" if paper else "",
     )
-
-
-def _needs(loss: str, classes: int, size: int, itemsize: int) -> tuple[float, float]:
-    """Return bytes and operations of one step.
-
-    Every convolution reads its input and writes its output once in each of forward, gradient of the input and gradient
-    of the weights; everything else counts as fused into them.
-    """
-    with torch.device("meta"):
-        network = NETWORKS[loss].build(1, classes)
-        images = torch.empty(BATCH, 1, size, size)
-    moved = 0
-
-    def count(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal moved
-        moved += inputs[0].numel() + output.numel()
-
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.register_forward_hook(count)
-    with FlopCounterMode(display=False) as counter:
-        torch.stack([output.sum() for output in network.heads(images)]).sum().backward()
-    return 3.0 * moved * itemsize, float(counter.get_total_flops())
 
 
 def _validation(bench: Bench, data: Volumes, step: dict[str, float]) -> Iterator[Row]:

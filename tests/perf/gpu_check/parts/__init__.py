@@ -1,0 +1,1 @@
+"""One question each; ``answers`` of a file yields what was measured."""
