@@ -7,6 +7,7 @@ import sys
 import click
 
 from bench.commands.bench import bench_command
+from bench.commands.bundle import bundle
 from bench.commands.data import data
 from bench.commands.embed import embed
 from bench.commands.group import Group
@@ -26,7 +27,7 @@ def main() -> None:
     """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
 
 
-for command in (bench_command, tune, report, ui, list_command, new, project, data, embed, store, run):
+for command in (bench_command, tune, report, bundle, ui, list_command, new, project, data, embed, store, run):
     main.add_command(command)
 
 

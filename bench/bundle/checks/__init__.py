@@ -1,0 +1,52 @@
+"""What is checked in a bundle, one idea a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bench.bundle.checks import (
+    baseline,
+    complete,
+    copies,
+    draws,
+    identity,
+    labels,
+    picks,
+    recomputed,
+    scores,
+    shared,
+    split,
+    strict,
+    times,
+    tuning,
+)
+from bench.bundle.finding import Finding
+from bench.bundle.opened import Bundle
+
+Check = Callable[[Bundle], Iterator[Finding]]
+"""A check yields what it finds, nothing if all is well."""
+
+CHECKS: dict[str, Check] = {
+    "runs are who they say": identity.check,
+    "every seed, recipe and budget": complete.check,
+    "one split, test patients apart": split.check,
+    "picks": picks.check,
+    "random picks drawn again": draws.check,
+    "runs of a seed share what they must": shared.check,
+    "means from volumes": scores.check,
+    "no copied scores": copies.check,
+    "table and facts made again": recomputed.check,
+    "labels and who read them": labels.check,
+    "random at the same settings": baseline.check,
+    "times": times.check,
+    "what tuning looked at": tuning.check,
+}
+"""Name -> check, in the order of reading."""
+STRICT: dict[str, Check] = {
+    "strict: committed code": strict.committed,
+    "strict: seeds": strict.seeds,
+    "strict: no failed runs": strict.failures,
+    "strict: scored on test volumes": strict.test_volumes,
+    "strict: tuning declared": strict.declared,
+}
+"""Further checks of ``--strict``."""

@@ -1,0 +1,99 @@
+"""What does not depend on the recipe is the same: slices cost the same, a first training gives the same scores."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from alseg_core.vocabulary import RoundRecord
+from bench.bundle.finding import Finding
+from bench.bundle.opened import Bundle, label
+from bench.report.runs.run import Run
+
+BOUGHT = ("cost", "marked", "foreground", "minutes")
+"""What labels bring and cost: equal for equal slices."""
+CLOSE = 1e-4
+"""Largest relative difference of what two devices compute of the same slices."""
+SCORE = 1e-3
+"""Largest difference of Dice where one network is scored on two devices."""
+
+
+def check(bundle: Bundle) -> Iterator[Finding]:
+    """Yield runs with the same labelled slices and other costs, and first rounds with the same training and others."""
+    bought: dict[str, tuple[Run, RoundRecord]] = {}
+    trained: dict[str, tuple[Run, RoundRecord]] = {}
+    for run in bundle.started:
+        labelled: list[tuple[str, int]] = []
+        for record in run.records:
+            labelled += [(str(pick["case"]), int(str(pick["z"]))) for pick in record.selected]
+            slices = _text([run.data_key, run.seed, sorted(labelled), *_bought_by(run.config or {})])
+            other, before = bought.setdefault(slices, (run, record))
+            for fact, told, known in _differing(record, before):
+                yield Finding(
+                    f"{label(run)}, round {record.round + 1}: {fact} is {told}, and {known} for the same slices in "
+                    f"{label(other)}"
+                )
+        first = run.records[0]
+        training = _text([run.data_key, run.seed, _picks(first), *_trained_by(run.config or {}), _where(first)])
+        other, before = trained.setdefault(training, (run, first))
+        if not _scored_alike(first, before):
+            yield Finding(
+                f"{label(run)}: its first round has other scores than {label(other)}, which has the same training "
+                "on the same slices"
+            )
+        yield from _radius(run)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _picks(record: RoundRecord) -> list[Any]:
+    return [(pick["case"], pick["z"]) for pick in record.selected]
+
+
+def _bought_by(config: Mapping[str, Any]) -> list[Any]:
+    """Return the settings that labels and their cost depend on; proposals of a network make minutes depend on more."""
+    return [config.get("annotation"), config.get("minutes"), config.get("cover")]
+
+
+def _trained_by(config: Mapping[str, Any]) -> list[Any]:
+    names = ("annotation", "train", "members", "validation", "evaluate", "threads", "budgets")
+    return [config.get(name) for name in names]
+
+
+def _where(record: RoundRecord) -> list[Any]:
+    return [record.made_by.get("torch"), record.made_by.get("device"), record.signals.get("network")]
+
+
+def _differing(record: RoundRecord, before: RoundRecord) -> Iterator[tuple[str, Any, Any]]:
+    for fact in (*BOUGHT, "cover_radius"):
+        told, known = getattr(record, fact), getattr(before, fact)
+        if None in (told, known) or math.isclose(told, known, rel_tol=CLOSE, abs_tol=CLOSE):
+            continue
+        if fact == "minutes" and record.round:
+            continue  # a network of the round before may have drawn part of it
+        yield fact, told, known
+
+
+def _scored_alike(one: RoundRecord, other: RoundRecord) -> bool:
+    def dice(record: RoundRecord) -> dict[tuple[str, str], Any]:
+        return {(str(row["case"]), str(row["class"])): row["dice"] for row in record.volumes}
+
+    ours, theirs = dice(one), dice(other)
+    if set(ours) != set(theirs):
+        return False
+    pairs = [(ours[place], theirs[place]) for place in ours]
+    return all(a == b or (None not in (a, b) and abs(a - b) <= SCORE) for a, b in pairs)
+
+
+def _radius(run: Run) -> Iterator[Finding]:
+    """Yield rounds in which the cover radius grows, although slices were added."""
+    for before, record in zip(run.records, run.records[1:], strict=False):
+        if record.cover_radius > before.cover_radius * (1 + CLOSE) + CLOSE:
+            yield Finding(
+                f"{label(run)}, round {record.round + 1}: the cover radius grows from {before.cover_radius:.4g} to "
+                f"{record.cover_radius:.4g}, which more labelled slices cannot do"
+            )

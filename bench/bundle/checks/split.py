@@ -1,0 +1,80 @@
+"""All runs of a dataset have its split, with no patient in two parts; it is made again where the scans are there."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from alseg_core.data.splits import PARTS, per_run
+from alseg_core.errors import AlsegError
+from bench.bundle.finding import Finding, note
+from bench.bundle.fingerprint import with_names
+from bench.bundle.opened import Bundle, label
+from bench.bundle.private import CASE, PATIENT, pseudonym
+from bench.report.runs.run import Run
+
+
+def check(bundle: Bundle) -> Iterator[Finding]:
+    """Yield patients in two parts, runs with another split or other data, and splits that the data do not give."""
+    for run in bundle.started:
+        yield from _overlap(run)
+    for dataset in dict.fromkeys(run.setting[0] for run in bundle.started):
+        runs = [run for run in bundle.started if run.setting[0] == dataset]
+        first = runs[0]
+        config = bundle.configs.get(first.key)
+        own = config is not None and per_run(config.dataset.split)
+        for run in runs[1:]:
+            if run.data_key != first.data_key:
+                yield Finding(f"{label(run)} was made with other data, {run.data_key}, than {label(first)}")
+            alike = next((other for other in runs if not own or other.seed == run.seed), first)
+            if _data(run)["cases"] != _data(alike)["cases"]:
+                yield Finding(f"{label(run)} has another split than {label(alike)}")
+            elif any(_data(run).get(fact) != _data(alike).get(fact) for fact in ("slices", "volumes", "patient_of")):
+                yield Finding(f"{label(run)} tells other sizes or patients of the data than {label(alike)}")
+    yield from _again(bundle)
+
+
+def _data(run: Run) -> Mapping[str, Any]:
+    data: Mapping[str, Any] = run.environment["data"]
+    return data
+
+
+def _overlap(run: Run) -> Iterator[Finding]:
+    cases, owner = _data(run)["cases"], _data(run)["patient_of"]
+    for one, other in itertools.combinations(PARTS, 2):
+        if both := set(cases.get(one, ())) & set(cases.get(other, ())):
+            yield Finding(f"{label(run)}: {len(both)} cases are in {one} and in {other}")
+        elif both := {owner.get(case) for case in cases.get(one, ())} & {
+            owner.get(case) for case in cases.get(other, ())
+        }:
+            yield Finding(f"{label(run)}: {len(both)} patients are in {one} and in {other}")
+
+
+def _again(bundle: Bundle) -> Iterator[Finding]:
+    """Divide the data that are there again, and compare."""
+    try:
+        scanned = bundle.scanned
+    except AlsegError as error:
+        yield note(f"the split was not made again: {error}")
+        return
+    unknown = {run.setting[0] for run in bundle.started} - set(scanned)
+    if unknown:
+        yield note(f"the split of {', '.join(sorted(unknown))} was not made again: its scans are not here (--data)")
+    for run in bundle.started:
+        cases, config = scanned.get(run.setting[0]), bundle.configs.get(run.key)
+        if cases is None or config is None:
+            continue
+        names = {pseudonym(case.patient, PATIENT): case.patient for case in cases}
+        try:
+            named = type(config).load(with_names(run.config or {}, names))
+            divided = dataclasses.asdict(named.split.assign(cases))
+        except AlsegError as error:
+            yield Finding(f"{label(run)}: its split cannot be made of the data: {error}")
+            continue
+        told = {part: [pseudonym(case, CASE) for case in _data(run)["cases"].get(part, ())] for part in PARTS}
+        made = {part: [pseudonym(case, CASE) for case in divided[part]] for part in PARTS}
+        if told != made:
+            wrong = ", ".join(part for part in PARTS if told[part] != made[part])
+            yield Finding(f"{label(run)}: its split is not the one that its settings give ({wrong} differ)")

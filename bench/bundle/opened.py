@@ -1,0 +1,183 @@
+"""A bundle that was unpacked and read: what the checks look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alseg_core.errors import AlsegError, ResultsError
+from alseg_core.intact import seal
+from alseg_core.outside import is_outside
+from alseg_core.visible import visible
+from bench.bundle.archive import MANIFEST, unpacked
+from bench.bundle.manifest import PLACE, Manifest
+from bench.report.runs.discover import find
+from bench.report.runs.provenance import by_setting
+from bench.report.runs.run import Run
+from bench.report.setting import Setting
+
+if TYPE_CHECKING:
+    from alseg_core.config import RunConfig
+    from alseg_core.data.splits import Case
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Pick(_Part):
+    case: str
+    z: int = Field(ge=0)
+    score: float | None
+
+
+class _Read(_Part):
+    who: str
+    what: str
+    slices: int = Field(ge=0)
+    cost: float = Field(ge=0)
+
+
+class _Round(_Part):
+    """What the checks need of a round beyond what a report reads."""
+
+    selected: list[_Pick] = Field(min_length=1)
+    members: list[dict[str, float | None]] = Field(min_length=1)
+    best: int = Field(ge=0)
+    ledger: list[_Read]
+    seed: int
+    fingerprint: str
+    data_key: str
+    made_by: dict[str, str | None] = Field(min_length=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """An unpacked bundle whose files have been read."""
+
+    path: Path
+    """Its file."""
+    folder: Path
+    """Where it is unpacked: the folder of a study."""
+    manifest: Manifest
+    """What it says of itself."""
+    runs: tuple[Run, ...]
+    """Runs of its study, started or not."""
+    data: Path | None = None
+    """Folder of the raw scans, where it is given."""
+
+    @property
+    def settings(self) -> dict[Setting, list[Run]]:
+        """Setting -> its runs."""
+        return by_setting(self.runs)
+
+    @property
+    def started(self) -> list[Run]:
+        """Runs that have finished rounds."""
+        return [run for run in self.runs if run.records]
+
+    @cached_property
+    def configs(self) -> dict[str, RunConfig]:
+        """Run -> its configuration, of those that this version can load without code from elsewhere."""
+        from alseg_core.config import RunConfig
+
+        found = {}
+        for run in self.runs:
+            if run.config is None or any(map(is_outside, _texts(run.config))):
+                continue  # module:Class would import and run code of the bundle's choice
+            try:
+                found[run.key] = RunConfig.load(run.config)
+            except AlsegError:
+                continue
+        return found
+
+    @cached_property
+    def scanned(self) -> dict[str, list[Case]]:
+        """Name of a dataset -> its cases, of data that are generated or in :attr:`data`; no voxels are read.
+
+        Raises AlsegError if the folder does not hold the data.
+        """
+        found: dict[str, list[Case]] = {}
+        for config in self.configs.values():
+            dataset = config.dataset
+            if dataset.name in found or (dataset.root is not None and self.data is None):
+                continue
+            root = None if dataset.root is None else self.data
+            found[dataset.name] = list(dataset.reader.scan(root))
+        return found
+
+
+def label(run: Run) -> str:
+    """Return how messages name a run."""
+    dataset, annotation, schedule = run.setting
+    return f"{dataset}/{annotation}/{schedule} {run.recipe} seed {run.seed}"
+
+
+@contextmanager
+def opened(path: Path, data: Path | None = None) -> Iterator[Bundle]:
+    """Unpack and read a bundle. Raises ResultsError naming the first fault of its form."""
+    with unpacked(path) as folder:
+        try:
+            manifest = Manifest.read(folder)
+            _check_seals(folder, manifest)
+            runs = _runs(folder)
+        except ResultsError as error:
+            raise ResultsError(f"{path} is no bundle that can be read: {error}") from None
+        if set(manifest.runs) != {run.key for run in runs}:
+            raise ResultsError(f"{path} is no bundle that can be read: {MANIFEST} and study.json list different runs.")
+        yield Bundle(path, folder, manifest, runs, data)
+
+
+def _check_seals(folder: Path, manifest: Manifest) -> None:
+    """Raise ResultsError unless the manifest lists exactly the other members as they are."""
+    present = {str(file.relative_to(folder)): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    del present[MANIFEST]
+    if set(present) != set(manifest.files):
+        odd = sorted(set(present) ^ set(manifest.files))[0]
+        raise ResultsError(f"{MANIFEST} and the archive list different members, such as {visible(odd, 200)}.")
+    for name, file in present.items():
+        if seal(file) != manifest.files[name]:
+            raise ResultsError(f"{name} was changed since it was packed: its checksum is not that in {MANIFEST}.")
+
+
+def _runs(folder: Path) -> tuple[Run, ...]:
+    """Return the runs that study.json lists. Raises ResultsError where files do not have their form."""
+    found = find([folder])
+    if found.problems:
+        raise ResultsError(found.problems[0].replace(f"{folder}/", ""))
+    if any(run.home != folder for run in found.runs):
+        raise ResultsError("it holds no study.json.")
+    keys = {run.key for run in found.runs}
+    for place in (folder / "runs").iterdir() if (folder / "runs").is_dir() else ():
+        if place.name not in keys:
+            raise ResultsError(f"run {visible(place.name)} is not listed in study.json.")
+    for run in found.runs:
+        for record in run.records:
+            try:
+                _Round.model_validate(vars(record))
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                where = visible(".".join(map(str, first["loc"])), PLACE)
+                raise ResultsError(f"run {run.key}, round {record.round + 1}, {where}: {first['msg']}.") from None
+        if run.records and not {"cases", "slices", "patient_of"} <= set(run.environment.get("data", {})):
+            raise ResultsError(f"run {run.key}: environment.json tells no cases, slices or patients of the data.")
+    return tuple(found.runs)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            yield from _texts(inner)

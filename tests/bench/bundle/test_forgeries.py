@@ -1,0 +1,422 @@
+"""Every way to cheat that we could think of, packed as a forger would pack it, and the check that finds it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.bundle.check import FORM, REPLAY, Verdict, check
+from bench.report.runs.schema import MOMENT
+from tests.bench.bundle.forging import Forged, ForgedRun, forge
+
+IDENTITY, COMPLETE, SPLIT = "runs are who they say", "every seed, recipe and budget", "one split, test patients apart"
+PICKS, DRAWS, SHARED = "picks", "random picks drawn again", "runs of a seed share what they must"
+SCORES, COPIES, FACTS = "means from volumes", "no copied scores", "table and facts made again"
+LABELS, BASELINE, TIMES = "labels and who read them", "random at the same settings", "times"
+TUNING = "what tuning looked at"
+
+
+def problems(verdict: Verdict) -> dict[str, str]:
+    """Check -> its problems, of those that found any."""
+    found = {name: [f.text for f in some if f.problem] for name, some in verdict.found.items()}
+    return {name: "\n".join(texts) for name, texts in found.items() if texts}
+
+
+def better(run: ForgedRun, number: int, by: float = 0.1) -> None:
+    """Give a round scores that look like a network that has learned something, means included."""
+    for i, row in enumerate(run.rounds[number]["volumes"]):
+        if row["empty"] in ("", "prediction"):
+            row |= {"dice": 0.5 + 0.01 * i + by, "hd95_mm": 4.0 + i, "assd_mm": 1.0, "nsd": 0.6, "empty": ""}
+    run.average()
+
+
+def edited_mean(forged: Forged) -> None:
+    for run in forged.of("entropy"):
+        run.rounds[1]["summary"]["dice"] = 0.9
+
+
+def edited_class_mean(forged: Forged) -> None:
+    forged.run("entropy", 0).rounds[1]["summary"]["dice_wall"] = 0.95
+
+
+def dropped_bad_seed(forged: Forged) -> None:
+    forged.drop(forged.run("entropy", 1))
+
+
+def hidden_failure(forged: Forged) -> None:
+    del forged.run("entropy", 2).rounds[1]
+
+
+def repeated_seed(forged: Forged) -> None:
+    for recipe in ("random", "entropy"):
+        source, target = forged.run(recipe, 0), forged.run(recipe, 2)
+        target.identity, target.rounds = copy.deepcopy(source.identity), copy.deepcopy(source.rounds)
+        target.config["seed"] = 2
+        forged.identify(target)
+
+
+def copied_scores(forged: Forged) -> None:
+    good = forged.run("entropy", 0)
+    better(good, 1)
+    for seed in (1, 2):
+        run = forged.run("entropy", seed)
+        run.rounds[1]["volumes"] = copy.deepcopy(good.rounds[1]["volumes"])
+        run.average()
+
+
+def picks_of_another_seed(forged: Forged) -> None:
+    run, other = forged.run("random", 0), forged.run("random", 1)
+    for record, taken in zip(run.rounds, other.rounds, strict=True):
+        record["selected"] = copy.deepcopy(taken["selected"])
+
+
+def swapped_recipes(forged: Forged) -> None:
+    for seed in range(3):
+        one, other = forged.run("random", seed), forged.run("entropy", seed)
+        one.rounds, other.rounds = other.rounds, one.rounds
+        forged.identify(one)
+        forged.identify(other)
+
+
+def chosen_random_picks(forged: Forged) -> None:
+    record = forged.run("random", 1).rounds[1]
+    record["selected"] = record["selected"][::-1]
+
+
+def slice_of_the_test_part_picked(forged: Forged) -> None:
+    run = forged.run("entropy", 0)
+    run.rounds[1]["selected"][0]["case"] = run.cases["test"][0]
+
+
+def slice_picked_twice(forged: Forged) -> None:
+    picks = forged.run("entropy", 0).rounds[1]["selected"]
+    picks[0] = dict(picks[1])
+
+
+def slice_labelled_before(forged: Forged) -> None:
+    rounds = forged.run("entropy", 0).rounds
+    rounds[1]["selected"][0] = dict(rounds[0]["selected"][0])
+
+
+def more_labels_than_told(forged: Forged) -> None:
+    run = forged.run("entropy", 0)
+    picks = run.rounds[1]["selected"]
+    case = run.cases["train"][0]
+    used = {(pick["case"], pick["z"]) for record in run.rounds for pick in record["selected"]}
+    free = next(z for z in range(99) if (case, z) not in used)
+    picks.append({"case": case, "z": free, "score": None})
+
+
+def slices_that_do_not_exist(forged: Forged) -> None:
+    forged.run("entropy", 0).rounds[1]["selected"][0]["z"] = 10_000
+
+
+def other_budgets(forged: Forged) -> None:
+    run = forged.run("entropy", 0)
+    run.config["budgets"] = [3, 7]
+    forged.identify(run)
+
+
+def larger_budget(forged: Forged) -> None:
+    record = forged.run("entropy", 0).rounds[1]
+    record["labelled"] += 1
+
+
+def other_split(forged: Forged) -> None:
+    run = forged.run("entropy", 0)
+    run.cases["train"].append(run.cases["test"].pop())
+
+
+def easier_split_for_all(forged: Forged) -> None:
+    for run in forged.runs:
+        run.cases["val"], run.cases["test"] = run.cases["test"], run.cases["val"]
+
+
+def patient_in_two_parts(forged: Forged) -> None:
+    for run in forged.runs:
+        owner = run.environment["data"]["patient_of"]
+        owner[run.cases["test"][0]] = owner[run.cases["train"][0]]
+
+
+def other_data(forged: Forged) -> None:
+    run = forged.run("entropy", 0)
+    run.identity["data_key"] = "0" * 16
+    forged.identify(run)
+
+
+def hard_patient_left_out(forged: Forged) -> None:
+    for run in forged.of("entropy"):
+        for record in run.rounds:
+            record["volumes"] = [row for row in record["volumes"] if row["case"] != run.cases["test"][0]]
+        run.average()
+
+
+def bad_structures_declared_empty(forged: Forged) -> None:
+    for run in forged.of("entropy"):
+        row = next(row for row in run.rounds[1]["volumes"] if row["empty"] in ("", "prediction"))
+        row |= {"dice": None, "hd95_mm": None, "assd_mm": None, "nsd": None, "empty": "both"}
+        run.average()
+
+
+def scores_of_the_first_round(forged: Forged) -> None:
+    better(forged.run("entropy", 0), 0)
+
+
+def trained_longer(forged: Forged) -> None:
+    forged.run("entropy", 0).rounds[1]["members"][0]["iterations"] = 100_000
+
+
+def labels_of_the_test_read_by_the_strategy(forged: Forged) -> None:
+    entry = {"who": "entropy", "what": "test masks", "slices": 4, "cost": 4.0}
+    forged.run("entropy", 0).rounds[1]["ledger"].insert(0, entry)
+
+
+def labels_of_the_test_read_early(forged: Forged) -> None:
+    ledger = forged.run("entropy", 0).rounds[1]["ledger"]
+    ledger.insert(0, ledger.pop(next(i for i, entry in enumerate(ledger) if entry["who"] == "evaluation")))
+
+
+def pool_read_as_reference(forged: Forged) -> None:
+    entry = {"who": "entropy", "what": "ground truth for reference", "slices": 4, "cost": 4.0}
+    forged.run("entropy", 0).rounds[1]["ledger"].insert(0, entry)
+
+
+def more_labels_trained_on(forged: Forged) -> None:
+    next(e for e in forged.run("entropy", 0).rounds[1]["ledger"] if e["who"] == "oracle")["slices"] += 5
+
+
+def cheaper_labels(forged: Forged) -> None:
+    forged.run("entropy", 0).rounds[1]["cost"] /= 2
+
+
+def cheaper_labels_in_the_ledger_too(forged: Forged) -> None:
+    record = forged.run("entropy", 0).rounds[0]
+    record["cost"] /= 2
+    for entry in (entry for entry in record["ledger"] if entry["who"] == "oracle"):
+        entry["cost"] /= 2
+
+
+def better_cover(forged: Forged) -> None:
+    forged.run("entropy", 0).rounds[0]["cover_radius"] = 0.0
+
+
+def missing_random(forged: Forged) -> None:
+    for run in forged.of("random"):
+        forged.drop(run)
+
+
+def random_trained_less(forged: Forged) -> None:
+    for run in forged.of("random"):
+        run.config["train"]["iterations_full"] = 10
+        forged.identify(run)
+
+
+def random_at_other_seeds(forged: Forged) -> None:
+    for run in forged.of("random")[:1]:
+        forged.drop(run)
+
+
+def settings_without_fingerprint(forged: Forged) -> None:
+    for run in forged.runs:
+        run.config["train"]["iterations_full"] = 10
+
+
+def rounds_of_another_run(forged: Forged) -> None:
+    forged.run("entropy", 0).rounds = copy.deepcopy(forged.run("entropy", 1).rounds)
+
+
+def slow_random(forged: Forged) -> None:
+    for run in forged.of("random"):
+        run.rounds[1]["seconds"]["select"] = 1000.0
+
+
+def more_cpu_than_there_was(forged: Forged) -> None:
+    for run in forged.of("random"):
+        run.rounds[1]["cpu_seconds"]["select"] = 1000.0
+
+
+def rounds_in_no_time(forged: Forged) -> None:
+    record = forged.run("entropy", 0).rounds[1]
+    record["ended"] = (datetime.strptime(record["ended"], MOMENT) - timedelta(hours=1)).strftime(MOMENT)
+
+
+def tuned_on_test_volumes(forged: Forged) -> None:
+    forged.manifest["tunings"] = [tuning(scored=forged.run("entropy", 0).cases["test"])]
+
+
+def tuned_with_test_labels(forged: Forged) -> None:
+    forged.manifest["tunings"] = [tuning(read=[{"who": "evaluation", "what": "test masks", "slices": 9}])]
+
+
+def tuned_unsealed(forged: Forged) -> None:
+    forged.manifest["tunings"] = [tuning(sealed=3)]
+
+
+def tuning(**changes: Any) -> dict[str, Any]:
+    """A tuning that is declared."""
+    names = ("recipes", "seeds", "data_keys", "read", "scored", "annotated")
+    return {"name": "tune-a-tiny", "trials": 2, "runs": 4, "sealed": 4, **{name: [] for name in names}, **changes}
+
+
+FORGERIES: list[tuple[Callable[[Forged], None], str, str]] = [
+    (edited_mean, SCORES, "dice is 0.9, and its rows give"),
+    (edited_class_mean, SCORES, "dice_wall is 0.95, and its rows give"),
+    (dropped_bad_seed, COMPLETE, "entropy lacks seed 1, which others have"),
+    (hidden_failure, COMPLETE, "entropy seed 2 has 1 of 2 rounds and is not declared failed"),
+    (repeated_seed, DRAWS, "random seed 2, round 1: its picks are not those that seed 2 draws"),
+    (repeated_seed, DRAWS, "entropy seed 2, round 1: its picks are not those that seed 2 draws"),
+    (copied_scores, COPIES, "entropy seed 1, round 2 has the scores of tiny/scribble/low entropy seed 0, round 2"),
+    (picks_of_another_seed, DRAWS, "random seed 0, round 1: its picks are not those that seed 0 draws"),
+    (swapped_recipes, DRAWS, "round 2: its picks are not those"),
+    (chosen_random_picks, DRAWS, "random seed 1, round 2: its picks are not those"),
+    (slice_of_the_test_part_picked, PICKS, "was picked, which is of the test part"),
+    (slice_picked_twice, PICKS, "was picked twice in it"),
+    (slice_labelled_before, PICKS, "was picked in round 1 already"),
+    (more_labels_than_told, PICKS, "7 slices were picked so far, and 6 are told"),
+    (slices_that_do_not_exist, PICKS, "its picks need more slices than the"),
+    (other_budgets, COMPLETE, "runs have different budgets"),
+    (larger_budget, PICKS, "7 slices are labelled, and the budget 6 is 6"),
+    (other_split, SPLIT, "has another split than"),
+    (easier_split_for_all, SPLIT, "its split is not the one that its settings give (val, test differ)"),
+    (patient_in_two_parts, SPLIT, "1 patients are in train and in test"),
+    (other_data, SPLIT, "was made with other data, 0000000000000000, than"),
+    (hard_patient_left_out, SCORES, "no score of"),
+    (bad_structures_declared_empty, SCORES, "unlike in another round or run"),
+    (scores_of_the_first_round, SHARED, "its first round has other scores than"),
+    (trained_longer, SCORES, "a network was trained for 100000 steps"),
+    (
+        labels_of_the_test_read_by_the_strategy,
+        LABELS,
+        "entropy read test masks, which is for evaluation or pictures alone",
+    ),
+    (labels_of_the_test_read_early, LABELS, "test masks were read before everything was chosen and trained"),
+    (pool_read_as_reference, LABELS, "entropy read the ground truth of the pool"),
+    (more_labels_trained_on, LABELS, "labels of 8 slices were read for training, and 3 were picked"),
+    (cheaper_labels, LABELS, "and the ledger adds up to"),
+    (cheaper_labels_in_the_ledger_too, SHARED, "for the same slices in"),
+    (better_cover, SHARED, "the cover radius grows from 0"),
+    (missing_random, BASELINE, "no recipe picks slices at random"),
+    (
+        random_trained_less,
+        BASELINE,
+        "entropy has no random baseline at its settings for seed 0, 1, 2: train.iterations",
+    ),
+    (random_at_other_seeds, BASELINE, "for seed 0; random was not run with it"),
+    (settings_without_fingerprint, IDENTITY, "its configuration has the fingerprint"),
+    (rounds_of_another_run, FORM, "are of different runs"),
+    (slow_random, TIMES, "its parts took 1"),
+    (more_cpu_than_there_was, TIMES, "select took 1000 s of CPU"),
+    (rounds_in_no_time, TIMES, "passed since the round before"),
+    (tuned_on_test_volumes, TUNING, "of the volumes that the bundle is tested on"),
+    (tuned_with_test_labels, TUNING, "read the test masks of 9 slices"),
+    (tuned_unsealed, TUNING, "1 of 4 runs could read test labels"),
+]
+
+
+@pytest.mark.parametrize(("change", "name", "reason"), FORGERIES, ids=lambda value: getattr(value, "__name__", ""))
+def test_forgery_is_found(
+    honest: Path, tmp_path: Path, change: Callable[[Forged], None], name: str, reason: str
+) -> None:
+    found = problems(check(forge(honest, tmp_path / "forged.alseg.zip", change)))
+    assert reason in found.get(name, ""), found
+
+
+def without_classes(forged: Forged) -> None:
+    for run in forged.runs:
+        del run.config["dataset"]["classes"]
+        forged.identify(run)
+
+
+def test_files_that_lack_what_a_check_needs_are_a_problem(honest: Path, tmp_path: Path) -> None:
+    found = problems(check(forge(honest, tmp_path / "forged.alseg.zip", without_classes)))
+    assert "cannot be checked, as no run leaves such files (KeyError: 'classes')" in found[SCORES]
+
+
+def edited_table(forged: Forged) -> None:
+    row = next(
+        row for row in forged.manifest["facts"]["table"] if (row["recipe"], row["metric"]) == ("entropy", "dice")
+    )
+    row["mean"] += 0.1
+
+
+def clean_code(forged: Forged) -> None:
+    forged.manifest["facts"]["uncommitted"] = not forged.manifest["facts"]["uncommitted"]
+
+
+def no_test_labels(forged: Forged) -> None:
+    forged.manifest["facts"]["labels"] = []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(edited_table, "table."), (clean_code, "uncommitted is"), (no_test_labels, "labels has 0 entries")],
+)
+def test_facts_that_do_not_follow_from_the_runs_are_found(
+    honest: Path, tmp_path: Path, change: Callable[[Forged], None], reason: str
+) -> None:
+    found = problems(check(forge(honest, tmp_path / "forged.alseg.zip", change, made_again=False)))
+    assert list(found) == [FACTS] and reason in found[FACTS]
+
+
+def first_seed_left_out(forged: Forged) -> None:
+    for recipe in ("random", "entropy"):
+        forged.drop(forged.run(recipe, 0))
+
+
+def uncommitted(forged: Forged) -> None:
+    for run in forged.runs:
+        for record in run.rounds:
+            record["made_by"]["commit"] = "0123456789ab-dirty"
+
+
+def failed(forged: Forged) -> None:
+    run = forged.run("entropy", 0)
+    run.failure = "its loss is NaN"
+    del run.rounds[1]
+
+
+def undeclared(forged: Forged) -> None:
+    forged.manifest["tunings"] = None
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "reason"),
+    [
+        (first_seed_left_out, "strict: seeds", "has seeds 1, 2; 0 to 1 are asked for"),
+        (first_seed_left_out, "strict: seeds", "has 2 seeds, and at least 3"),
+        (uncommitted, "strict: committed code", "uncommitted changes of 0123456789ab"),
+        (failed, "strict: no failed runs", "entropy seed 0 failed: its loss is NaN"),
+        (undeclared, "strict: tuning declared", "nothing is said about tuning"),
+    ],
+)
+def test_what_only_a_leaderboard_asks_for_is_asked_by_strict_alone(
+    honest: Path, tmp_path: Path, change: Callable[[Forged], None], name: str, reason: str
+) -> None:
+    forged = forge(honest, tmp_path / "forged.alseg.zip", change)
+    assert reason in problems(check(forged, strict=True)).get(name, "")
+    assert problems(check(forged)) == {}
+
+
+def invented_pick(forged: Forged) -> None:
+    """Put a legal slice in the place of one that entropy picked, in all seeds."""
+    for run in forged.of("entropy"):
+        used = {(pick["case"], pick["z"]) for record in run.rounds for pick in record["selected"]}
+        case = run.cases["train"][0]
+        free = next(z for z in range(99) if (case, z) not in used)
+        run.rounds[1]["selected"][0] |= {"case": case, "z": free}
+
+
+@pytest.mark.slow
+def test_pick_that_is_legal_is_found_by_making_it_again(honest: Path, tmp_path: Path) -> None:
+    forged = forge(honest, tmp_path / "forged.alseg.zip", invented_pick)
+    assert problems(check(forged)) == {}  # nothing in the file contradicts it
+    found = problems(check(forged, replay=12))
+    assert (
+        list(found) == [REPLAY]
+        and "entropy seed 0, round 2: its picks are not those that are made again" in found[REPLAY]
+    )
