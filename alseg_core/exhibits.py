@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from alseg_core.oracles import Vault
 from alseg_core.vocabulary import IntArray, LabelArray
 
 EXAMPLES = 64
-"""Largest number of test volumes of which a slice with truth and prediction is kept."""
+"""Largest number of scored volumes of which a slice with truth and prediction is kept."""
 
 EXAMPLE_SIZE = 128
 """Largest side of these slices, in pixels."""
@@ -42,8 +42,11 @@ class Examples:
     once more, on the network's grid, and entered in the ledger.
     """
 
-    def __init__(self, prepared: Prepared, cases: Sequence[str], vault: Vault) -> None:
-        self._prepared, self._vault = prepared, vault
+    def __init__(
+        self, prepared: Prepared, cases: Sequence[str], vault: Vault, part: Literal["test", "val"] = "test"
+    ) -> None:
+        """part: whose volumes ``cases`` are; masks of validation volumes were bought for the training."""
+        self._prepared, self._vault, self._part = prepared, vault, part
         self._wanted = {cases[i] for i in _evenly(len(cases), EXAMPLES)}
         self._kept: list[dict[str, Any]] = []
 
@@ -54,7 +57,11 @@ class Examples:
         z = int((truth > 0).sum(axis=(1, 2)).argmax())
         slices = self._prepared.slices([case])
         position = slices.table.of_volume(0)[z : z + 1]
-        mask = self._vault.masks(slices.rows[position], "pictures", "test masks")
+        rows = slices.rows[position]
+        if self._part == "test":
+            mask = self._vault.masks(rows, "pictures", "test masks")
+        else:
+            mask = self._vault.masks(rows, "pictures", "validation masks", cost_each=0.0)
         self._kept.append(
             {
                 "image": grey(slices.images(position), EXAMPLE_SIZE)[0],

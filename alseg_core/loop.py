@@ -363,7 +363,8 @@ class _Experiment:
             return [], [], None
         cases = self.material.split.test if part == "test" else self.material.split.val
         last = number + 1 == len(self.material.counts)
-        pictures = exhibits.Examples(prepared, cases, vault) if last and part == "test" else None
+        kept = last and not self.config.waits
+        pictures = exhibits.Examples(prepared, cases, vault, part) if kept else None
         network = ensemble.members[ensemble.best].network
         slices: list[dict[str, object]] = []
 

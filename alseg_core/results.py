@@ -4,12 +4,13 @@
 ``environment.json`` versions, machine, device, threads, sizes of the data, as of the first round
 ``rounds.jsonl``     one line per finished round (:class:`alseg_core.vocabulary.RoundRecord`): whose it is, what made
                      it, checksums of the other files and of the lines (:mod:`alseg_core.rounds`)
-``examples.npz``     a slice of each test volume with truth and prediction of the last round
+``examples.npz``     a slice of each scored volume with truth and prediction of the last round
 ``selected.npz``     slices of the first round with the labels bought for them
 ``embedding.npz``    the reduced embedding of the last round, if the recipe uses one
 ``network.pt``       the best network of the last round, if keep_network is set
 ``state_<round>.pt`` models of the last finished round, while the run is unfinished
 ``failure.json``     reason of the last failure, deleted when the run continues
+``machine.csv``      samples of CPU, GPU and memory in use, which no line seals (:mod:`alseg_core.device.usage`)
 """
 
 from __future__ import annotations

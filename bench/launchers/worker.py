@@ -11,6 +11,7 @@ from typing import Any
 from alseg_core.errors import AlsegError
 from alseg_core.events import Listener
 from bench.launchers.failures import reason_of
+from bench.launchers.sampler import Sampler
 from bench.launchers.watchdog import Watchdog
 
 
@@ -50,8 +51,12 @@ def run_one(
     results = RunFolder(folder)
     try:
         config = RunConfig.load(raw)
-        with threadpool_limits(config.threads), Watchdog(stalled_after, results.fail) as watch:
-            run(config, folder, Store(store_root, watch.alive), [watch, *([listener] if listener else [])])
+        with (
+            threadpool_limits(config.threads),
+            Watchdog(stalled_after, results.fail) as watch,
+            Sampler(folder) as sampler,
+        ):
+            run(config, folder, Store(store_root, watch.alive), [watch, sampler, *([listener] if listener else [])])
     except (Exception, SystemExit) as error:
         reason = reason_of(error, Path(os.path.commonpath([folder.absolute(), store_root.absolute()])))
         results.fail(reason, traceback.format_exc())
