@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from alseg_core.device.usage import NAMES, Usage
 from alseg_core.embed.quality import OWN, QUALITY
 from alseg_core.errors import ResultsError
 from alseg_core.metrics.curve import AUBC_DICE, aubc
@@ -23,6 +24,8 @@ from bench.study.job import Job
 KEY, STUDY, FOLDER = "alseg.key", "alseg.study", "alseg.folder"
 LAST = "annotation/round"
 """Metric sent in one batch with the others of a round: if the store has it, it has the round."""
+MACHINE = "machine"
+"""Section of metrics about the machine; MLflow keeps ``system`` for those that it measures itself."""
 VALUE_LIMIT = 500
 """Longest value of a parameter or tag, in characters."""
 
@@ -83,7 +86,12 @@ def _environment(folder: Path) -> dict[str, Any]:
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:
-    """Return nested settings as ``{"train.network.name": "unet"}``, lists and empty mappings as JSON."""
+    """Return nested settings as ``{"train.network.name": "unet"}``, lists and empty mappings as JSON.
+
+    Settings that are None are left out: a page that compares runs shows every name, and these say nothing.
+    """
+    if value is None:
+        return {}
     if isinstance(value, Mapping) and value:
         items = [flatten(inner, f"{prefix}.{key}" if prefix else str(key)) for key, inner in value.items()]
         return {key: text for item in items for key, text in item.items()}
@@ -97,7 +105,6 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
     reports.
     """
     numbers = {
-        **{_scored(name): value for name, value in record.summary.items()},
         "annotation/cover_radius": record.cover_radius,
         "annotation/cost": record.cost,
         "annotation/minutes": record.minutes,
@@ -109,9 +116,23 @@ def metrics_of(record: RoundRecord) -> dict[str, float]:
         **_embedding(record),
         **{f"seconds/{part}": value for part, value in record.seconds.items()},
         **{f"cpu_seconds/{part}": value for part, value in record.cpu_seconds.items()},
-        "system/peak_mb": record.peak_mb,
+        f"{MACHINE}/peak_mb": record.peak_mb,
         LAST: record.round,
     }
+    return scores_of(record) | _shown(numbers)
+
+
+def scores_of(record: RoundRecord) -> dict[str, float]:
+    """Return the defined scores of a round's best network by name."""
+    return _shown({_scored(name): value for name, value in record.summary.items()})
+
+
+def usage_metrics(usage: Usage) -> dict[str, float]:
+    """Return what the process of a run used of its machine at one time, by name."""
+    return _shown({f"{MACHINE}/{name}": getattr(usage, name) for name in NAMES if name != "time"})
+
+
+def _shown(numbers: Mapping[str, float | None]) -> dict[str, float]:
     return {_safe(name): rounded(value) for name, value in numbers.items() if value is not None and np.isfinite(value)}
 
 

@@ -14,8 +14,8 @@ from bench.tracking.trouble import shown
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
-CURVES, TABLE = "alseg-curves", "alseg-table"
-"""Keys of the two views of an experiment: charts, and a table of all runs."""
+CURVES, TABLE, DIFFERENCES = "alseg-curves", "alseg-table", "alseg-differences"
+"""Keys of the views of an experiment: charts, a table of all runs, and what differs between runs."""
 TRAINING = "machine_learning"
 """Mode of the UI that shows runs and their metrics; the other one is about language models."""
 HOST, PORT = "127.0.0.1", 5000
@@ -29,7 +29,7 @@ def page(experiment: str, view: str) -> str:
 
     A view cannot say that it shows charts, or that the UI is to show runs at all; only the address can.
     """
-    mode = {"compareRunsMode": "CHART"} if view == CURVES else {}
+    mode = {} if view == TABLE else {"compareRunsMode": "CHART"}
     query = urlencode({"viewStateShareKey": view, **mode, "workflowType": TRAINING})
     return f"#/experiments/{experiment}/runs?{query}"
 

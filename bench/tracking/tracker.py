@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alseg_core.device import usage
 from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from alseg_core.visible import visible
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
-from bench.tracking import content
+from bench.tracking import content, weights
 from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
 from bench.tracking.pictures import sheet
 from bench.tracking.server import connect, experiment, runs_of
 from bench.tracking.views import NOTE, study_tags
 from bench.tracking.weights import FILE as NETWORK
-from bench.tracking.weights import pack
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
 PARENT = "mlflow.parentRunId"
-WHOLE, FORM = "alseg.tracked", "3"
+WHOLE, FORM = "alseg.tracked", "4"
 """Tag of a run that is in the store with all its files; its value, from :func:`mark`, starts with its form.
 
 Runs in another form are sent again, and runs with other results are replaced.
@@ -55,6 +55,8 @@ class Stored:
     """MLflow's status of the run."""
     rounds: int = 0
     """Number of rounds in the store."""
+    samples: int = 0
+    """Number of samples of the machine that were sent by this process; what is sent twice is stored once."""
     params: frozenset[str] = frozenset()
     """Names of the parameters in the store."""
     data: bool = False
@@ -118,7 +120,7 @@ class Tracker:
             records, failure = [], failure or str(error)
         try:
             if known is not None and records and (known.whole or known.rounds > len(records)):
-                client.delete_run(known.run)  # the folder was deleted and the run repeated
+                self._delete(client, known)  # the folder was deleted and the run repeated
                 del self._runs[job.key]
             self._sync(client, job, records, now, failure, unfinished)
         except Exception:
@@ -167,7 +169,11 @@ class Tracker:
         other = self._runs.setdefault(key, run)
         if other is not run:
             self._runs[key], emptier = (other, run) if other.rounds >= run.rounds else (run, other)
-            client.delete_run(emptier.run)
+            self._delete(client, emptier)
+
+    def _delete(self, client: MlflowClient, run: Stored) -> None:
+        weights.delete(client, self._experiment, run.run)
+        client.delete_run(run.run)
 
     def _create(self, client: MlflowClient, name: str, tags: Mapping[str, str], ago: int = 0) -> Stored:
         """Create a run that started ``ago`` ms ago."""
@@ -194,9 +200,11 @@ class Tracker:
             self._set_status(client, self._parent, "RUNNING")
         self._params(client, job, run)
         self._rounds(client, run, records, worked, finished)
+        self._machine(client, run, folder)
         self._data(client, run, job, folder)
         if finished:
             self._artifacts(client, run, records, folder)
+            self._network(client, run, job, folder, records, run.start + sum(worked))
             client.set_tag(run.run, WHOLE, now)
         self._failure(client, run, failure, finished)
         status = "FINISHED" if finished else "FAILED" if failure is not None else unfinished
@@ -235,6 +243,20 @@ class Tracker:
             client.log_batch(run.run, metrics=batch)
         run.rounds = max(run.rounds, len(records))  # a deleted folder takes nothing back
 
+    def _machine(self, client: MlflowClient, run: Stored, folder: RunFolder) -> None:
+        """Send the samples of the machine that the store lacks; their step is the time since the first, in seconds."""
+        from mlflow.entities import Metric
+
+        samples = usage.recorded(folder.path)
+        new = [
+            Metric(name, value, int(1000 * sample.time), int(sample.time - samples[0].time))
+            for sample in samples[run.samples :]
+            for name, value in content.usage_metrics(sample).items()
+        ]
+        for start in range(0, len(new), BATCH):
+            client.log_batch(run.run, metrics=new[start : start + BATCH])
+        run.samples = max(run.samples, len(samples))
+
     def _data(self, client: MlflowClient, run: Stored, job: Job, folder: RunFolder) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -258,11 +280,22 @@ class Tracker:
             faults = {name: fault for name in (EXAMPLES, NETWORK) if (fault := folder.fault(name, records))}
             if (folder.path / EXAMPLES).exists() and EXAMPLES not in faults:
                 sheet(folder.path / EXAMPLES, path / "examples.png")
-            if NETWORK not in faults:
-                pack(folder.path, path, run.run)
             client.log_artifacts(run.run, str(path))
             if faults:
                 client.set_tag(run.run, DAMAGED, "; ".join(faults.values())[:VALUE_LIMIT])
+
+    def _network(
+        self, client: MlflowClient, run: Stored, job: Job, folder: RunFolder, records: Sequence[RoundRecord], clock: int
+    ) -> None:
+        """Log the network that the run has kept, with the scores of the last round, which ended at ``clock`` ms."""
+        from mlflow.entities import Metric
+
+        if not (folder.path / NETWORK).exists() or folder.fault(NETWORK, records):
+            return
+        last = records[-1]
+        scores = [Metric(name, value, clock, last.labelled) for name, value in content.scores_of(last).items()]
+        params = {name: text[:VALUE_LIMIT] for name, text in content.flatten(job.raw).items()}
+        weights.log(client, client.get_run(run.run), folder.path, content.tags_of(job), params, scores)
 
     def _failure(self, client: MlflowClient, run: Stored, failure: str | None, finished: bool) -> None:
         if failure is not None:

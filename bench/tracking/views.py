@@ -14,7 +14,7 @@ from typing import Any
 
 from alseg_core.metrics.curve import AUBC_DICE
 from alseg_core.metrics.metric import DICE, HD95
-from bench.tracking.links import CURVES, TABLE, artifact, page
+from bench.tracking.links import CURVES, DIFFERENCES, TABLE, artifact, page
 
 NOTE = "mlflow.note.content"
 VIEW = "mlflow.sharedViewState."
@@ -36,12 +36,14 @@ def study_tags(study: str, experiment: str, parent: str) -> dict[str, str]:
     recipes = "tags.recipe LIKE '%'"  # without the parent run, which would fold the others
     charts = [line(DICE.name), bar(AUBC_DICE), line(HD95.name), line("annotation/cover_radius")]
     headed = {"Against labelled slices, mean over seeds": charts}
+    tables = {group: [difference(group)] for group in ("Parameters", "Model metrics")}
     return experiment_tags(
         AUBC_DICE,
         _description(study, experiment, parent),
         {
             CURVES: view("Dice by recipe", recipes, best, MEANS, headed, grouped="recipe"),
             TABLE: view("All runs", recipes, best, RUNS),
+            DIFFERENCES: view("Differences", recipes, best, RUNS, tables, shown="FIRST_10_RUNS"),
         },
     )
 
@@ -50,7 +52,8 @@ def _description(study: str, experiment: str, parent: str) -> str:
     """Return how to read the experiment of a study, in Markdown; the UI shows its first line, and more on a click."""
     return (
         f"Active learning study {study}: [learning curves]({page(experiment, CURVES)}), "
-        f"[all runs]({page(experiment, TABLE)}), [report]({artifact(experiment, parent, 'report/report.html')})\n\n"
+        f"[all runs]({page(experiment, TABLE)}), [what differs]({page(experiment, DIFFERENCES)}), "
+        f"[report]({artifact(experiment, parent, 'report/report.html')})\n\n"
         "- One nested run per recipe, seed and setting. The step of every metric is the number of labelled slices.\n"
         f"- `{DICE.name}`: mean Dice of the test volumes, 0 to 1; tables show the last round. "
         f"`{AUBC_DICE}`: area under its curve.\n"
@@ -76,6 +79,7 @@ def view(
     columns: Mapping[str, int],
     charts: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     grouped: str | None = None,
+    shown: str = "SHOW_ALL",
 ) -> str:
     """Return a saved view of the page of runs.
 
@@ -84,9 +88,10 @@ def view(
         search: filter of runs.
         best: column to sort by, highest first.
         columns: columns of the table in order, and their widths in pixels.
-        charts: heading -> charts below it, from :func:`line`, :func:`bar` and :func:`parallel`; their own titles are
-            the names of metrics.
+        charts: heading -> charts below it, from :func:`line`, :func:`bar`, :func:`parallel` and :func:`difference`;
+            their own titles are the names of metrics.
         grouped: tag whose runs are averaged; None = every run on its own.
+        shown: runs that charts show: "SHOW_ALL", or the first of the table, "FIRST_10_RUNS" or "FIRST_20_RUNS".
     """
     section = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False, "cardHeight": 360}
     keys = [{"mode": "tag", "groupByData": grouped}]
@@ -101,7 +106,7 @@ def view(
         "selectedColumns": list(columns),
         "columnOrder": [*columns, "duration"],  # always shown; its place would be the first
         "columnWidths": dict(columns),
-        "runsHiddenMode": "SHOW_ALL",  # otherwise charts leave out what is below the 10th row of the table
+        "runsHiddenMode": shown,
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": True,  # otherwise the UI puts its own sections first
@@ -152,6 +157,18 @@ def parallel(params: Sequence[str], metric: str) -> dict[str, Any]:
     """Return a chart with an axis for each parameter and one for the last value of a metric."""
     chosen = {"selectedParams": list(params), "selectedMetrics": [metric], "showAllRuns": False}
     return {**_chart("PARALLEL", f"parallel {metric}"), **chosen}
+
+
+def difference(group: str) -> dict[str, Any]:
+    """Return a table of what is not the same in all runs, a column each. group: "Parameters" or "Model metrics"."""
+    return {
+        **_chart("DIFFERENCE", f"difference {group}"),
+        "chartName": group,
+        "compareGroups": [group],
+        "showChangeFromBaseline": False,
+        "showDifferencesOnly": True,
+        "baselineColumnUuid": "",
+    }
 
 
 def _chart(kind: str, uuid: str) -> dict[str, Any]:

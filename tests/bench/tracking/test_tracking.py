@@ -11,13 +11,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from alseg_core.device.usage import Usage, append
 from alseg_core.metrics.curve import AUBC_DICE
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
 from bench.tracking import PARENT, Background, Tracker, artifact_root, flatten, metrics_of, tracking_uri
 from bench.tracking.content import LAST
-from bench.tracking.links import CURVES, TABLE, artifact, page
+from bench.tracking.links import CURVES, DIFFERENCES, TABLE, artifact, page
 from bench.tracking.pictures import COLOURS, HEAD, WIDTH, sheet
 from bench.tracking.tracker import WHOLE, mark
 from bench.tracking.views import NOTE, VIEW
@@ -362,7 +363,7 @@ def test_the_experiment_says_how_to_read_it_and_offers_its_views(job: Job, tmp_p
     tags = client_of(tmp_path).get_experiment_by_name("study").tags
     assert tags[NOTE].startswith("Active learning study study: [learning curves](#/experiments/1/runs?")
     assert tags["mlflow.experimentKind"] == "custom_model_development"
-    for key, grouped in ((CURVES, ["recipe"]), (TABLE, [])):
+    for key, grouped in ((CURVES, ["recipe"]), (TABLE, []), (DIFFERENCES, [])):
         scheme, packed = json.loads(tags[VIEW + key])["state"].split(";")
         state = json.loads(zlib.decompress(base64.b64decode(packed)))
         assert scheme == "deflate" and page("1", key) in tags[NOTE]
@@ -380,7 +381,6 @@ def test_settings_become_flat_parameters() -> None:
         "a.b": "1",
         "a.c": "x",
         "d": "[1, 2]",
-        "e": "null",
         "f": "{}",
     }
 
@@ -388,7 +388,7 @@ def test_settings_become_flat_parameters() -> None:
 def test_only_defined_numbers_are_metrics() -> None:
     metrics = metrics_of(record(2))
     assert metrics["dice"] == 0.2 and metrics["annotation/cover_radius"] == 1.5 and metrics[LAST] == 2
-    assert "hd95_mm" not in metrics and "system/peak_mb" not in metrics and "annotation/marked" not in metrics
+    assert "hd95_mm" not in metrics and "machine/peak_mb" not in metrics and "annotation/marked" not in metrics
     json.dumps(metrics)
 
 
@@ -396,7 +396,26 @@ def test_metrics_are_rounded_as_the_ui_shows_every_digit() -> None:
     long = dataclasses.replace(record(2), cover_radius=17.123456, summary={"dice": 0.123456789}, peak_mb=123456)
     metrics = metrics_of(long)
     assert (metrics["dice"], metrics["annotation/cover_radius"]) == (0.1235, 17.12)
-    assert metrics["system/peak_mb"] == 123456.0
+    assert metrics["machine/peak_mb"] == 123456.0
+    assert not any(name.startswith("system/") for name in metrics)  # MLflow's own
+
+
+def test_use_of_the_machine_is_sent_as_it_comes_and_stored_once(job: Job, tmp_path: Path) -> None:
+    start = 1_700_000_000
+    folder, tracker = RunFolder(job.folder), Tracker("study", tmp_path)
+    for second in (0, 10, 20):
+        append(job.folder, Usage(start + second + 0.5, 98.7654, 1.2312, None, None))
+        if second < 20:
+            folder.append(record(second // 10))
+            tracker.sync(job)
+    Tracker("study", tmp_path).sync(job)  # a driver that was started again sends all of an unfinished run
+    client, _, nested = only(tmp_path)
+    for name, value in (("machine/cpu_percent", 98.77), ("machine/memory_gb", 1.23)):
+        history = client.get_metric_history(nested.info.run_id, name)
+        assert [(m.step, m.value, m.timestamp) for m in history] == [
+            (second, value, 1000 * (start + second) + 500) for second in (0, 10, 20)
+        ]
+    assert not any("gpu" in name for name in nested.data.metrics)  # what is not known is no number
 
 
 def test_the_sheet_shows_the_kept_slices_and_their_classes(tmp_path: Path) -> None:
