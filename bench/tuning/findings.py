@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from bench.tuning.label_audit import LabelAudit
 from bench.tuning.places import get
 from bench.tuning.recipe import difference
 from bench.tuning.spec import Tuning
+from bench.tuning.trial_pictures import ARTIFACTS
 from bench.tuning.trials import OWN, Trials, outcome
 
 PICTURES = ("importance", "slices", "history")
@@ -173,6 +175,7 @@ def write_text(findings: Findings, path: Path) -> None:
             recipe=findings.recipe,
             command=command(tuning, findings.recipe, findings.folder.parent),
             storage=findings.storage,
+            artifacts=shlex.quote(str(findings.folder.parent / ARTIFACTS)),
         )
     )
     write_atomic(path, text)

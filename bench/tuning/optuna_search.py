@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Prepare = Callable[["Trial"], Path | None]
 """Writes the folder of a trial and returns it; None if the settings are invalid, which it records."""
 
+Keep = Callable[["Trial", Path], None]
+"""Called with a trial and its folder just before the end of the trial is recorded, after which Optuna takes nothing."""
+
 Report = Callable[[int, str], None]
 """Called with the number of a trial and its outcome on one line."""
 
@@ -56,11 +59,12 @@ class OptunaQueue:
         prepare: Prepare,
         report: Report,
         watch: Watch | None = None,
+        keep: Keep | None = None,
     ) -> None:
         """rungs: number of runs of a trial that is not stopped early. retries: of a trial that fails."""
         self.watch = watch
         self._trials, self._rungs, self._retries = trials, rungs, retries
-        self._prepare, self._report = prepare, report
+        self._prepare, self._report, self._keep = prepare, report, keep
         self._left = deque(trials.left_running())
         self._allowed = len(self._left) + max(0, trials.wanted())
         self._again: deque[OptunaAttempt] = deque()
@@ -101,16 +105,19 @@ class OptunaQueue:
         if failure is not None and attempt.retries:
             self._again.append(replace(attempt, retries=attempt.retries - 1))
             return
+        judged = last is not None and (last.refused is not None or last.number == self._rungs)
+        if failure is None and not judged and not attempt.stopped:
+            return
+        if self._keep is not None:
+            self._keep(trial, attempt.folder)
         if failure is not None:
             self._trials.failed(trial, TrialFolder(attempt.folder).failure() or failure)
         elif last is not None and last.refused is not None:
             self._trials.refused(trial, last.refused)
         elif last is not None and last.number == self._rungs:
             self._trials.completed(trial, last.value)
-        elif attempt.stopped:
-            self._trials.stopped(trial)
         else:
-            return
+            self._trials.stopped(trial)
         self._report(trial.number, self._trials.outcome(trial.number))
 
 

@@ -117,7 +117,10 @@ class Trials:
         return [optuna.Trial(self.study, trial._trial_id) for trial in left]
 
     def ask(self) -> Trial:
-        """Ask for the next trial. Its settings depend only on the seed, its number and the trials before it."""
+        """Ask for the next trial. Its settings depend only on the seed, its number and the trials before it.
+
+        Those that are running count too, by their settings.
+        """
         waiting = [trial.number for trial in self.all() if trial.state.name == "WAITING"]
         self._seed(waiting[0] if waiting else len(self.all()))
         return self.study.ask()
@@ -127,7 +130,11 @@ class Trials:
         import optuna
 
         seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0])
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=self.plan.startup)
+        # trials that run at the same time count as poor ones, so that the next does not try the same again
+        others = any(trial.state.name == "RUNNING" and trial.number != number for trial in self.all())
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=self.plan.startup, constant_liar=others
+        )
 
     def reached(self, trial: Trial, rung: int, value: float) -> bool:
         """Record a trial's value after ``rung`` runs; return whether it is poor among all trials that got as far.

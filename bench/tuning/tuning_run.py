@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +197,7 @@ class Launch:
         """Run the trials that are left."""
         from bench.planning.forecast import Course
         from bench.tuning.optuna_search import OptunaQueue
+        from bench.tuning.trial_pictures import ARTIFACTS, attach
         from bench.tuning.trial_progress import TrialProgress
 
         if not (trials.left_running() or trials.wanted() > 0):
@@ -218,7 +220,8 @@ class Launch:
             tracker.changed()
 
         rungs, prepare = self.tuning.proxy.seeds, lambda trial: self._prepare(trials, trial)
-        self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell, progress), policy)
+        keep = partial(attach, store=self.out / ARTIFACTS)
+        self.launcher.search(OptunaQueue(trials, rungs, policy.retries, prepare, tell, progress, keep), policy)
 
     def _prepare(self, trials: Trials, trial: Trial) -> Path | None:
         """Write the folder of a trial with its runs and return it; None for settings that are invalid together."""

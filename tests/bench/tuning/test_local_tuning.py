@@ -9,11 +9,13 @@ from pathlib import Path
 
 import optuna
 import pytest
+from PIL import Image
 
 from alseg_core.config import RunConfig
 from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher
 from bench.study import Study
+from bench.tracking.pictures import WIDTH
 from bench.tuning.optuna_search import OptunaAttempt, OptunaQueue
 from bench.tuning.trial import TrialFolder
 from tests.bench.conftest import BROKEN
@@ -50,6 +52,16 @@ def test_a_tuning_runs_in_one_process_without_ray_and_goes_on(tuning_file: Path,
     assert all(trial.intermediate_values[1] > 0 for trial in first)
     assert "own settings" in (out / NAME / "report" / "tuning.md").read_text()
     assert (out / "small_tuned_tiny.yaml").exists()
+    storage = optuna.storages.RDBStorage(f"sqlite:///{out}/optuna.db")
+    for trial in first:
+        attached = optuna.artifacts.get_all_artifact_meta(trial, storage=storage)
+        seeds = sorted(f"seed_{rung - 1}.png" for rung in trial.intermediate_values)
+        assert sorted(artifact.filename for artifact in attached) == ["curves.png", *seeds]
+        for artifact in attached:
+            assert artifact.mimetype == "image/png"
+            picture = Image.open(out / "optuna-artifacts" / artifact.artifact_id)
+            assert picture.width == (3 * WIDTH if artifact.filename != "curves.png" else 720)
+    assert f"--artifact-dir {out}/optuna-artifacts" in (out / NAME / "report" / "tuning.md").read_text()
 
     assert "[3/3] trial 2: " in tune(tuning_file, out, count=3)
     again = optuna.load_study(study_name=NAME, storage=f"sqlite:///{out}/optuna.db").trials

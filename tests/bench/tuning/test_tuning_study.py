@@ -67,6 +67,34 @@ def test_the_same_seed_proposes_the_same(tmp_path: Path) -> None:
     assert first != run(f"sqlite:///{tmp_path}/d.db", seed=1)
 
 
+def proposed(found: Trials, at_once: int, liar: bool) -> list[dict[str, Any]]:
+    """What TPE proposes by itself, asked for ``at_once`` trials before it is told their values."""
+    while found.wanted():
+        batch: list[tuple[optuna.Trial, Any]] = []
+        for _ in range(at_once):
+            number = 0 if not batch and found.all()[0].state.name == "WAITING" else len(found.all())
+            seed = int(np.random.SeedSequence([0, number]).generate_state(1)[0])
+            found.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=4, constant_liar=liar)
+            batch.append((trial := found.study.ask(), suggest(trial)))
+        for trial, point in batch:
+            found.completed(trial, value(point))
+    return params(found)
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_trials_that_run_at_the_same_time_are_told_to_the_sampler(at_once: int, tmp_path: Path) -> None:
+    """Then it takes them for poor ones; one at a time there are none, and it proposes as without."""
+    found = trials(f"journal://{tmp_path}/ours.journal", total=24)
+    while found.wanted():
+        batch = [(trial := found.ask(), suggest(trial)) for _ in range(at_once)]
+        for trial, point in batch:
+            found.completed(trial, value(point))
+    told, untold = (
+        proposed(trials(f"journal://{tmp_path}/{liar}.journal", total=24), at_once, liar) for liar in (True, False)
+    )
+    assert params(found) == told and (told == untold) == (at_once == 1)
+
+
 def test_it_learns_what_is_good(tmp_path: Path) -> None:
     found = [point["x"] for point in run(f"journal://{tmp_path}/a.journal", total=40)]
     assert np.mean(found[-10:]) > 0.7 > np.mean(found[:5])
