@@ -90,7 +90,7 @@ def crop(labels: list[np.ndarray]) -> tuple[slice, slice]:
 
 OVERLAYS = Drawing(
     "Predictions on the hardest cases",
-    "The test volumes with the lowest mean Dice over all recipes at the last budget, one slice each, cropped to the "
+    "The scored volumes with the lowest mean Dice over all recipes at the last budget, one slice each, cropped to the "
     "structures. Colour: prediction of the first seed; white outline: ground truth; number: Dice of the whole volume. "
     "These are the worst cases, not typical ones.",
     draw,
