@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-COMMANDS = ("bench", "tune", "report", "list", "data", "embed", "store", "run", "new", "ui", "project")
+COMMANDS = ("bench", "tune", "report", "list", "data", "embed", "store", "run", "new", "ui", "project", "bundle")
 """Commands of ``alseg``."""
 PROGRAM = re.compile(rf"(?<![\w/.-])(?:(alseg)(?= (?:{'|'.join(COMMANDS)})\b)|(mlflow)(?= ui\b))")
 """A program where a command starts."""
-TARGETS = ("bench", "tune", "report", "ui", "test", "perf")
+TARGETS = ("bench", "tune", "report", "ui", "test", "perf", "gpu-check")
 """Targets of make that messages name."""
 WHOLE = re.compile(
     rf"(?<![\w/.-])(?:alseg (?:{'|'.join(COMMANDS)})|mlflow ui|make (?:{'|'.join(TARGETS)}))\b(?:(?!\. )[^\n;,)`])*"

@@ -209,8 +209,12 @@ def test_tracking_leaves_out_damaged_files_and_says_so(
     tracker = Tracker("small", out)
     for job in jobs:
         tracker.sync(job)
-    files = {r.data.tags["seed"]: {a.path for a in connect(out).list_artifacts(r.info.run_id)} for r in tracked(out)}
-    assert files == {"0": {"selected.json"}, "1": {"selected.json", "examples.png", "network"}}
+    client, runs = connect(out), tracked(out)
+    files = {run.data.tags["seed"]: {a.path for a in client.list_artifacts(run.info.run_id)} for run in runs}
+    assert files == {"0": {"selected.json"}, "1": {"selected.json", "examples.png"}}
+    (intact,) = (run.info.run_id for run in runs if run.data.tags["seed"] == "1")
+    (model,) = client.search_logged_models([runs[0].info.experiment_id])
+    assert model.source_run_id == intact
     (damaged,) = (run.data.tags["damaged"] for run in tracked(out) if "damaged" in run.data.tags)
     assert "examples.npz is damaged" in damaged and "network.pt is damaged" in damaged
     with pytest.raises(ResultsError, match=r"network.pt is damaged .*checksum differs.*delete the run folder"):
