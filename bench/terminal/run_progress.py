@@ -42,13 +42,14 @@ class RunProgress:
             jobs: the runs that will be executed.
             forecast: their expected courses; without it all rounds count the same.
             first: what happens before the first run starts, such as "starting Ray".
-            names: name of each run by key; by default :func:`labels`.
+            names: name of each run of the study by key; by default :func:`labels`.
             earlier: number of further runs of the study that are finished.
         """
         known = forecast.courses if forecast is not None else {}
         self.display = display
         self._courses = {job.key: known.get(job.key) or Course.even(job.rounds) for job in jobs}
-        self._labels = labels(jobs) if names is None else names
+        known_names = labels(jobs) if names is None else names
+        self._labels = {job.key: known_names[job.key] for job in jobs}
         self._done = {key: course.seconds_of(course.done) for key, course in self._courses.items()}
         self._dice: dict[str, str] = {}
         self._since: dict[str, float] = {}

@@ -127,6 +127,19 @@ def test_plain_lines_without_a_terminal() -> None:
     assert lines[3:] == ["[2/2] strided, seed 0: failed: disk full (0 s elapsed)"]
 
 
+def test_a_study_that_goes_on_counts_its_finished_runs_once() -> None:
+    out = io.StringIO()
+    jobs = [job("random", seed) for seed in range(5)]
+    with Display(Console(file=out, width=80)) as display:
+        tell = RunProgress(display, jobs[3:], names=labels(jobs), earlier=3)
+        for one in jobs[3:]:
+            tell(one.key, RunEnded(None))
+    assert [line.split(":")[0] for line in out.getvalue().splitlines()] == [
+        "[4/5] random, seed 3",
+        "[5/5] random, seed 4",
+    ]
+
+
 def test_a_long_silence_without_a_terminal_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     with Display(Console(file=out, width=80)) as display:
