@@ -116,6 +116,7 @@ def test_a_run_that_hangs_in_this_process(faulty: None, study_file: Path, tmp_pa
     assert signal.getsignal(signal.SIGURG) == before
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(480)
 def test_faults_in_ray_workers(
     faulty: None, study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

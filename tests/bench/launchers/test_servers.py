@@ -142,6 +142,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_whole_study_on_servers(study_file: Path, tmp_path: Path, head: Head, mlflow: str) -> None:
     from mlflow import MlflowClient
