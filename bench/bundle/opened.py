@@ -166,7 +166,7 @@ def _runs(folder: Path) -> tuple[Run, ...]:
                 where = visible(".".join(map(str, first["loc"])), PLACE)
                 raise ResultsError(f"run {run.key}, round {record.round + 1}, {where}: {first['msg']}.") from None
         if run.records and not {"cases", "slices", "patient_of"} <= set(run.environment.get("data", {})):
-            raise ResultsError(f"run {run.key}: environment.json tells no cases, slices or patients of the data.")
+            raise ResultsError(f"run {run.key}: environment.json names no cases, slices or patients of the data.")
     return tuple(found.runs)
 
 

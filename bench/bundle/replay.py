@@ -69,7 +69,7 @@ def _again(run: Run, config: RunConfig, count: int, place: Path) -> Iterator[Fin
         yield note(f"{label(run)} was not made again: {error}")
         return
     if made[0].data_key != run.data_key:
-        yield Finding(f"{label(run)}: the data here have the key {made[0].data_key}, and {run.data_key} is told")
+        yield Finding(f"{label(run)}: the data here have the key {made[0].data_key}, the bundle says {run.data_key}")
         return
     other = changes(run.records[0].made_by, {**maker(config.resolve_device()), "alseg": None, "commit": None})
     for ours, theirs in zip(made, run.records, strict=False):
@@ -91,9 +91,9 @@ def _scores(where: str, ours: RoundRecord, theirs: RoundRecord, elsewhere: bool)
     made, told = ours.summary.get("dice"), theirs.summary.get("dice")
     if made is None or told is None:
         if made != told:
-            yield Finding(f"{where}: Dice is {told}, and {made} is made again")
+            yield Finding(f"{where}: Dice is {told}, the replay gives {made}")
         return
     if abs(made - told) > FAR and not elsewhere:
-        yield Finding(f"{where}: Dice is {told:.4f}, and {made:.4f} is made again")
+        yield Finding(f"{where}: Dice is {told:.4f}, the replay gives {made:.4f}")
     elif abs(made - told) > 1e-6:
-        yield note(f"{where}: Dice is {told:.4f}, and {made:.4f} is made again")
+        yield note(f"{where}: Dice is {told:.4f}, the replay gives {made:.4f}")

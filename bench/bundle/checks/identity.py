@@ -36,7 +36,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
         if found is None:
             unknown.append(run)
         elif found != told:
-            yield Finding(f"{label(run)}: its configuration has the fingerprint {found}, and {told} is told")
+            yield Finding(f"{label(run)}: its configuration has the fingerprint {found}, config.json says {told}")
     if unknown:
         yield note(
             f"the fingerprints of {len(unknown)} runs cannot be made again: they are of another version, or the "

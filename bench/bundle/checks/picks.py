@@ -41,6 +41,6 @@ def _of_run(run: Run, pool: set[str], depth: dict[str, int]) -> Iterator[Finding
         if record.labelled != wanted:
             yield Finding(f"{where}: {record.labelled} slices are labelled, and the budget {budget} is {wanted}")
         if len(seen) != record.labelled:
-            yield Finding(f"{where}: {len(seen)} slices were picked so far, and {record.labelled} are told")
+            yield Finding(f"{where}: {len(seen)} slices were picked so far, the record says {record.labelled}")
         if slices and abs(record.fraction - record.labelled / slices) > 1e-9:
             yield Finding(f"{where}: the share {record.fraction:.4f} is not {record.labelled} of {slices} slices")

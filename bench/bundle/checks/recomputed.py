@@ -16,7 +16,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     for part in {**made, **told}:
         if part not in made or part not in told:
             yield Finding(
-                f"{part} is {'not ' if part in made else ''}told, and it is {'' if part in made else 'not '}known"
+                f"{part} is missing in bundle.json" if part in made else f"{part} in bundle.json follows from no file"
             )
         elif text := difference(told[part], made[part], f".{part}"):
             yield Finding(text)

@@ -58,7 +58,7 @@ def _rows(run: Run, record: RoundRecord) -> Iterator[str]:
         if lacking in LACKING and dice != LACKING[lacking]:
             yield f"Dice of {row['class']} in {row['case']} is {dice}, and the structure is missing from {lacking}"
         if lacking not in ("", *LACKING) or (lacking == "" and dice is None):
-            yield f"the row of {row['class']} in {row['case']} tells no Dice, or an unknown kind of empty structure"
+            yield f"the row of {row['class']} in {row['case']} has no Dice, or an unknown kind of empty structure"
         if (
             lacking == ""
             and row.get(NSD.name) is None
@@ -75,7 +75,7 @@ def _means(run: Run, record: RoundRecord) -> Iterator[str]:
     for name in {**found, **record.summary}:
         told, made = record.summary.get(name), found.get(name)
         if name not in found:
-            yield f"{name} is told, and no row gives it"
+            yield f"{name} has a value, but no row gives one"
         elif (told is None) != (made is None) or (told is not None and not _same(told, made)):
             yield f"{name} is {_shown(told)}, and its rows give {_shown(made)}"
 
@@ -84,7 +84,7 @@ def _best(run: Run, record: RoundRecord) -> Iterator[str]:
     """Check that the network with the best validation score was evaluated, and that no one was trained too long."""
     wanted = (run.config or {}).get("members")
     if len(record.members) != wanted or record.best >= len(record.members):
-        yield f"{len(record.members)} networks are told, number {record.best + 1} evaluated, and {wanted} are trained"
+        yield f"{len(record.members)} networks are recorded, number {record.best + 1} as the best; {wanted} are trained"
         return
     scores = [member.get("validation_dice") for member in record.members]
     known = [score for score in scores if score is not None]

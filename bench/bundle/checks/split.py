@@ -32,7 +32,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             if _data(run)["cases"] != _data(alike)["cases"]:
                 yield Finding(f"{label(run)} has another split than {label(alike)}")
             elif any(_data(run).get(fact) != _data(alike).get(fact) for fact in ("slices", "volumes", "patient_of")):
-                yield Finding(f"{label(run)} tells other sizes or patients of the data than {label(alike)}")
+                yield Finding(f"{label(run)} has other sizes or patients of the data than {label(alike)}")
     yield from _again(bundle)
 
 

@@ -41,7 +41,7 @@ def draw(results: Results, analysis: Analysis, setting: Scope) -> Figure | str:
 TOTAL_COST = Drawing(
     "Dice against the cost of all labels",
     "The same means as over labelled slices, over everything that was labelled: the slices of the pool and the "
-    "validation masks that choose each network's weights, which the other figures leave out. It is told in minutes "
-    "where all rounds record them, else in full masks.",
+    "validation masks that choose each network's weights, which the other figures leave out. The axis has minutes "
+    "where all rounds record them, else full masks.",
     draw,
 )

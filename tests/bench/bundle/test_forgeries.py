@@ -277,7 +277,7 @@ FORGERIES: list[tuple[Callable[[Forged], None], str, str]] = [
     (slice_of_the_test_part_picked, PICKS, "was picked, which is of the test part"),
     (slice_picked_twice, PICKS, "was picked twice in it"),
     (slice_labelled_before, PICKS, "was picked in round 1 already"),
-    (more_labels_than_told, PICKS, "7 slices were picked so far, and 6 are told"),
+    (more_labels_than_told, PICKS, "7 slices were picked so far, the record says 6"),
     (slices_that_do_not_exist, PICKS, "its picks need more slices than the"),
     (other_budgets, COMPLETE, "runs have different budgets"),
     (larger_budget, PICKS, "7 slices are labelled, and the budget 6 is 6"),
