@@ -149,9 +149,8 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     split = config.split.assign(prepared.cases)
     labelled = {"val": config.validation != "none", "test": config.evaluate.part != "none" and not config.waits}
     for part in (part for part, needed in labelled.items() if needed):
-        lacking = [case for case in getattr(split, part) if not prepared.info(case).has_mask]
-        if lacking:
-            raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {', '.join(lacking[:5])}.")
+        if lacking := _without_masks(prepared, getattr(split, part)):
+            raise DataError(f"{config.dataset.name}: {part} cases need masks; none for {lacking}.")
     try:
         config.annotation.check([prepared.info(case) for case in split.train])
     except DataError as error:
@@ -161,20 +160,17 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
             f"{config.dataset.name}: the split has no validation case, and validation is {config.validation!r}; give "
             "some, or set validation: none."
         )
-    if config.recipe.strategy.reads_ground_truth:
-        lacking = [case for case in split.train if not prepared.info(case).has_mask]
-        if lacking:
-            raise DataError(
-                f"recipe {config.recipe.name!r} reads ground truth, so training cases need masks; none for "
-                f"{', '.join(lacking[:5])}. Leave the recipe out where there are none."
-            )
-    if config.evaluate.by_slice:
-        lacking = [case for case in split.train if not prepared.info(case).has_mask]
-        if lacking:
-            raise DataError(
-                f"evaluate.by_slice scores slices of the pool, so training cases need masks; none for "
-                f"{', '.join(lacking[:5])}. Leave by_slice out where there are none."
-            )
+    lacking = _without_masks(prepared, split.train)
+    if lacking and config.recipe.strategy.reads_ground_truth:
+        raise DataError(
+            f"recipe {config.recipe.name!r} reads ground truth, so training cases need masks; none for {lacking}. "
+            "Leave the recipe out where there are none."
+        )
+    if lacking and config.evaluate.by_slice:
+        raise DataError(
+            f"evaluate.by_slice scores slices of the pool, so training cases need masks; none for {lacking}. Leave "
+            "by_slice out where there are none."
+        )
     train, val, test = ([prepared.info(case) for case in getattr(split, part)] for part in ("train", "val", "test"))
     try:
         warnings = () if config.waits else check_classes(config.dataset.classes, train, val, test)
@@ -198,6 +194,11 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
         returned,
         config.dataset.prepare,
     )
+
+
+def _without_masks(prepared: Prepared, cases: Sequence[str]) -> str:
+    """Return the names of the first of these cases that have no mask, empty if all have one."""
+    return ", ".join([case for case in cases if not prepared.info(case).has_mask][:5])
 
 
 def _planned(trainer: Trainer, infos: Sequence[CaseInfo]) -> Trainer:
