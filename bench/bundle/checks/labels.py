@@ -16,7 +16,7 @@ TEST, POOL, REFERENCE = "test masks", "masks of the pool", "ground truth for ref
 """Kinds of labels in a ledger."""
 READERS = {
     TRAINING: ("oracle",),
-    VALIDATION: ("validation", "evaluation"),
+    VALIDATION: ("validation", "evaluation", "pictures"),
     TEST: ("evaluation", "pictures"),
     POOL: ("evaluation",),
 }

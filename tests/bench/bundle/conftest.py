@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,13 @@ SETTINGS = (
 @pytest.fixture(scope="session")
 def honest_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a finished study of two recipes with three seeds and two budgets; only read."""
-    place = tmp_path_factory.mktemp("honest")
+    return finished_study(tmp_path_factory.mktemp("honest"), SETTINGS)
+
+
+def finished_study(place: Path, settings: Sequence[str]) -> Path:
+    """Run a tiny study with settings as of ``--set``, and return its folder."""
     tiny: dict[str, Any] = copy.deepcopy(TINY)
-    study = Study.find(str(write_study(place, tiny)), SETTINGS)
+    study = Study.find(str(write_study(place, tiny)), settings)
     folder = place / "runs" / study.name
     jobs = [Job.of(config, folder) for config in study.runs()]
     folder.mkdir(parents=True)

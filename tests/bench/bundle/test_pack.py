@@ -17,6 +17,7 @@ from bench.bundle.pack import pack
 from bench.bundle.private import CASE, PATH, pseudonym, without_paths
 from bench.cli import main
 from bench.report import collect
+from tests.bench.bundle.conftest import SETTINGS, finished_study
 from tests.bench.bundle.test_forgeries import problems
 
 
@@ -30,6 +31,15 @@ def test_honest_bundle_passes_and_says_that_rounds_were_made_again(honest: Path)
     found = problems(verdict)
     assert set(found) <= {"strict: committed code"}, found  # the tests may run on uncommitted changes
     assert any("2 rounds made again with the same picks" in finding.text for finding in verdict.found["replay"])
+
+
+def test_a_study_that_scores_validation_volumes_passes(tmp_path: Path) -> None:
+    """Its pictures read validation masks, which nobody else but the training and the evaluation may."""
+    study = finished_study(tmp_path, [*SETTINGS, "recipes=random", "seeds=1", "evaluate.part=val"])
+    (run,) = (study / "runs").iterdir()
+    ledger = RunFolder(run).records()[-1].ledger
+    assert ("pictures", "validation masks") in {(entry["who"], entry["what"]) for entry in ledger}
+    assert problems(check(pack(study, tmp_path / "val.alseg.zip").path)) == {}
 
 
 def test_same_runs_give_the_same_bytes(honest: Path, honest_study: Path, tmp_path: Path) -> None:
