@@ -13,8 +13,10 @@ from alseg_core.data.prepared import Prepared
 from alseg_core.data.readers.phantom import Phantom
 from alseg_core.data.slices import Slices, SliceTable
 from alseg_core.oracles import Vault
+from alseg_core.signals import Signals
 from alseg_core.store import Store
 from alseg_core.strategies.synthetic_view import SyntheticView
+from alseg_core.training.inference import Ensemble
 from alseg_core.vocabulary import IGNORE, IntArray
 from measure import Bench
 
@@ -43,6 +45,19 @@ class Volumes:
     def names(self, cases: int) -> list[str]:
         """Return the names of the first ``cases`` volumes that have a mask."""
         return [case.case for case in self.prepared.cases if case.has_mask][:cases]
+
+    def view(self, slices: Slices, count: int, ensemble: Ensemble, device: str) -> Signals:
+        """Return the view of an ensemble trained on the first of ``slices``, with the next ``count`` to score."""
+        return Signals(
+            slices=slices,
+            labelled=np.arange(1),
+            unlabelled=np.arange(1, 1 + count),
+            classes=self.classes,
+            round=1,
+            rounds=2,
+            device=device,
+            ensemble=ensemble,
+        )
 
     def masks(self, slices: Slices) -> np.ndarray:
         """Return the masks of slices, (N, H, W) uint8."""

@@ -39,16 +39,7 @@ def _scores(bench: Bench, data: Volumes, ensemble: Ensemble, others: list[PlainU
     size = slices.size[0]
 
     def view(count: int) -> Signals:
-        return Signals(
-            slices=slices,
-            labelled=np.arange(1),
-            unlabelled=np.arange(1, 1 + count),
-            classes=data.classes,
-            round=1,
-            rounds=2,
-            device=bench.device,
-            ensemble=ensemble,
-        )
+        return data.view(slices, count, ensemble, bench.device)
 
     def images(count: int) -> np.ndarray:
         return slices.images(np.arange(1, 1 + count))[:, 0]

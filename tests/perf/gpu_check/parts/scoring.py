@@ -9,7 +9,6 @@ import numpy as np
 
 from alseg_core import seeding
 from alseg_core.evaluate import Evaluation
-from alseg_core.signals import Signals
 from alseg_core.strategies.scores import Score
 from alseg_core.training.inference import Ensemble
 from alseg_core.training.member import Member
@@ -29,16 +28,7 @@ def answers(setting: Setting) -> Iterator[Answer]:
     ensemble = Ensemble([Member(n.placed(setting.device).eval(), 0.5, 1) for n in networks], setting.device)
     slices = data.slices(12)
     count = min(setting.scale.scored, len(slices) - 1)
-    view = Signals(
-        slices=slices,
-        labelled=np.arange(1),
-        unlabelled=np.arange(1, 1 + count),
-        classes=data.classes,
-        round=1,
-        rounds=2,
-        device=setting.device,
-        ensemble=ensemble,
-    )
+    view = data.view(slices, count, ensemble, setting.device)
     side = slices.size[0]
     for name, score, size in (
         ("entropy, a slice", Score(name="entropy"), f"{side}^2, {MEMBERS} members"),
