@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -52,14 +52,37 @@ def checked(*options: str, out: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=out, env=environment)
 
 
-def test_a_cpu_answers_everything_with_the_core_alone(tmp_path: Path) -> None:
-    folder = prepare(Phantom(patients=3, size=48), None, Prepare(size=32), Store(tmp_path / "store"))
-    pack(folder, tmp_path / "pool.npz", cases=1000)
-    done = checked("--data", str(tmp_path / "pool.npz"), out=tmp_path)
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A packed pool of three small volumes."""
+    folder = tmp_path_factory.mktemp("pool")
+    prepared = prepare(Phantom(patients=3, size=48), None, Prepare(size=32), Store(folder / "store"))
+    pack(prepared, folder / "pool.npz", cases=1000)
+    return folder / "pool.npz"
+
+
+def parts_of(done: subprocess.CompletedProcess[str], folder: Path) -> dict[str, dict[str, Any]]:
     assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = tmp_path.glob("*.json")
-    record = json.loads(path.read_text())
-    parts = {part["part"]: part for part in record["parts"]}
+    (path,) = folder.glob("*.json")
+    return {part["part"]: part for part in json.loads(path.read_text())["parts"]}
+
+
+def test_parts_that_are_asked_for_are_measured_with_the_core_alone(pool: Path, tmp_path: Path) -> None:
+    only = ["--only", "selection", "--only", "members", "--only", "3D"]
+    parts = parts_of(checked("--data", str(pool), *only, out=tmp_path), tmp_path)
+    assert {name: part["end"] == "done" for name, part in parts.items()} == {
+        **dict.fromkeys(("versions", "ceilings", "selection", "members"), True),
+        "3D": False,
+    }
+    assert "monai" in parts["3D"]["reason"]
+    values = {answer["what"]: answer["value"] for answer in parts["members"]["answers"]}
+    assert values["5 members in turn"] > 0
+
+
+@pytest.mark.slow
+def test_a_cpu_answers_everything_with_the_core_alone(pool: Path, tmp_path: Path) -> None:
+    done = checked("--data", str(pool), out=tmp_path)
+    parts = parts_of(done, tmp_path)
     assert set(parts) == {"versions", "ceilings", *PARTS}
     # what needs monai says so, and everything else is measured
     assert {name for name, part in parts.items() if part["end"] != "done"} == {"3D", "scoring"}

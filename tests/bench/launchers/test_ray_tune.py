@@ -43,6 +43,7 @@ def picks(job: Job) -> list[list[dict[str, object]]]:
     return [record.selected for record in RunFolder(job.folder).records()]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_trials_that_fail_or_die_do_not_hurt_the_others(
     study_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]

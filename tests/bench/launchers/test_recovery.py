@@ -215,6 +215,7 @@ def _same_but_for_who_trained(found: dict[str, list[dict[str, object]]]) -> dict
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(480)
 def test_killed_driver_continues_and_equals_one_worker(
     study_file: Path, tmp_path: Path, undisturbed: dict[str, list[dict[str, object]]]

@@ -42,7 +42,7 @@ def tune(file: Path, out: Path, count: int) -> str:
 
 
 @pytest.mark.timeout(500)
-def test_a_tuning_runs_in_one_process_without_ray_and_goes_on(tuning_file: Path, tmp_path: Path) -> None:
+def test_a_tuning_runs_in_one_process_without_ray(tuning_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     said = tune(tuning_file, out, count=2)
     assert said.endswith("\nFalse\n") and "1 at once: at most about" in said and "[2/2] trial 1: " in said
@@ -63,6 +63,13 @@ def test_a_tuning_runs_in_one_process_without_ray_and_goes_on(tuning_file: Path,
             assert picture.width == (3 * WIDTH if artifact.filename != "curves.png" else 720)
     assert f"--artifact-dir {out}/optuna-artifacts" in (out / NAME / "report" / "tuning.md").read_text()
 
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+def test_a_tuning_of_one_process_goes_on(tuning_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    tune(tuning_file, out, count=2)
+    first = optuna.load_study(study_name=NAME, storage=f"sqlite:///{out}/optuna.db").trials
     assert "[3/3] trial 2: " in tune(tuning_file, out, count=3)
     again = optuna.load_study(study_name=NAME, storage=f"sqlite:///{out}/optuna.db").trials
     assert len(again) == 3
