@@ -36,7 +36,8 @@ def study_tags(study: str, experiment: str, parent: str) -> dict[str, str]:
     recipes = "tags.recipe LIKE '%'"  # without the parent run, which would fold the others
     charts = [line(DICE.name), bar(AUBC_DICE), line(HD95.name), line("annotation/cover_radius")]
     headed = {"Against labelled slices, mean over seeds": charts}
-    tables = {group: [difference(group)] for group in ("Parameters", "Model metrics")}
+    # MLflow would add charts of its own below a heading of its own
+    tables = {"Settings that differ": [difference("Parameters")], "Scores": [difference("Model metrics")]}
     return experiment_tags(
         AUBC_DICE,
         _description(study, experiment, parent),
