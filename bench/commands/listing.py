@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
     from alseg_core.fields import FieldDoc
 
-FAMILIES = {
-    "paper": "The paper and its ablation: k-centre on the contrastive encoder (NeurIPS 2024)",
-    "coverage": "Coverage: slices that represent the pool",
-    "uncertainty": "Uncertainty: slices on which the networks are unsure",
-    "both": "Both: slices on which the networks are unsure, and which differ from one another",
-    "reference": "References",
-}
 TOPIC_TITLES = {"part": "Parts of a study or a dataset", "file": "YAML files"}
 """Titles of what ``alseg list fields`` describes besides registered components."""
 
@@ -54,6 +47,8 @@ def list_command(what: str, name: str | None) -> None:
     elif name is not None:
         _show(console, what, name)
     elif what == "recipes":
+        from bench.study.family import FAMILIES
+
         entries = list(_recipes())
         widest = max(len(row[0]) for _, row in entries)
         for family, title in FAMILIES.items():
@@ -106,24 +101,14 @@ def _strategies() -> Iterator[tuple[str, str, str]]:
 
 def _recipes() -> Iterator[tuple[str, tuple[str, str, str]]]:
     """Yield family and card of every recipe."""
+    from alseg_core.strategies import STRATEGIES
     from bench.study import catalogue, read_yaml
+    from bench.study.family import family
 
     for name, path in catalogue("recipe").items():
         recipe = read_yaml(path)
-        yield _family(recipe), (name, str(recipe.get("summary", "")), str(recipe.get("paper", "")))
-
-
-def _family(recipe: dict[str, Any]) -> str:
-    """Return the family of a recipe by its strategy and its embedding."""
-    from alseg_core.strategies import STRATEGIES
-    from alseg_core.strategies.coreset import Coreset
-
-    strategy = STRATEGIES.build(recipe["strategy"])
-    if strategy.reads_ground_truth or "reference" in str(recipe.get("paper")):
-        return "reference"
-    if strategy.needs_model:
-        return "uncertainty" if strategy.ranks else "both"
-    return "paper" if isinstance(strategy, Coreset) and _name(recipe.get("embed")) == "contrastive" else "coverage"
+        strategy, paper = STRATEGIES.build(recipe["strategy"]), str(recipe.get("paper", ""))
+        yield family(strategy, _name(recipe.get("embed")), paper), (name, str(recipe.get("summary", "")), paper)
 
 
 def _name(spec: Any) -> str:

@@ -74,7 +74,7 @@ def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
         "The paper and its ablation",
         "Coverage",
         "Uncertainty",
-        "Both",
+        "Uncertainty and coverage",
         "References",
     ]
     family: dict[str, set[str]] = {}
@@ -89,7 +89,7 @@ def test_recipes_are_listed_by_family_and_whole_lines_are_piped() -> None:
     assert {"coreset_task", "typiclust", "vaal", "pixel_fusion"} <= family["Coverage"]
     assert {"entropy", "bald_power", "variance_ratio"} <= family["Uncertainty"]
     both = {"badge", "stochastic_batches", "clasp_pe", "uncertain_coreset", "entropy_spread", "sugfw"}
-    assert family["Both"] == both
+    assert family["Uncertainty and coverage"] == both
     assert {"random", "random_3d", "oracle_greedy", "oracle_foreground"} <= family["References"]
     assert max(len(line) for line in lines) > 80
 
