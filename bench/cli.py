@@ -11,6 +11,7 @@ from bench.commands.bundle import bundle
 from bench.commands.data import data
 from bench.commands.embed import embed
 from bench.commands.group import Group
+from bench.commands.leaderboard import leaderboard
 from bench.commands.listing import list_command
 from bench.commands.new import new
 from bench.commands.project import project
@@ -27,7 +28,21 @@ def main() -> None:
     """Active learning for 3D medical image segmentation: which slices to annotate next, measured fairly."""
 
 
-for command in (bench_command, tune, report, bundle, ui, list_command, new, project, data, embed, store, run):
+for command in (
+    bench_command,
+    tune,
+    report,
+    bundle,
+    leaderboard,
+    ui,
+    list_command,
+    new,
+    project,
+    data,
+    embed,
+    store,
+    run,
+):
     main.add_command(command)
 
 

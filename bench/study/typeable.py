@@ -15,7 +15,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-COMMANDS = ("bench", "tune", "report", "list", "data", "embed", "store", "run", "new", "ui", "project", "bundle")
+COMMANDS = (
+    "bench",
+    "tune",
+    "report",
+    "list",
+    "data",
+    "embed",
+    "store",
+    "run",
+    "new",
+    "ui",
+    "project",
+    "bundle",
+    "leaderboard",
+)
 """Commands of ``alseg``."""
 PROGRAM = re.compile(rf"(?<![\w/.-])(?:(alseg)(?= (?:{'|'.join(COMMANDS)})\b)|(mlflow)(?= ui\b))")
 """A program where a command starts."""

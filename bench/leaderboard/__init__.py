@@ -1,0 +1,44 @@
+"""A leaderboard that is a folder: bundles > entries > tables > one page that needs no network. See bench/README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alseg_core.errors import ResultsError
+from bench.leaderboard.entry import Entry
+from bench.leaderboard.gather import bundles
+from bench.study import foreign
+
+__all__ = ["PAGE", "Entry", "write"]
+
+PAGE = "index.html"
+"""Name of the page."""
+
+
+def write(folder: Path, site: Path) -> list[Entry]:
+    """Check all bundles below ``folder``, write the page about them to the folder ``site``, and return what was found.
+
+    The bundles that pass are copied beside the page. The same bundles give the same bytes. Raises ResultsError if there
+    is no such folder, a name that cannot be an address, or if ``site`` cannot be written or would be read as results.
+    """
+    from bench.leaderboard.entry import read
+    from bench.leaderboard.page import page
+    from bench.leaderboard.site import copy
+    from bench.report.output import prepare, write_text
+
+    found = bundles(folder)
+    if foreign.within(site, [folder]):
+        raise ResultsError(
+            f"{site} is in {folder}, where the copies of the bundles would be read as further results; choose another "
+            "folder with --out FOLDER."
+        )
+    prepare(site)
+    entries = [read(path, name) for name, path in found.items()]
+    try:
+        for entry in entries:
+            copy(entry, site)
+        write_text(site / PAGE, page(entries))
+    except OSError as error:
+        place = error.filename or site
+        raise ResultsError(f"{place} cannot be written ({error.strerror}); choose another with --out FOLDER.") from None
+    return entries

@@ -1,0 +1,131 @@
+"""A bundle as the leaderboard sees it: its check, what it declares, and its methods setting by setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alseg_core.intact import seal
+from bench.bundle.check import check
+from bench.bundle.checks import STRICT
+from bench.bundle.opened import Bundle, opened
+from bench.leaderboard.declared import declared
+from bench.leaderboard.rows import Row, rows
+from bench.report.analysis import Analysis, analyse
+from bench.report.runs.compatibility import Signature
+from bench.report.runs.results import Results, collect
+from bench.report.setting import rows_of
+from bench.report.tables import Panel, panels
+from bench.study.family import family, short
+
+OTHER = "Other"
+"""Family of a method that this version cannot load, such as one with code of its author."""
+ROUNDS = "rounds.jsonl"
+"""Member of a run with its rounds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One setting of a bundle."""
+
+    panel: Panel
+    """Its main table, as a report has it."""
+    facts: dict[str, str]
+    """Label -> text: how its numbers were made."""
+    signatures: tuple[Signature, ...]
+    """What decides whether its runs may stand beside others."""
+    rows: list[Row]
+    """Its methods."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One bundle."""
+
+    name: str
+    """Path below the folder of the leaderboard, without the ending."""
+    path: Path
+    """Its file."""
+    seal: str
+    """Size and SHA-256 of the file; "" of a bundle that failed."""
+    checks: dict[str, dict[str, Any]]
+    """Check -> {"passed", "problems", "notes"}, those of ``--strict`` too."""
+    parts: tuple[Part, ...] = ()
+    """Its settings; none of a bundle that failed."""
+    about: tuple[tuple[str, str], ...] = ()
+    """(label, text): who made it with what, and what it declares."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know before trusting a number."""
+    rounds: frozenset[str] = frozenset()
+    """Sizes and checksums of its runs' rounds."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passes the ordinary check."""
+        return all(found["passed"] for name, found in self.checks.items() if name not in STRICT)
+
+    @property
+    def strict(self) -> bool:
+        """Whether it passes the check of ``--strict`` too."""
+        return all(found["passed"] for found in self.checks.values())
+
+    @property
+    def standing(self) -> str:
+        """ "strict", "passed" or "failed"."""
+        return "strict" if self.strict else "passed" if self.passed else "failed"
+
+
+def read(path: Path, name: str) -> Entry:
+    """Check and read a bundle; one that fails has no parts."""
+    entry = Entry(name, path, "", _checks(path))
+    if not entry.passed:
+        return entry
+    with opened(path) as bundle:
+        results = collect(bundle.folder)
+        analysis = analyse(results)
+        return Entry(
+            name,
+            path,
+            seal(path),
+            entry.checks,
+            tuple(_parts(bundle, results, analysis, entry)),
+            tuple(declared(bundle, results, analysis)),
+            tuple(results.warnings),
+            frozenset(text for member, text in bundle.manifest.files.items() if member.endswith(f"/{ROUNDS}")),
+        )
+
+
+def _checks(path: Path) -> dict[str, dict[str, Any]]:
+    """Check a bundle; what is found names the file without the folders of this machine."""
+    checks: dict[str, dict[str, Any]] = check(path, strict=True).plain()["checks"]
+    for found in checks.values():
+        for kind in ("problems", "notes"):
+            found[kind] = [text.replace(str(path), path.name) for text in found[kind]]
+    return checks
+
+
+def _parts(bundle: Bundle, results: Results, analysis: Analysis, entry: Entry) -> Iterator[Part]:
+    families = _families(bundle, results)
+    for panel in panels(results, analysis):
+        keys = set(rows_of(results.runs, panel.setting)["key"])
+        runs = [run for run in bundle.started if run.key in keys]
+        yield Part(
+            panel,
+            results.facts[panel.setting],
+            tuple(dict.fromkeys(map(Signature.of, runs))),
+            list(rows(results, analysis, panel, (entry.name, entry.strict), families)),
+        )
+
+
+def _families(bundle: Bundle, results: Results) -> dict[str, str]:
+    """Return recipe, as the tables name it, -> name of its family."""
+    names: dict[str, str] = dict(zip(results.runs["key"], results.runs["recipe"], strict=True))
+    found = dict.fromkeys(names.values(), OTHER)
+    for run in bundle.runs:
+        if (config := bundle.configs.get(run.key)) is not None and run.config is not None and run.key in names:
+            strategy = config.recipe.strategy
+            embed = (run.config["recipe"].get("embed") or {}).get("name")
+            found[names[run.key]] = short(family(strategy, embed, results.sources.get(run.recipe, strategy.paper)))
+    return found
