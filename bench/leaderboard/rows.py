@@ -19,7 +19,7 @@ from bench.report.tables.main_table import each
 from bench.report.tables.sheet import Entry as Number
 from bench.report.tables.sheet import number
 
-OUTSIDE = {PLANNED_CONTROL: "a control, not corrected", PLANNED_REFERENCE: "a reference, not corrected"}
+OUTSIDE = {PLANNED_CONTROL: "control, uncorrected", PLANNED_REFERENCE: "uncorrected"}
 """Kind of a planned test outside the family -> what is said of its p-value."""
 
 

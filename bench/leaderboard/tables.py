@@ -62,8 +62,8 @@ class Table:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Lowest and highest end of the differences' intervals, with 0 between them."""
-        known = [row.difference for row in self.rows if row.difference is not None]
+        """Lowest and highest end of the differences' intervals, with 0 between them; references have no bars."""
+        known = [row.difference for row in self.rows if row.difference is not None and not row.reference]
         ends = [end for one in known for end in (one.low, one.mean, one.high) if end == end]  # NaN differs from itself
         return min([0.0, *ends]), max([0.0, *ends])
 
