@@ -23,7 +23,7 @@ from alseg_core.metrics.means import mean_defined, mean_score
 from alseg_core.metrics.metric import DICE, METRICS, Metric
 from alseg_core.metrics.overlap import dice_scores
 from alseg_core.metrics.surface import surface_scores
-from alseg_core.oracles import Vault
+from alseg_core.oracles import SCORED, Vault
 from alseg_core.quantities import Tolerance
 from alseg_core.registry import OMIT_DEFAULT, component
 from alseg_core.training.inference import predict_labels
@@ -168,9 +168,7 @@ class Evaluation:
         return split_rows(who, annotated[info.case], info.to_native(labels), truth, spacing, classes, tolerance)
 
     def _truth(self, vault: Vault, case: str) -> LabelArray:
-        if self.part == "test":
-            return vault.native_mask(case, "evaluation", "test masks")
-        return vault.native_mask(case, "evaluation", "validation masks", cost_each=0.0)  # bought for the training
+        return vault.native_mask(case, "evaluation", *SCORED[self.part])
 
     def _score(
         self, classes: Sequence[str], info: CaseInfo, labels: LabelArray, truth: LabelArray

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from alseg_core import seeding
 from alseg_core.data.prepared import Prepared
 from alseg_core.data.slices import Slices
-from alseg_core.oracles import Vault
+from alseg_core.oracles import SCORED, Vault
 from alseg_core.vocabulary import IntArray, LabelArray
 
 EXAMPLES = 64
@@ -45,7 +45,7 @@ class Examples:
     def __init__(
         self, prepared: Prepared, cases: Sequence[str], vault: Vault, part: Literal["test", "val"] = "test"
     ) -> None:
-        """part: whose volumes ``cases`` are; masks of validation volumes were bought for the training."""
+        """part: whose volumes ``cases`` are."""
         self._prepared, self._vault, self._part = prepared, vault, part
         self._wanted = {cases[i] for i in _evenly(len(cases), EXAMPLES)}
         self._kept: list[dict[str, Any]] = []
@@ -58,10 +58,7 @@ class Examples:
         slices = self._prepared.slices([case])
         position = slices.table.of_volume(0)[z : z + 1]
         rows = slices.rows[position]
-        if self._part == "test":
-            mask = self._vault.masks(rows, "pictures", "test masks")
-        else:
-            mask = self._vault.masks(rows, "pictures", "validation masks", cost_each=0.0)
+        mask = self._vault.masks(rows, "pictures", *SCORED[self._part])
         self._kept.append(
             {
                 "image": grey(slices.images(position), EXAMPLE_SIZE)[0],

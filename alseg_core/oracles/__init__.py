@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, get_args
 from alseg_core.data.prepared import CaseInfo
 from alseg_core.data.slices import Slices
 from alseg_core.errors import ConfigError
-from alseg_core.oracles.ledger import Ledger
+from alseg_core.oracles.ledger import SCORED, Ledger
 from alseg_core.oracles.mask import Mask
 from alseg_core.oracles.minutes import Drawn
 from alseg_core.oracles.returned import Returned
@@ -65,4 +65,4 @@ def waits(oracle: Oracle) -> bool:
     return bool(getattr(oracle, "waits", False))
 
 
-__all__ = ["ORACLES", "Ledger", "Oracle", "Returned", "Vault", "waits"]
+__all__ = ["ORACLES", "SCORED", "Ledger", "Oracle", "Returned", "Vault", "waits"]

@@ -7,6 +7,9 @@ from typing import Literal
 
 What = Literal["training labels", "validation masks", "test masks", "masks of the pool", "ground truth for reference"]
 
+SCORED: dict[str, tuple[What, float]] = {"test": ("test masks", 1.0), "val": ("validation masks", 0.0)}
+"""Part whose volumes are scored -> their masks, and the cost of one; those of "val" were bought for the training."""
+
 
 @dataclass
 class Ledger:

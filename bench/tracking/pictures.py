@@ -12,6 +12,8 @@ from bench.study.palette import CLASS_COLOURS
 
 COLOURS = np.array([[0, 0, 0], *(list(bytes.fromhex(colour[1:])) for colour in CLASS_COLOURS)], np.uint8)
 """RGB of every class; class 0 is the background."""
+EXAMPLES = "examples.npz"
+"""File of a run folder with these slices."""
 ROWS, WIDTH, HEAD = 8, 192, 14
 COLUMNS = ("image", "truth", "prediction", "case", "z")
 

@@ -19,7 +19,7 @@ from alseg_core.vocabulary import RoundRecord
 from bench.study.job import Job
 from bench.tracking import content, weights
 from bench.tracking.content import KEY, LAST, STUDY, VALUE_LIMIT
-from bench.tracking.pictures import sheet
+from bench.tracking.pictures import EXAMPLES, sheet
 from bench.tracking.server import connect, experiment, runs_of
 from bench.tracking.views import NOTE, study_tags
 from bench.tracking.weights import FILE as NETWORK
@@ -36,7 +36,6 @@ Runs in another form are sent again, and runs with other results are replaced.
 """
 FAILURE, DAMAGED = "failure", "damaged"
 """Tags: why a run failed, and which of its files are damaged and therefore not sent."""
-EXAMPLES = "examples.npz"
 BATCH = 900
 """Metrics per request; MLflow allows 1,000."""
 NOTE_LIMIT = 7000

@@ -13,7 +13,7 @@ from alseg_core.errors import ResultsError
 from alseg_core.metrics.metric import DICE
 from alseg_core.results import RunFolder
 from alseg_core.vocabulary import RoundRecord
-from bench.tracking.pictures import sheet
+from bench.tracking.pictures import EXAMPLES, sheet
 from bench.tuning.trial import TrialFolder
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ARTIFACTS = "optuna-artifacts"
 """Folder of the artifacts below OUT, for ``optuna-dashboard --artifact-dir``."""
-EXAMPLES = "examples.npz"
 
 
 def attach(trial: Trial, folder: Path, store: Path) -> None:
