@@ -1,43 +1,92 @@
-"""Every recipe has random slices beside it, at the same settings and seeds."""
+"""Every recipe has random picks of its kind beside it, at the same settings and seeds.
+
+Slices picked at random are the baseline of every recipe. Whole volumes picked at random are one for recipes that pick
+whole volumes, but not for those that pick slices, which beat it too easily. What picks at random needs no baseline. A
+baseline that was trained otherwise is none: a study with several trainings has one in each.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.bundle.differing import differing
 from bench.bundle.finding import Finding
 from bench.bundle.opened import Bundle
 from bench.report.runs.run import Run
+from bench.report.setting import enumerated
 
 OWN = ("recipe", "seed", "device", "keep_network")
 """Settings of a run that recipes of one setting need not share: who it is, and where it ran."""
-RANDOM = "random"
-"""Strategy of the baseline."""
+SLICES, VOLUMES = ("random", "random_volumes"), ("whole_volumes",)
+"""Strategies that pick slices, and whole volumes, at random."""
+MOST = 6
+"""Most recipes that are named."""
 
 
 def check(bundle: Bundle) -> Iterator[Finding]:
     """Yield recipes without a random baseline at their settings, or at some of their seeds."""
     for (dataset, annotation, schedule), runs in bundle.settings.items():
         known = [run for run in runs if run.config is not None]
-        baselines = [run for run in known if _is_random(run)]
+        slices, volumes = ([run for run in known if _strategy(run) in kind] for kind in (SLICES, VOLUMES))
+        depth = _depths(known)
+        judged = [run for run in known if _strategy(run) not in SLICES + VOLUMES]
         where = f"{dataset}/{annotation}/{schedule}"
-        if not baselines:
-            yield Finding(f"{where}: no recipe picks slices at random, so that nothing can be compared")
+        if not slices and not volumes:
+            yield Finding(f"{where}: no recipe picks at random, so that nothing can be compared")
             continue
-        for recipe in dict.fromkeys(run.recipe for run in known):
-            own = [run for run in known if run.recipe == recipe]
-            without = [run for run in own if not any(_alike(run, other) for other in baselines)]
-            if without:
-                yield Finding(
-                    f"{where}: {recipe} has no random baseline at its settings for seed "
-                    f"{', '.join(str(run.seed) for run in without)}{_why(without[0], baselines)}"
-                )
+        if not slices and (lacking := [run for run in judged if not _takes_whole_volumes(run, depth)]):
+            yield Finding(
+                f"{where}: {_names(lacking)} {_verb(lacking, 'picks')} slices, and no recipe picks slices at random; "
+                f"{_names(volumes)} {_verb(volumes, 'picks')} whole volumes, which is no baseline for slices"
+            )
+            continue
+        without: dict[str, list[Run]] = defaultdict(list)
+        for recipe in dict.fromkeys(run.recipe for run in judged):
+            own = [run for run in judged if run.recipe == recipe]
+            whole = all(_takes_whole_volumes(run, depth) for run in own)
+            fitting = slices + volumes if whole else slices
+            if lacking := [run for run in own if not any(_alike(run, other) for other in fitting)]:
+                seeds = ", ".join(str(run.seed) for run in lacking)
+                without[f"for seed {seeds}{_why(lacking[0], fitting)}"] += lacking
+        for reason, lacking in without.items():
+            which = f"{_names(lacking)} {_verb(lacking, 'has')} no random baseline at the same settings"
+            yield Finding(f"{where}: {which} {reason}")
 
 
-def _is_random(run: Run) -> bool:
+def _strategy(run: Run) -> Any:
     strategy = (run.config or {})["recipe"].get("strategy")
-    return (strategy.get("name") if isinstance(strategy, Mapping) else strategy) == RANDOM
+    return strategy.get("name") if isinstance(strategy, Mapping) else strategy
+
+
+def _depths(runs: Sequence[Run]) -> dict[Any, int]:
+    """Return case -> slices that it has at least, by the picks of all runs."""
+    depth: dict[Any, int] = {}
+    for case, z in (place for run in runs for place in _picks(run)):
+        depth[case] = max(depth.get(case, 0), z + 1)
+    return depth
+
+
+def _takes_whole_volumes(run: Run, depth: Mapping[Any, int]) -> bool:
+    """Return whether a run annotated volume by volume, so that at most one that it began has slices left."""
+    taken = Counter(case for case, _ in _picks(run))
+    left = [case for case, count in taken.items() if count < depth[case]]
+    return len(left) <= 1 and len(left) < len(taken)
+
+
+def _picks(run: Run) -> list[tuple[Any, int]]:
+    return [(pick["case"], int(str(pick["z"]))) for record in run.records for pick in record.selected]
+
+
+def _names(runs: Sequence[Run]) -> str:
+    return enumerated(list(dict.fromkeys(run.recipe for run in runs)), MOST)
+
+
+def _verb(runs: Sequence[Run], verb: str) -> str:
+    """Return a verb in the third person as the recipes of the runs want it."""
+    several = len({run.recipe for run in runs}) > 1
+    return {"picks": "pick", "has": "have", "was": "were"}[verb] if several else verb
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -45,24 +94,16 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _alike(run: Run, other: Run) -> bool:
-    ours, theirs = (json.dumps(_settings(one), sort_keys=True) for one in (run, other))
-    return run.seed == other.seed and ours == theirs
+    return run.seed == other.seed and not any(differing(_settings(run), _settings(other)))
 
 
-def _why(run: Run, baselines: list[Run]) -> str:
-    """Return which settings differ from those of the baseline of its seed."""
-    other = next((one for one in baselines if one.seed == run.seed), None)
-    if other is None:
-        return "; random was not run with it"
-    ours, theirs = _settings(run), _settings(other)
-    differ = [place for key in {**ours, **theirs} for place in _places(ours.get(key), theirs.get(key), key)]
-    return f": {', '.join(differ[:3])}" if differ else ""
-
-
-def _places(ours: Any, theirs: Any, place: str) -> Iterator[str]:
-    """Yield the settings that differ, with both values."""
-    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        for key in {**ours, **theirs}:
-            yield from _places(ours.get(key), theirs.get(key), f"{place}.{key}")
-    elif ours != theirs:
-        yield f"{place} is {ours}, and {theirs} in random"
+def _why(run: Run, baselines: Sequence[Run]) -> str:
+    """Return which settings differ from those of the nearest baseline of its seed."""
+    found = [
+        (list(differing(_settings(run), _settings(other))), other) for other in baselines if other.seed == run.seed
+    ]
+    if not found:
+        return f"; {_names(baselines)} {_verb(baselines, 'was')} not run with it"
+    places, other = min(found, key=lambda pair: len(pair[0]))
+    told = (f"{place} is {ours}, and {theirs} in {other.recipe}" for place, ours, theirs in places[:3])
+    return f": {', '.join(told)}"

@@ -300,11 +300,11 @@ FORGERIES: list[tuple[Callable[[Forged], None], str, str]] = [
     (cheaper_labels, LABELS, "and the ledger adds up to"),
     (cheaper_labels_in_the_ledger_too, SHARED, "for the same slices in"),
     (better_cover, SHARED, "the cover radius grows from 0"),
-    (missing_random, BASELINE, "no recipe picks slices at random"),
+    (missing_random, BASELINE, "no recipe picks at random"),
     (
         random_trained_less,
         BASELINE,
-        "entropy has no random baseline at its settings for seed 0, 1, 2: train.iterations",
+        "entropy has no random baseline at the same settings for seed 0, 1, 2: train.iterations",
     ),
     (random_at_other_seeds, BASELINE, "for seed 0; random was not run with it"),
     (settings_without_fingerprint, IDENTITY, "its configuration has the fingerprint"),
