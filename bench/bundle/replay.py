@@ -68,14 +68,19 @@ def _again(run: Run, config: RunConfig, count: int, place: Path) -> Iterator[Fin
     except AlsegError as error:
         yield note(f"{label(run)} was not made again: {error}")
         return
+    doubt = ""
     if made[0].data_key != run.data_key:
-        yield Finding(f"{label(run)}: the data here have the key {made[0].data_key}, the bundle says {run.data_key}")
-        return
+        keys = f"{label(run)}: the data here have the key {made[0].data_key}, the bundle says {run.data_key}"
+        if config.dataset.root is None:
+            yield Finding(keys)
+            return
+        doubt = "; the scans here have other dates or other content"  # a copy need not keep dates, so the rounds decide
+        yield note(f"{keys}{doubt}")
     other = changes(run.records[0].made_by, {**maker(config.resolve_device()), "alseg": None, "commit": None})
     for ours, theirs in zip(made, run.records, strict=False):
         where = f"{label(run)}, round {ours.round + 1}"
         if _picks(ours) != _picks(theirs):
-            text = f"{where}: its picks are not those that are made again"
+            text = f"{where}: its picks are not those that are made again{doubt}"
             yield note(f"{text}, with other software or device ({', '.join(other)})") if other else Finding(text)
             return
         yield from _scores(where, ours, theirs, bool(other))
