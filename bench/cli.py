@@ -9,6 +9,7 @@ import click
 from bench.commands.bench import bench_command
 from bench.commands.bundle import bundle
 from bench.commands.data import data
+from bench.commands.diff import diff
 from bench.commands.embed import embed
 from bench.commands.group import Group
 from bench.commands.leaderboard import leaderboard
@@ -33,6 +34,7 @@ for command in (
     tune,
     report,
     bundle,
+    diff,
     leaderboard,
     ui,
     list_command,

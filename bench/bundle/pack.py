@@ -62,7 +62,7 @@ def pack(study: Path, target: Path, names: bool = False, tunings: Sequence[Path]
     found = find([study])
     if any(run.home != study for run in found.runs):
         raise ResultsError(" ".join(found.problems) or f"{study / 'study.json'} cannot be read.")
-    private = _private(study, found.runs, names)
+    private = private_of(study, found.runs, names)
     declared = None if tunings is None else [looked_at(folder, private) for folder in tunings]
     with tempfile.TemporaryDirectory(prefix="alseg-bundle-") as temporary:
         folder = Path(temporary)
@@ -89,8 +89,8 @@ def pack(study: Path, target: Path, names: bool = False, tunings: Sequence[Path]
     return Packed(target, target.stat().st_size, len(found.runs), rounds, tuple(_remarks(found, private, manifest)))
 
 
-def _private(study: Path, runs: Sequence[Run], names: bool) -> Private:
-    """Return what the bundle of these runs must not hold."""
+def private_of(study: Path, runs: Sequence[Run], names: bool = False) -> Private:
+    """Return what a bundle of these runs of a study must not hold. names: as in :func:`pack`."""
     cases: set[str] = set()
     patients: set[str] = set()
     folders = {study.absolute(), study.resolve(), Path.cwd(), Path.home()}

@@ -40,10 +40,10 @@ def report(folders: tuple[Path, ...], out: Path | None, results: Path, without_s
 
     if out is None and len(folders) > 1:
         raise ConfigError(f"{len(folders)} folders were given: choose one for their report with --out FOLDER.")
-    if out is None and _is_bundle(folders[0]):
+    if out is None and is_bundle(folders[0]):
         raise ConfigError(f"{folders[0]} is a file: choose a folder for its report with --out FOLDER.")
     with ExitStack() as stack:
-        folders = tuple(_folder(path, results, stack) for path in folders)
+        folders = tuple(folder_of(path, results, stack) for path in folders)
         target = out if out is not None else folders[0] / "report"
         try:
             written = reports.write(folders, out, scans=not without_scans)
@@ -55,11 +55,12 @@ def report(folders: tuple[Path, ...], out: Path | None, results: Path, without_s
     click.echo(f"report: {shown(target.absolute() / 'report.html')}")
 
 
-def _is_bundle(path: Path) -> bool:
+def is_bundle(path: Path) -> bool:
+    """Return whether a path is that of a bundle."""
     return path.suffix == ".zip" and not path.is_dir()
 
 
-def _folder(path: Path, results: Path, stack: ExitStack) -> Path:
+def folder_of(path: Path, results: Path, stack: ExitStack) -> Path:
     """Return the folder of the study that a YAML file describes or a bundle holds; any other path as it is.
 
     A bundle is unpacked until the end of ``stack``.
@@ -67,7 +68,7 @@ def _folder(path: Path, results: Path, stack: ExitStack) -> Path:
     from bench.bundle.opened import opened
     from bench.study import Study
 
-    if _is_bundle(path):
+    if is_bundle(path):
         return stack.enter_context(opened(path)).folder
     is_file = path.suffix in (".yaml", ".yml") and not path.is_dir()
     return results / Study.find(str(path)).name if is_file else path

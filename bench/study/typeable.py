@@ -29,6 +29,7 @@ COMMANDS = (
     "project",
     "bundle",
     "leaderboard",
+    "diff",
 )
 """Commands of ``alseg``."""
 PROGRAM = re.compile(rf"(?<![\w/.-])(?:(alseg)(?= (?:{'|'.join(COMMANDS)})\b)|(mlflow)(?= ui\b))")

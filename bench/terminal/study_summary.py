@@ -124,7 +124,7 @@ def _comparison(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, s
     recipes = list(dict.fromkeys(run.recipe for run in known))
     yield "recipes", f"{len(recipes)}: {', '.join(recipes)}"
     seeds = sorted({run.seed for run in known})
-    yield "seeds", f"{len(seeds)}: {_ranges(seeds)}"
+    yield "seeds", f"{len(seeds)}: {ranges(seeds)}"
     budgets: dict[str, list[str]] = {}
     for run, job in zip(known, workload.jobs, strict=True):
         found = budgets.setdefault(_budgets(run, forecast.courses[job.key]), [])
@@ -143,7 +143,7 @@ def _budgets(run: RunIdentity, course: Course) -> str:
     return f"{', '.join(parts)}, of {course.pool:,} slices"
 
 
-def _ranges(numbers: list[int]) -> str:
+def ranges(numbers: list[int]) -> str:
     """Return sorted numbers as text, "0 to 4" where they are consecutive."""
     consecutive = len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1
     return f"{numbers[0]} to {numbers[-1]}" if consecutive else ", ".join(map(str, numbers))

@@ -19,7 +19,7 @@ from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.cases import CASES, cases
 from bench.report.runs.columns import CHOICE, EMPTY_OF, RUNS, SCORES, SECONDS, STRUCTURES, VOLUME_DICE
 from bench.report.runs.compatibility import separate
-from bench.report.runs.discover import find
+from bench.report.runs.discover import Found, find
 from bench.report.runs.embeddings import EMBEDDINGS, embeddings
 from bench.report.runs.history import made, summaries
 from bench.report.runs.planned import commands, primaries
@@ -102,7 +102,11 @@ def collect(folders: Path | Sequence[Path], links: bool = False) -> Results:
     cannot be read are listed in ``problems``. links: see :func:`bench.report.runs.discover.find`. Raises ResultsError
     if there is no run at all.
     """
-    found = find([folders] if isinstance(folders, Path) else folders, links)
+    return merged(find([folders] if isinstance(folders, Path) else folders, links), own=links)
+
+
+def merged(found: Found, own: bool = False) -> Results:
+    """Return the tables of what was found. own: whether the folders are known to be the user's own."""
     runs, notes = separate(found.runs)
     settings = by_setting(runs)
     primary, disagreements = primaries(settings)
@@ -153,7 +157,7 @@ def collect(folders: Path | Sequence[Path], links: bool = False) -> Results:
         notes=[*notes, *disagreements],
         embeddings=embeddings(runs),
         problems=[visible(line) for line in found.problems],
-        own=links,
+        own=own,
     )
 
 

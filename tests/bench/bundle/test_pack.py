@@ -84,6 +84,12 @@ def test_unpacked_bundle_is_a_study_that_a_report_reads(honest: Path, honest_stu
     assert ours.problems == [] and ours.scores.equals(theirs.scores)
 
 
+def test_diff_finds_no_difference_between_a_bundle_and_its_folder(honest: Path, honest_study: Path) -> None:
+    result = CliRunner().invoke(main, ["diff", str(honest), str(honest_study)], catch_exceptions=False)
+    assert result.exit_code == 0 and "what differs" not in result.output
+    assert "Same picks in 6 of 6 runs; largest difference in Dice 0.000." in result.output
+
+
 def test_failures_are_declared_without_names_or_folders(honest_study: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     index = json.loads((honest_study / "study.json").read_text())

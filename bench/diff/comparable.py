@@ -1,0 +1,127 @@
+"""What may be compared across two sides, and why not: as a report that merges them would keep their runs apart."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, product
+from typing import Any, Literal
+
+from bench.diff.pairs import Pair, named
+from bench.diff.settings import RECIPES, Difference
+from bench.report.runs.compatibility import Signature
+from bench.report.runs.provenance import own_splits
+from bench.report.runs.run import Run
+from bench.report.setting import enumerated, title
+
+SAME = "same data, split, annotation, budgets, training and evaluation"
+"""What runs share that may be compared."""
+OTHER_KEY = (
+    "the keys of the data differ, as they do for files with other dates or other content; volumes, split and numbers "
+    "of slices are the same"
+)
+MOST = 3
+"""Most reasons of a verdict, and most names of one."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the results of two sides may be compared."""
+
+    comparable: Literal["yes", "in part", "no"]
+    """Whether all, some or none of what both have may be."""
+    text: str
+    """The same in one sentence, with the first reasons."""
+
+
+def reason(pair: Pair) -> str | None:
+    """Return why the runs of a pair must not be compared; None if they may. Both sides must have started runs."""
+    if not pair.one_setting:
+        parts = ("dataset", "annotation", "schedule of budgets")
+        both = zip(parts, *(setting or () for setting in pair.settings), strict=True)
+        told = [f"another {part} ({ours}, and {theirs})" for part, ours, theirs in both if ours != theirs]
+        return " and ".join(told)
+    return _apart(*pair.first)
+
+
+def other_key(pair: Pair) -> bool:
+    """Return whether nothing but their keys says that the scans of a comparable pair differ."""
+    ours, theirs = pair.first
+    return ours.data_key != theirs.data_key
+
+
+def _apart(ours: Run, theirs: Run) -> str | None:
+    """Return why two runs of one setting must not be compared.
+
+    The key of scans depends on the dates of their files, which a copy need not keep: it alone is no reason where both
+    runs record volumes and slices and agree on them.
+    """
+    signatures = (Signature.of(dataclasses.replace(run, data_key=None)) for run in (ours, theirs))
+    return next(signatures).apart(next(signatures)) or _other_data(ours, theirs)
+
+
+def _other_data(ours: Run, theirs: Run) -> str | None:
+    one_split = ours.seed == theirs.seed or not own_splits([ours, theirs])
+    known = [run.environment.get("data", {}) for run in (ours, theirs)]
+    recorded = all("cases" in data and "slices" in data for data in known)
+    if recorded and one_split:
+        if known[0]["cases"] != known[1]["cases"]:
+            return "another split, or other scans: their volumes differ"
+        if known[0]["slices"] != known[1]["slices"]:
+            return "other scans: their numbers of slices differ"
+    generated = _root(ours) is None and _root(theirs) is None
+    if ours.data_key != theirs.data_key and (generated or not recorded):
+        return "other data: their keys differ"
+    return None
+
+
+def _root(run: Run) -> Any:
+    return (run.config or {}).get("dataset", {}).get("root")
+
+
+def verdict(pairs: Sequence[Pair], differences: Sequence[Difference]) -> Verdict:
+    """Return what of two sides may be compared. differences: settings that differ in what both have."""
+    settings = groupby(named(pairs), lambda each: each[1].settings)
+    answers = [answer for _, some in settings for answer in _answers(list(some))]
+    if not answers:
+        found = ([setting for pair in pairs if (setting := pair.settings[i]) is not None] for i in (0, 1))
+        ours, theirs = (enumerated(list(dict.fromkeys(map(title, some))), MOST) for some in found)
+        return Verdict("no", f"Not comparable: no setting was run in both; A has {ours}, B has {theirs}.")
+    apart = {where: why for where, why in answers if why is not None}
+    reasons = dict.fromkeys(apart.values())
+    told = "; ".join(f"{why}{_where(apart, why, len(answers))}" for why in list(reasons)[:MOST])
+    more = f"; and {len(reasons) - MOST} more reasons" if len(reasons) > MOST else ""
+    if len(apart) == len(answers):
+        return Verdict("no", f"Not comparable: {told}{more}{_first(pairs, differences)}.")
+    if apart:
+        count = f"{len(answers) - len(apart)} of {len(answers)} recipes that both have"
+        return Verdict("in part", f"Comparable in part, {count}; not so: {told}{more}{_first(pairs, differences)}.")
+    doubt = f", if the scans are the same: {OTHER_KEY}" if any(p.both and other_key(p) for p in pairs) else f": {SAME}"
+    changed = [where for one in differences if one.group == RECIPES for where in one.where or ("every recipe",)]
+    other = f"; with other settings of {enumerated(list(dict.fromkeys(changed)), MOST)}" if changed else ""
+    return Verdict("yes", f"Comparable{doubt}{other}.")
+
+
+def _answers(some: Sequence[tuple[str, Pair]]) -> list[tuple[str, str | None]]:
+    """Return (what, why not) of what both sides have in one setting: recipes, or without a common one the setting."""
+    if both := [(name, reason(pair)) for name, pair in some if pair.both]:
+        return both
+    first = [pair for _, pair in some]
+    started = ([run for pair in first for run in pair.runs[i][:1] if run.config is not None] for i in (0, 1))
+    found = [_apart(ours, theirs) for ours, theirs in product(*started)]
+    return [(first[0].title, None if None in found else found[0])] if found else []
+
+
+def _first(pairs: Sequence[Pair], differences: Sequence[Difference]) -> str:
+    """Return the first setting for which runs of one setting are kept apart, with both values."""
+    own = [one for one in differences if one.matters and one.group != RECIPES]
+    if not own or not all(pair.one_setting for pair in pairs):
+        return ""
+    return f", such as {own[0].path}, {own[0].left} and {own[0].right}"
+
+
+def _where(apart: dict[str, str], why: str, count: int) -> str:
+    """Return which recipes a reason is about, unless it is about all."""
+    names = [where for where, other in apart.items() if other == why]
+    return "" if len(names) == count else f" ({enumerated(names, MOST)})"

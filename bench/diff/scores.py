@@ -1,0 +1,133 @@
+"""Means of the primary score on both sides, and their differences, paired by seed and volume where that may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from alseg_core.metrics.curve import AUBC
+from bench.diff.comparable import reason
+from bench.diff.pairs import Pair
+from bench.diff.side import Side
+from bench.report.runs.results import Results
+from bench.report.setting import Setting, rows_of
+from bench.report.statistics.bootstrap import Resampling
+from bench.report.statistics.budget_summary import Summary, columns, summarise
+from bench.report.statistics.grid import grid
+from bench.report.statistics.paired import FEW_SEEDS
+from bench.study.primary import Primary
+
+NAMES = ("A", "B")
+"""Names of the sides."""
+DRAWS = 0
+"""Seed of the bootstrap, that of a report."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The score of one recipe on both sides; NaN where a side has no complete run."""
+
+    settings: tuple[Setting | None, Setting | None]
+    """Setting on either side."""
+    recipe: str
+    """Name of the recipe."""
+    score: str
+    """Score, "AUBC" or "Dice at" the last budget."""
+    means: tuple[float, float]
+    """Mean over seeds in A and in B."""
+    seeds: tuple[int, int]
+    """Seeds that have the score."""
+    difference: float
+    """Mean of B - A: over common seeds where they pair, or else the difference of both means."""
+    common: int
+    """Seeds that pair; 0 where nothing pairs."""
+    low: float = math.nan
+    """Lower end of the 95 % interval of the difference, as a report computes it; NaN without one."""
+    high: float = math.nan
+    """Upper end."""
+    apart: str | None = None
+    """Why the difference is not paired: across settings, or no seed in common; None where it is, or one side lacks."""
+
+
+def rows(pairs: Sequence[Pair], left: Side, right: Side) -> list[Row]:
+    """Return a row for every recipe of every setting."""
+    return [_row(pair, (left.results, right.results)) for pair in pairs]
+
+
+def _row(pair: Pair, results: tuple[Results, Results]) -> Row:
+    tables = [
+        _tables(side, setting, pair.recipe, name)
+        for side, setting, name in zip(results, pair.settings, NAMES, strict=True)
+    ]
+    primary = next((found for found in map(_primary, results, pair.settings) if found is not None), Primary())
+    last = max(len(run.budgets) for runs in pair.runs for run in runs) - 1
+    why = reason(pair) if pair.both else None
+    if pair.both and why is None and all(len(volumes) for _, volumes in tables):
+        both = _summary([pd.concat(some, ignore_index=True) for some in zip(*tables, strict=True)], primary, last)
+        common = 0 if both is None else int(both.tests.count[0])
+        if both is not None and common:
+            half = float(both.test_half[0]) if common >= FEW_SEEDS else math.nan
+            difference = float(both.tests.mean[0])
+            means, seeds = _means(both), _counts(both)
+            return Row(
+                pair.settings,
+                pair.recipe,
+                _name(both),
+                (means[0], means[1]),
+                (seeds[0], seeds[1]),
+                difference,
+                common,
+                difference - half,
+                difference + half,
+            )
+        why = "no complete seed in common"
+    found = [_summary(some, primary, last) for some in tables]
+    ours, theirs = (math.nan if one is None else _means(one)[0] for one in found)
+    counts = [0 if one is None else _counts(one)[0] for one in found]
+    score = next((_name(one) for one in found if one is not None), "")
+    apart = f"across settings: {why}" if why and pair.both else None
+    return Row(pair.settings, pair.recipe, score, (ours, theirs), (counts[0], counts[1]), theirs - ours, 0, apart=apart)
+
+
+def _primary(results: Results, setting: Setting | None) -> Primary | None:
+    return None if setting is None else results.primary.get(setting)
+
+
+def _tables(results: Results, setting: Setting | None, recipe: str, name: str) -> list[pd.DataFrame]:
+    """Return scores and Dice of volumes of one recipe, which goes by the name of its side."""
+    none = setting or ("", "", "")
+    return [
+        own[own["recipe"] == recipe].assign(recipe=name)
+        for own in (rows_of(results.scores, none), rows_of(results.volume_dice, none))
+    ]
+
+
+def _summary(tables: Sequence[pd.DataFrame], primary: Primary, last: int) -> Summary | None:
+    """Return the column of the primary score of one or two sides, B - A of two; None without volumes of the round."""
+    scores, volumes = tables
+    if not len(volumes):
+        return None
+    runs = grid(scores, volumes, [*NAMES])
+    resampling = Resampling.of(int(runs.patient.max()) + 1, DRAWS)
+    *budgets, slices, _, _ = columns(runs, resampling)
+    column = slices if primary.metric == "aubc" and last else next((c for c in budgets if c.round == last), None)
+    if column is None:
+        return None
+    second = np.arange(len(runs.recipes) - 1)
+    return summarise(column, second + 1, second, resampling)
+
+
+def _means(column: Summary) -> list[float]:
+    return [float(mean) for mean in column.means.mean]
+
+
+def _counts(column: Summary) -> list[int]:
+    return [int(count) for count in column.means.count]
+
+
+def _name(column: Summary) -> str:
+    return AUBC if column.budget == AUBC else f"Dice at {column.budget}"
