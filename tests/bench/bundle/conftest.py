@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,10 @@ def honest_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return finished_study(tmp_path_factory.mktemp("honest"), SETTINGS)
 
 
-def finished_study(place: Path, settings: Sequence[str]) -> Path:
-    """Run a tiny study with settings as of ``--set``, and return its folder."""
+def finished_study(place: Path, settings: Sequence[str], dataset: Mapping[str, Any] | None = None) -> Path:
+    """Run a tiny study with settings as of ``--set``, and return its folder. dataset: changes of the phantom's file."""
     tiny: dict[str, Any] = copy.deepcopy(TINY)
+    tiny["dataset"] |= dataset or {}
     study = Study.find(str(write_study(place, tiny)), settings)
     folder = place / "runs" / study.name
     jobs = [Job.of(config, folder) for config in study.runs()]

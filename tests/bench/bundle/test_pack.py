@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -40,6 +41,25 @@ def test_a_study_that_scores_validation_volumes_passes(tmp_path: Path) -> None:
     ledger = RunFolder(run).records()[-1].ledger
     assert ("pictures", "validation masks") in {(entry["who"], entry["what"]) for entry in ledger}
     assert problems(check(pack(study, tmp_path / "val.alseg.zip").path)) == {}
+
+
+def test_what_the_trials_of_a_tuning_looked_at_is_packed_and_checked(honest_study: Path, tmp_path: Path) -> None:
+    """Trials score validation volumes; a trial that scores test volumes is found."""
+    settings = [*SETTINGS, "recipes=random", "seeds=1"]
+    trial = finished_study(tmp_path, [*settings, "evaluate.part=val"])
+    tuned = tmp_path / "tune-a-tiny"
+    (tuned / "trials").mkdir(parents=True)
+    trial.rename(tuned / "trials" / "0")
+    fair = pack(honest_study, tmp_path / "fair.alseg.zip", tunings=[tuned])
+    (told,) = json.loads(texts(fair.path)["bundle.json"])["tunings"]
+    assert (told["name"], told["trials"], told["runs"], told["sealed"]) == ("tune-a-tiny", 1, 1, 1)
+    assert {entry["what"] for entry in told["read"]} == {"training labels", "validation masks"}
+    assert all(name.startswith(CASE) for name in told["scored"] + told["annotated"])
+    assert problems(check(fair.path)) == {}
+    shutil.copytree(honest_study, tuned / "trials" / "1")
+    unfair = problems(check(pack(honest_study, tmp_path / "unfair.alseg.zip", tunings=[tuned]).path))
+    assert "of the volumes that the bundle is tested on" in unfair["what tuning looked at"]
+    assert "6 of 7 runs could read test labels" in unfair["what tuning looked at"]
 
 
 def test_same_runs_give_the_same_bytes(honest: Path, honest_study: Path, tmp_path: Path) -> None:
