@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from bench.bundle.manifest import FORMAT, SCHEMA, Manifest
+from bench.bundle.opened import Bundle
 from bench.bundle.pack import pack
 from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher
+from bench.report.runs.run import Run
 from bench.study import Study
 from bench.study.annotation_title import annotation_title
 from bench.study.job import Job
@@ -59,6 +62,13 @@ def finished_study(place: Path, settings: Sequence[str], dataset: Mapping[str, A
     LocalLauncher().run(jobs, Policy(folder, place / "runs" / "store"), lambda key, event: None)
     assert all(job.finished() for job in jobs)
     return folder
+
+
+def bundle_of(runs: Sequence[Run]) -> Bundle:
+    """A bundle of these runs that says nothing else, for checks of runs alone."""
+    fields: dict[str, Any] = {"format": FORMAT, "schema": SCHEMA, "alseg": "0", "names": "hidden", "files": {}}
+    manifest = Manifest(**fields, runs={}, tunings=None, facts={})
+    return Bundle(Path("a.zip"), Path("study"), manifest, tuple(runs))
 
 
 @pytest.fixture(scope="session")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from alseg_core.vocabulary import RoundRecord
 from bench.bundle.checks.baseline import check
-from bench.bundle.manifest import FORMAT, SCHEMA, Manifest
-from bench.bundle.opened import Bundle
 from bench.report.runs.run import Run
 from bench.study import Study
 from bench.study.job import Job
+from tests.bench.bundle.conftest import bundle_of
 from tests.bench.report.study_files import record
 
 FILLED = [(case, z) for case in "ab" for z in range(4)]
@@ -45,9 +43,7 @@ def planned(name: str, *settings: str) -> list[Run]:
 
 def found(runs: Sequence[Run]) -> list[str]:
     """What the check finds in a bundle of these runs."""
-    fields: dict[str, Any] = {"format": FORMAT, "schema": SCHEMA, "alseg": "0", "names": "hidden", "files": {}}
-    manifest = Manifest(**fields, runs={}, tunings=None, facts={})
-    return [finding.text for finding in check(Bundle(Path("a.zip"), Path("study"), manifest, tuple(runs)))]
+    return [finding.text for finding in check(bundle_of(runs))]
 
 
 def picking(runs: Sequence[Run], picks: Mapping[str, Sequence[tuple[str, int]]]) -> list[Run]:
