@@ -46,7 +46,7 @@ def diff(a: Path, b: Path, as_json: bool, results: Path) -> None:
         left, right = (Side.read(path, folder_of(path, results, stack)) for path in (a, b))
     comparison = Comparison((left, right))
     if as_json:
-        click.echo(json.dumps(comparison.plain(), indent=1))
+        click.echo(json.dumps(comparison.plain(), indent=1, allow_nan=False))
     else:
         Console().print(terminal(comparison), crop=False)
     click.get_current_context().exit(0 if comparison.same else 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import product
 from typing import Any, Literal
 
-from bench.diff.pairs import Pair, named
+from bench.diff.pairs import Pair, shared
 from bench.diff.settings import RECIPES, Difference
 from bench.report.runs.compatibility import Signature
 from bench.report.runs.provenance import own_splits
@@ -42,10 +42,13 @@ def reason(pair: Pair) -> str | None:
         both = zip(parts, *(setting or () for setting in pair.settings), strict=True)
         told = [f"another {part} ({ours}, and {theirs})" for part, ours, theirs in both if ours != theirs]
         return " and ".join(told)
-    return _apart(*pair.first)
+    if pair.recipe:
+        return _apart(*pair.first)
+    found = [_apart(ours, theirs) for ours, theirs in product(*map(_recipes, pair.runs))]
+    return None if None in found else found[0]
 
 
-def other_key(pair: Pair) -> bool:
+def _other_key(pair: Pair) -> bool:
     """Return whether nothing but their keys says that the scans of a comparable pair differ."""
     ours, theirs = pair.first
     return ours.data_key != theirs.data_key
@@ -82,8 +85,8 @@ def _root(run: Run) -> Any:
 
 def verdict(pairs: Sequence[Pair], differences: Sequence[Difference]) -> Verdict:
     """Return what of two sides may be compared. differences: settings that differ in what both have."""
-    settings = groupby(named(pairs), lambda each: each[1].settings)
-    answers = [answer for _, some in settings for answer in _answers(list(some))]
+    both = shared(pairs)
+    answers = [(name, reason(pair)) for name, pair in both]
     if not answers:
         found = ([setting for pair in pairs if (setting := pair.settings[i]) is not None] for i in (0, 1))
         ours, theirs = (enumerated(list(dict.fromkeys(map(title, some))), MOST) for some in found)
@@ -95,22 +98,21 @@ def verdict(pairs: Sequence[Pair], differences: Sequence[Difference]) -> Verdict
     if len(apart) == len(answers):
         return Verdict("no", f"Not comparable: {told}{more}{_first(pairs, differences)}.")
     if apart:
-        count = f"{len(answers) - len(apart)} of {len(answers)} recipes that both have"
+        count = f"{len(answers) - len(apart)} of {len(answers)} that both have"
         return Verdict("in part", f"Comparable in part, {count}; not so: {told}{more}{_first(pairs, differences)}.")
-    doubt = f", if the scans are the same: {OTHER_KEY}" if any(p.both and other_key(p) for p in pairs) else f": {SAME}"
+    doubt = f", if the scans are the same: {OTHER_KEY}" if any(_other_key(pair) for _, pair in both) else f": {SAME}"
     changed = [where for one in differences if one.group == RECIPES for where in one.where or ("every recipe",)]
     other = f"; with other settings of {enumerated(list(dict.fromkeys(changed)), MOST)}" if changed else ""
     return Verdict("yes", f"Comparable{doubt}{other}.")
 
 
-def _answers(some: Sequence[tuple[str, Pair]]) -> list[tuple[str, str | None]]:
-    """Return (what, why not) of what both sides have in one setting: recipes, or without a common one the setting."""
-    if both := [(name, reason(pair)) for name, pair in some if pair.both]:
-        return both
-    first = [pair for _, pair in some]
-    started = ([run for pair in first for run in pair.runs[i][:1] if run.config is not None] for i in (0, 1))
-    found = [_apart(ours, theirs) for ours, theirs in product(*started)]
-    return [(first[0].title, None if None in found else found[0])] if found else []
+def _recipes(runs: Sequence[Run]) -> list[Run]:
+    """Return the first started run of each recipe."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        if run.config is not None:
+            found.setdefault(run.recipe, run)
+    return list(found.values())
 
 
 def _first(pairs: Sequence[Pair], differences: Sequence[Difference]) -> str:

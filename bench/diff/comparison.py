@@ -15,7 +15,7 @@ from bench.diff.reproduced import Again, again, sentence
 from bench.diff.scores import Row, rows
 from bench.diff.settings import Difference, differences
 from bench.diff.side import Side
-from bench.report.setting import enumerated
+from bench.report.setting import enumerated, title
 from bench.terminal.study_summary import ranges
 
 MOST = 6
@@ -92,6 +92,8 @@ def _only(found: Sequence[Pair], side: int) -> list[str]:
     """Return the recipes, seeds and rounds that one side alone has, a line for each set of seeds of a setting."""
     recipes: dict[tuple[str, str], list[str]] = {}
     for pair in found:
+        if (own := pair.settings[side]) is None:
+            continue
         others = {run.seed: len(run.records) for run in pair.runs[1 - side]}
         lacking: dict[int, list[int]] = {}  # rounds on the other side -> seeds
         for run in pair.runs[side]:
@@ -101,7 +103,7 @@ def _only(found: Sequence[Pair], side: int) -> list[str]:
             text = f"seed{'s' * (len(seeds) > 1)} {ranges(sorted(seeds))}" + (
                 f" from round {done + 1} on" if done else ""
             )
-            recipes.setdefault((pair.title, text), []).append(pair.recipe)
+            recipes.setdefault((title(own), text), []).append(pair.recipe)
     return [f"{enumerated(names, MOST)} ({where}): {text}" for (where, text), names in recipes.items()]
 
 

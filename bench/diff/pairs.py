@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 from bench.diff.side import Side
 from bench.report.runs.provenance import by_setting
@@ -19,7 +19,7 @@ class Pair:
     settings: tuple[Setting | None, Setting | None]
     """Setting on either side; None where nothing on that side belongs to it."""
     recipe: str
-    """Name of the recipe."""
+    """Name of the recipe; "" for all recipes of a setting."""
     runs: tuple[tuple[Run, ...], tuple[Run, ...]]
     """Its runs on either side, none where the recipe is missing."""
 
@@ -57,10 +57,26 @@ def pairs(left: Side, right: Side) -> list[Pair]:
     return [pair for settings in _settings(list(ours), list(theirs)) for pair in _recipes(settings, ours, theirs)]
 
 
-def named(pairs: Sequence[Pair]) -> list[tuple[str, Pair]]:
-    """Return the pairs with their names: the recipe, and its setting where there are several."""
+def shared(pairs: Sequence[Pair]) -> list[tuple[str, Pair]]:
+    """Return what both sides have, with its name: recipes, and their setting where there are several.
+
+    A setting without a common recipe counts as one pair of all its runs, whose recipe is "".
+    """
     several = len({pair.settings for pair in pairs}) > 1
-    return [(f"{pair.recipe} ({pair.title})" if several else pair.recipe, pair) for pair in pairs]
+    found: list[tuple[str, Pair]] = []
+    for settings, group in groupby(pairs, lambda pair: pair.settings):
+        some = list(group)
+        ours, theirs = (tuple(run for pair in some for run in pair.runs[i]) for i in (0, 1))
+        whole = Pair(settings, "", (ours, theirs))
+        both = [pair for pair in some if pair.both] or [pair for pair in [whole] if pair.both]
+        found += [(_name(pair, several), pair) for pair in both]
+    return found
+
+
+def _name(pair: Pair, several: bool) -> str:
+    if not pair.recipe:
+        return pair.title
+    return f"{pair.recipe} ({pair.title})" if several else pair.recipe
 
 
 def _settings(ours: Sequence[Setting], theirs: Sequence[Setting]) -> Iterator[tuple[Setting | None, Setting | None]]:

@@ -66,31 +66,42 @@ def _row(pair: Pair, results: tuple[Results, Results]) -> Row:
     primary = next((found for found in map(_primary, results, pair.settings) if found is not None), Primary())
     last = max(len(run.budgets) for runs in pair.runs for run in runs) - 1
     why = reason(pair) if pair.both else None
-    if pair.both and why is None and all(len(volumes) for _, volumes in tables):
+    if why is None and all(len(volumes) for _, volumes in tables):
         both = _summary([pd.concat(some, ignore_index=True) for some in zip(*tables, strict=True)], primary, last)
-        common = 0 if both is None else int(both.tests.count[0])
-        if both is not None and common:
-            half = float(both.test_half[0]) if common >= FEW_SEEDS else math.nan
-            difference = float(both.tests.mean[0])
-            means, seeds = _means(both), _counts(both)
-            return Row(
-                pair.settings,
-                pair.recipe,
-                _name(both),
-                (means[0], means[1]),
-                (seeds[0], seeds[1]),
-                difference,
-                common,
-                difference - half,
-                difference + half,
-            )
-        why = "no complete seed in common"
+        if both is not None and both.tests.count[0]:
+            return _paired(pair, both)
     found = [_summary(some, primary, last) for some in tables]
-    ours, theirs = (math.nan if one is None else _means(one)[0] for one in found)
-    counts = [0 if one is None else _counts(one)[0] for one in found]
-    score = next((_name(one) for one in found if one is not None), "")
-    apart = f"across settings: {why}" if why and pair.both else None
-    return Row(pair.settings, pair.recipe, score, (ours, theirs), (counts[0], counts[1]), theirs - ours, 0, apart=apart)
+    ours, theirs = (math.nan if one is None else float(one.means.mean[0]) for one in found)
+    seeds = [0 if one is None else int(one.means.count[0]) for one in found]
+    return Row(
+        settings=pair.settings,
+        recipe=pair.recipe,
+        score=next((_name(one) for one in found if one is not None), ""),
+        means=(ours, theirs),
+        seeds=(seeds[0], seeds[1]),
+        difference=theirs - ours,
+        common=0,
+        apart=f"across settings: {why}" if why else "no complete seed in common" if all(seeds) else None,
+    )
+
+
+def _paired(pair: Pair, both: Summary) -> Row:
+    """Return the row of a recipe whose seeds pair. both: the column of A and B, with their difference B - A."""
+    common, difference = int(both.tests.count[0]), float(both.tests.mean[0])
+    half = float(both.test_half[0]) if common >= FEW_SEEDS else math.nan
+    ours, theirs = map(float, both.means.mean)
+    seeds = [int(count) for count in both.means.count]
+    return Row(
+        settings=pair.settings,
+        recipe=pair.recipe,
+        score=_name(both),
+        means=(ours, theirs),
+        seeds=(seeds[0], seeds[1]),
+        difference=difference,
+        common=common,
+        low=difference - half,
+        high=difference + half,
+    )
 
 
 def _primary(results: Results, setting: Setting | None) -> Primary | None:
@@ -119,14 +130,6 @@ def _summary(tables: Sequence[pd.DataFrame], primary: Primary, last: int) -> Sum
         return None
     second = np.arange(len(runs.recipes) - 1)
     return summarise(column, second + 1, second, resampling)
-
-
-def _means(column: Summary) -> list[float]:
-    return [float(mean) for mean in column.means.mean]
-
-
-def _counts(column: Summary) -> list[int]:
-    return [int(count) for count in column.means.count]
 
 
 def _name(column: Summary) -> str:

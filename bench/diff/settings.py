@@ -9,7 +9,7 @@ from typing import Any
 
 from alseg_core.visible import visible
 from bench.bundle.differing import differing
-from bench.diff.pairs import Pair, named
+from bench.diff.pairs import Pair, shared
 from bench.diff.side import Side
 from bench.report.numbers import NOTHING
 from bench.report.runs.provenance import makers, own_splits
@@ -68,10 +68,10 @@ class Difference:
 
 
 def differences(pairs: Sequence[Pair], left: Side, right: Side) -> list[Difference]:
-    """Return what differs between the runs of recipes that both sides have, then machines and code of all runs."""
-    both = {name: pair for name, pair in named(pairs) if pair.both}
+    """Return what differs in what both sides have (:func:`bench.diff.pairs.shared`), then machines and code of all."""
+    both = shared(pairs)
     found: dict[tuple[str, str, str, str], list[str]] = {}
-    for name, pair in both.items():
+    for name, pair in both:
         for group, path, ours, theirs in _of_pair(pair):
             place = group, visible(path, LONGEST), _told(ours, theirs), _told(theirs, ours)
             found.setdefault(place, []).append(name)
@@ -84,12 +84,14 @@ def _of_pair(pair: Pair) -> Iterator[tuple[str, str, Any, Any]]:
     ours, theirs = pair.first
     settings = list(differing(_settings(ours), _settings(theirs)))
     for path, left, right in settings:
-        yield GROUPS.get(path.partition(".")[0], TRAINING), path, left, right
+        group = GROUPS.get(path.partition(".")[0], TRAINING)
+        if pair.recipe or group != RECIPES:
+            yield group, path, left, right
     if ours.seed == theirs.seed or not own_splits([ours, theirs]):
         for path, left, right in differing(_sizes(ours), _sizes(theirs)):
             yield DATA, path, left, right
     for signal, (path, group) in STARTS.items():
-        if (left := _signal(ours, signal)) != (right := _signal(theirs, signal)):
+        if pair.recipe and (left := _signal(ours, signal)) != (right := _signal(theirs, signal)):
             yield group, path, left, right
     if ours.primary is not None and theirs.primary is not None:
         for path, left, right in differing(vars(ours.primary), vars(theirs.primary), "primary"):

@@ -38,7 +38,7 @@ def terminal(comparison: Comparison) -> Group:
         parts += [Text(f"only in {name}: {line}") for line in _some(lines)]
     parts += [Text()] if any(comparison.only) else []
     parts += _again(comparison.again)
-    for _, rows in groupby(comparison.rows, lambda row: (row.settings, row.score)):
+    for _, rows in groupby(comparison.rows, lambda row: row.settings):
         parts += _scores(list(rows))
     for name, side in zip(NAMES, comparison.sides, strict=True):
         notes = [*(f"note: {line}" for line in side.results.notes), *(f"problem: {p}" for p in side.results.problems)]
@@ -107,7 +107,8 @@ def _round(runs: Sequence[Again], number: int) -> str:
 
 def _scores(rows: Sequence[Row]) -> Iterator[RenderableType]:
     known = [setting for setting in dict.fromkeys(rows[0].settings) if setting is not None]
-    yield Text(f"{rows[0].score or 'No score yet'}: {' and '.join(map(title, known))}", "table.title")
+    score = next((row.score for row in rows if row.score), "No score yet")
+    yield Text(f"{score}: {' and '.join(map(title, known))}", "table.title")
     table = _table()
     table.add_column("recipe", overflow="fold")
     for head in (*(f"{name}\n(seeds)" for name in NAMES), "B - A", "95 %\ninterval", "paired\nseeds"):

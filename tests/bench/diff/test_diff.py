@@ -114,7 +114,7 @@ def test_one_recipe_of_two_that_was_trained_otherwise(first: Side, tmp_path: Pat
     mixed = [*runs({"random": 0.5}, 4, **facts), *runs({"coreset": 0.55}, 4, config={"train.lr": 0.02}, **facts)]
     found = compared(first, study(tmp_path / "b", mixed))
     assert found.verdict.comparable == "in part"
-    assert "1 of 2 recipes that both have; not so: a different training (coreset)" in found.verdict.text
+    assert "1 of 2 that both have; not so: a different training (coreset)" in found.verdict.text
     assert [one.where for one in found.differences] == [("coreset",)]
     assert [row.common for row in found.rows] == [4, 0]
 
@@ -131,6 +131,14 @@ def test_interval_is_that_of_a_report(tmp_path: Path) -> None:
     assert row.score == "AUBC" and row.common == 5
     assert (row.difference, row.low, row.high) == pytest.approx((-test["difference"], -test["high"], -test["low"]))
     assert row.low < row.difference < row.high
+
+
+def test_seeds_that_do_not_pair_are_told(tmp_path: Path) -> None:
+    levels = runs(LEVELS, 4, environment=ENVIRONMENT)
+    even, odd = ([run for run in levels if run["seed"] % 2 == rest] for rest in (0, 1))
+    found = compared(read(study(tmp_path / "a", even)), study(tmp_path / "b", odd))
+    assert [(row.common, row.apart) for row in found.rows] == [(0, "no complete seed in common")] * 2
+    assert all(row.difference == pytest.approx(row.means[1] - row.means[0]) for row in found.rows)
 
 
 def test_picks_are_compared_round_by_round(first: Side, tmp_path: Path) -> None:
@@ -209,6 +217,16 @@ def test_one_setting_without_a_common_recipe_is_comparable(first: Side, tmp_path
     found = compared(first, made(tmp_path / "b", {"mine": 0.6}))
     assert found.verdict.comparable == "yes" and not found.same
     assert {row.recipe: row.seeds for row in found.rows} == {"random": (4, 0), "coreset": (4, 0), "mine": (0, 4)}
+    plain = json.loads(json.dumps(found.plain(), allow_nan=False))
+    assert [row["difference"] for row in plain["results"]] == [None, None, None]
+
+
+def test_two_settings_without_a_common_recipe_are_not_comparable(first: Side, tmp_path: Path) -> None:
+    other = {"annotation": {"name": "scribble"}, "train.lr": 0.02}
+    found = compared(first, made(tmp_path / "b", {"mine": 0.6}, config=other))
+    assert found.verdict.text == "Not comparable: another annotation (mask, and scribble)."
+    assert [one.path for one in found.differences] == ["annotation.name", "train.lr"]
+    assert found.only == (["random, coreset (d, mask): seeds 0 to 3"], ["mine (d, scribble): seeds 0 to 3"])
 
 
 def test_settings_that_nobody_shares(tmp_path: Path) -> None:
