@@ -17,6 +17,10 @@ FORMAT: Final = "alseg bundle"
 """What every bundle calls itself."""
 SCHEMA: Final = 1
 """Version of the format; raised with any change that an older version would misread."""
+WAYS: Final = "--tuning FOLDER, --tuning none or --by-hand TEXT"
+"""Ways to say how settings were chosen."""
+WORDS: Final = 2000
+"""Most characters of a declaration in words."""
 PLACE = 100
 """Characters of the place of a fault, which holds names from the file."""
 
@@ -89,6 +93,8 @@ class Manifest(_Part):
     """Run -> what its files do not say."""
     tunings: list[Tuning] | None
     """Tunings that recipes or settings come from, empty if there were none; None if nothing is declared."""
+    by_hand: str | None = Field(default=None, min_length=1, max_length=WORDS)
+    """How settings were chosen without ``alseg tune``, in the author's words; None if nothing is said."""
     facts: dict[str, Any]
     """What follows from the other members (:func:`bench.bundle.facts.facts`)."""
 
@@ -109,6 +115,11 @@ class Manifest(_Part):
             first = error.errors(include_url=False)[0]
             place = visible(".".join(map(str, first["loc"])), PLACE)
             raise ResultsError(f"{MANIFEST}, {place}: {first['msg']}.") from None
+
+    @property
+    def declared(self) -> bool:
+        """Whether something is said about tuning."""
+        return self.tunings is not None or self.by_hand is not None
 
     def text(self) -> str:
         """Return the content as JSON."""

@@ -17,7 +17,7 @@ from alseg_core.rounds import Rounds
 from bench.bundle import archive
 from bench.bundle.facts import facts
 from bench.bundle.fingerprint import fingerprint_of, note_of
-from bench.bundle.manifest import FORMAT, SCHEMA, Manifest, RunNote
+from bench.bundle.manifest import FORMAT, SCHEMA, WAYS, Manifest, RunNote
 from bench.bundle.private import Private
 from bench.bundle.tuned import looked_at
 from bench.report.runs.discover import Found, find
@@ -47,11 +47,18 @@ class Packed:
     """What its author should know, a line each."""
 
 
-def pack(study: Path, target: Path, names: bool = False, tunings: Sequence[Path] | None = None) -> Packed:
+def pack(
+    study: Path,
+    target: Path,
+    names: bool = False,
+    tunings: Sequence[Path] | None = None,
+    by_hand: str | None = None,
+) -> Packed:
     """Write the study in the folder ``study`` to the file ``target``; the same runs give the same bytes.
 
     names: whether to show the names of cases and patients. tunings: folders of the tunings that recipes or settings
-    come from, empty if there were none; None = nothing is declared.
+    come from, empty if there were none; None = nothing is declared. by_hand: how settings were chosen otherwise, in
+    words.
     Raises ResultsError if there is no study, if a tuning has no trials, or if the file cannot be written.
     """
     if not (study / "study.json").is_file():
@@ -77,6 +84,7 @@ def pack(study: Path, target: Path, names: bool = False, tunings: Sequence[Path]
             files={str(path.relative_to(folder)): seal(path) for path in members},
             runs=notes,
             tunings=declared,
+            by_hand=None if by_hand is None else private.text(by_hand),
             facts=facts(folder, find([folder]).runs),
         )
         (folder / archive.MANIFEST).write_text(manifest.text())
@@ -154,6 +162,6 @@ def _remarks(found: Found, private: Private, manifest: Manifest) -> list[str]:
         lines.append(
             "some rounds were made by code with uncommitted changes, which alseg bundle check --strict refuses"
         )
-    if manifest.tunings is None:
-        lines.append("nothing is said about tuning, which --strict asks for: --tuning FOLDER, or --tuning none")
+    if not manifest.declared:
+        lines.append(f"nothing is said about tuning, which --strict asks for: {WAYS}")
     return lines

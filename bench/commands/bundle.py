@@ -28,11 +28,13 @@ def bundle() -> None:
     metavar="FOLDER|none",
     help="Folder of a tuning that a recipe or setting comes from, runs/tune-...; none = nothing was tuned.",
 )
-def pack(study: Path, target: Path | None, names: bool, tunings: tuple[str, ...]) -> None:
+@click.option("--by-hand", metavar="TEXT", help="How settings were chosen without alseg tune, and on which volumes.")
+def pack(study: Path, target: Path | None, names: bool, tunings: tuple[str, ...], by_hand: str | None) -> None:
     """Write the results in STUDY, such as runs/quick, to one file: no pixels, no networks, no folders of yours."""
     from rich.filesize import decimal
 
     from alseg_core.errors import ConfigError
+    from bench.bundle.manifest import WORDS
     from bench.bundle.pack import ENDING
     from bench.bundle.pack import pack as write
     from bench.launchers.study_folder import shown
@@ -41,8 +43,10 @@ def pack(study: Path, target: Path | None, names: bool, tunings: tuple[str, ...]
         raise ConfigError(
             "--tuning none says that nothing was tuned, and a folder of a tuning was given too; drop one."
         )
+    if by_hand is not None and not 0 < len(by_hand.strip()) <= WORDS:
+        raise ConfigError(f"--by-hand wants 1 to {WORDS} characters, got {len(by_hand.strip())}.")
     folders = [Path(name) for name in tunings if name != "none"] if tunings else None
-    packed = write(study, target or Path(f"{study.resolve().name}{ENDING}"), names, folders)
+    packed = write(study, target or Path(f"{study.resolve().name}{ENDING}"), names, folders, by_hand)
     for line in packed.remarks:
         click.echo(f"note: {line}")
     click.echo(f"{shown(packed.path.absolute())}: {packed.runs} runs, {packed.rounds} rounds, {decimal(packed.bytes)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from alseg_core.errors import plural
 from alseg_core.visible import visible
-from bench.bundle.manifest import Tuning
+from bench.bundle.manifest import WORDS, Manifest
 from bench.bundle.opened import Bundle
 from bench.report.analysis import Analysis
 from bench.report.compared import score
@@ -31,7 +31,7 @@ def declared(bundle: Bundle, results: Results, analysis: Analysis) -> Iterator[t
     yield from header(results)
     yield "code", "; ".join(dict.fromkeys(_maker(maker) for maker in told["made_by"])) or UNKNOWN
     yield "planned tests", "; ".join(_planned(analysis)) or "none"
-    yield "tuning", _tuning(bundle.manifest.tunings)
+    yield "tuning", _tuning(bundle.manifest)
     yield "external weights", _weights(told["weights"])
     yield "names of cases", bundle.manifest.names
     yield "packed by", f"alseg {visible(bundle.manifest.alseg, 50)}"
@@ -55,15 +55,17 @@ def _planned(analysis: Analysis) -> Iterator[str]:
         yield f"{where}{score(analysis, setting)} against {row.against}, a family of {plural(row.tests, 'test')}"
 
 
-def _tuning(tunings: Sequence[Tuning] | None) -> str:
-    if tunings is None:
-        return "nothing is said about it"
-    if not tunings:
-        return "none, as its author says"
-    return "; ".join(
+def _tuning(manifest: Manifest) -> str:
+    """Return what is declared of tunings, and how settings were chosen otherwise, in the author's words."""
+    told = [
         visible(f"{one.name}: {plural(one.trials, 'trial')} of {enumerated(one.recipes, MOST_NAMES)}", 500)
-        for one in tunings
-    )
+        for one in manifest.tunings or ()
+    ]
+    if manifest.tunings == []:
+        told.append("none, as its author says")
+    if manifest.by_hand is not None:
+        told.append(f"by hand: {visible(manifest.by_hand, WORDS)}")
+    return "; ".join(told) or "nothing is said about it"
 
 
 def _weights(starts: Sequence[Mapping[str, str]]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bench.bundle.facts import DIRTY
 from bench.bundle.finding import Finding
+from bench.bundle.manifest import WAYS
 from bench.bundle.opened import Bundle, label
 from bench.report.runs.provenance import makers, scored_on
 
@@ -54,5 +55,5 @@ def test_volumes(bundle: Bundle) -> Iterator[Finding]:
 
 def declared(bundle: Bundle) -> Iterator[Finding]:
     """Yield that nothing is said about tuning."""
-    if bundle.manifest.tunings is None:
-        yield Finding("nothing is said about tuning: pack with --tuning FOLDER, or --tuning none where there was none")
+    if not bundle.manifest.declared:
+        yield Finding(f"nothing is said about tuning: pack with {WAYS}")

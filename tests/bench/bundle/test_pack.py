@@ -160,6 +160,20 @@ def test_commands_tell_what_was_packed_and_end_with_0_or_1(honest_study: Path, t
     assert content["checks"]["strict: tuning declared"]["problems"]
 
 
+def test_what_was_chosen_by_hand_is_declared_in_words(honest_study: Path, tmp_path: Path) -> None:
+    target = tmp_path / "hand.alseg.zip"
+    command = ["bundle", "pack", str(honest_study), "-o", str(target), "--by-hand"]
+    told = CliRunner().invoke(main, [*command, f"lr by the validation Dice of phantom001, notes in {tmp_path}/notes"])
+    assert told.exit_code == 0 and "nothing is said" not in told.output
+    words = json.loads(texts(target)["bundle.json"])["by_hand"]
+    assert words.startswith("lr by the validation Dice of ") and words.endswith(f"notes in {PATH}notes")
+    assert str(tmp_path) not in words
+    assert check(target, strict=True).plain()["checks"]["strict: tuning declared"]["passed"]
+    for words in (" ", "x" * 2001):
+        refused = CliRunner().invoke(main, [*command, words])
+        assert refused.exit_code == 2 and "--by-hand wants 1 to 2000 characters" in refused.output
+
+
 @pytest.mark.slow
 def test_report_reads_a_bundle_beside_a_folder_and_asks_where_to_write(
     honest: Path, honest_study: Path, tmp_path: Path
