@@ -27,7 +27,9 @@ class Pace:
         self._before = sum(self.done.values())
         self._places, self._measured = places, measured
         self._started: float | None = None
-        self._told = self.left_after(0.0), 0.0
+        self._moved = 0.0
+        self._told: float | None = None
+        self._stale = True
 
     @property
     def passed(self) -> float:
@@ -48,7 +50,7 @@ class Pace:
         if self._started is None:
             self._started = time.monotonic()
         self.done[key] = done
-        self._told = self.left_after(self.passed), self.passed
+        self._moved, self._stale = self.passed, True
 
     def end(self, key: str, failed: bool = False) -> None:
         """Record that a task has ended. What a failed one has left undone no longer counts."""
@@ -57,9 +59,13 @@ class Pace:
         self.move(key, self.expected[key])
 
     def left(self) -> float | None:
-        """Return the seconds left, which pass between two records; None while it is too early to tell."""
-        left, at = self._told
-        return None if left is None else max(0.0, left - (self.passed - at))
+        """Return the seconds left, which pass between two records; None while it is too early to tell.
+
+        They are computed when they are asked for: of thousands of tasks that costs more than an event may.
+        """
+        if self._stale:
+            self._told, self._stale = self.left_after(self._moved), False
+        return None if self._told is None else max(0.0, self._told - (self.passed - self._moved))
 
     def left_after(self, passed: float) -> float | None:
         """Return the seconds left when what is done has taken ``passed`` seconds; None if it is too early to tell."""

@@ -169,6 +169,6 @@ class Display:
         return elapsed if left is None or left < 1 else f"{elapsed}, about {duration(left)} left"
 
     def _total(self) -> None:
-        if self._overall is not None:
+        if self._overall is not None and self.live:  # sums over all tasks are for a bar that is seen
             done = sum(self.pace.done.values())
             self._bars.update(self._overall, completed=done, total=self.pace.total, description=self._so_far())

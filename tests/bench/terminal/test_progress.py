@@ -205,3 +205,29 @@ def test_a_line_is_shown_without_acting_on_the_terminal() -> None:
         "[red]\x1b]0;title\x07 failed\nnext"
     )
     assert out.getvalue() == "[red]\\x1b]0;title\\x07 failed\nnext\n"
+
+
+class Counted(Pace):
+    """A pace that counts how often it goes through all its tasks to tell the time left."""
+
+    asked = 0
+
+    def left_after(self, passed: float) -> float | None:
+        self.asked += 1
+        return super().left_after(passed)
+
+
+def test_time_left_is_computed_when_it_is_shown_and_not_at_every_event() -> None:
+    jobs = [job("random", seed) for seed in range(50)]
+    display = Display(Console(file=io.StringIO()))
+    tell = RunProgress(display, jobs)
+    pace = display.pace = Counted(display.pace.expected, display.pace.done, 4, measured=True)
+    for one in jobs[:10]:
+        tell(one.key, RunStarted((3, 6, 8), 60, ()))
+        for number in range(3):
+            tell(one.key, Progress(number, "train", (number + 0.5) / 3))
+        tell(one.key, RunEnded(None))
+    assert pace.asked == 10  # the lines of the runs that have ended
+    assert pace.left() is not None and pace.asked == 10
+    pace.move(jobs[20].key, 1.0)
+    assert None not in (pace.left(), pace.left()) and pace.asked == 11
