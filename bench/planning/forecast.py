@@ -165,18 +165,20 @@ def forecast(
         places: number of runs that execute at the same time; None if unknown.
     """
     reuse = Reuse(store)
-    courses = {config.key: _course(config, plans[config.key], done[config.key], reuse, clock) for config in configs}
-    left = [config for config in configs if done[config.key] < len(plans[config.key].budgets)]
+    keyed = {config.key: config for config in configs}  # a key is a digest of all settings
+    courses = {key: _course(config, plans[key], done[key], reuse, clock) for key, config in keyed.items()}
     weights: dict[str, int] = {}
     disk, stored = 0, reuse.encoder_bytes
-    for config in left:
-        plan = plans[config.key]
+    for key, config in keyed.items():
+        plan = plans[key]
+        if done[key] >= len(plan.budgets):
+            continue
         kind = repr(plan.trainer)
         if kind not in weights:
             weights[kind] = plan.trainer.state_bytes(plan.channels, len(config.dataset.classes))
         disk += folder_bytes(config, plan, weights[kind])
-        if config.starts_at_random and not done[config.key]:
-            stored += (config.members - courses[config.key].shared_trainings) * weights[kind]
+        if config.starts_at_random and not done[key]:
+            stored += (config.members - courses[key].shared_trainings) * weights[kind]
     return Forecast(courses, places, clock.measured, len(reuse.encoders), disk, stored, busy=clock.busy)
 
 

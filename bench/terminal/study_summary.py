@@ -168,11 +168,12 @@ def _time(forecast: Forecast) -> str:
 
 def _recipes(workload: Workload, forecast: Forecast) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table of recipes: name, runs and rounds left, trainings, time of a run; longest first."""
+    left = forecast.left  # which puts all runs in order
     unfinished: dict[str, list[str]] = {}
-    for config in workload.configs:
-        if config.key in forecast.left:
-            unfinished.setdefault(config.recipe.name, []).append(config.key)
-    for recipe, keys in sorted(unfinished.items(), key=lambda item: -sum(forecast.left[key] for key in item[1])):
+    for job in workload.jobs:
+        if job.key in left:
+            unfinished.setdefault(job.identity.recipe, []).append(job.key)
+    for recipe, keys in sorted(unfinished.items(), key=lambda item: -sum(left[key] for key in item[1])):
         courses = [forecast.courses[key] for key in keys]
         yield (
             recipe,

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,11 +18,14 @@ from bench.cli import main
 from bench.launchers.launcher import Policy
 from bench.launchers.local import LocalLauncher
 from bench.launchers.study_folder import writing
-from bench.planning.stopwatch import Stopwatch
+from bench.planning import forecast
+from bench.planning.order import starting_order
+from bench.planning.stopwatch import Relative, Stopwatch
 from bench.planning.workload import Workload
 from bench.study import Study
 from bench.terminal.progress import Display
 from bench.terminal.study_summary import announcement
+from bench.terminal.study_summary import estimate as table
 
 DISK_MB = 2
 
@@ -161,3 +165,24 @@ def test_a_ceiling_needs_labels_of_both_kinds_or_says_which_there_are(study_file
     result = alseg("bench", str(study_file), "--set", asked, "--estimate", "--out", str(tmp_path / "out"))
     assert result.exit_code == 2 and "needs training cases with scribbles" in result.stderr
     assert "Annotation 'mask' alone would work: --set annotations=mask." in result.stderr
+
+
+def test_the_runs_of_an_estimate_are_put_in_order_a_few_times_however_many_they_are(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordered: list[int] = []
+
+    def counted(left: dict[str, float], *rest: Any) -> list[str]:
+        ordered.append(len(left))
+        return starting_order(left, *rest)
+
+    monkeypatch.setattr(forecast, "starting_order", counted)
+    calls = []
+    for seeds in (2, 20):
+        ordered.clear()
+        study = Study.find(str(study_file), [f"seeds={seeds}", "recipes=random"])
+        workload = Workload.of(study, tmp_path)
+        table(workload, workload.prepare(Relative(), 4, lambda *_: None))
+        assert set(ordered) == {seeds}
+        calls.append(len(ordered))
+    assert calls[0] == calls[1]

@@ -15,6 +15,7 @@ from bench.launchers.local import LocalLauncher
 from bench.planning.forecast import PASSES, Course, Forecast, Round, forecast
 from bench.planning.order import wall
 from bench.planning.stopwatch import Relative, Stopwatch
+from bench.planning.workload import plans_of
 from bench.study import Study
 from bench.study.job import Job
 from tests.conftest import network_trainer
@@ -210,3 +211,15 @@ def test_looks_at_the_pool(recipe: str, settings: dict[str, Any], members: int, 
     course = forecast([config], {config.key: task}, done, Store(tmp_path), Fixed(), 1).courses[config.key]
     assert course.rounds[0].select == 0
     assert course.rounds[1].select == pytest.approx(100 * looks * PASSES * 0.01 / network_trainer(config).batch)
+
+
+def test_a_study_of_many_runs_is_planned_in_one_go(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = Study.find(str(study_file), ["seeds=6"]).runs()
+    plans = plans_of(configs, tmp_path, lambda *_: None)
+    digests: list[int] = []
+    key = RunConfig.key.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(RunConfig, "key", property(lambda self: digests.append(self.seed) or key(self)))
+    told = forecast(configs, plans, dict.fromkeys(plans, 0), Store(tmp_path), Relative(), 2)
+    assert len(told.courses) == len(digests) == 12
