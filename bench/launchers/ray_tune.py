@@ -82,7 +82,7 @@ def _searcher(queue: RunQueue, room: Callable[[], int]) -> Searcher:
 
         def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
             if "event" in result:
-                self._running[trial_id].event(result["event"])
+                self._running[trial_id].event(pickle.loads(result["event"]))
             if "failure" in result:
                 self._reasons[trial_id] = result["failure"]
 
@@ -110,7 +110,9 @@ def _trial(
 ) -> None:
     """Execute the run ``config["key"]`` in a Ray worker; report its rounds at once and its progress now and then.
 
-    A report blocks until the driver, which may be busy, has taken it, so a separate thread does the reporting.
+    A report blocks until the driver, which may be busy, has taken it, so a separate thread does the reporting. Tune keeps
+    the last report of every run: events are pickled, because the record of a round takes six times as much memory as an
+    object.
     """
     from ray import tune
 
@@ -118,7 +120,7 @@ def _trial(
     failure: AlsegError | None = None
     sent: list[Future[None]] = []
     with ThreadPoolExecutor(1, "reports") as reports:
-        tell = throttled(lambda event: sent.append(reports.submit(tune.report, {"event": event})))
+        tell = throttled(lambda event: sent.append(reports.submit(tune.report, {"event": pickle.dumps(event)})))
         try:
             check_sight(Path(scratch))
             run_one(pickle.loads(raw), Path(folder), Path(store_root), tell, stalled_after)

@@ -209,6 +209,8 @@ class Tracker:
         status = "FINISHED" if finished else "FAILED" if failure is not None else unfinished
         self._set_status(client, run, status, run.start + sum(worked) if finished else None)
         run.whole = now if finished else None
+        if finished:
+            run.params = frozenset()  # nothing more will be sent: the names of a thousand runs are many megabytes
 
     def _params(self, client: MlflowClient, job: Job, run: Stored) -> None:
         from mlflow.entities import Param

@@ -141,9 +141,9 @@ def test_a_run_does_not_wait_for_the_driver(tmp_path: Path, monkeypatch: pytest.
     waited: list[bool] = []
     events: list[Event] = [RunStarted((3,), 9, ()), RoundFinished(cast(RoundRecord, None)), Progress(0, "train", 1.0)]
 
-    def slow(report: dict[str, object]) -> None:  # the driver is busy until the run is over
+    def slow(report: dict[str, bytes]) -> None:  # the driver is busy until the run is over
         waited.append(over.wait(20))
-        assert report["event"] is events[len(waited) - 1]
+        assert pickle.loads(report["event"]) == events[len(waited) - 1]
 
     def run(raw: object, folder: Path, store: Path, tell: Callable[[Event], None], stalled_after: float) -> None:
         for event in events:
@@ -184,8 +184,9 @@ def test_tune_asks_for_runs_until_none_is_left_and_saves_none_of_it(tmp_path: Pa
     queue = RunQueue(jobs, 1, lambda key, event: heard.append((key, event)))
     searcher = ray_tune._searcher(queue, lambda: 1)
     assert searcher.suggest("1") == {"key": "a"} and searcher.suggest("2") is None
-    searcher.on_trial_result("1", {"event": "an event"})
-    searcher.on_trial_complete("1", {"event": "an event"})
+    reported = {"event": pickle.dumps("an event")}  # Tune keeps it as long as the study runs
+    searcher.on_trial_result("1", reported)
+    searcher.on_trial_complete("1", reported)
     assert searcher.suggest("3") == {"key": "b"} and searcher.suggest("4") is None
     searcher.on_trial_complete("3", error=True)
     assert searcher.suggest("4") == {"key": "b"}

@@ -133,7 +133,9 @@ def test_rounds_are_logged_once_whoever_syncs_and_however_often(job: Job, tmp_pa
     (job.folder / "environment.json").write_text(
         json.dumps({"commit": "c0ffee", "data": {"patients": {"train": 4}, "iterations": [1, 2]}})
     )
+    assert tracker._runs[job.key].params
     tracker.sync(job)
+    assert not tracker._runs[job.key].params  # of thousands of finished runs they would be many megabytes
     report = tmp_path / "report"
     report.mkdir()
     (report / "comparison.md").write_text("| recipe | Dice |")

@@ -14,8 +14,8 @@ from typing import Self
 
 ENDED = re.compile(r"^\[(\d+)/\d+\]", re.MULTILINE)
 """Line of the display for a run that has ended."""
-REPEATED = re.compile(r"^trying again: ", re.MULTILINE)
-"""Line of the display for a run that starts again."""
+REPEATED = re.compile(r"^trying again: ([\w ]+), seed (\d+): ", re.MULTILINE)
+"""Line of the display for a run that starts again: its recipe and seed."""
 ALSEG = (sys.executable, "-c", "from bench.cli import main; main()")
 """Command that is ``alseg``."""
 TAIL = 20_000
@@ -90,9 +90,9 @@ class Driver:
         return int(found[-1]) if found else 0
 
     @property
-    def repeated(self) -> int:
-        """How often a run was started again so far."""
-        return len(REPEATED.findall(self.told))
+    def repeated(self) -> list[tuple[str, int]]:
+        """Recipe and seed of the runs that were started again so far, once for each time."""
+        return [(recipe, int(seed)) for recipe, seed in REPEATED.findall(self.told)]
 
     def sample(self) -> Sample | None:
         """Return what the process is like now; None if it has ended."""

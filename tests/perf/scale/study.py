@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alseg_core.errors import AlsegError
 from alseg_core.results import RunFolder
+from bench.study.identity import RunIdentity
 from scale.cluster import Nodes, simulated
 from scale.driver import ALSEG, Driver, Sample
 from scale.figure import Figure
@@ -55,7 +56,7 @@ def figures(study: Path, out: Path, runs: int, nodes: int, places: int) -> Itera
                     counts.append((time.time(), cluster.places))
                 time.sleep(EVERY)
             end, told, repeated = driver.end(), driver.told, driver.repeated
-    spans = _spans(out / NAME / "runs")
+    spans = _spans(out / NAME / "runs", set(repeated), [at for at, _ in counts])
     if end.status or len(spans) != runs or waiting:
         raise AlsegError(
             f"the study ended with {end.status}, {len(spans)} of {runs} runs finished, {len(waiting)} of 3 changes of "
@@ -65,7 +66,8 @@ def figures(study: Path, out: Path, runs: int, nodes: int, places: int) -> Itera
     yield Figure(PART, "time until the first run starts", first - driver.began)
     yield Figure(PART, "first start to last end of a run", last - first, each=True)
     yield Figure(PART, "last end of a run to the end (report, MLflow)", driver.began + end.seconds - last)
-    yield Figure(PART, "runs that were started again", repeated, "count", note="1 node joined, 1 left, 1 was lost")
+    note = "1 node joined, 1 left, 1 was lost"
+    yield Figure(PART, "runs that were started again", len(repeated), "count", note=note)
     shares = [busy(spans, counts, part) for part in _parts(first, last)]
     yield Figure(
         PART,
@@ -96,17 +98,23 @@ def _changes(cluster: Nodes, runs: int) -> list[tuple[float, Callable[[], None]]
     return [(JOINS * runs, cluster.join), (LEAVES * runs, cluster.leave), (LOST * runs, cluster.lose)]
 
 
-def _spans(folder: Path) -> list[Span]:
+def _spans(folder: Path, repeated: Collection[tuple[str, int]], changes: Sequence[float]) -> list[Span]:
     """Return when each finished run began and ended.
 
     Its configuration is the first file that a run writes, its last round one of the last. What a run does before and
-    after does not count as busy.
+    after does not count as busy, nor does what a run that was started again did before the cluster last changed.
+
+    repeated: (recipe, seed) of the runs that were started again. changes: when the cluster changed.
     """
     found = []
     for path in folder.iterdir():
-        if len(RunFolder(path).records()) == len(ROUNDS):
-            began, ended = ((path / name).stat().st_mtime for name in ("config.json", "rounds.jsonl"))
-            found.append(Span(began, ended))
+        known = RunIdentity.of_folder(path)
+        if known is None or len(RunFolder(path).records()) < len(ROUNDS):
+            continue
+        began, ended = ((path / name).stat().st_mtime for name in ("config.json", "rounds.jsonl"))
+        if (known.recipe, known.seed) in repeated:
+            began = max([began, *(at for at in changes if at < ended)])
+        found.append(Span(began, ended))
     return found
 
 
