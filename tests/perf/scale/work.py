@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -46,11 +47,11 @@ def plan(study: Path, out: Path) -> Iterator[Figure]:
 
 
 def tracking(study: Path, out: Path) -> Iterator[Figure]:
-    """Send all runs to MLflow, then find that nothing is missing."""
+    """Send all runs to a new database of MLflow, where the study expects it; then find that nothing is missing."""
     jobs = [Job.of(config, out / NAME) for config in Study.find(str(study)).runs()]
-    place = out / "sent"
-    place.mkdir()
-    tracker = Tracker(NAME, place)
+    (out / "mlflow.db").unlink(missing_ok=True)
+    shutil.rmtree(out / "mlartifacts", ignore_errors=True)
+    tracker = Tracker(NAME, out)
     start = time.monotonic()
     with _timed() as took:
         tracker.sync(jobs[0])
@@ -61,10 +62,10 @@ def tracking(study: Path, out: Path) -> Iterator[Figure]:
     yield Figure(
         "MLflow", "sending the others", took(), each=True, note=f"CPU; {time.monotonic() - start:.0f} s in all"
     )
-    yield Figure("MLflow", "bytes of the database", (place / "mlflow.db").stat().st_size, "bytes", each=True)
-    files = [path for path in (place / "mlartifacts").rglob("*") if path.is_file()]
+    yield Figure("MLflow", "bytes of the database", (out / "mlflow.db").stat().st_size, "bytes", each=True)
+    files = [path for path in (out / "mlartifacts").rglob("*") if path.is_file()]
     yield Figure("MLflow", "bytes of artifacts", sum(path.stat().st_size for path in files), "bytes", each=True)
-    again = Tracker(NAME, place)
+    again = Tracker(NAME, out)
     with _timed() as took:
         for job in jobs:
             again.sync(job)
