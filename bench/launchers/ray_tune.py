@@ -110,9 +110,8 @@ def _trial(
 ) -> None:
     """Execute the run ``config["key"]`` in a Ray worker; report its rounds at once and its progress now and then.
 
-    A report blocks until the driver, which may be busy, has taken it, so a separate thread does the reporting. Tune keeps
-    the last report of every run: events are pickled, because the record of a round takes six times as much memory as an
-    object.
+    A report blocks until the driver, which may be busy, has taken it, so a separate thread does the reporting. Tune
+    keeps the last report of every run: events are pickled, because a record takes six times the memory as an object.
     """
     from ray import tune
 
