@@ -76,7 +76,14 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scale", description=str(main.__doc__).splitlines()[0])
     parser.add_argument("--runs", type=_runs, default=1000, help=f"multiple of {len(RECIPES)}; default: 1000")
-    parser.add_argument("--nodes", type=int, default=3, help="nodes of the cluster at the start; default: 3")
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        choices=range(2, 100),
+        default=3,
+        metavar="N",
+        help="nodes at the start, at least 2, as two go; default: 3",
+    )
     parser.add_argument("--places", type=int, default=3, help="runs at the same time on a node; default: 3")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long a run rests; default: 3")
     parser.add_argument("--patients", type=int, default=12, help="patients, a quarter are scored; default: 12")
