@@ -119,12 +119,16 @@ class Cluster:
         return wanted if shared() else 1
 
     def room(self, cpus: int, gpus: float) -> int:
-        """Return how many runs of that size to give to Ray at once; a joined cluster may grow and shrink meanwhile."""
+        """Return how many runs of that size to give to Ray at once; some of them wait on a joined cluster."""
+        return self.places(cpus, gpus) + (PENDING if shared() else 0)
+
+    def places(self, cpus: int, gpus: float) -> int:
+        """Return how many runs of that size execute at once; a joined cluster may grow and shrink meanwhile."""
         if not shared():
             return self._places
         when, found = self._counted
         if time.monotonic() - when > COUNTED_S:
-            found = PENDING + sum(fit(node, cpus, gpus) for node in ray_join.nodes())
+            found = sum(fit(node, cpus, gpus) for node in ray_join.nodes())
             self._counted = time.monotonic(), found
         return found
 

@@ -20,6 +20,7 @@ from bench.launchers.worker import run_one
 from bench.study.job import Job, StudyListener
 
 if TYPE_CHECKING:
+    from ray.tune.schedulers import TrialScheduler
     from ray.tune.search import Searcher
 
 PROGRESS_EVERY = 1.0
@@ -50,6 +51,7 @@ def execute(jobs: Sequence[Job], policy: Policy, tell: StudyListener, cluster: C
         tune.with_resources(trial, {"cpu": cpus, "gpu": gpus}),
         tune_config=tune.TuneConfig(
             search_alg=_searcher(queue, lambda: min(policy.concurrency or len(jobs), cluster.room(cpus, gpus))),
+            scheduler=_scheduler(lambda: cluster.places(cpus, gpus)),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -99,6 +101,38 @@ def _searcher(queue: RunQueue, room: Callable[[], int]) -> Searcher:
             pass
 
     return QueueSearcher()
+
+
+def _scheduler(places: Callable[[], int]) -> TrialScheduler:
+    """Return Tune's scheduler, which starts runs in their order, and lets the worker processes of new nodes start.
+
+    Tune's own gives the process of a run that has ended to the run that waits longest, and drops the process that is
+    being started for that one. On a large cluster runs end faster than a process starts, so a node that joins would
+    never be used. While there are free places, the process goes to a new run instead. Tune's own also looks through all
+    runs that have ended at every event.
+    """
+    from ray.tune.schedulers import FIFOScheduler
+
+    class PatientScheduler(FIFOScheduler):
+        def __init__(self) -> None:
+            super().__init__()
+            self._order: dict[str, int] = {}
+
+        def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
+            return FIFOScheduler, ()  # Tune saves it to disk
+
+        def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+            self._order[trial.trial_id] = len(self._order)
+
+        def choose_trial_to_run(self, tune_controller: Any) -> Any:
+            live = tune_controller.get_live_trials()
+            free = places() - sum(trial.status == "RUNNING" for trial in live)
+            waiting = [trial for trial in live if trial.status == "PENDING"]
+            if free > 1 or not waiting:  # beside the place of the run that has just ended
+                return None
+            return min(waiting, key=lambda trial: self._order[trial.trial_id])
+
+    return PatientScheduler()
 
 
 def _trial(

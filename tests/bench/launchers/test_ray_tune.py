@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -200,3 +201,22 @@ def test_tune_asks_for_runs_until_none_is_left_and_saves_none_of_it(tmp_path: Pa
     assert not hasattr(pickle.loads(pickle.dumps(searcher)), "attempts")
     searcher.save_to_dir(str(tmp_path))
     assert not list(tmp_path.glob("*.pkl"))
+
+
+def test_a_process_that_starts_on_a_new_node_keeps_its_run_while_places_are_free() -> None:
+    from ray.tune.schedulers import FIFOScheduler
+
+    places = 2
+    scheduler = ray_tune._scheduler(lambda: places)
+    trials = [SimpleNamespace(trial_id=name, status="PENDING") for name in "cab"]
+    for trial in trials:
+        scheduler.on_trial_add(None, trial)
+    running = SimpleNamespace(trial_id="r", status="RUNNING")
+    tune = SimpleNamespace(get_live_trials=lambda: {id(one): one for one in (running, *reversed(trials))}.values())
+    assert scheduler.choose_trial_to_run(tune) is trials[0]  # one place is free: that of a run that has ended
+    places = 4
+    assert scheduler.choose_trial_to_run(tune) is None  # the processes of those that wait are starting there
+    places = 1
+    trials[0].status = "TERMINATED"
+    assert scheduler.choose_trial_to_run(tune) is trials[1]
+    assert type(pickle.loads(pickle.dumps(scheduler))) is FIFOScheduler
