@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,25 +56,26 @@ def figures(study: Path, out: Path, runs: int, nodes: int, places: int) -> Itera
                     counts.append((time.time(), cluster.places))
                 time.sleep(EVERY)
             end, told, repeated = driver.end(), driver.told, driver.repeated
-    spans = _spans(out / NAME / "runs", set(repeated), [at for at, _ in counts])
+    spans = _spans(out / NAME / "runs")
     if end.status or len(spans) != runs or waiting:
         raise AlsegError(
             f"the study ended with {end.status}, {len(spans)} of {runs} runs finished, {len(waiting)} of 3 changes of "
             f"the cluster to come: {told[-2000:]}"
         )
-    first, last = min(span.began for span in spans), max(span.ended for span in spans)
+    first, last = min(span.began for span in spans.values()), max(span.ended for span in spans.values())
+    undisturbed = [span for run, span in spans.items() if run not in repeated]
     yield Figure(PART, "time until the first run starts", first - driver.began)
     yield Figure(PART, "first start to last end of a run", last - first, each=True)
     yield Figure(PART, "last end of a run to the end (report, MLflow)", driver.began + end.seconds - last)
     note = "1 node joined, 1 left, 1 was lost"
     yield Figure(PART, "runs that were started again", len(repeated), "count", note=note)
-    shares = [busy(spans, counts, part) for part in _parts(first, last)]
+    shares = [busy(undisturbed, counts, part) for part in _parts(first, last)]
     yield Figure(
         PART,
         "places busy",
-        busy(spans, counts, Span(first, last)),
+        busy(undisturbed, counts, Span(first, last)),
         "share",
-        note=f"over time: {' '.join(f'{share:.0%}' for share in shares)}",
+        note=f"over time: {' '.join(f'{share:.0%}' for share in shares)}; runs started again are left out",
     )
     yield Figure(PART, "driver's CPU", end.cpu, each=True)
     yield Figure(
@@ -98,23 +99,18 @@ def _changes(cluster: Nodes, runs: int) -> list[tuple[float, Callable[[], None]]
     return [(JOINS * runs, cluster.join), (LEAVES * runs, cluster.leave), (LOST * runs, cluster.lose)]
 
 
-def _spans(folder: Path, repeated: Collection[tuple[str, int]], changes: Sequence[float]) -> list[Span]:
-    """Return when each finished run began and ended.
+def _spans(folder: Path) -> dict[tuple[str, int], Span]:
+    """Return (recipe, seed) -> when each finished run began and ended.
 
-    Its configuration is the first file that a run writes, its last round one of the last. What a run does before and
-    after does not count as busy, nor does what a run that was started again did before the cluster last changed.
-
-    repeated: (recipe, seed) of the runs that were started again. changes: when the cluster changed.
+    Its configuration is the first file that a run writes, its last round one of the last. What it does before and after
+    does not count, and a run that was started again began with its first attempt.
     """
-    found = []
+    found = {}
     for path in folder.iterdir():
         known = RunIdentity.of_folder(path)
-        if known is None or len(RunFolder(path).records()) < len(ROUNDS):
-            continue
-        began, ended = ((path / name).stat().st_mtime for name in ("config.json", "rounds.jsonl"))
-        if (known.recipe, known.seed) in repeated:
-            began = max([began, *(at for at in changes if at < ended)])
-        found.append(Span(began, ended))
+        if known is not None and len(RunFolder(path).records()) == len(ROUNDS):
+            began, ended = ((path / name).stat().st_mtime for name in ("config.json", "rounds.jsonl"))
+            found[known.recipe, known.seed] = Span(began, ended)
     return found
 
 
