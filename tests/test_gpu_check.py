@@ -19,7 +19,7 @@ from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.readers.phantom import Phantom
 from alseg_core.errors import AlsegError, DataError, MissingPackageError
 from alseg_core.store import Store
-from gpu_check.__main__ import PARTS
+from gpu_check.__main__ import BRIEF, PARTS, TOTAL
 from gpu_check.answer import Answer, Target
 from gpu_check.parts.precision import Computing
 from gpu_check.report import text, wrong
@@ -67,19 +67,6 @@ def parts_of(done: subprocess.CompletedProcess[str], folder: Path) -> dict[str, 
     return {part["part"]: part for part in json.loads(path.read_text())["parts"]}
 
 
-def test_parts_that_are_asked_for_are_measured_with_the_core_alone(pool: Path, tmp_path: Path) -> None:
-    only = ["--only", "selection", "--only", "members", "--only", "3D"]
-    parts = parts_of(checked("--data", str(pool), *only, out=tmp_path), tmp_path)
-    assert {name: part["end"] == "done" for name, part in parts.items()} == {
-        **dict.fromkeys(("versions", "ceilings", "selection", "members"), True),
-        "3D": False,
-    }
-    assert "monai" in parts["3D"]["reason"]
-    values = {answer["what"]: answer["value"] for answer in parts["members"]["answers"]}
-    assert values["5 members in turn"] > 0
-
-
-@pytest.mark.slow
 def test_a_cpu_answers_everything_with_the_core_alone(pool: Path, tmp_path: Path) -> None:
     done = checked("--data", str(pool), out=tmp_path)
     parts = parts_of(done, tmp_path)
@@ -92,6 +79,21 @@ def test_a_cpu_answers_everything_with_the_core_alone(pool: Path, tmp_path: Path
         assert values[what] > 0 and what in done.stdout
     speed = [a for part in parts.values() for a in part["answers"] if a["target"] and a["target"]["speed"]]
     assert all(answer["met"] is None for answer in speed)
+
+
+@pytest.mark.slow
+def test_with_monai_nothing_is_left_out(pool: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gpu_check", "--device", "cpu", "--out", str(tmp_path), "--data", str(pool)]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/perf'}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    parts = parts_of(done, tmp_path)
+    assert {name for name, part in parts.items() if part["end"] != "done"} == set()
+    whats = {answer["what"] for name in ("3D", "scoring") for answer in parts[name]["answers"]}
+    assert any("3D" in what for what in whats) and any("volume" in what for what in whats)
+
+
+def test_parts_that_use_all_their_time_leave_some_to_the_last() -> None:
+    assert 3 * BRIEF + sum(limit for _, limit in PARTS.values()) <= TOTAL  # device, versions and ceilings come first
 
 
 def test_data_that_are_none_are_one_line(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class Scale:
     """Steps between validations."""
     equal_side: int
     """Rows and columns of slices in trainings that are compared, small because a CPU trains, too."""
+    equal_steps: int
+    """Steps of these trainings."""
     window: int
     """Slices of a volume of the 3D networks."""
     volume_side: int
@@ -78,6 +80,7 @@ FULL = Scale(
     long=2000,
     every=200,
     equal_side=64,
+    equal_steps=50,
     window=32,
     volume_side=256,
     encoder_cases=1000,
@@ -99,19 +102,20 @@ TINY = Scale(
     pool=8,
     skip=4,
     steps=4,
-    long=20,
-    every=10,
+    long=8,
+    every=4,
     equal_side=16,
+    equal_steps=8,
     window=8,
     volume_side=32,
-    encoder_cases=2,
+    encoder_cases=1,
     encoder_side=16,
     scored=4,
     features=16,
     candidates=60,
     centres=5,
     fused_side=32,
-    learning=10,
-    together=4,
+    learning=6,
+    together=2,
 )
 """Sizes that show that every part works."""

@@ -21,6 +21,7 @@ WHOLE = 100
 """Epochs of the paper's encoder."""
 TARGET_SECONDS = 3 * 60.0
 """Most seconds that they take for ACDC on an H100."""
+HOW = "an epoch by its steps, so with the making of batches"
 BATCH = 9
 """Slices of a step with two group losses."""
 
@@ -44,7 +45,7 @@ def answers(setting: Setting) -> Iterator[Answer]:
     anchors = count * 3 / BATCH  # every slice is an anchor once, with two others
     floor = setting.bench.ceilings.floor(operations=needs.of_views(BATCH, side), half=True).seconds
     size = f"{side}^2"
-    yield Answer("encoder step", f"{BATCH} x 2 x {size}", epoch / anchors, floor=floor, memory=memory)
+    yield Answer("encoder step", f"{BATCH} x 2 x {size}", epoch / anchors, floor=floor, memory=memory, note=HOW)
     yield Answer("encoder epoch", f"{count} x {size}", epoch)
     target = Target(TARGET_SECONDS) if side == 256 else None
     yield Answer(f"{WHOLE} epochs of {POOL} slices, from these", size, epoch / count * POOL * WHOLE, target=target)

@@ -23,7 +23,6 @@ from gpu_check.answer import Answer, Target
 from gpu_check.setting import Setting, flat_set, trained_weights
 from material import scribbles, smooth, table
 
-STEPS = 50
 CLASSES = 4
 SLICES = 12
 REPLAY = 1e-3
@@ -39,9 +38,10 @@ Training = Callable[[str, float | None], Tensor]
 
 
 def answers(setting: Setting) -> Iterator[Answer]:
-    """Compare weights after :data:`STEPS` steps as |w - w'| / |w' - start|: relative to the way that training took."""
+    """Compare weights after some steps as |w - w'| / |w' - start|: relative to the way that training took."""
+    steps = setting.scale.equal_steps
     for marked, name in ((False, "U-Net, full masks"), (True, "dual U-Net, scribbles")):
-        yield from _compare(setting, f"{name}, {STEPS} steps", partial(_fit, setting, marked), ROUNDING)
+        yield from _compare(setting, f"{name}, {steps} steps", partial(_fit, setting, marked), ROUNDING)
     yield from _compare(setting, "encoder, an epoch", partial(_encoder, setting), None)
 
 
@@ -106,7 +106,7 @@ def _fit(setting: Setting, marked: bool, precision: Precision, still: bool) -> T
         member = trainer.fit(
             flat_set(images, labels, device),
             CLASSES,
-            STEPS if lr is None else 1,
+            setting.scale.equal_steps if lr is None else 1,
             IGNORE if marked else 0,
             None,
             seeding.stream(0, "gpu-check"),
