@@ -94,6 +94,11 @@ class Recipe:
         """Whether the strategy or its embedder uses the models of the round before."""
         return self.strategy.needs_model or (self.embed is not None and self.embed.needs_model)
 
+    @property
+    def starts_at_random(self) -> bool:
+        """Whether the first round selects the slices of the random baseline, having no model to select others with."""
+        return self.needs_model or isinstance(self.strategy, Random)
+
 
 @component
 class RunConfig:
@@ -205,8 +210,8 @@ class RunConfig:
 
     @property
     def starts_at_random(self) -> bool:
-        """Whether the first round selects the slices of the random baseline, having no model to select others with."""
-        return self.recipe.needs_model or isinstance(self.recipe.strategy, Random)
+        """Whether the first round selects the slices of the random baseline (:attr:`Recipe.starts_at_random`)."""
+        return self.recipe.starts_at_random
 
     @property
     def waits(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from alseg_core.errors import AlsegError, ResultsError
 from alseg_core.visible import visible
 from bench.bundle.checks import CHECKS, STRICT, Check
-from bench.bundle.finding import Finding, note
+from bench.bundle.finding import Finding
 from bench.bundle.opened import Bundle, opened
 from bench.bundle.replay import replayed
 
@@ -103,8 +103,8 @@ def _findings(run: Check, bundle: Bundle) -> tuple[Finding, ...]:
 
 
 def _replay(bundle: Bundle, rounds: int) -> tuple[Finding, ...]:
-    """Return what making rounds again finds; whatever stops it is a note, as it says nothing of the bundle."""
+    """Return what making rounds again finds; what stops it is a problem, as whoever asks for it wants to know."""
     try:
         return tuple(replayed(bundle, rounds))
     except AlsegError as error:
-        return (note(f"not replayed: {error}"),)
+        return (Finding(f"not replayed: {error}"),)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alseg_core.errors import AlsegError, ResultsError
+from alseg_core.errors import ResultsError
 from alseg_core.intact import seal
-from alseg_core.outside import is_outside
 from alseg_core.visible import visible
 from bench.bundle.archive import MANIFEST, unpacked
 from bench.bundle.manifest import PLACE, Manifest
@@ -25,6 +24,7 @@ from bench.report.setting import Setting
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
     from alseg_core.data.splits import Case
+    from bench.bundle.loaded import Loaded
 
 
 class _Part(BaseModel):
@@ -83,19 +83,16 @@ class Bundle:
         return [run for run in self.runs if run.records]
 
     @cached_property
+    def loaded(self) -> dict[str, Loaded]:
+        """Run -> its settings as this version loads them, of those that have started."""
+        from bench.bundle.loaded import load
+
+        return {run.key: load(run.config) for run in self.runs if run.config is not None}
+
+    @property
     def configs(self) -> dict[str, RunConfig]:
         """Run -> its configuration, of those that this version can load without code from elsewhere."""
-        from alseg_core.config import RunConfig
-
-        found = {}
-        for run in self.runs:
-            if run.config is None or any(map(is_outside, _texts(run.config))):
-                continue  # module:Class would import and run code of the bundle's choice
-            try:
-                found[run.key] = RunConfig.load(run.config)
-            except AlsegError:
-                continue
-        return found
+        return {key: loaded.config for key, loaded in self.loaded.items() if loaded.config is not None}
 
     @cached_property
     def scanned(self) -> dict[str, list[Case]]:
@@ -104,9 +101,8 @@ class Bundle:
         Raises AlsegError if the folder does not hold the data.
         """
         found: dict[str, list[Case]] = {}
-        for config in self.configs.values():
-            dataset = config.dataset
-            if dataset.name in found or (dataset.root is not None and self.data is None):
+        for dataset in (loaded.dataset for loaded in self.loaded.values()):
+            if dataset is None or dataset.name in found or (dataset.root is not None and self.data is None):
                 continue
             root = None if dataset.root is None else self.data
             found[dataset.name] = list(dataset.reader.scan(root))
@@ -168,16 +164,3 @@ def _runs(folder: Path) -> tuple[Run, ...]:
         if run.records and not {"cases", "slices", "patient_of"} <= set(run.environment.get("data", {})):
             raise ResultsError(f"run {run.key}: environment.json names no cases, slices or patients of the data.")
     return tuple(found.runs)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in plain data."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield str(key)
-            yield from _texts(inner)
-    elif isinstance(value, Sequence):
-        for inner in value:
-            yield from _texts(inner)

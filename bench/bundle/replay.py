@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from alseg_core.config import RunConfig
@@ -25,20 +25,21 @@ FAR = 0.05
 def replayed(bundle: Bundle, rounds: int) -> Iterator[Finding]:
     """Make ``rounds`` rounds again and yield what differs; whole runs, in an order that the bundle's content gives.
 
-    Raises AlsegError where the data of no run are there.
+    That none can be made is a problem, as is a folder without the data (AlsegError).
     """
+    runnable = [(run, config) for run in _order(bundle) if (config := _runnable(bundle, run)) is not None]
+    absent = len(bundle.started) - len(runnable)
+    lacking = f": of {absent} of {len(bundle.started)} runs, data or code are not here (--data)" if absent else ""
     left = rounds
     with tempfile.TemporaryDirectory(prefix="alseg-replay-") as temporary:
-        for run in _order(bundle):
-            config = _runnable(bundle, run)
-            if config is None:
-                continue
-            count = min(left, len(run.records))
-            yield from _again(run, config, count, Path(temporary))
-            left -= count
+        for run, config in runnable:
+            left -= yield from _again(run, config, min(left, len(run.records)), Path(temporary))
             if not left:
-                return
-    yield note(f"{rounds - left} of {rounds} rounds were made again: of the other runs, data or code are not here")
+                break
+    if left == rounds:
+        yield Finding(f"0 of {rounds} rounds were made again{lacking}")
+    elif left or absent:
+        yield note(f"{rounds - left} of {rounds} rounds were made again{lacking}")
 
 
 def _order(bundle: Bundle) -> list[Run]:
@@ -58,8 +59,8 @@ def _runnable(bundle: Bundle, run: Run) -> RunConfig | None:
     return RunConfig.load({**plain, "keep_network": False})
 
 
-def _again(run: Run, config: RunConfig, count: int, place: Path) -> Iterator[Finding]:
-    """Run the first ``count`` rounds and compare them with those of the bundle."""
+def _again(run: Run, config: RunConfig, count: int, place: Path) -> Generator[Finding, None, int]:
+    """Run the first ``count`` rounds, compare them with those of the bundle, and return how many were made."""
     from alseg_core.loop import run as execute
     from alseg_core.store import Store
 
@@ -67,13 +68,13 @@ def _again(run: Run, config: RunConfig, count: int, place: Path) -> Iterator[Fin
         made = execute(config, place / "runs" / run.key, Store(place / "store"), most=count)
     except AlsegError as error:
         yield note(f"{label(run)} was not made again: {error}")
-        return
+        return 0
     doubt = ""
     if made[0].data_key != run.data_key:
         keys = f"{label(run)}: the data here have the key {made[0].data_key}, the bundle says {run.data_key}"
         if config.dataset.root is None:
             yield Finding(keys)
-            return
+            return len(made)
         doubt = "; the scans here have other dates or other content"  # a copy need not keep dates, so the rounds decide
         yield note(f"{keys}{doubt}")
     other = changes(run.records[0].made_by, {**maker(config.resolve_device()), "alseg": None, "commit": None})
@@ -82,9 +83,10 @@ def _again(run: Run, config: RunConfig, count: int, place: Path) -> Iterator[Fin
         if _picks(ours) != _picks(theirs):
             text = f"{where}: its picks are not those that are made again{doubt}"
             yield note(f"{text}, with other software or device ({', '.join(other)})") if other else Finding(text)
-            return
+            return len(made)
         yield from _scores(where, ours, theirs, bool(other))
     yield note(f"{label(run)}: {len(made)} rounds made again with the same picks")
+    return len(made)
 
 
 def _picks(record: RoundRecord) -> list[tuple[str, int]]:

@@ -14,6 +14,7 @@ from bench.bundle.checks import (
     picks,
     recomputed,
     scores,
+    settings,
     shared,
     split,
     strict,
@@ -28,6 +29,7 @@ Check = Callable[[Bundle], Iterator[Finding]]
 
 CHECKS: dict[str, Check] = {
     "runs are who they say": identity.check,
+    "settings of alseg": settings.check,
     "every seed, recipe and budget": complete.check,
     "one split, test patients apart": split.check,
     "picks": picks.check,
@@ -43,6 +45,7 @@ CHECKS: dict[str, Check] = {
 }
 """Name -> check, in the order of reading."""
 STRICT: dict[str, Check] = {
+    "strict: settings that load": settings.known,
     "strict: committed code": strict.committed,
     "strict: seeds": strict.seeds,
     "strict: no failed runs": strict.failures,

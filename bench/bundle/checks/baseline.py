@@ -29,9 +29,9 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     """Yield recipes without a random baseline at their settings, or at some of their seeds."""
     for (dataset, annotation, schedule), runs in bundle.settings.items():
         known = [run for run in runs if run.config is not None]
-        slices, volumes = ([run for run in known if _strategy(run) in kind] for kind in (SLICES, VOLUMES))
+        slices, volumes = ([run for run in known if strategy_of(run) in kind] for kind in (SLICES, VOLUMES))
         depth = _depths(known)
-        judged = [run for run in known if _strategy(run) not in SLICES + VOLUMES]
+        judged = [run for run in known if strategy_of(run) not in SLICES + VOLUMES]
         where = f"{dataset}/{annotation}/{schedule}"
         if not slices and not volumes:
             yield Finding(f"{where}: no recipe picks at random, so that nothing can be compared")
@@ -55,7 +55,8 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             yield Finding(f"{where}: {which} {reason}")
 
 
-def _strategy(run: Run) -> Any:
+def strategy_of(run: Run) -> Any:
+    """Return the name of the strategy that the settings of a run say."""
     strategy = (run.config or {})["recipe"].get("strategy")
     return strategy.get("name") if isinstance(strategy, Mapping) else strategy
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alseg_core import seeding
-from alseg_core.config import RunConfig
+from alseg_core.config import Recipe
 from alseg_core.strategies.random import Random
 from alseg_core.vocabulary import IntArray
 from bench.bundle.finding import Finding, note
@@ -36,21 +36,21 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     pools: dict[tuple[str, ...], list[_Draw]] = defaultdict(list)
     unknown = 0
     for run in bundle.started:
-        config = bundle.configs.get(run.key)
-        if config is None:
+        recipe = bundle.loaded[run.key].recipe
+        if recipe is None:
             unknown += 1
             continue
-        pools[tuple(run.environment["data"]["cases"].get("train", ()))] += _draws(run, config)
+        pools[tuple(run.environment["data"]["cases"].get("train", ()))] += _draws(run, recipe)
     if unknown:
-        yield note(f"whether {unknown} runs start at random is not known: this version cannot load their configuration")
+        yield note(f"whether {unknown} runs start at random is not known: this version cannot load their recipe")
     for cases, draws in pools.items():
         yield from _disagreeing(cases, draws)
 
 
-def _draws(run: Run, config: RunConfig) -> Iterator[_Draw]:
+def _draws(run: Run, recipe: Recipe) -> Iterator[_Draw]:
     """Draw the random rounds of a run again: all of the random baseline, the first of a recipe that needs a model."""
     slices = int(run.environment["data"]["slices"]["train"])
-    rounds = len(run.records) if isinstance(config.recipe.strategy, Random) else int(config.starts_at_random)
+    rounds = len(run.records) if isinstance(recipe.strategy, Random) else int(recipe.starts_at_random)
     labelled = np.zeros(slices, dtype=bool)
     for record in run.records[:rounds]:
         left: IntArray = np.flatnonzero(~labelled).astype(np.int64)

@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from alseg_core.data.splits import PARTS, per_run
+from alseg_core.data.splits import PARTS, of_run, per_run
 from alseg_core.errors import AlsegError
 from bench.bundle.finding import Finding, note
 from bench.bundle.fingerprint import with_names
+from bench.bundle.loaded import load
 from bench.bundle.opened import Bundle, label
 from bench.bundle.private import CASE, PATIENT, pseudonym
 from bench.report.runs.run import Run
@@ -23,8 +24,8 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     for dataset in dict.fromkeys(run.setting[0] for run in bundle.started):
         runs = [run for run in bundle.started if run.setting[0] == dataset]
         first = runs[0]
-        config = bundle.configs.get(first.key)
-        own = config is not None and per_run(config.dataset.split)
+        known = bundle.loaded[first.key].dataset
+        own = known is not None and per_run(known.split)
         for run in runs[1:]:
             if run.data_key != first.data_key:
                 yield Finding(f"{label(run)} was made with other data, {run.data_key}, than {label(first)}")
@@ -63,13 +64,16 @@ def _again(bundle: Bundle) -> Iterator[Finding]:
     if unknown:
         yield note(f"the split of {', '.join(sorted(unknown))} was not made again: its scans are not here (--data)")
     for run in bundle.started:
-        cases, config = scanned.get(run.setting[0]), bundle.configs.get(run.key)
-        if cases is None or config is None:
+        cases = scanned.get(run.setting[0])
+        if cases is None or bundle.loaded[run.key].dataset is None:
             continue
         names = {pseudonym(case.patient, PATIENT): case.patient for case in cases}
+        named = load(with_names(run.config or {}, names))
+        if named.dataset is None:
+            yield Finding(f"{label(run)}: its split cannot be made of the data: {named.fault}")
+            continue
         try:
-            named = type(config).load(with_names(run.config or {}, names))
-            divided = dataclasses.asdict(named.split.assign(cases))
+            divided = dataclasses.asdict(of_run(named.dataset.split, run.seed).assign(cases))
         except AlsegError as error:
             yield Finding(f"{label(run)}: its split cannot be made of the data: {error}")
             continue
