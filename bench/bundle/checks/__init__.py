@@ -12,6 +12,7 @@ from bench.bundle.checks import (
     identity,
     labels,
     picks,
+    planned,
     recomputed,
     scores,
     settings,
@@ -40,6 +41,7 @@ CHECKS: dict[str, Check] = {
     "table and facts made again": recomputed.check,
     "labels and who read them": labels.check,
     "random at the same settings": baseline.check,
+    "what is tested": planned.check,
     "times": times.check,
     "what tuning looked at": tuning.check,
 }
@@ -48,6 +50,7 @@ STRICT: dict[str, Check] = {
     "strict: settings that load": settings.known,
     "strict: committed code": strict.committed,
     "strict: seeds": strict.seeds,
+    "strict: tested against random": planned.against_random,
     "strict: no failed runs": strict.failures,
     "strict: scored on test volumes": strict.test_volumes,
     "strict: tuning declared": strict.declared,

@@ -11,22 +11,29 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from alseg_core.vocabulary import BASELINE
 from bench.bundle.differing import differing
 from bench.bundle.finding import Finding
-from bench.bundle.opened import Bundle
+from bench.bundle.opened import Bundle, label
 from bench.report.runs.run import Run
 from bench.report.setting import enumerated
 
 OWN = ("recipe", "seed", "device", "keep_network")
 """Settings of a run that recipes of one setting need not share: who it is, and where it ran."""
-SLICES, VOLUMES = ("random", "random_volumes"), ("whole_volumes",)
+SLICES, VOLUMES = (BASELINE, "random_volumes"), ("whole_volumes",)
 """Strategies that pick slices, and whole volumes, at random."""
 MOST = 6
 """Most recipes that are named."""
 
 
 def check(bundle: Bundle) -> Iterator[Finding]:
-    """Yield recipes without a random baseline at their settings, or at some of their seeds."""
+    """Yield recipes without a random baseline at their settings, or at some of their seeds, and a false baseline."""
+    for run in bundle.runs:
+        if run.recipe == BASELINE and run.config is not None and strategy_of(run) != BASELINE:
+            yield Finding(
+                f"{label(run)} has the strategy {strategy_of(run)}; what is called {BASELINE} is what reports compare "
+                "with"
+            )
     for (dataset, annotation, schedule), runs in bundle.settings.items():
         known = [run for run in runs if run.config is not None]
         slices, volumes = ([run for run in known if strategy_of(run) in kind] for kind in (SLICES, VOLUMES))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alseg_core import __version__
+from alseg_core.vocabulary import BASELINE
 from bench.bundle.checks.baseline import strategy_of
 from bench.bundle.finding import Finding, note
 from bench.bundle.opened import Bundle, label
 from bench.report.runs.provenance import makers
-
-DRAWN = "random"
-"""Strategy whose picks follow from the seed."""
 
 
 def check(bundle: Bundle) -> Iterator[Finding]:
@@ -44,7 +42,7 @@ def known(bundle: Bundle) -> Iterator[Finding]:
                 f"{label(run)}: alseg {__version__} cannot load its settings, so that they are not checked: "
                 f"{loaded.fault}"
             )
-        elif loaded.recipe is None and strategy_of(run) == DRAWN:
+        elif loaded.recipe is None and strategy_of(run) == BASELINE:
             yield Finding(f"{label(run)} picks at random with code of its own, {loaded.outside['recipe']}: remove it")
         elif loaded.dataset is None and run.config["dataset"].get("root") is None:
             yield Finding(

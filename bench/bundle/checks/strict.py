@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bench.bundle.facts import DIRTY
@@ -12,10 +13,12 @@ from bench.report.runs.provenance import makers, scored_on
 
 SEEDS = 3
 """Fewest seeds of a setting."""
+HASH = re.compile(r"[0-9a-f]{7,40}")
+"""Name of a commit of git, shortened or not."""
 
 
 def committed(bundle: Bundle) -> Iterator[Finding]:
-    """Yield runs whose code is in no commit."""
+    """Yield runs whose code is in no commit, by what they say; whether it was run cannot be known."""
     for run in bundle.started:
         for maker in makers(run):
             commit = maker.get("commit")
@@ -23,6 +26,8 @@ def committed(bundle: Bundle) -> Iterator[Finding]:
                 yield Finding(f"{label(run)}: the commit of its code is not recorded; run it from a git checkout")
             elif commit.endswith(DIRTY):
                 yield Finding(f"{label(run)} was made with uncommitted changes of {commit.removesuffix(DIRTY)}")
+            elif not HASH.fullmatch(commit):
+                yield Finding(f"{label(run)}: the commit of its code is {commit!r}, and 7 to 40 hex digits are wanted")
 
 
 def seeds(bundle: Bundle) -> Iterator[Finding]:
