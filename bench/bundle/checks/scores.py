@@ -27,7 +27,8 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     for run in bundle.started:
         for record in run.records:
             where = f"{label(run)}, round {record.round + 1}"
-            for text in (*_rows(run, record), *_means(run, record), *_best(run, record)):
+            own = "train" in bundle.loaded[run.key].outside
+            for text in (*_rows(run, record), *_means(run, record), *_best(run, record, own)):
                 yield Finding(f"{where}: {text}")
             for row in record.volumes:
                 place, holds = (
@@ -80,8 +81,11 @@ def _means(run: Run, record: RoundRecord) -> Iterator[str]:
             yield f"{name} is {_shown(told)}, and its rows give {_shown(made)}"
 
 
-def _best(run: Run, record: RoundRecord) -> Iterator[str]:
-    """Check that the network with the best validation score was evaluated, and that no one was trained too long."""
+def _best(run: Run, record: RoundRecord, own: bool) -> Iterator[str]:
+    """Check that the network with the best validation score was evaluated, and that all were trained as planned.
+
+    own: whether the training names code from elsewhere, which may stop early.
+    """
     wanted = (run.config or {}).get("members")
     if len(record.members) != wanted or record.best >= len(record.members):
         yield f"{len(record.members)} networks are recorded, number {record.best + 1} as the best; {wanted} are trained"
@@ -93,8 +97,9 @@ def _best(run: Run, record: RoundRecord) -> Iterator[str]:
     steps: Sequence[int] = run.environment["data"].get("iterations", [])
     if len(steps) > record.round:
         for member in record.members:
-            if (member.get("iterations") or 0) > steps[record.round]:
-                yield f"a network was trained for {member['iterations']:g} steps, and {steps[record.round]} are planned"
+            took, wanted = member.get("iterations") or 0, steps[record.round]
+            if took > wanted or (took < wanted and not own):
+                yield f"a network was trained for {took:g} steps, and {wanted} are planned"
 
 
 def _same(told: float, made: float | None) -> bool:

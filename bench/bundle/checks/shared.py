@@ -7,12 +7,15 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from alseg_core.errors import plural
+from alseg_core.oracles.minutes import Minutes
+from alseg_core.registry import construct
 from alseg_core.vocabulary import RoundRecord
 from bench.bundle.finding import Finding
 from bench.bundle.opened import Bundle, label
 from bench.report.runs.run import Run
 
-BOUGHT = ("cost", "marked", "foreground", "minutes")
+BOUGHT = ("cost", "marked", "foreground", "cover_radius")
 """What labels bring and cost: equal for equal slices."""
 CLOSE = 1e-4
 """Largest relative difference of what two devices compute of the same slices."""
@@ -20,9 +23,14 @@ SCORE = 1e-3
 """Largest difference of Dice where one network is scored on two devices."""
 
 
+MINUTE = 0.0015
+"""Minutes by which sums may be less, each being rounded to thousandths."""
+
+
 def check(bundle: Bundle) -> Iterator[Finding]:
     """Yield runs with the same labelled slices and other costs, and first rounds with the same training and others."""
     bought: dict[str, tuple[Run, RoundRecord]] = {}
+    timed: dict[str, tuple[Run, RoundRecord]] = {}
     trained: dict[str, tuple[Run, RoundRecord]] = {}
     for run in bundle.started:
         labelled: list[tuple[str, int]] = []
@@ -35,6 +43,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
                     f"{label(run)}, round {record.round + 1}: {fact} is {told}, and {known} for the same slices in "
                     f"{label(other)}"
                 )
+        yield from _timed(run, timed)
         first = run.records[0]
         training = _text([run.data_key, run.seed, _picks(first), *_trained_by(run.config or {}), _where(first)])
         other, before = trained.setdefault(training, (run, first))
@@ -69,13 +78,45 @@ def _where(record: RoundRecord) -> list[Any]:
 
 
 def _differing(record: RoundRecord, before: RoundRecord) -> Iterator[tuple[str, Any, Any]]:
-    for fact in (*BOUGHT, "cover_radius"):
+    for fact in BOUGHT:
         told, known = getattr(record, fact), getattr(before, fact)
-        if None in (told, known) or math.isclose(told, known, rel_tol=CLOSE, abs_tol=CLOSE):
-            continue
-        if fact == "minutes" and record.round:
-            continue  # a network of the round before may have drawn part of it
-        yield fact, told, known
+        if not _same(told, known):
+            yield fact, told, known
+
+
+def _same(told: float | None, known: float | None) -> bool:
+    return None in (told, known) or math.isclose(told or 0, known or 0, rel_tol=CLOSE, abs_tol=CLOSE)
+
+
+def _timed(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[Finding]:
+    """Yield minutes that do not fit what was bought, or those of a run with the same picks in the same rounds.
+
+    A round takes the time to open its volumes and to look at its slices, whatever is drawn in them.
+    """
+    config = run.config or {}
+    model = construct(Minutes, config.get("minutes") or {}, "minutes")
+    picks: list[Any] = []
+    spent = 0.0
+    for record in run.records:
+        if record.minutes is None:
+            return  # people gave the labels, or a version that did not count
+        where = f"{label(run)}, round {record.round + 1}"
+        opened = {str(pick["case"]) for pick in record.selected}
+        least = len(opened) * model.open_volume + len(record.selected) * model.slice
+        if record.minutes - spent < least - MINUTE:
+            yield Finding(
+                f"{where}: annotation took {record.minutes - spent:g} minutes, and opening "
+                f"{plural(len(opened), 'volume')} with {plural(len(record.selected), 'slice')} takes {least:g}"
+            )
+        spent = record.minutes
+        picks.append(sorted(_picks(record)))
+        if model.prefill and record.round:
+            continue  # a network of the round before has drawn part of it
+        other, before = known.setdefault(_text([run.data_key, run.seed, picks, *_bought_by(config)]), (run, record))
+        if not _same(record.minutes, before.minutes):
+            yield Finding(
+                f"{where}: minutes is {record.minutes}, and {before.minutes} for the same picks in {label(other)}"
+            )
 
 
 def _scored_alike(one: RoundRecord, other: RoundRecord) -> bool:

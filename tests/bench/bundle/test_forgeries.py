@@ -202,6 +202,11 @@ def trained_longer(forged: Forged) -> None:
     forged.run("entropy", 0).rounds[1]["members"][0]["iterations"] = 100_000
 
 
+def random_trained_shorter(forged: Forged) -> None:
+    for run in forged.of("random"):
+        run.rounds[1]["members"][0]["iterations"] -= 1
+
+
 def labels_of_the_test_read_by_the_strategy(forged: Forged) -> None:
     entry = {"who": "entropy", "what": "test masks", "slices": 4, "cost": 4.0}
     forged.run("entropy", 0).rounds[1]["ledger"].insert(0, entry)
@@ -230,6 +235,22 @@ def cheaper_labels_in_the_ledger_too(forged: Forged) -> None:
     record["cost"] /= 2
     for entry in (entry for entry in record["ledger"] if entry["who"] == "oracle"):
         entry["cost"] /= 2
+
+
+def minutes_that_shrink(forged: Forged) -> None:
+    rounds = forged.run("entropy", 0).rounds
+    rounds[1]["minutes"] = rounds[0]["minutes"] / 2
+
+
+def labels_in_no_time(forged: Forged) -> None:
+    forged.run("entropy", 0).rounds[1]["minutes"] = forged.run("entropy", 0).rounds[0]["minutes"]
+
+
+def quicker_second_round(forged: Forged) -> None:
+    """Take the time for drawing from one of two recipes with the same picks."""
+    run, other = forged.run("entropy", 0), forged.run("random", 0)
+    run.rounds[1] |= {name: other.rounds[1][name] for name in ("selected", "cost", "minutes", "ledger", "cover_radius")}
+    run.rounds[1]["minutes"] -= 0.005
 
 
 def better_cover(forged: Forged) -> None:
@@ -334,6 +355,7 @@ FORGERIES: list[tuple[Callable[[Forged], None], str, str]] = [
     (bad_structures_declared_empty, SCORES, "unlike in another round or run"),
     (scores_of_the_first_round, SHARED, "its first round has other scores than"),
     (trained_longer, SCORES, "a network was trained for 100000 steps"),
+    (random_trained_shorter, SCORES, "random seed 0, round 2: a network was trained for"),
     (
         labels_of_the_test_read_by_the_strategy,
         LABELS,
@@ -344,6 +366,9 @@ FORGERIES: list[tuple[Callable[[Forged], None], str, str]] = [
     (more_labels_trained_on, LABELS, "labels of 8 slices were read for training, and 3 were picked"),
     (cheaper_labels, LABELS, "and the ledger adds up to"),
     (cheaper_labels_in_the_ledger_too, SHARED, "for the same slices in"),
+    (minutes_that_shrink, SHARED, "entropy seed 0, round 2: annotation took -"),
+    (labels_in_no_time, SHARED, "entropy seed 0, round 2: annotation took 0 minutes, and opening"),
+    (quicker_second_round, SHARED, "for the same picks in tiny/scribble/low"),
     (better_cover, SHARED, "the cover radius grows from 0"),
     (missing_random, BASELINE, "no recipe picks at random"),
     (
