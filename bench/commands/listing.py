@@ -108,7 +108,7 @@ def _recipes() -> Iterator[tuple[str, tuple[str, str, str]]]:
     for name, path in catalogue("recipe").items():
         recipe = read_yaml(path)
         strategy, paper = STRATEGIES.build(recipe["strategy"]), str(recipe.get("paper", ""))
-        yield family(strategy, _name(recipe.get("embed")), paper), (name, str(recipe.get("summary", "")), paper)
+        yield family(strategy, _name(recipe.get("embed"))), (name, str(recipe.get("summary", "")), paper)
 
 
 def _name(spec: Any) -> str:

@@ -33,7 +33,7 @@ def write(folder: Path, site: Path) -> list[Entry]:
             "folder with --out FOLDER."
         )
     prepare(site)
-    entries = [read(path, name) for name, path in found.items()]
+    entries = [_shown(read(path, name)) for name, path in found.items()]
     try:
         for entry in entries:
             copy(entry, site)
@@ -42,3 +42,15 @@ def write(folder: Path, site: Path) -> list[Entry]:
         place = error.filename or site
         raise ResultsError(f"{place} cannot be written ({error.strerror}); choose another with --out FOLDER.") from None
     return entries
+
+
+def _shown(entry: Entry) -> Entry:
+    """Return a bundle, or why no page can be made of it: it must not take the page of the others with it."""
+    from bench.leaderboard.entry import reason
+    from bench.leaderboard.page import page
+
+    try:
+        page([entry])
+    except Exception as error:  # files of a stranger can fail anywhere
+        return entry.failed(reason(error))
+    return entry

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,10 @@ from bench.study.family import family, short
 
 OTHER = "Other"
 """Family of a method that this version cannot load, such as one with code of its author."""
+LAYOUT = "the page"
+"""What a bundle fails that passes all checks and cannot be shown."""
+PATH = re.compile(r"(?:/[^/\s:'\"]+)+/")
+"""Folders in a message."""
 ROUNDS = "rounds.jsonl"
 """Member of a run with its rounds."""
 
@@ -76,12 +82,33 @@ class Entry:
         """ "strict", "passed" or "failed"."""
         return "strict" if self.strict else "passed" if self.passed else "failed"
 
+    def failed(self, reason: str) -> Entry:
+        """Return the bundle as one that failed for a reason that no check found."""
+        problem = {"passed": False, "problems": [reason], "notes": []}
+        return Entry(self.name, self.path, "", {**self.checks, LAYOUT: problem})
+
 
 def read(path: Path, name: str) -> Entry:
-    """Check and read a bundle; one that fails has no parts."""
-    entry = Entry(name, path, "", _checks(path))
-    if not entry.passed:
-        return entry
+    """Check and read a bundle; one that fails, or cannot be read after all, has no parts and its reason."""
+    entry = Entry(name, path, "", {})
+    if not path.is_file():
+        return entry.failed("it is no file, or a link that leads to none")
+    try:
+        entry = dataclasses.replace(entry, checks=_checks(path))
+        return _opened(entry) if entry.passed else entry
+    except Exception as error:  # a stranger's files can fail anywhere, and take no other bundle with them
+        return entry.failed(reason(error))
+
+
+def reason(error: Exception) -> str:
+    """Return why a bundle cannot be shown; without paths, which differ from machine to machine."""
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return f"it cannot be read or laid out ({type(error).__name__}: {re.sub(PATH, '', str(text))})"
+
+
+def _opened(entry: Entry) -> Entry:
+    """Read a bundle that passes the check."""
+    path, name = entry.path, entry.name
     with opened(path) as bundle:
         results = collect(bundle.folder)
         analysis = analyse(results)
@@ -123,9 +150,9 @@ def _families(bundle: Bundle, results: Results) -> dict[str, str]:
     """Return recipe, as the tables name it, -> name of its family."""
     names: dict[str, str] = dict(zip(results.runs["key"], results.runs["recipe"], strict=True))
     found = dict.fromkeys(names.values(), OTHER)
-    for run in bundle.runs:
-        if (config := bundle.configs.get(run.key)) is not None and run.config is not None and run.key in names:
-            strategy = config.recipe.strategy
-            embed = (run.config["recipe"].get("embed") or {}).get("name")
-            found[names[run.key]] = short(family(strategy, embed, results.sources.get(run.recipe, strategy.paper)))
+    for key, config in bundle.configs.items():
+        if key in names:
+            recipe = config.recipe
+            embed = None if recipe.embed is None else recipe.embed.name
+            found[names[key]] = short(family(recipe.strategy, embed))
     return found

@@ -17,11 +17,12 @@ FAMILIES = {
 """Family -> its title; what stands before the colon is its name."""
 
 
-def family(strategy: Strategy, embed: str | None, paper: str) -> str:
-    """Return the family of a recipe. embed: name of its embedding; paper: what it says to cite."""
+def family(strategy: Strategy, embed: str | None) -> str:
+    """Return the family of a recipe by what its strategy is, whatever it is called. embed: name of its embedding."""
     from alseg_core.strategies.coreset import Coreset
+    from alseg_core.strategies.predicted_foreground import PredictedForeground
 
-    if strategy.reads_ground_truth or "reference" in paper:
+    if strategy.reads_ground_truth or "reference" in strategy.paper or isinstance(strategy, PredictedForeground):
         return "reference"
     if strategy.needs_model:
         return "uncertainty" if strategy.ranks else "both"

@@ -220,6 +220,40 @@ def test_a_bundle_whose_runs_all_failed_has_no_table(forged: Callable[[Callable[
     assert "6 declared failed" in page([nothing])
 
 
+def test_an_embedding_by_its_name_alone_is_read(forged: Callable[[Callable[[Forged], None]], Entry]) -> None:
+    def pixels(forged_: Forged) -> None:
+        for run in forged_.of("entropy"):
+            run.config["recipe"] |= {"strategy": {"name": "coreset"}, "embed": "pixels"}
+            forged_.identify(run)
+
+    named = forged(pixels)
+    assert named.passed, named.checks
+    assert {row.recipe: row.family for row in named.parts[0].rows}["entropy"] == "Coverage"
+
+
+def test_the_kind_of_a_method_is_not_what_its_author_calls_it(
+    forged: Callable[[Callable[[Forged], None]], Entry],
+) -> None:
+    def modest(forged_: Forged) -> None:
+        forged_.study["sources"] = {"entropy": "reference, no method"}
+
+    assert {row.recipe: row.family for row in forged(modest).parts[0].rows}["entropy"] == "Uncertainty"
+
+
+def test_a_bundle_that_cannot_be_read_takes_no_page_with_it(honest: Path, folder: Path, tmp_path: Path) -> None:
+    def cited_by_a_number(forged_: Forged) -> None:
+        forged_.study["sources"] = 7
+
+    forge(honest, folder / "odd.alseg.zip", cited_by_a_number, made_again=False)
+    (folder / "nowhere.alseg.zip").symlink_to(tmp_path / "nothing")
+    done = alseg(folder, "-o", tmp_path / "site")
+    assert done.exit_code == 1
+    assert "failed  nowhere\n        the page: it is no file, or a link that leads to none" in done.output
+    assert "failed  odd" in done.output and "failed  honest" not in done.output
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert str(tmp_path) not in text and text.count("<tr data-kind") == 2
+
+
 def test_few_seeds_validation_volumes_and_a_single_budget_are_said(tmp_path: Path) -> None:
     study = finished_study(tmp_path, [*SETTINGS, "recipes=random", "seeds=1", "evaluate.part=val", "schedules.low=[3]"])
     alone = read(pack(study, tmp_path / "val.alseg.zip", tunings=[]).path, "val")
