@@ -1,17 +1,19 @@
-"""What may be compared across two sides, and why not: as a report that merges them would keep their runs apart."""
+"""What may be compared across two sides, and why not: as a report that merges them, but for the key of scans.
+
+A report keeps runs apart whose prepared data have other keys. The key depends on the dates of the files, which a copy
+on another machine need not keep: here, and on the leaderboard, volumes and numbers of slices decide about scans.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 from bench.diff.pairs import Pair, shared
 from bench.diff.settings import RECIPES, Difference
-from bench.report.runs.compatibility import Signature
-from bench.report.runs.provenance import own_splits
+from bench.report.runs.copies import apart
 from bench.report.runs.run import Run
 from bench.report.setting import enumerated, title
 
@@ -43,8 +45,8 @@ def reason(pair: Pair) -> str | None:
         told = [f"another {part} ({ours}, and {theirs})" for part, ours, theirs in both if ours != theirs]
         return " and ".join(told)
     if pair.recipe:
-        return _apart(*pair.first)
-    found = [_apart(ours, theirs) for ours, theirs in product(*map(_recipes, pair.runs))]
+        return apart(*pair.first)
+    found = [apart(ours, theirs) for ours, theirs in product(*map(_recipes, pair.runs))]
     return None if None in found else found[0]
 
 
@@ -52,35 +54,6 @@ def _other_key(pair: Pair) -> bool:
     """Return whether nothing but their keys says that the scans of a comparable pair differ."""
     ours, theirs = pair.first
     return ours.data_key != theirs.data_key
-
-
-def _apart(ours: Run, theirs: Run) -> str | None:
-    """Return why two runs of one setting must not be compared.
-
-    The key of scans depends on the dates of their files, which a copy need not keep: it alone is no reason where both
-    runs record volumes and slices and agree on them.
-    """
-    signatures = (Signature.of(dataclasses.replace(run, data_key=None)) for run in (ours, theirs))
-    return next(signatures).apart(next(signatures)) or _other_data(ours, theirs)
-
-
-def _other_data(ours: Run, theirs: Run) -> str | None:
-    one_split = ours.seed == theirs.seed or not own_splits([ours, theirs])
-    known = [run.environment.get("data", {}) for run in (ours, theirs)]
-    recorded = all("cases" in data and "slices" in data for data in known)
-    if recorded and one_split:
-        if known[0]["cases"] != known[1]["cases"]:
-            return "another split, or other scans: their volumes differ"
-        if known[0]["slices"] != known[1]["slices"]:
-            return "other scans: their numbers of slices differ"
-    generated = _root(ours) is None and _root(theirs) is None
-    if ours.data_key != theirs.data_key and (generated or not recorded):
-        return "other data: their keys differ"
-    return None
-
-
-def _root(run: Run) -> Any:
-    return (run.config or {}).get("dataset", {}).get("root")
 
 
 def verdict(pairs: Sequence[Pair], differences: Sequence[Difference]) -> Verdict:
@@ -91,14 +64,14 @@ def verdict(pairs: Sequence[Pair], differences: Sequence[Difference]) -> Verdict
         found = ([setting for pair in pairs if (setting := pair.settings[i]) is not None] for i in (0, 1))
         ours, theirs = (enumerated(list(dict.fromkeys(map(title, some))), MOST) for some in found)
         return Verdict("no", f"Not comparable: no setting was run in both; A has {ours}, B has {theirs}.")
-    apart = {where: why for where, why in answers if why is not None}
-    reasons = dict.fromkeys(apart.values())
-    told = "; ".join(f"{why}{_where(apart, why, len(answers))}" for why in list(reasons)[:MOST])
+    kept_apart = {where: why for where, why in answers if why is not None}
+    reasons = dict.fromkeys(kept_apart.values())
+    told = "; ".join(f"{why}{_where(kept_apart, why, len(answers))}" for why in list(reasons)[:MOST])
     more = f"; and {len(reasons) - MOST} more reasons" if len(reasons) > MOST else ""
-    if len(apart) == len(answers):
+    if len(kept_apart) == len(answers):
         return Verdict("no", f"Not comparable: {told}{more}{_first(pairs, differences)}.")
-    if apart:
-        count = f"{len(answers) - len(apart)} of {len(answers)} that both have"
+    if kept_apart:
+        count = f"{len(answers) - len(kept_apart)} of {len(answers)} that both have"
         return Verdict("in part", f"Comparable in part, {count}; not so: {told}{more}{_first(pairs, differences)}.")
     doubt = f", if the scans are the same: {OTHER_KEY}" if any(_other_key(pair) for _, pair in both) else f": {SAME}"
     changed = [where for one in differences if one.group == RECIPES for where in one.where or ("every recipe",)]

@@ -42,7 +42,7 @@ class Row:
     seeds: tuple[int, int]
     """Seeds that have the score."""
     difference: float
-    """Mean of B - A: over common seeds where they pair, or else the difference of both means."""
+    """Mean of B - A: over common seeds where they pair, or else the difference of both means; NaN across settings."""
     common: int
     """Seeds that pair; 0 where nothing pairs."""
     low: float = math.nan
@@ -79,7 +79,7 @@ def _row(pair: Pair, results: tuple[Results, Results]) -> Row:
         score=next((_name(one) for one in found if one is not None), ""),
         means=(ours, theirs),
         seeds=(seeds[0], seeds[1]),
-        difference=theirs - ours,
+        difference=math.nan if why else theirs - ours,
         common=0,
         apart=f"across settings: {why}" if why else "no complete seed in common" if all(seeds) else None,
     )

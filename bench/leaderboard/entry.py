@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alseg_core.intact import seal
+from alseg_core.registry import describe
 from bench.bundle.check import check
 from bench.bundle.checks import STRICT
 from bench.bundle.opened import Bundle, opened
@@ -17,7 +18,9 @@ from bench.leaderboard.declared import declared
 from bench.leaderboard.rows import Row, rows
 from bench.report.analysis import Analysis, analyse
 from bench.report.runs.compatibility import Signature
+from bench.report.runs.provenance import own_splits
 from bench.report.runs.results import Results, collect
+from bench.report.runs.run import Run
 from bench.report.setting import rows_of
 from bench.report.tables import Panel, panels
 from bench.study.family import family, short
@@ -40,8 +43,8 @@ class Part:
     """Its main table, as a report has it."""
     facts: dict[str, str]
     """Label -> text: how its numbers were made."""
-    signatures: tuple[Signature, ...]
-    """What decides whether its runs may stand beside others."""
+    runs: tuple[Run, ...]
+    """Its runs without their rounds, one for each way of making them: they decide what it may stand beside."""
     rows: list[Row]
     """Its methods."""
 
@@ -141,9 +144,18 @@ def _parts(bundle: Bundle, results: Results, analysis: Analysis, entry: Entry) -
         yield Part(
             panel,
             results.facts[panel.setting],
-            tuple(dict.fromkeys(map(Signature.of, runs))),
+            _ways(runs),
             list(rows(results, analysis, panel, (entry.name, entry.strict), families)),
         )
+
+
+def _ways(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """Return the first run of each signature; of each seed where seeds have splits of their own."""
+    own = own_splits(runs)
+    found: dict[tuple[Signature, int], Run] = {}
+    for run in runs:
+        found.setdefault((Signature.of(run), run.seed if own else 0), dataclasses.replace(run, records=()))
+    return tuple(found.values())
 
 
 def _families(bundle: Bundle, results: Results) -> dict[str, str]:
@@ -153,6 +165,6 @@ def _families(bundle: Bundle, results: Results) -> dict[str, str]:
     for key, config in bundle.configs.items():
         if key in names:
             recipe = config.recipe
-            embed = None if recipe.embed is None else recipe.embed.name
+            embed = None if recipe.embed is None else str(describe(recipe.embed)["name"])
             found[names[key]] = short(family(recipe.strategy, embed))
     return found

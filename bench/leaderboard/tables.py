@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from alseg_core.metrics.curve import AUBC
 from alseg_core.store import digest
+from alseg_core.vocabulary import BASELINE
 from bench.leaderboard.entry import Entry, Part
 from bench.leaderboard.rows import Row
 from bench.report.runs.cases import PARTS
+from bench.report.runs.compatibility import Signature
+from bench.report.runs.copies import apart
+from bench.report.setting import Setting
 
 OWN = ("device", "threads", "alseg", "packages", "python", "studies")
 """Facts of a setting that each bundle has of its own, and that numbers may differ in."""
@@ -68,20 +73,33 @@ class Table:
         return min([0.0, *ends]), max([0.0, *ends])
 
     @property
+    def against(self) -> str:
+        """What most rows are compared with; random where none is."""
+        found = Counter(row.difference.against for row in self.rows if row.difference is not None)
+        return found.most_common(1)[0][0] if found else BASELINE
+
+    @property
     def minutes(self) -> bool:
         """Whether the minutes of annotation are known of any row."""
         return any(row.minutes.value is not None for row in self.rows)
 
     @property
     def notes(self) -> list[str]:
-        """Methods of one name that bundles have set differently."""
+        """Methods of one name that bundles have set differently, and scans that are not proved the same."""
         found: dict[str, dict[str, list[str]]] = {}  # recipe -> its parts -> bundles
         for name, part in self.parts:
-            for signature in part.signatures:
+            for signature in map(Signature.of, part.runs):
                 bundles = found.setdefault(signature.recipe, {}).setdefault(signature.parts, [])
                 if name not in bundles:
                     bundles.append(name)
-        return [
+        first, own = self.parts[0][0], _keys(self.first)
+        copies = [
+            f"Scans of {first} and {name} have other dates or are copies: the same cases and numbers of slices, but "
+            "not proved the same."
+            for name, part in self.parts[1:]
+            if _keys(part).isdisjoint(own)
+        ]
+        return copies + [
             f"{recipe} has different settings in {' and in '.join(', '.join(names) for names in ways.values())}."
             for recipe, ways in found.items()
             if len(ways) > 1
@@ -89,26 +107,38 @@ class Table:
 
 
 def tables(entries: Sequence[Entry]) -> list[Table]:
-    """Return the tables of all bundles that passed, by setting; a title that is taken gets the name of its bundle."""
-    found: list[Table] = []
+    """Return the tables of all bundles that passed, by setting.
+
+    Of several tables of a setting, that of most bundles comes first; the others name a bundle in their title.
+    """
+    groups: dict[Setting, list[list[tuple[str, Part]]]] = {}
     for entry in entries:
         for part in entry.parts:
-            alike = [i for i, table in enumerate(found) if table.first.panel.setting == part.panel.setting]
-            reasons = {i: _apart(found[i], part) for i in alike}
-            fitting = next((i for i, reason in reasons.items() if reason is None), None)
-            own = ((entry.name, part),)
-            if fitting is not None:
-                found[fitting] = replace(found[fitting], parts=(*found[fitting].parts, *own))
-            elif not alike:
-                found.append(Table(part.panel.title, own))
-            else:
-                other, reason = found[alike[0]].parts[0][0], reasons[alike[0]]
-                title = f"{part.panel.title} ({entry.name})"
-                found.append(Table(title, own, f"{entry.name} is kept apart from {other}: {reason}."))
-    return sorted(found, key=lambda table: table.first.panel.setting)
+            known = groups.setdefault(part.panel.setting, [])
+            fitting = next((group for group in known if _apart(group, part) is None), None)
+            if fitting is None:
+                known.append(fitting := [])
+            fitting.append((entry.name, part))
+    return [table for setting in sorted(groups) for table in _titled(groups[setting])]
 
 
-def _apart(table: Table, part: Part) -> str | None:
-    """Return why a part must not stand in a table; None if it may."""
-    pairs = ((own, other) for _, one in table.parts for other in one.signatures for own in part.signatures)
-    return next((reason for own, other in pairs if (reason := own.apart(other)) is not None), None)
+def _titled(groups: Sequence[Sequence[tuple[str, Part]]]) -> Iterator[Table]:
+    """Yield the tables of one setting."""
+    most, *others = sorted(groups, key=len, reverse=True)
+    other, first = most[0]
+    yield Table(first.panel.title, tuple(most))
+    for group in others:
+        name, part = group[0]
+        reason = f"{name} is kept apart from {other}: {_apart(most, part)}."
+        yield Table(f"{part.panel.title} ({name})", tuple(group), reason)
+
+
+def _apart(group: Sequence[tuple[str, Part]], part: Part) -> str | None:
+    """Return why a part must not stand beside others; None if it may."""
+    pairs = ((own, other) for _, one in group for other in one.runs for own in part.runs)
+    return next((reason for own, other in pairs if (reason := apart(own, other)) is not None), None)
+
+
+def _keys(part: Part) -> set[str | None]:
+    """Return the keys of the prepared data of a part."""
+    return {run.data_key for run in part.runs}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -106,6 +107,7 @@ def test_another_training_is_not_compared_and_not_paired(first: Side, tmp_path: 
     assert found.differences == [Difference("training", "train.lr", "0.01", "0.02")]
     assert {row.apart for row in found.rows} == {"across settings: a different training"}
     assert [row.common for row in found.rows] == [0, 0]
+    assert [row["difference"] for row in found.plain()["results"]] == [None, None]
     assert "not paired, across settings: a different training" in text(found)
 
 
@@ -166,7 +168,7 @@ def test_two_annotations_stand_beside_one_another_unpaired(first: Side, tmp_path
     found = compared(first, made(tmp_path / "b", config={"annotation": {"name": "scribble"}}))
     assert found.verdict.text == "Not comparable: another annotation (mask, and scribble)."
     assert {row.settings for row in found.rows} == {(("d", "mask", "default"), ("d", "scribble", "default"))}
-    assert all(row.common == 0 and row.difference == 0 for row in found.rows) and found.again == []
+    assert all(row.common == 0 and math.isnan(row.difference) for row in found.rows) and found.again == []
 
 
 def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:

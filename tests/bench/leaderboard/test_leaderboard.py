@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ from bench.cli import main
 from bench.leaderboard.entry import Entry, read
 from bench.leaderboard.page import page
 from bench.leaderboard.tables import tables
+from bench.report.runs.run import Run
 from tests.bench.bundle.conftest import SETTINGS, finished_study
 from tests.bench.bundle.forging import Forged, forge
 from tests.bench.bundle.test_forgeries import better
@@ -192,6 +194,34 @@ def test_bundles_that_were_trained_otherwise_stand_apart_with_the_reason(
     assert second.title == f"{first.title} (other_training)"
     assert second.apart == "other_training is kept apart from honest: a different training."
     assert first.anchor != second.anchor
+
+
+def with_key(entry: Entry, name: str, key: str, root: str | None) -> Entry:
+    """An entry under another name, whose data were prepared from scans in a folder under another key."""
+
+    def changed(run: Run) -> Run:
+        config = {**(run.config or {}), "dataset": {**(run.config or {})["dataset"], "root": root}}
+        return dataclasses.replace(run, config=config, data_key=key, home=Path(name))
+
+    parts = tuple(dataclasses.replace(part, runs=tuple(map(changed, part.runs))) for part in entry.parts)
+    return dataclasses.replace(entry, name=name, parts=parts)
+
+
+def test_copies_of_the_same_scans_share_a_table_that_says_so(entry: Entry) -> None:
+    mine, yours = (with_key(entry, name, key, "scans") for name, key in (("mine", "k1"), ("yours", "k2")))
+    (table,) = tables([mine, yours])
+    assert [name for name, _ in table.parts] == ["mine", "yours"]
+    assert any("Scans of mine and yours have other dates" in note for note in table.notes)
+    assert len(tables([with_key(entry, "mine", "k1", None), with_key(entry, "yours", "k2", None)])) == 2
+
+
+def test_the_plain_title_is_that_of_most_bundles(
+    entry: Entry, forged: Callable[[Callable[[Forged], None]], Entry]
+) -> None:
+    odd = dataclasses.replace(forged(other_training), name="a")
+    common, single = tables([odd, entry, dataclasses.replace(entry, name="z")])
+    assert common.title == entry.parts[0].panel.title and len(common.parts) == 2
+    assert single.apart == "a is kept apart from honest: a different training."
 
 
 def test_names_of_a_stranger_are_text(forged: Callable[[Callable[[Forged], None]], Entry]) -> None:
