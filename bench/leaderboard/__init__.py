@@ -18,8 +18,9 @@ PAGE = "index.html"
 def write(folder: Path, site: Path) -> list[Entry]:
     """Check all bundles below ``folder``, write the page about them to the folder ``site``, and return what was found.
 
-    The bundles that pass are copied beside the page. The same bundles give the same bytes. Raises ResultsError if there
-    is no such folder, a name that cannot be an address, or if ``site`` cannot be written or would be read as results.
+    The bundles that pass are copied beside the page; one that fails is listed with its reason. The same bundles give
+    the same bytes. Raises ResultsError if there is no such folder, a name that cannot be an address, or if ``site``
+    cannot be written, would be read as results, or has a page of somebody else.
     """
     from bench.leaderboard.entry import read
     from bench.leaderboard.page import page
@@ -32,6 +33,8 @@ def write(folder: Path, site: Path) -> list[Entry]:
             f"{site} is in {folder}, where the copies of the bundles would be read as further results; choose another "
             "folder with --out FOLDER."
         )
+    if _of_others(site / PAGE):
+        raise ResultsError(f"{site / PAGE} is no page of a leaderboard and stays; choose another folder with --out.")
     prepare(site)
     entries = [_shown(read(path, name)) for name, path in found.items()]
     try:
@@ -42,6 +45,13 @@ def write(folder: Path, site: Path) -> list[Entry]:
         place = error.filename or site
         raise ResultsError(f"{place} cannot be written ({error.strerror}); choose another with --out FOLDER.") from None
     return entries
+
+
+def _of_others(page: Path) -> bool:
+    """Return whether there is a page that no leaderboard has written."""
+    from bench.leaderboard.page import MARK
+
+    return page.is_file() and MARK.encode() not in page.read_bytes()
 
 
 def _shown(entry: Entry) -> Entry:

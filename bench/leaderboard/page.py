@@ -19,6 +19,8 @@ from bench.report.numbers import NOTHING, signed
 from bench.templates import policy, templates
 
 HERE = Path(__file__).parent
+MARK = '<meta name="generator" content="alseg leaderboard">'
+"""What tells a page of a leaderboard, which may be written again, from one of somebody else."""
 
 
 def page(entries: Sequence[Entry]) -> str:
@@ -41,6 +43,7 @@ def page(entries: Sequence[Entry]) -> str:
         ending=ENDING,
         nothing=NOTHING,
         policy=policy(style, script),
+        mark=Markup(MARK),
         style=Markup(style),
         script=Markup(script),
     )

@@ -21,6 +21,7 @@ from bench.bundle.pack import pack
 from bench.cli import main
 from bench.leaderboard.entry import Entry, read
 from bench.leaderboard.page import page
+from bench.leaderboard.rows import Difference
 from bench.leaderboard.tables import tables
 from bench.report.runs.run import Run
 from tests.bench.bundle.conftest import SETTINGS, finished_study
@@ -301,6 +302,28 @@ def test_a_folder_without_bundles_gives_a_page_that_says_so(tmp_path: Path) -> N
     assert done.exit_code == 0
     text = (tmp_path / "site" / "index.html").read_text()
     assert "There is no bundle yet" in text and Page(text).all("table") == []
+
+
+def test_a_page_of_somebody_else_stays(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    for folder in (tmp_path / "results", site):
+        folder.mkdir()
+    (site / "index.html").write_text("<p>my home page")
+    done = alseg(tmp_path / "results", "-o", site)
+    assert done.exit_code == 2 and "is no page of a leaderboard and stays" in (done.output + done.stderr)
+    assert (site / "index.html").read_text() == "<p>my home page"
+    (site / "index.html").unlink()
+    assert [alseg(tmp_path / "results", "-o", site).exit_code for _ in range(2)] == [0, 0]
+
+
+def test_the_column_of_differences_names_what_the_study_compares_with(entry: Entry) -> None:
+    (part,) = entry.parts
+    rows = [
+        dataclasses.replace(row, base=False, difference=Difference("strided", "AUBC", 0.1, 0.0, 0.2, 0.5, ""))
+        for row in part.rows
+    ]
+    text = page([dataclasses.replace(entry, parts=(dataclasses.replace(part, rows=rows),))])
+    assert "from strided<small>" in text and "from random" not in text
 
 
 def test_a_bundle_that_is_gone_is_left_and_named(folder: Path, tmp_path: Path) -> None:
