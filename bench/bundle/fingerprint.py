@@ -29,7 +29,8 @@ def note_of(config: Mapping[str, Any], fingerprint: str, originals: dict[str, st
 def fingerprint_of(config: Mapping[str, Any], note: RunNote) -> str:
     """Return the fingerprint of a configuration, as :attr:`RunConfig.fingerprint` does."""
     described: Any = {**copy.deepcopy(dict(config)), "formats": note.formats}
-    network = described["train"].get("network")
+    train = described["train"] = {**(note.training or {}), **described["train"]}  # with what its settings mean by now
+    network = train.get("network")
     if isinstance(network, dict) and network.get("weights") is not None:  # a path in config, its content here
         network["weights"] = ((note.training or {}).get("network") or {}).get("weights")
     for name in ("device", "keep_network"):

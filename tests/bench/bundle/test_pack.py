@@ -14,10 +14,12 @@ from alseg_core.errors import ResultsError
 from alseg_core.results import RunFolder
 from bench.bundle.archive import unpacked
 from bench.bundle.check import check
+from bench.bundle.fingerprint import fingerprint_of, note_of
 from bench.bundle.pack import pack
 from bench.bundle.private import CASE, PATH, pseudonym, without_paths
 from bench.cli import main
 from bench.report import collect
+from bench.study import Study
 from tests.bench.bundle.conftest import SETTINGS, finished_study
 from tests.bench.bundle.test_forgeries import problems
 
@@ -141,6 +143,14 @@ def test_failures_are_declared_without_names_or_folders(honest_study: Path, tmp_
 )
 def test_folders_of_paths_are_left_out(text: str, kept: str) -> None:
     assert without_paths(text) == kept
+
+
+@pytest.mark.parametrize("recipe", ["random", "random_in_3d"])
+def test_fingerprints_can_be_made_again_in_2d_and_3d(recipe: str) -> None:
+    """Trainings of volumes have a format of their own, which a configuration does not show."""
+    config = next(run for run in Study.find("sparse_3d", ["data=/scans"]).runs() if run.recipe.name == recipe)
+    note = note_of(config.describe(), config.fingerprint, {})
+    assert note.formats is not None and fingerprint_of(config.describe(), note) == config.fingerprint
 
 
 def test_folder_without_a_study_is_one_clear_error(tmp_path: Path) -> None:
