@@ -99,6 +99,7 @@ def finished(folder: Path) -> dict[str, set[str]]:
     return {dataset: {row["case"] for row in record["volumes"]} for dataset, record in last.items()}
 
 
+@pytest.mark.slow
 def test_make_bench_downloads_what_is_missing_and_goes_on_where_it_was_cut_off(
     served: Callable[..., Server], chaos_archive: bytes, here: Path
 ) -> None:

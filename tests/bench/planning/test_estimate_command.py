@@ -44,6 +44,7 @@ def facts(result: Result) -> dict[str, str]:
 ENCODER = "components.contrastive={init: random, epochs: 2, image_size: 16}"
 
 
+@pytest.mark.slow
 def test_an_estimate_before_between_and_after(study_file: Path, tmp_path: Path) -> None:
     out, settings = tmp_path / "out", ["--set", "recipes=random entropy gcl_coreset", "--set", ENCODER]
     command = ["bench", str(study_file), *settings, "--local", "--out", str(out)]
