@@ -558,7 +558,7 @@ def invented_pick(forged: Forged) -> None:
     """Put a legal slice in the place of one that entropy picked, in all seeds."""
     for run in forged.of("entropy"):
         used = {(pick["case"], pick["z"]) for record in run.rounds for pick in record["selected"]}
-        case = run.rounds[1]["selected"][0]["case"]  # as many volumes as before take the time that is told
+        case = run.rounds[1]["selected"][0]["case"]  # as many volumes as before, so that the recorded minutes still fit
         free = next(z for z in range(99) if (case, z) not in used)
         run.rounds[1]["selected"][0] |= {"case": case, "z": free}
 

@@ -22,7 +22,7 @@ JOINS, LEAVES, LOST = 0.2, 0.4, 0.6
 EVERY = 0.5
 """Time between two samples of the driver, in seconds."""
 PARTS = 10
-"""Number of equal parts of the time in which the share of busy places is told."""
+"""Number of equal parts of the time for each of which the share of busy places is shown."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _parts(first: float, last: float) -> list[Span]:
 
 
 def _steps(runs: int) -> list[int]:
-    """Return after how many runs the driver's memory is told: every 1,000, or tenths of fewer."""
+    """Return after how many runs the driver's memory is printed: every 1,000, or tenths of fewer."""
     step = 1000 if runs > 1000 else max(1, runs // 10)
     return list(range(step, runs, step))
 
