@@ -46,8 +46,12 @@ runpy.run_module("gpu_check", run_name="__main__")
 """
 
 
-def checked(*options: str, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", BLOCKED, "--device", "cpu", "--out", str(out), *options]
+ALONE, INSTALLED = ("-c", BLOCKED), ("-m", "gpu_check")
+"""Ways to start it: with the core's packages alone, and with all."""
+
+
+def checked(*options: str, out: Path, start: tuple[str, str] = ALONE) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *start, "--device", "cpu", "--out", str(out), *options]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/perf'}", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, cwd=out, env=environment)
 
@@ -83,10 +87,7 @@ def test_a_cpu_answers_everything_with_the_core_alone(pool: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_with_monai_nothing_is_left_out(pool: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gpu_check", "--device", "cpu", "--out", str(tmp_path), "--data", str(pool)]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/perf'}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    parts = parts_of(done, tmp_path)
+    parts = parts_of(checked("--data", str(pool), out=tmp_path, start=INSTALLED), tmp_path)
     assert {name for name, part in parts.items() if part["end"] != "done"} == set()
     whats = {answer["what"] for name in ("3D", "scoring") for answer in parts[name]["answers"]}
     assert any("3D" in what for what in whats) and any("volume" in what for what in whats)

@@ -89,7 +89,7 @@ class Bundle:
 
         return {run.key: load(run.config) for run in self.runs if run.config is not None}
 
-    @property
+    @cached_property
     def configs(self) -> dict[str, RunConfig]:
         """Run -> its configuration, of those that this version can load without code from elsewhere."""
         return {key: loaded.config for key, loaded in self.loaded.items() if loaded.config is not None}

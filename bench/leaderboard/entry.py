@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from alseg_core.registry import describe
 from bench.bundle.check import check
 from bench.bundle.checks import STRICT
 from bench.bundle.opened import Bundle, opened
+from bench.bundle.private import without_paths
 from bench.leaderboard.declared import declared
 from bench.leaderboard.rows import Row, rows
 from bench.report.analysis import Analysis, analyse
@@ -29,8 +29,6 @@ OTHER = "Other"
 """Family of a method that this version cannot load, such as one with code of its author."""
 LAYOUT = "the page"
 """What a bundle fails that passes all checks and cannot be shown."""
-PATH = re.compile(r"(?:/[^/\s:'\"]+)+/")
-"""Folders in a message."""
 ROUNDS = "rounds.jsonl"
 """Member of a run with its rounds."""
 
@@ -104,26 +102,23 @@ def read(path: Path, name: str) -> Entry:
 
 
 def reason(error: Exception) -> str:
-    """Return why a bundle cannot be shown; without paths, which differ from machine to machine."""
+    """Return why a bundle cannot be shown; without folders, which differ from machine to machine."""
     text = error.strerror if isinstance(error, OSError) else str(error)
-    return f"it cannot be read or laid out ({type(error).__name__}: {re.sub(PATH, '', str(text))})"
+    return f"it cannot be read or laid out ({type(error).__name__}: {without_paths(str(text))})"
 
 
 def _opened(entry: Entry) -> Entry:
     """Read a bundle that passes the check."""
-    path, name = entry.path, entry.name
-    with opened(path) as bundle:
+    with opened(entry.path) as bundle:
         results = collect(bundle.folder)
         analysis = analyse(results)
-        return Entry(
-            name,
-            path,
-            seal(path),
-            entry.checks,
-            tuple(_parts(bundle, results, analysis, entry)),
-            tuple(declared(bundle, results, analysis)),
-            tuple(results.warnings),
-            frozenset(text for member, text in bundle.manifest.files.items() if member.endswith(f"/{ROUNDS}")),
+        return dataclasses.replace(
+            entry,
+            seal=seal(entry.path),
+            parts=tuple(_parts(bundle, results, analysis, entry)),
+            about=tuple(declared(bundle, results, analysis)),
+            warnings=tuple(results.warnings),
+            rounds=frozenset(text for name, text in bundle.manifest.files.items() if name.endswith(f"/{ROUNDS}")),
         )
 
 

@@ -32,7 +32,8 @@ NOISE = 0.02
 def write_files(folder: Path, runs: int, seconds: float, patients: int, **study: Any) -> Path:
     """Write the YAML files of a study of at least ``runs`` runs, of which each rests ``seconds``; return the study's.
 
-    patients: patients of the phantom, a quarter of whom are scored, in two volumes each. study: further settings.
+    patients: number of patients of the phantom; each has two volumes, and a quarter of the patients are scored.
+    study: further settings of the study.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rests = {"name": "scale.resting:Rests", "seconds": seconds / len(ROUNDS)}
