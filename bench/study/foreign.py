@@ -108,7 +108,7 @@ def plain(value: Any, depth: int = DEPTH) -> Any:
     """
     kind = type(value)
     if kind is str:
-        return visible(value)
+        return sys.intern(visible(value))  # cases, classes and settings stand in every run
     if kind is float or kind is int:
         if not -LARGEST <= value <= LARGEST:
             raise ResultsError("holds a number that is not finite or too large")

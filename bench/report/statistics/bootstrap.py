@@ -86,9 +86,10 @@ class Resampling:
         weights = self.patients[:, patient]
         flat = dice.reshape(-1, dice.shape[-1])
         known = np.isfinite(flat)
-        total = weights @ np.where(known, flat, 0.0).T
+        means = weights @ np.where(known, flat, 0.0).T
         weight = weights @ known.T.astype(float)
-        means = np.divide(total, weight, out=np.tile(known_mean(flat, axis=-1), (len(weights), 1)), where=weight > 0)
+        np.divide(means, weight, out=means, where=weight > 0)  # in place: thousands of runs take hundreds of MB
+        np.copyto(means, known_mean(flat, axis=-1), where=weight == 0)
         return np.asarray(means.reshape(len(weights), *dice.shape[:-1]))
 
 

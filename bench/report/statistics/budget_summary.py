@@ -66,11 +66,12 @@ def columns(runs: Grid, resampling: Resampling) -> Iterator[Column]:
     """
     shared = {axis: curve.window(runs.amounts[axis][runs.whole]) for axis in ("cost", "minutes")}
     weights = {axis: curve.weights(runs.amounts[axis], shared.get(axis)) for axis in AXES}
-    areas = {axis: np.zeros(()) for axis in AXES}
+    areas: dict[str, NDArray[np.float64]] = {}
     for r, (number, budget) in enumerate(zip(runs.rounds, runs.budgets, strict=True)):
         drawn = resampling.runs(runs.dice[:, :, r], runs.patient)
         for axis in AXES:
-            areas[axis] = areas[axis] + weights[axis][:, :, r] * drawn
+            part = weights[axis][:, :, r] * drawn
+            areas[axis] = np.add(areas[axis], part, out=part) if axis in areas else part
         yield Column(number, budget, runs.scores[:, :, r], drawn)
     for axis in AXES:
         yield Column(AREA_ROUND, curve.AUBC, (weights[axis] * runs.scores).sum(axis=-1), areas[axis])
