@@ -11,7 +11,6 @@ import numpy as np
 
 from alseg_core.config import RunConfig
 from alseg_core.data.class_check import check_classes
-from alseg_core.data.contents import Contents
 from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.prepare import Progress as PrepareProgress
 from alseg_core.data.prepared import CaseInfo, Prepared
@@ -142,9 +141,7 @@ def open_material(config: RunConfig, store: Store, progress: PrepareProgress | N
     root = Path(config.dataset.root) if config.dataset.root else None
     refs = config.dataset.reader.scan(root)
     config.split.assign(refs)  # an impossible split is an error before any scan is read
-    # annotation takes weeks, in which files are copied and moved
-    contents = Contents(store.root / "contents.json") if config.waits else None
-    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs, contents)
+    folder = prepare(config.dataset.reader, root, config.dataset.prepare, store, progress, refs)
     prepared = Prepared.open(folder)
     split = config.split.assign(prepared.cases)
     labelled = {"val": config.validation != "none", "test": config.evaluate.part != "none" and not config.waits}

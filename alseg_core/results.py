@@ -114,7 +114,7 @@ class RunFolder:
         if known == ours:
             return
         same = known["fingerprint"] == ours["fingerprint"]
-        scans = "other data (other files or preparation, or files with another date: copies that keep it are the same)"
+        scans = "other data (other files or preparation)"
         what = scans if same else "another configuration"
         found, wanted = (f"{run['fingerprint']} on data {run['data_key']}" for run in (known, ours))
         raise ResultsError(

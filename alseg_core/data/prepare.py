@@ -152,22 +152,24 @@ def prepare(
     store: Store,
     progress: Progress | None = None,
     refs: Sequence[CaseRef] | None = None,
-    contents: Contents | None = None,
 ) -> Path:
     """Prepare every case below ``root``, once for the same files and settings, and return the folder of the slices.
+
+    Files are the same if their names and contents are, whatever their dates and folders: data are copied to other
+    machines, and away from scratch disks. Checksums are computed once a file, and kept in the store.
 
     The folder holds images.npy (M, C, H, W) float32; labels/masks.npy and labels/scribbles.npy (M, H, W) uint8, filled
     with ``IGNORE`` for cases without; labels/native.npy, flat uint8 with the native masks one after another; and
     index.json.
 
-    refs: result of the reader's scan of ``root``, if the caller has it. contents: files are the same if their content
-    is, whatever their date; None = if size and date are. Raises one DataError with the problems of all
+    refs: result of the reader's scan of ``root``, if the caller has it. Raises one DataError with the problems of all
     cases.
     """
     refs = reader.scan(root) if refs is None else refs
     twice = [case for case, count in Counter(ref.case for ref in refs).items() if count > 1]
     if twice:
         raise wrong([f"case {case!r} exists twice." for case in twice], f"the data at {root}")
+    contents = Contents(store.root / "contents.json")
     key = {
         "format": FORMAT,
         "reader": describe(reader),
@@ -183,16 +185,12 @@ def prepare(
             for ref in refs
         ],
     }
-    if contents is not None:
-        contents.save()
+    contents.save()
     return store.fetch("prepared", key, lambda folder: _write(reader, refs, settings, folder, progress))
 
 
-def _stamp(part: str, path: Path, contents: Contents | None) -> list[str | int]:
-    status = path.stat()
-    if contents is not None:
-        return [part, path.name, status.st_size, contents.of(path)]
-    return [part, path.name, status.st_size, status.st_mtime_ns]
+def _stamp(part: str, path: Path, contents: Contents) -> list[str | int]:
+    return [part, path.name, path.stat().st_size, contents.of(path)]
 
 
 def _write(reader: Reader, refs: Sequence[CaseRef], settings: Prepare, folder: Path, progress: Progress | None) -> None:

@@ -75,7 +75,7 @@ def _again(run: Run, config: RunConfig, count: int, place: Path) -> Generator[Fi
         if config.dataset.root is None:
             yield Finding(keys)
             return len(made)
-        doubt = "; the scans here have other dates or other content"  # a copy need not keep dates, so the rounds decide
+        doubt = "; the scans here have other content"  # compressed again, or the bundle counts dates: the rounds decide
         yield note(f"{keys}{doubt}")
     other = changes(run.records[0].made_by, {**maker(config.resolve_device()), "alseg": None, "commit": None})
     for ours, theirs in zip(made, run.records, strict=False):

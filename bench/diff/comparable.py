@@ -20,8 +20,8 @@ from bench.report.setting import enumerated, title
 SAME = "same data, split, annotation, budgets, training and evaluation"
 """What runs share that may be compared."""
 OTHER_KEY = (
-    "the keys of the data differ, as they do for files with other dates or other content; volumes, split and numbers "
-    "of slices are the same"
+    "the keys of the data differ, as they do for files with other content, or compressed again; volumes, split "
+    "and numbers of slices are the same"
 )
 MOST = 3
 """Most reasons of a verdict, and most names of one."""

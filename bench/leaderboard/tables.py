@@ -94,7 +94,7 @@ class Table:
                     bundles.append(name)
         first, own = self.parts[0][0], _keys(self.first)
         copies = [
-            f"Scans of {first} and {name} have other dates or are copies: the same cases and numbers of slices, but "
+            f"Scans of {first} and {name} are in other files: the same cases and numbers of slices, but "
             "not proved the same."
             for name, part in self.parts[1:]
             if _keys(part).isdisjoint(own)

@@ -281,10 +281,11 @@ def test_unknown_values_and_changed_files_are_seen_by_preparation(case, root, tm
     store, reader, plan = Store(tmp_path / "store"), READERS.build("chaos"), Prepare(window_hu=(-60, 140), size=16)
     first = prepare(reader, root, plan, store)
     assert prepare(reader, root, plan, store) == first
-    os.utime(dicoms(case)[7], ns=(1, 1))
+    dicoms(case)[7].write_bytes(b"other preamble.." * 8 + dicoms(case)[7].read_bytes()[128:])
     second = prepare(reader, root, plan, store)
     assert second != first
-    os.utime(sorted((case / "Ground").iterdir())[7], ns=(1, 1))
+    mask = sorted((case / "Ground").iterdir())[7]
+    mask.write_bytes(mask.read_bytes() + b"after the last chunk")
     assert prepare(reader, root, plan, store) not in (first, second)
 
     (volume,), (ref,) = load(root), reader.scan(root)

@@ -13,8 +13,8 @@ from bench.report.runs.run import Run
 def apart(ours: Run, theirs: Run) -> str | None:
     """Return why two runs of one setting must not be compared.
 
-    The key of scans depends on the dates of their files, which a copy need not keep: it alone is no reason where both
-    runs record volumes and slices and agree on them.
+    The key of scans depends on the bytes of their files, which compressing them again changes, and in bundles of
+    earlier versions on their dates: it alone is no reason where both runs record volumes and slices and agree on them.
     """
     signatures = (Signature.of(dataclasses.replace(run, data_key=None)) for run in (ours, theirs))
     return next(signatures).apart(next(signatures)) or _other_data(ours, theirs)

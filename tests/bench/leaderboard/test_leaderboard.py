@@ -212,7 +212,7 @@ def test_copies_of_the_same_scans_share_a_table_that_says_so(entry: Entry) -> No
     mine, yours = (with_key(entry, name, key, "scans") for name, key in (("mine", "k1"), ("yours", "k2")))
     (table,) = tables([mine, yours])
     assert [name for name, _ in table.parts] == ["mine", "yours"]
-    assert any("Scans of mine and yours have other dates" in note for note in table.notes)
+    assert any("Scans of mine and yours are in other files" in note for note in table.notes)
     assert len(tables([with_key(entry, "mine", "k1", None), with_key(entry, "yours", "k2", None)])) == 2
 
 
