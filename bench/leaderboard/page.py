@@ -14,7 +14,7 @@ from bench.leaderboard.entry import Entry
 from bench.leaderboard.site import address
 from bench.leaderboard.tables import Table, tables
 from bench.report.html import HERE as REPORT
-from bench.report.html import breakable, coded
+from bench.report.html import breakable, coded, sortable
 from bench.report.numbers import NOTHING, signed
 from bench.templates import policy, templates
 
@@ -28,10 +28,10 @@ def page(entries: Sequence[Entry]) -> str:
     from markupsafe import Markup
 
     style = (REPORT / "report.css").read_text() + (HERE / "leaderboard.css").read_text()
-    script = (HERE / "leaderboard.js").read_text()
+    script = (REPORT / "sorting.js").read_text() + (HERE / "leaderboard.js").read_text()
     environment = templates(HERE, html=True)
     environment.filters |= {"bar": bar, "breakable": breakable, "coded": coded, "signed": signed}
-    environment.filters |= {"anchor": anchor, "address": address}
+    environment.filters |= {"sortable": sortable, "anchor": anchor, "address": address}
     environment.filters |= {"foremost": foremost, "shortened": shortened, "sealed": sealed}
     shown = tables(entries)
     found: str = environment.get_template("leaderboard.html.j2").render(

@@ -93,6 +93,12 @@ class Row:
     selection: Number
     """Seconds a round of choosing slices."""
 
+    @property
+    def seconds(self) -> float | None:
+        """Both together; None if none is known."""
+        known = [value for part in (self.embedding, self.selection) if (value := part.value) is not None]
+        return sum(known) if known else None
+
 
 def rows(
     results: Results, analysis: Analysis, panel: Panel, bundle: tuple[str, bool], families: Mapping[str, str]

@@ -28,7 +28,7 @@ def html(document: Document) -> str:
     """Return the page. Names and reasons are escaped; only its own style and script may run, by their hashes."""
     from markupsafe import Markup
 
-    style, script = (_text(name) for name in ("report.css", "report.js"))
+    style, script = _text("report.css"), _text("sorting.js") + _text("report.js")
     environment = templates(HERE, html=True)
     environment.filters |= {
         "shown": shown,

@@ -1,6 +1,6 @@
 
 "use strict";
-// Without this script the page shows everything, but cannot filter or sort it.
+// Without this script the page shows everything, but cannot filter it.
 (function () {
   const form = document.getElementById("filters");
   const status = document.getElementById("status");
@@ -51,34 +51,6 @@
     status.textContent = shown.length + " of " + settings.length + " settings, " + rows.length + " of " + whole + " rows";
   }
 
-  function sort(head) {
-    const table = head.closest("table");
-    const down = head.getAttribute("aria-sort") !== "descending";
-    for (const other of all("thead th", table)) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const column = head.cellIndex;
-    const body = table.tBodies[0];
-    const key = (row) => {
-      const cell = row.cells[column];
-      if (!("value" in cell.dataset)) return cell.textContent.trim();
-      return cell.dataset.value === "" ? null : Number(cell.dataset.value);
-    };
-    const rows = Array.from(body.rows).map((row) => [key(row), row]);
-    rows.sort((a, b) => {
-      if (a[0] === null || b[0] === null) return (a[0] === null) - (b[0] === null);
-      const order = typeof a[0] === "number" ? a[0] - b[0] : a[0].localeCompare(b[0]);
-      return down ? -order : order;
-    });
-    for (const [, row] of rows) body.append(row);
-  }
-
-  for (const head of all("table.sortable thead th")) {
-    head.tabIndex = 0;
-    head.addEventListener("click", () => sort(head));
-    head.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(head); }
-    });
-  }
   form.addEventListener("input", apply);
   form.addEventListener("reset", () => setTimeout(apply, 0));
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -106,6 +106,24 @@ def test_the_page_shows_each_method_its_bundle_and_its_check(entry: Entry) -> No
         assert name in text
 
 
+def test_every_column_sorts_by_the_numbers_that_it_shows(
+    forged: Callable[[Callable[[Forged], None]], Entry],
+) -> None:
+    one = forged(learned)
+    shown = Page(page([one]))
+    assert len(shown.all("table", **{"class": "sortable"})) == 1
+    first, *others = tables([one])[0].rows
+    cells = [cell for cell in shown.all("td") if "data-value" in cell]
+    known = [float(cell["data-value"]) for cell in cells if cell["data-value"]]
+    assert first.score is not None and first.last is not None and first.difference is not None
+    numbers = [first.score.mean, *[first.difference.mean] * 2, first.difference.p, first.last.mean]
+    assert known[: len(numbers)] == pytest.approx(numbers)
+    assert first.seconds == pytest.approx(sum(part.value or 0 for part in (first.embedding, first.selection)))
+    assert any(number == pytest.approx(first.seconds) for number in known)
+    columns, spans = len(shown.all("th", scope="col")), [int(cell.get("colspan") or 1) for cell in shown.all("td")]
+    assert sum(spans) + len(shown.all("th", scope="row")) == columns * (1 + len(others))
+
+
 def test_the_page_asks_nothing_of_the_network_and_tells_no_folder(entry: Entry) -> None:
     text = page([entry])
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//|@import|url\(", text)
