@@ -89,7 +89,7 @@ def _prepare(workload: Workload, policy: Policy, launcher: Launcher, display: Di
     clock = Relative() if launcher.remote else Stopwatch()
     forecast = workload.prepare(clock, policy.places, display.preparing, display.stage)
     folder = workload.folder
-    others = _write_index(folder, workload.study, workload.configs, command)
+    others = write_index(folder, workload.study, workload.configs, command)
     if others:
         note = "have other settings or are not part of the study now; they stay, outside this report"
         display.say(f"{others} runs of earlier launches in {shown(folder)} {note}")
@@ -136,7 +136,7 @@ def _run(
         raise
 
 
-def _write_index(folder: Path, study: Study, configs: Sequence[RunConfig], command: str | None) -> int:
+def write_index(folder: Path, study: Study, configs: Sequence[RunConfig], command: str | None) -> int:
     """Write the runs of the study to study.json, and return how many other runs are in its folder."""
     import json
 

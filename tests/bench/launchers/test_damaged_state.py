@@ -24,7 +24,7 @@ from alseg_core.store import Store
 from alseg_core.vocabulary import RoundRecord
 from bench.cli import main
 from bench.launchers.study_folder import check_folders
-from bench.launchers.study_run import _write_index
+from bench.launchers.study_run import write_index
 from bench.launchers.worker import RunFailedError, run_one
 from bench.planning.stopwatch import Relative
 from bench.planning.workload import Workload
@@ -89,7 +89,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
         with pytest.raises(Stop):
             loop.run(work.configs[0], place / "small" / "runs" / first.key, Store(place / "store"), [stop])
-        _write_index(place / "small", study, work.configs, None)
+        write_index(place / "small", study, work.configs, None)
     run_one(first.raw, first.folder, out / "store")  # which deletes its last models
     return Template(path, study, out, interrupted, RunFolder(first.folder).records())
 

@@ -16,7 +16,7 @@ from alseg_core.loop import run
 from alseg_core.results import RunFolder
 from alseg_core.store import Store
 from alseg_core.vocabulary import RoundRecord
-from bench.launchers.study_run import _write_index
+from bench.launchers.study_run import write_index
 from bench.study import Study
 
 NAME = "many"
@@ -73,7 +73,7 @@ def write_runs(study: Path, out: Path) -> int:
             _write_after(*models[config.recipe.name], config, folder)
         else:
             models[config.recipe.name] = folder, run(config, folder.path, Store(out / "store"))
-    _write_index(out / NAME, found, configs, None)
+    write_index(out / NAME, found, configs, None)
     return len(configs)
 
 
