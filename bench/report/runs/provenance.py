@@ -297,5 +297,9 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
         )
     if lost := warning(embeddings(runs)):
         yield lost
+    if relaxed := Counter(run.recipe for run in runs for record in run.records if record.signals.get("spread")):
+        rounds = Counter(run.recipe for run in runs for _ in run.records)
+        texts = [f"{recipe} in {times} of {rounds[recipe]} rounds" for recipe, times in relaxed.items()]
+        yield "Limits on the spread of picks were relaxed where too few slices kept them", enumerated(texts, MOST_NAMES)
     if any(record.signals.get("labels") == "simulated" for run in runs for record in run.records):
         yield "Scribbles were simulated from masks, not drawn by an annotator", runs[0].setting[1]

@@ -98,6 +98,11 @@ WARNINGS: dict[str, tuple[dict[str, Any], int, str]] = {
         "scores also reflect how fast they learn (from 240).",
     ),
     "weights": ({"rounds": {"signals": {"init": "random"}}}, 3, "published ones start from ImageNet (random)."),
+    "relaxed": (
+        {"rounds": {"signals": {"spread": {"gap": 1}}}},
+        3,
+        "Limits on the spread of picks were relaxed where too few slices kept them (random in 9 of 9 rounds).",
+    ),
     "scribbles": ({"rounds": {"signals": {"labels": "simulated"}}}, 3, "Scribbles were simulated from masks"),
     "validation": (
         {"config": {"evaluate": {"part": "val"}}, "environment": {**ENVIRONMENT, "data": {"patients": {"val": 20}}}},
