@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -31,18 +32,17 @@ class FacilityLocationTarget(Strategy):
     """Greedy maximum of the facility-location mutual information between picks and a few target slices.
 
     I(A; T) = sum_t max_{a in A} s(a, t) + eta sum_{a in A} max_t s(a, t), for picks A, targets T and similarities
-    s = (1 + cosine) / 2 of the embedding in [0, 1] (FLQMI). Slices annotated before that are no targets count as
-    picks. It is submodular: the gain of a slice only shrinks as the
-    picks grow, which lazy greedy uses to compute few gains again; the picks are those of plain greedy. The score of a
-    pick is its gain.
+    s = (1 + cosine) / 2 of the embedding in [0, 1] (FLQMI). Slices annotated before count as picks. It is submodular:
+    the gain of a slice only shrinks as the picks grow, which lazy greedy uses to compute few gains again; the picks are
+    those of plain greedy. The score of a pick is its gain.
 
     Targets are slices of the pool, named, as in the paper. Without names they are the slices annotated so far that hold
-    foreground, which is our reading and asks for slices much like those that are there. Named targets that are not
-    annotated yet are candidates too, and usually the first picks. While there is no target at all, the picks are those
-    of strategy random.
+    foreground, which is our reading and asks for slices much like those that are there; they do not count as picks,
+    which would cover them. Named targets that are not annotated yet are candidates too, and usually the first picks.
+    While there is no target at all, the picks are those of strategy random, which ``signals.targets`` says.
     """
 
-    format: ClassVar[int] = 2
+    format: ClassVar[int] = 3
     needs_embedding: ClassVar[bool] = True
     paper: ClassVar[str] = "Foellmer et al., GALMIS, MICCAI 2025; FLQMI: Kothawade et al., AAAI 2022"
 
@@ -68,10 +68,10 @@ class FacilityLocationTarget(Strategy):
         """See :class:`Strategy`."""
         targets = self._named(view.table) if self.targets else self._annotated(view)
         if not len(targets):
-            return Random().select(view, budget, rng)
+            return replace(Random().select(view, budget, rng), facts={"targets": "none yet, picked at random"})
         features = unit_length(view.embedding())
-        before = features[np.setdiff1d(view.labelled, targets)]
-        rows, gains = lazy_greedy(features[view.unlabelled], features[targets], before, budget, self.eta)
+        picked = view.labelled if self.targets else np.setdiff1d(view.labelled, targets)
+        rows, gains = lazy_greedy(features[view.unlabelled], features[targets], features[picked], budget, self.eta)
         return Selection(view.unlabelled[rows], gains)
 
     def _named(self, table: SliceTable) -> IntArray:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from alseg_core.errors import ConfigError
 from alseg_core.geometry.clusters import k_means, unit_length, visit
 from alseg_core.registry import component
 from alseg_core.strategies.scores import NestedScore, Score
@@ -34,7 +35,15 @@ class Sugfw(Strategy):
     paper: ClassVar[str] = "SUGFW, MICCAI 2025"
 
     score: NestedScore = Score(source="tta", passes=8)
-    """Uncertainty of a slice; by default the entropy of the mean prediction over the symmetries of a square."""
+    """Uncertainty of a slice; by default the entropy of the mean prediction over the symmetries of a square. Raises
+    ConfigError for source "auto", which is never augmentation."""
+
+    def __post_init__(self) -> None:
+        if self.score.source == "auto":
+            raise ConfigError(
+                f"score: sugfw weighs slices by their uncertainty under augmentation; say where that of "
+                f"{self.score.name!r} comes from, as in score: {{name: {self.score.name}, source: tta, passes: 8}}."
+            )
 
     def select(self, view: View, budget: int, rng: np.random.Generator) -> Selection:
         """See :class:`Strategy`."""

@@ -288,12 +288,39 @@ def test_targets_draw_their_like() -> None:
     view.masks[:] = 0
     random_ = chosen("random", view, 6)
     assert chosen("facility_location_target", view, 6) == random_
+    told = STRATEGIES.build("facility_location_target").select(view, 6, np.random.default_rng(0)).facts
+    assert told == {"targets": "none yet, picked at random"}
     view.masks[view.labelled[0]] = 255  # unmarked pixels are no foreground
     assert chosen("facility_location_target", view, 6) == random_
     example = view.labelled[1]
     view.masks[example, 3, 3] = 2
     like = int((kind[left] == kind[example]).sum())
     assert set(kind[chosen("facility_location_target", view, like)]) == {kind[example]}
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.1, 1.0])
+def test_two_queries_pick_what_one_picks_though_targets_are_annotated_meanwhile(eta: float) -> None:
+    differs = []
+    for seed in range(5):
+        view = make_view(depths=(20, 20), labelled=4, seed=seed)
+        view.features = np.random.default_rng(seed).normal(size=(40, 6)).astype(np.float32)
+        named = view.unlabelled[:4]
+        spec = {
+            "name": "facility_location_target",
+            "targets": ["{}:{}".format(*view.table.locate(int(p))) for p in named],
+            "eta": eta,
+        }
+        at_once = chosen(spec, view, 12)
+        view.labelled = np.array([*view.labelled, *at_once[:6]])
+        differs.append(chosen(spec, view, 6) != at_once[6:])
+        assert set(named) & set(at_once[:6])  # named targets are among the first picks
+    assert not any(differs)
+
+
+def test_sugfw_asks_where_its_uncertainty_comes_from() -> None:
+    for score in ("bald", {"name": "entropy"}):
+        with pytest.raises(ConfigError, match="score: sugfw .* source: tta, passes: 8"):
+            STRATEGIES.build({"name": "sugfw", "score": score})
 
 
 @pytest.mark.parametrize(
