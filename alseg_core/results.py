@@ -114,7 +114,7 @@ class RunFolder:
         if known == ours:
             return
         same = known["fingerprint"] == ours["fingerprint"]
-        scans = "other data (other files or preparation)"
+        scans = "other data (other files, preparation, or an older version that counted their dates)"
         what = scans if same else "another configuration"
         found, wanted = (f"{run['fingerprint']} on data {run['data_key']}" for run in (known, ours))
         raise ResultsError(

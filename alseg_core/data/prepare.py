@@ -156,7 +156,8 @@ def prepare(
     """Prepare every case below ``root``, once for the same files and settings, and return the folder of the slices.
 
     Files are the same if their names and contents are, whatever their dates and folders: data are copied to other
-    machines, and away from scratch disks. Checksums are computed once a file, and kept in the store.
+    machines, and away from scratch disks. The checksum of a file is kept in the store as long as its place, size and
+    date stay the same.
 
     The folder holds images.npy (M, C, H, W) float32; labels/masks.npy and labels/scribbles.npy (M, H, W) uint8, filled
     with ``IGNORE`` for cases without; labels/native.npy, flat uint8 with the native masks one after another; and

@@ -1,7 +1,7 @@
 """What may be compared across two sides, and why not: as a report that merges them, but for the key of scans.
 
-A report keeps runs apart whose prepared data have other keys. The key depends on the dates of the files, which a copy
-on another machine need not keep: here, and on the leaderboard, volumes and numbers of slices decide about scans.
+A report keeps runs apart whose prepared data have other keys. The key depends on the bytes of the files, which
+compressing them again changes: here, and on the leaderboard, volumes and numbers of slices decide about scans.
 """
 
 from __future__ import annotations

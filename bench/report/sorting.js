@@ -20,7 +20,7 @@
     const rows = Array.from(body.rows).map((row) => [key(row), row]);
     rows.sort((a, b) => {
       if (a[0] === null || b[0] === null) return (a[0] === null) - (b[0] === null);
-      const order = typeof a[0] === "number" ? a[0] - b[0] : a[0].localeCompare(b[0]);
+      const order = typeof a[0] === "number" ? a[0] - b[0] : a[0].localeCompare(b[0], "en", { numeric: true });
       return down ? -order : order;
     });
     for (const [, row] of rows) body.append(row);

@@ -174,8 +174,9 @@ class _Table:
         self._columns: dict[str, list[Any]] = {name: [] for name in columns}
 
     def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        for column, values in zip(self._columns.values(), zip(*rows, strict=True), strict=False):
-            column.extend(values)
+        if columns := list(zip(*rows, strict=True)):
+            for column, values in zip(self._columns.values(), columns, strict=True):
+                column.extend(values)
 
     def frame(self) -> pd.DataFrame:
         """Return the table, and let go of its rows."""

@@ -106,7 +106,7 @@ def test_the_page_shows_each_method_its_bundle_and_its_check(entry: Entry) -> No
         assert name in text
 
 
-def test_every_column_sorts_by_the_numbers_that_it_shows(
+def test_columns_sort_by_the_numbers_that_they_show(
     forged: Callable[[Callable[[Forged], None]], Entry],
 ) -> None:
     one = forged(learned)
