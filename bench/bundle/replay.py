@@ -6,20 +6,36 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from alseg_core.config import RunConfig
 from alseg_core.errors import AlsegError
 from alseg_core.provenance import changes, maker
+from alseg_core.strategies.random import Random
+from alseg_core.strategies.random_volumes import RandomVolumes
+from alseg_core.strategies.strided import Strided
+from alseg_core.strategies.whole_volumes import WholeVolumes
 from alseg_core.vocabulary import RoundRecord
+from bench.bundle.compared import compared
 from bench.bundle.finding import Finding, note
 from bench.bundle.fingerprint import with_names
 from bench.bundle.opened import Bundle, label
 from bench.bundle.private import CASE, PATIENT, pseudonym
 from bench.report.runs.run import Run
 
-FAR = 0.05
-"""Difference of mean Dice that another processor with the same picks and version of torch does not explain."""
+DRAWN = (Random, RandomVolumes, Strided, WholeVolumes)
+"""Strategies whose picks follow from the seed, the table of slices and what is labelled, on every device."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Rounds of a run that were made again."""
+
+    rounds: int = 0
+    """How many."""
+    unjudged: int = 0
+    """How many of them come after, or are, one whose picks other software or another device may have chosen."""
 
 
 def replayed(bundle: Bundle, rounds: int) -> Iterator[Finding]:
@@ -30,16 +46,25 @@ def replayed(bundle: Bundle, rounds: int) -> Iterator[Finding]:
     runnable = [(run, config) for run in _order(bundle) if (config := _runnable(bundle, run)) is not None]
     absent = len(bundle.started) - len(runnable)
     lacking = f": of {absent} of {len(bundle.started)} runs, data or code are not here (--data)" if absent else ""
-    left = rounds
+    made = unjudged = 0
     with tempfile.TemporaryDirectory(prefix="alseg-replay-") as temporary:
         for run, config in runnable:
-            left -= yield from _again(run, config, min(left, len(run.records)), Path(temporary))
-            if not left:
+            again = yield from _again(run, config, min(rounds - made, len(run.records)), Path(temporary))
+            made, unjudged = made + again.rounds, unjudged + again.unjudged
+            if made == rounds:
                 break
-    if left == rounds:
+    if not made:
         yield Finding(f"0 of {rounds} rounds were made again{lacking}")
-    elif left or absent:
-        yield note(f"{rounds - left} of {rounds} rounds were made again{lacking}")
+    elif made < rounds or absent:
+        yield note(f"{made} of {rounds} rounds were made again{lacking}")
+    chosen = "their picks, or picks before them, were chosen with other software or on another device"
+    if made and unjudged == made:
+        yield Finding(
+            f"0 of {made} rounds made again could be judged: {chosen}; make more of them again, or do it where the "
+            "bundle was made"
+        )
+    elif unjudged:
+        yield note(f"{unjudged} of {made} rounds made again could not be judged: {chosen}")
 
 
 def _order(bundle: Bundle) -> list[Run]:
@@ -59,7 +84,7 @@ def _runnable(bundle: Bundle, run: Run) -> RunConfig | None:
     return RunConfig.load({**plain, "keep_network": False})
 
 
-def _again(run: Run, config: RunConfig, count: int, place: Path) -> Generator[Finding, None, int]:
+def _again(run: Run, config: RunConfig, count: int, place: Path) -> Generator[Finding, None, _Made]:
     """Run the first ``count`` rounds, compare them with those of the bundle, and return how many were made."""
     from alseg_core.loop import run as execute
     from alseg_core.store import Store
@@ -68,39 +93,44 @@ def _again(run: Run, config: RunConfig, count: int, place: Path) -> Generator[Fi
         made = execute(config, place / "runs" / run.key, Store(place / "store"), most=count)
     except AlsegError as error:
         yield note(f"{label(run)} was not made again: {error}")
-        return 0
+        return _Made()
     doubt = ""
     if made[0].data_key != run.data_key:
         keys = f"{label(run)}: the data here have the key {made[0].data_key}, the bundle says {run.data_key}"
         if config.dataset.root is None:
             yield Finding(keys)
-            return len(made)
+            return _Made(len(made))
         doubt = "; the scans here have other content"  # compressed again, or the bundle counts dates: the rounds decide
         yield note(f"{keys}{doubt}")
-    other = changes(run.records[0].made_by, {**maker(config.resolve_device()), "alseg": None, "commit": None})
+    here = {**maker(config.resolve_device()), "alseg": None, "commit": None}
+    other: list[str] = []  # a round depends on those before it
     for ours, theirs in zip(made, run.records, strict=False):
+        other += [change for change in changes(theirs.made_by, here) if change not in other]
         where = f"{label(run)}, round {ours.round + 1}"
         if _picks(ours) != _picks(theirs):
             text = f"{where}: its picks are not those that are made again{doubt}"
-            yield note(f"{text}, with other software or device ({', '.join(other)})") if other else Finding(text)
-            return len(made)
-        yield from _scores(where, ours, theirs, bool(other))
+            if not other:
+                yield Finding(text)
+            elif _drawn(config, ours.round):
+                yield Finding(f"{text}, and they are the same with all software and on all devices")
+            else:
+                yield note(f"{text}, with other software or device ({', '.join(other)})")
+                return _Made(len(made), len(made) - ours.round)
+            return _Made(len(made))
+        yield from compared(where, ours, theirs, config, other, doubt)
     yield note(f"{label(run)}: {len(made)} rounds made again with the same picks")
-    return len(made)
+    return _Made(len(made))
+
+
+def _drawn(config: RunConfig, number: int) -> bool:
+    """Return whether the picks of a round follow from the seed and from earlier picks, whatever device made them.
+
+    The first ones do unless an embedding is computed for them: there is no network yet.
+    """
+    strategy = config.recipe.strategy
+    first = number == 0 and (config.starts_at_random or not strategy.needs_embedding)
+    return first or isinstance(strategy, DRAWN)
 
 
 def _picks(record: RoundRecord) -> list[tuple[str, int]]:
     return [(pseudonym(str(pick["case"]), CASE), int(str(pick["z"]))) for pick in record.selected]
-
-
-def _scores(where: str, ours: RoundRecord, theirs: RoundRecord, elsewhere: bool) -> Iterator[Finding]:
-    """Compare the mean Dice; processors round differently, which training makes larger."""
-    made, told = ours.summary.get("dice"), theirs.summary.get("dice")
-    if made is None or told is None:
-        if made != told:
-            yield Finding(f"{where}: Dice is {told}, the replay gives {made}")
-        return
-    if abs(made - told) > FAR and not elsewhere:
-        yield Finding(f"{where}: Dice is {told:.4f}, the replay gives {made:.4f}")
-    elif abs(made - told) > 1e-6:
-        yield note(f"{where}: Dice is {told:.4f}, the replay gives {made:.4f}")
