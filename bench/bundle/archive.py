@@ -9,6 +9,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ FILE_BYTES = 200_000_000
 """Largest file that is opened; 90 runs of three rounds on ACDC have about 3 MB."""
 UNPACKED_BYTES = 2_000_000_000
 """Most bytes that all members have together."""
+MEMBERS = 40_000
+"""Most members; each run has three or four."""
 DIRECTORY_BYTES = 16_000_000
 """Largest table of contents of the archive, which is read at once."""
 END = struct.Struct("<4s4H2LH")
@@ -105,15 +108,17 @@ def _check_directory(file: BinaryIO) -> None:
 
 
 def _check_members(members: Sequence[zipfile.ZipInfo]) -> None:
-    """Raise ResultsError for names, kinds and sizes that no bundle has."""
+    """Raise ResultsError for numbers, names, kinds and sizes that no bundle has."""
+    if len(members) > MEMBERS:
+        raise ResultsError(f"it holds {len(members):,} members, and at most {MEMBERS:,} are read.")
     names = [member.filename for member in members]
     for name in names:
         if not MEMBER.fullmatch(name) or not name.isprintable() or ".." in name.split("/"):
             raise ResultsError(
                 f"it holds {visible(name, 100)!r}; a bundle holds {MANIFEST}, study.json and JSON files of its runs."
             )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
         raise ResultsError(f"it holds {visible(twice, 100)!r} twice.")
     for member in members:
         kind = stat.S_IFMT(member.external_attr >> 16)

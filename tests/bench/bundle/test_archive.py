@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import stat
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from alseg_core.errors import ResultsError
 from bench.bundle import archive
 from bench.bundle.check import FORM, check
 from tests.bench.bundle.test_forgeries import problems
@@ -93,6 +95,18 @@ def test_member_that_is_there_twice_is_refused(honest: Path, tmp_path: Path) -> 
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("study.json", "{}")
     assert "it holds 'study.json' twice" in problems(check(path))[FORM]
+
+
+def test_many_members_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their number has a limit, and to find one that is there twice takes a moment, not minutes."""
+    some = [zipfile.ZipInfo(f"runs/{i}/config.json") for i in range(archive.MEMBERS - 2)]
+    start = time.perf_counter()
+    with pytest.raises(ResultsError, match="it holds 'study.json' twice"):
+        archive._check_members([*some, *[zipfile.ZipInfo("study.json")] * 2])
+    assert time.perf_counter() - start < 5
+    monkeypatch.setattr(archive, "MEMBERS", 3)
+    path = written(tmp_path / "many.zip", {f"runs/{i}/config.json": b"{}" for i in range(4)})
+    assert "it holds 4 members, and at most 3 are read" in problems(check(path))[FORM]
 
 
 def test_bomb_is_refused_by_the_sizes_that_it_tells(honest: Path, tmp_path: Path) -> None:
