@@ -19,9 +19,10 @@ from alseg_core.data.prepare import Prepare, prepare
 from alseg_core.data.readers.phantom import Phantom
 from alseg_core.errors import AlsegError, DataError, MissingPackageError
 from alseg_core.store import Store
+from alseg_core.validation import Validation
 from gpu_check.__main__ import BRIEF, PARTS, TOTAL
 from gpu_check.answer import Answer, Target
-from gpu_check.parts.precision import Computing
+from gpu_check.parts.precision import Computing, compared
 from gpu_check.report import text, wrong
 from gpu_check.runner import Outcome, run
 from gpu_check.together import at_once
@@ -81,6 +82,14 @@ def test_a_cpu_answers_everything_with_the_core_alone(pool: Path, tmp_path: Path
     values = {answer["what"]: answer["value"] for part in parts.values() for answer in part["answers"]}
     for what in ("DMPLS step", "full step", "encoder epoch", "BALD, a slice", "5 members in turn", "3 runs at once"):
         assert values[what] > 0 and what in done.stdout
+    rows = {answer["what"]: answer for answer in parts["precision"]["answers"]}
+    for half in ("float16", "bfloat16"):  # networks of six steps have learned nothing, which is no success
+        dice, moved = (
+            rows[f"Dice, {half} against float32 predictions"],
+            rows[f"probability that moves, {half} and float32"],
+        )
+        assert dice["met"] is None and dice["note"].startswith("not judged, as the network has learned nothing")
+        assert moved["met"] and 0 < moved["value"] < 1e-3
     speed = [a for part in parts.values() for a in part["answers"] if a["target"] and a["target"]["speed"]]
     assert all(answer["met"] is None for answer in speed)
 
@@ -188,6 +197,25 @@ def test_a_network_computes_in_the_arithmetic_that_is_asked_for() -> None:
         assert Computing(network, torch.float32)(images).dtype == torch.float32
         assert Computing(network, torch.bfloat16)(images).dtype == torch.bfloat16
         assert Computing(network, torch.float16)(images).dtype == torch.float16
+
+
+def test_half_precision_that_changes_predictions_is_found() -> None:
+    """Logits that overflow in float16 are infinite there; bfloat16 has the range of float32."""
+    torch.manual_seed(0)
+    network, images = torch.nn.Conv2d(1, 3, 3, padding=1), torch.randn(4, 1, 16, 16)
+    with torch.inference_mode():
+        network.weight *= 1e5
+        truth = network(images).max(dim=1).indices.to(torch.uint8)
+
+    def met(masks: torch.Tensor, arithmetic: torch.dtype) -> list[bool | None]:
+        validation = Validation(images, (4,), masks, 3)
+        return [answer.met(gpu=False) for answer in compared(network, validation, arithmetic, "16^2")]
+
+    assert met(truth, torch.float16) == [False, False, False]
+    assert met((truth + 1) % 3, torch.float16) == [None, False, False]  # it has learned nothing
+    with torch.inference_mode():
+        network.weight *= 1e-5
+    assert met(truth, torch.float16) == [True, True, True]
 
 
 def test_a_pool_is_packed_into_the_size_that_is_asked_for(tmp_path: Path) -> None:
