@@ -12,7 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 from alseg_core.config import Dataset, Recipe, RunConfig
 from alseg_core.errors import AlsegError, unknown_name
 from alseg_core.field_errors import sentences
+from alseg_core.oracles import Oracle
 from alseg_core.outside import PATTERN
+from alseg_core.vocabulary import BASELINE
+
+SPARE = {
+    "recipe": {"name": BASELINE, "strategy": BASELINE},
+    "annotation": "mask",
+    "evaluate": {},
+    "cover": "pixels",
+}
+"""Settings that do not decide how long networks are trained -> what takes the place of code from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,11 @@ class Loaded:
     """The recipe, known even where others cannot be loaded; None as above."""
     dataset: Dataset | None = None
     """The dataset, as the recipe."""
+    annotation: Oracle | None = None
+    """The annotation, as the recipe."""
+    planned: RunConfig | None = None
+    """All settings, with :data:`SPARE` for those that name code from elsewhere, to tell the steps of each training;
+    None where the training or the dataset does, or as above."""
     outside: Mapping[str, str] = field(default_factory=dict)
     """Setting -> code from elsewhere that it names, ``module:Class``."""
     fault: str | None = None
@@ -41,9 +56,20 @@ def load(plain: Mapping[str, Any]) -> Loaded:
         except AlsegError as error:
             fault = str(error)
         else:
-            return Loaded(config, config.recipe, config.dataset)
+            return Loaded(config, config.recipe, config.dataset, config.annotation, config)
     made, faults = _one_by_one(plain, outside)
-    return Loaded(None, made.get("recipe"), made.get("dataset"), outside, fault or " ".join(faults) or None)
+    parts = (made.get(name) for name in ("recipe", "dataset", "annotation"))
+    return Loaded(None, *parts, _planned(plain, outside), outside, fault or " ".join(faults) or None)
+
+
+def _planned(plain: Mapping[str, Any], outside: Mapping[str, str]) -> RunConfig | None:
+    """Return the settings without code from elsewhere; None where they cannot do without, or do not load."""
+    if not set(outside) <= set(SPARE):
+        return None
+    try:
+        return RunConfig.load({**plain, **{name: SPARE[name] for name in outside}})
+    except AlsegError:
+        return None
 
 
 def _one_by_one(plain: Mapping[str, Any], outside: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alseg_core.evaluate import summarise
@@ -27,8 +27,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     for run in bundle.started:
         for record in run.records:
             where = f"{label(run)}, round {record.round + 1}"
-            own = "train" in bundle.loaded[run.key].outside
-            for text in (*_rows(run, record), *_means(run, record), *_best(run, record, own)):
+            for text in (*_rows(run, record), *_means(run, record), *_best(run, record)):
                 yield Finding(f"{where}: {text}")
             for row in record.volumes:
                 place, holds = (
@@ -81,11 +80,8 @@ def _means(run: Run, record: RoundRecord) -> Iterator[str]:
             yield f"{name} is {_shown(told)}, and its rows give {_shown(made)}"
 
 
-def _best(run: Run, record: RoundRecord, own: bool) -> Iterator[str]:
-    """Check that the network with the best validation score was evaluated, and that all were trained as planned.
-
-    own: whether the training names code from elsewhere, which may stop early.
-    """
+def _best(run: Run, record: RoundRecord) -> Iterator[str]:
+    """Check that the network with the best validation score was evaluated."""
     wanted = (run.config or {}).get("members")
     if len(record.members) != wanted or record.best >= len(record.members):
         yield f"{len(record.members)} networks are recorded, number {record.best + 1} as the best; {wanted} are trained"
@@ -94,12 +90,6 @@ def _best(run: Run, record: RoundRecord, own: bool) -> Iterator[str]:
     known = [score for score in scores if score is not None]
     if record.best != (scores.index(max(known)) if known else 0):
         yield f"network {record.best + 1} was evaluated, which has not the best {DICE.title} on validation volumes"
-    steps: Sequence[int] = run.environment["data"].get("iterations", [])
-    if len(steps) > record.round:
-        for member in record.members:
-            took, wanted = member.get("iterations") or 0, steps[record.round]
-            if took > wanted or (took < wanted and not own):
-                yield f"a network was trained for {took:g} steps, and {wanted} are planned"
 
 
 def _same(told: float, made: float | None) -> bool:

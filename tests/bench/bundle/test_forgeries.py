@@ -20,6 +20,7 @@ SCORES, COPIES, FACTS = "means from volumes", "no copied scores", "table and fac
 LABELS, BASELINE, TIMES = "labels and who read them", "random at the same settings", "times"
 TUNING, SETTINGS, KNOWN = "what tuning looked at", "settings of alseg", "strict: settings that load"
 
+STEPS = "networks trained as planned"
 TESTED, AGAINST = "what is tested", "strict: tested against random"
 
 
@@ -53,10 +54,14 @@ def unknown_setting_of_an_older_version(forged: Forged) -> None:
         record["made_by"]["alseg"] = "0.0.9"
 
 
-def chosen_random_picks_beside_outside_code(forged: Forged) -> None:
+def outside_metric(forged: Forged) -> None:
     for run in forged.runs:
         run.config["evaluate"]["metrics"] = ["no_such_module:Metric"]
         forged.identify(run)
+
+
+def chosen_random_picks_beside_outside_code(forged: Forged) -> None:
+    outside_metric(forged)
     for record in (record for run in forged.of("random") for record in run.rounds):
         record["selected"] = record["selected"][::-1]
 
@@ -207,6 +212,35 @@ def random_trained_shorter(forged: Forged) -> None:
         run.rounds[1]["members"][0]["iterations"] -= 1
 
 
+def random_planned_shorter(forged: Forged) -> None:
+    for run in forged.of("random"):
+        run.environment["data"]["iterations"] = [1] * len(run.rounds)
+        for record in run.rounds:
+            record["members"][0]["iterations"] = 1
+
+
+def random_without_a_plan(forged: Forged) -> None:
+    random_planned_shorter(forged)
+    for run in forged.of("random"):
+        del run.environment["data"]["iterations"]
+
+
+def random_planned_shorter_beside_outside_code(forged: Forged) -> None:
+    outside_metric(forged)
+    random_planned_shorter(forged)
+
+
+def random_planned_shorter_with_a_loss_of_its_own(forged: Forged) -> None:
+    trainer_of_its_own(forged)
+    random_planned_shorter(forged)
+
+
+def no_plan_with_a_loss_of_its_own(forged: Forged) -> None:
+    random_planned_shorter_with_a_loss_of_its_own(forged)
+    for run in forged.runs:
+        del run.environment["data"]["iterations"]
+
+
 def labels_of_the_test_read_by_the_strategy(forged: Forged) -> None:
     entry = {"who": "entropy", "what": "test masks", "slices": 4, "cost": 4.0}
     forged.run("entropy", 0).rounds[1]["ledger"].insert(0, entry)
@@ -354,8 +388,8 @@ FORGERIES: list[tuple[Callable[[Forged], None], str, str]] = [
     (hard_patient_left_out, SCORES, "no score of"),
     (bad_structures_declared_empty, SCORES, "unlike in another round or run"),
     (scores_of_the_first_round, SHARED, "its first round has other scores than"),
-    (trained_longer, SCORES, "a network was trained for 100000 steps"),
-    (random_trained_shorter, SCORES, "random seed 0, round 2: a network was trained for"),
+    (trained_longer, STEPS, "a network was trained for 100000 steps"),
+    (random_trained_shorter, STEPS, "random seed 0, round 2: a network was trained for"),
     (
         labels_of_the_test_read_by_the_strategy,
         LABELS,
@@ -395,6 +429,24 @@ def test_forgery_is_found(
 ) -> None:
     found = problems(check(forge(honest, tmp_path / "forged.alseg.zip", change)))
     assert reason in found.get(name, ""), found
+
+
+ALONE: list[tuple[Callable[[Forged], None], str, str]] = [
+    (random_planned_shorter, STEPS, "random seed 0: trainings of 1, 1 steps are told, its settings give 1, 2"),
+    (random_without_a_plan, STEPS, "random seed 0, round 2: a network was trained for 1 steps, and 2 are planned"),
+    (random_planned_shorter_beside_outside_code, STEPS, "random seed 1: trainings of 1, 1 steps are told"),
+    (random_planned_shorter_with_a_loss_of_its_own, STEPS, "entropy seed 0: trainings of 1, 2 steps are planned"),
+    (no_plan_with_a_loss_of_its_own, STEPS, "random seed 0: the steps of its training are not recorded"),
+]
+"""Forgeries that one check finds, and no other does."""
+
+
+@pytest.mark.parametrize(("change", "name", "reason"), ALONE, ids=lambda value: getattr(value, "__name__", ""))
+def test_forgery_is_found_by_one_check(
+    honest: Path, tmp_path: Path, change: Callable[[Forged], None], name: str, reason: str
+) -> None:
+    found = problems(check(forge(honest, tmp_path / "forged.alseg.zip", change)))
+    assert list(found) == [name] and reason in found[name], found
 
 
 def without_classes(forged: Forged) -> None:
