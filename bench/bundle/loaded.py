@@ -58,8 +58,14 @@ def load(plain: Mapping[str, Any]) -> Loaded:
         else:
             return Loaded(config, config.recipe, config.dataset, config.annotation, config)
     made, faults = _one_by_one(plain, outside)
-    parts = (made.get(name) for name in ("recipe", "dataset", "annotation"))
-    return Loaded(None, *parts, _planned(plain, outside), outside, fault or " ".join(faults) or None)
+    return Loaded(
+        recipe=made.get("recipe"),
+        dataset=made.get("dataset"),
+        annotation=made.get("annotation"),
+        planned=_planned(plain, outside),
+        outside=outside,
+        fault=fault or " ".join(faults) or None,
+    )
 
 
 def _planned(plain: Mapping[str, Any], outside: Mapping[str, str]) -> RunConfig | None:

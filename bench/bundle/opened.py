@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alseg_core.errors import ResultsError
+from alseg_core.errors import DataError, ResultsError
 from alseg_core.intact import seal
 from alseg_core.visible import visible
 from bench.bundle.archive import MANIFEST, unpacked
@@ -22,8 +22,8 @@ from bench.report.runs.run import Run
 from bench.report.setting import Setting
 
 if TYPE_CHECKING:
-    from alseg_core.config import RunConfig
-    from alseg_core.data.splits import Case
+    from alseg_core.config import Dataset, RunConfig
+    from alseg_core.data.readers import CaseRef
     from bench.bundle.loaded import Loaded
 
 
@@ -95,18 +95,34 @@ class Bundle:
         return {key: loaded.config for key, loaded in self.loaded.items() if loaded.config is not None}
 
     @cached_property
-    def scanned(self) -> dict[str, list[Case]]:
+    def generated(self) -> dict[str, tuple[Dataset, list[CaseRef]]]:
+        """Name of a dataset -> it and its cases, where its reader needs no folder, whatever folder the settings name.
+
+        No voxels are made.
+        """
+        found: dict[str, tuple[Dataset, list[CaseRef]]] = {}
+        for dataset in self._datasets:
+            with suppress(DataError):  # its reader needs a folder
+                found[dataset.name] = dataset, list(dataset.reader.scan(None))
+        return found
+
+    @cached_property
+    def scanned(self) -> dict[str, list[CaseRef]]:
         """Name of a dataset -> its cases, of data that are generated or in :attr:`data`; no voxels are read.
 
         Raises AlsegError if the folder does not hold the data.
         """
-        found: dict[str, list[Case]] = {}
-        for dataset in (loaded.dataset for loaded in self.loaded.values()):
-            if dataset is None or dataset.name in found or (dataset.root is not None and self.data is None):
-                continue
-            root = None if dataset.root is None else self.data
-            found[dataset.name] = list(dataset.reader.scan(root))
+        found = {name: cases for name, (_, cases) in self.generated.items()}
+        for dataset in self._datasets:
+            if dataset.name not in found and self.data is not None:
+                found[dataset.name] = list(dataset.reader.scan(self.data))
         return found
+
+    @property
+    def _datasets(self) -> list[Dataset]:
+        """The datasets that this version can load, one of each name."""
+        known = (loaded.dataset for loaded in self.loaded.values())
+        return list({dataset.name: dataset for dataset in known if dataset is not None}.values())
 
 
 def label(run: Run) -> str:

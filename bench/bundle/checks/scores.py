@@ -9,7 +9,7 @@ from typing import Any
 
 from alseg_core.evaluate import summarise
 from alseg_core.metrics import by_slice
-from alseg_core.metrics.metric import DICE, METRICS, NSD
+from alseg_core.metrics.metric import DICE, METRICS
 from alseg_core.vocabulary import RoundRecord
 from bench.bundle.finding import Finding
 from bench.bundle.opened import Bundle, label
@@ -59,12 +59,6 @@ def _rows(run: Run, record: RoundRecord) -> Iterator[str]:
             yield f"Dice of {row['class']} in {row['case']} is {dice}, and the structure is missing from {lacking}"
         if lacking not in ("", *LACKING) or (lacking == "" and dice is None):
             yield f"the row of {row['class']} in {row['case']} has no Dice, or an unknown kind of empty structure"
-        if (
-            lacking == ""
-            and row.get(NSD.name) is None
-            and any(row.get(name) is not None for name in list(METRICS)[1:3])
-        ):
-            yield f"the row of {row['class']} in {row['case']} has distances and no {NSD.title}"
 
 
 def _means(run: Run, record: RoundRecord) -> Iterator[str]:

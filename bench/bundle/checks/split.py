@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from alseg_core.data.splits import PARTS, of_run, per_run
+from alseg_core.data.splits import PARTS, Case, of_run, per_run
 from alseg_core.errors import AlsegError
 from bench.bundle.finding import Finding, note
 from bench.bundle.fingerprint import with_names
@@ -21,6 +21,8 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     """Yield patients in two parts, runs with another split or other data, and splits that the data do not give."""
     for run in bundle.started:
         yield from _overlap(run)
+        yield from _counts(run)
+        yield from _rooted(bundle, run)
     for dataset in dict.fromkeys(run.setting[0] for run in bundle.started):
         runs = [run for run in bundle.started if run.setting[0] == dataset]
         first = runs[0]
@@ -29,6 +31,8 @@ def check(bundle: Bundle) -> Iterator[Finding]:
         for run in runs[1:]:
             if run.data_key != first.data_key:
                 yield Finding(f"{label(run)} was made with other data, {run.data_key}, than {label(first)}")
+            elif _origin(run) != _origin(first):
+                yield Finding(f"{label(run)} reads or prepares the same data otherwise than {label(first)}")
             alike = next((other for other in runs if not own or other.seed == run.seed), first)
             if _data(run)["cases"] != _data(alike)["cases"]:
                 yield Finding(f"{label(run)} has another split than {label(alike)}")
@@ -51,6 +55,29 @@ def _overlap(run: Run) -> Iterator[Finding]:
             owner.get(case) for case in cases.get(other, ())
         }:
             yield Finding(f"{label(run)}: {len(both)} patients are in {one} and in {other}")
+
+
+def _origin(run: Run) -> tuple[Any, Any]:
+    """Return the settings that the key of the data depends on."""
+    dataset = (run.config or {})["dataset"]
+    return dataset.get("reader"), dataset.get("prepare")
+
+
+def _counts(run: Run) -> Iterator[Finding]:
+    """Check the numbers of volumes and patients, which reports show."""
+    cases, owner = _data(run)["cases"], _data(run)["patient_of"]
+    for part in PARTS:
+        own = cases.get(part, ())
+        for what, count in (("volumes", len(own)), ("patients", len({owner.get(case) for case in own}))):
+            if (told := _data(run).get(what, {}).get(part, count)) != count:
+                yield Finding(f"{label(run)}: {told} {what} of {part} are told, and {count} are listed")
+
+
+def _rooted(bundle: Bundle, run: Run) -> Iterator[Finding]:
+    """Check that data whose reader makes them are from no folder, as no study writes one."""
+    root = (run.config or {})["dataset"].get("root")
+    if root is not None and run.setting[0] in bundle.generated:
+        yield Finding(f"{label(run)}: its scans are from {root}, and its reader generates them")
 
 
 def _again(bundle: Bundle) -> Iterator[Finding]:
@@ -82,3 +109,13 @@ def _again(bundle: Bundle) -> Iterator[Finding]:
         if told != made:
             wrong = ", ".join(part for part in PARTS if told[part] != made[part])
             yield Finding(f"{label(run)}: its split is not the one that its settings give ({wrong} differ)")
+        yield from _owners(run, cases)
+
+
+def _owners(run: Run, cases: Sequence[Case]) -> Iterator[Finding]:
+    """Check whose the cases are, which intervals over patients depend on."""
+    owner = {pseudonym(case.case, CASE): pseudonym(case.patient, PATIENT) for case in cases}
+    told = {pseudonym(case, CASE): pseudonym(name, PATIENT) for case, name in _data(run)["patient_of"].items()}
+    listed = {pseudonym(case, CASE) for part in _data(run)["cases"].values() for case in part}
+    if wrong := sorted(case for case in {*told, *listed} if owner.get(case) != told.get(case)):
+        yield Finding(f"{label(run)}: {len(wrong)} cases are of other patients in the data, such as {wrong[0]}")

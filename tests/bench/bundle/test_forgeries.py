@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from alseg_core.data.readers.phantom import Phantom
 from bench.bundle.check import FORM, REPLAY, Verdict, check
+from bench.bundle.private import CASE, pseudonym
 from bench.report.runs.schema import MOMENT
 from tests.bench.bundle.forging import Forged, ForgedRun, forge
 
@@ -21,6 +23,8 @@ LABELS, BASELINE, TIMES = "labels and who read them", "random at the same settin
 TUNING, SETTINGS, KNOWN = "what tuning looked at", "settings of alseg", "strict: settings that load"
 
 STEPS = "networks trained as planned"
+MADE = "generated data made again"
+SURFACES = "distances of surfaces"
 TESTED, AGAINST = "what is tested", "strict: tested against random"
 
 
@@ -169,8 +173,70 @@ def other_split(forged: Forged) -> None:
 
 
 def easier_split_for_all(forged: Forged) -> None:
+    """Test on a validation patient, with everything else made to fit."""
+    reader = Phantom(**{k: v for k, v in forged.runs[0].config["dataset"]["reader"].items() if k != "name"})
+    depth = {pseudonym(ref.case, CASE): len(reader.load(ref).image) for ref in reader.scan()}
     for run in forged.runs:
-        run.cases["val"], run.cases["test"] = run.cases["test"], run.cases["val"]
+        data = run.environment["data"]
+        pairs = list(zip(run.cases["test"], run.cases["val"], strict=False))
+        other = {**dict(pairs), **{ours: theirs for theirs, ours in pairs}}
+        for part in ("val", "test"):
+            run.cases[part] = [other.get(case, case) for case in run.cases[part]]
+            data["slices"][part] = sum(depth[case] for case in run.cases[part])
+        for record in run.rounds:
+            for row in record["volumes"]:
+                row["case"] = other[row["case"]]
+                row["patient"] = data["patient_of"][row["case"]]
+            for entry in record["ledger"]:
+                part = {"evaluation": "test", "validation": "val"}.get(entry["who"])
+                if part is not None:
+                    entry["cost"] = data["slices"][part] * min(entry["cost"], 1)
+                    entry["slices"] = data["slices"][part]
+        run.average()
+
+
+def easier_split_of_scans_in_a_folder(forged: Forged) -> None:
+    easier_split_for_all(forged)
+    for run in forged.runs:
+        run.config["dataset"]["root"] = "PATH/phantom"
+
+
+def every_volume_a_patient(forged: Forged) -> None:
+    for run in forged.runs:
+        data = run.environment["data"]
+        data["patient_of"] = {case: f"p-{case[2:]}" for case in data["patient_of"]}
+        data["patients"] = dict(data["volumes"])
+        for row in (row for record in run.rounds for row in record["volumes"]):
+            row["patient"] = data["patient_of"][row["case"]]
+
+
+def fewer_patients_told(forged: Forged) -> None:
+    for run in forged.runs:
+        run.environment["data"]["patients"]["test"] += 10
+
+
+def hard_structure_declared_empty_by_all(forged: Forged) -> None:
+    place = next((row["case"], row["class"]) for row in forged.runs[0].rounds[0]["volumes"])
+    for run in forged.runs:
+        for row in (row for record in run.rounds for row in record["volumes"]):
+            if (row["case"], row["class"]) == place:
+                row |= {"dice": None, "hd95_mm": None, "assd_mm": None, "nsd": None, "empty": "both"}
+        run.average()
+
+
+def fewer_slices_of_the_test(forged: Forged) -> None:
+    for run in forged.runs:
+        run.environment["data"]["slices"]["test"] -= 1
+        for entry in (entry for record in run.rounds for entry in record["ledger"]):
+            if entry["who"] == "evaluation":
+                entry["slices"] -= 1
+                entry["cost"] -= 1
+
+
+def other_data_under_the_same_key(forged: Forged) -> None:
+    for run in forged.runs[1:]:
+        run.config["dataset"]["reader"]["seed"] = 7
+        forged.identify(run)
 
 
 def patient_in_two_parts(forged: Forged) -> None:
@@ -197,6 +263,49 @@ def bad_structures_declared_empty(forged: Forged) -> None:
         row = next(row for row in run.rounds[1]["volumes"] if row["empty"] in ("", "prediction"))
         row |= {"dice": None, "hd95_mm": None, "assd_mm": None, "nsd": None, "empty": "both"}
         run.average()
+
+
+def changed_rows(forged: Forged, empty: str, scores: dict[str, float | None]) -> None:
+    """Give all rows of entropy in which this side lacks the structure other scores, and make the means again."""
+    rows = [row for run in forged.of("entropy") for record in run.rounds for row in record["volumes"]]
+    chosen = [row for row in rows if row["empty"] == empty]
+    assert chosen
+    for row in chosen:
+        row |= scores
+    for run in forged.of("entropy"):
+        run.average()
+
+
+def bad_distances_left_out(forged: Forged) -> None:
+    changed_rows(forged, "", {"hd95_mm": None, "assd_mm": None})
+
+
+def bad_surfaces_left_out(forged: Forged) -> None:
+    changed_rows(forged, "", {"hd95_mm": None, "assd_mm": None, "nsd": None})
+
+
+def surfaces_of_missing_structures(forged: Forged) -> None:
+    changed_rows(forged, "prediction", {"nsd": 1.0})
+
+
+def missing_structures_left_out(forged: Forged) -> None:
+    changed_rows(forged, "prediction", {"nsd": None})
+
+
+def distances_of_missing_structures(forged: Forged) -> None:
+    changed_rows(forged, "prediction", {"hd95_mm": 999.0, "assd_mm": 500.0})
+
+
+def smaller_volumes(forged: Forged) -> None:
+    changed_rows(forged, "prediction", {"hd95_mm": 9.0, "assd_mm": 9.0})
+
+
+def distances_made_smaller(forged: Forged) -> None:
+    changed_rows(forged, "", {"hd95_mm": 0.2, "assd_mm": 0.1, "nsd": 0.3})
+
+
+def surfaces_within_the_tolerance(forged: Forged) -> None:
+    changed_rows(forged, "", {"hd95_mm": 9.0, "nsd": 1.0})
 
 
 def scores_of_the_first_round(forged: Forged) -> None:
@@ -382,8 +491,8 @@ FORGERIES: list[tuple[Callable[[Forged], None], str, str]] = [
     (other_budgets, COMPLETE, "runs have different budgets"),
     (larger_budget, PICKS, "7 slices are labelled, and the budget 6 is 6"),
     (other_split, SPLIT, "has another split than"),
-    (easier_split_for_all, SPLIT, "its split is not the one that its settings give (val, test differ)"),
     (patient_in_two_parts, SPLIT, "1 patients are in train and in test"),
+    (other_data_under_the_same_key, SPLIT, "reads or prepares the same data otherwise than"),
     (other_data, SPLIT, "was made with other data, 0000000000000000, than"),
     (hard_patient_left_out, SCORES, "no score of"),
     (bad_structures_declared_empty, SCORES, "unlike in another round or run"),
@@ -432,6 +541,21 @@ def test_forgery_is_found(
 
 
 ALONE: list[tuple[Callable[[Forged], None], str, str]] = [
+    (bad_distances_left_out, SURFACES, "hd95_mm is missing"),
+    (bad_surfaces_left_out, SURFACES, "hd95_mm is missing"),
+    (surfaces_of_missing_structures, SURFACES, "nsd is 1, and 0 where one side lacks the structure"),
+    (missing_structures_left_out, SURFACES, "nsd is missing"),
+    (distances_of_missing_structures, SURFACES, "its distances are not one diagonal of the volume"),
+    (smaller_volumes, SURFACES, "the diagonal of the volume is 9 mm, and"),
+    (distances_made_smaller, SURFACES, "NSD is 0.3, which is too low for an ASSD of 0.1 mm"),
+    (surfaces_within_the_tolerance, SURFACES, "NSD is 1, and HD95 9 mm is beyond the tolerance of 2 mm"),
+    (easier_split_for_all, SPLIT, "its split is not the one that its settings give (val, test differ)"),
+    (easier_split_of_scans_in_a_folder, SPLIT, "its split is not the one that its settings give (val, test differ)"),
+    (easier_split_of_scans_in_a_folder, SPLIT, "its scans are from PATH/phantom, and its reader generates them"),
+    (every_volume_a_patient, SPLIT, "12 cases are of other patients in the data"),
+    (fewer_patients_told, SPLIT, "patients of test are told, and 1 are listed"),
+    (hard_structure_declared_empty_by_all, MADE, "unlike the data"),
+    (fewer_slices_of_the_test, MADE, "slices of test volumes are told, and the data have"),
     (random_planned_shorter, STEPS, "random seed 0: trainings of 1, 1 steps are told, its settings give 1, 2"),
     (random_without_a_plan, STEPS, "random seed 0, round 2: a network was trained for 1 steps, and 2 are planned"),
     (random_planned_shorter_beside_outside_code, STEPS, "random seed 1: trainings of 1, 1 steps are told"),
