@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from alseg_core.errors import plural
+from alseg_core.oracles import Oracle
+from alseg_core.oracles.mask import Mask
+from alseg_core.oracles.scribble import Scribble
 from alseg_core.vocabulary import RoundRecord, reads_ground_truth
 from bench.bundle.finding import Finding
 from bench.bundle.opened import Bundle, label
@@ -28,12 +32,13 @@ SAME = 1e-6
 
 
 def check(bundle: Bundle) -> Iterator[Finding]:
-    """Yield labels that somebody may not have read, or not so early, and reads that are missing."""
+    """Yield labels that somebody may not have read, or not so early, reads that are missing, and other prices."""
     for run in bundle.started:
         spent = 0.0
         for record in run.records:
             spent += sum(float(str(entry["cost"])) for entry in record.ledger if entry["what"] == TRAINING)
-            texts = [*_readers(run, record), *_order(record), *_amounts(run, record)]
+            annotation = bundle.loaded[run.key].annotation
+            texts = [*_readers(run, record), *_order(record), *_amounts(run, record), *_costs(record, annotation)]
             if not math.isclose(spent, record.cost, rel_tol=SAME, abs_tol=SAME):
                 texts.append(f"labels cost {record.cost:g} so far, and the ledger adds up to {spent:g}")
             for text in texts:
@@ -82,6 +87,24 @@ def _amounts(run: Run, record: RoundRecord) -> Iterator[str]:
     )
     if read_once != wanted:
         yield f"validation read {read_once} slices, and its settings are {wanted}"
+
+
+def _costs(record: RoundRecord, annotation: Oracle | None) -> Iterator[str]:
+    """Check what each kind of labels cost: a full mask costs one slice, and those of validation are bought once."""
+    for entry in record.ledger:
+        what, cost, slices = str(entry["what"]), float(str(entry["cost"])), _slices(entry)
+        each = _each(what, str(entry["who"]), record.round, annotation)
+        if each is not None and not math.isclose(cost, each * slices, rel_tol=SAME, abs_tol=SAME):
+            yield f"{what} of {plural(slices, 'slice')} cost {cost:g}, and {each * slices:g} is their price"
+
+
+def _each(what: str, who: str, number: int, annotation: Oracle | None) -> float | None:
+    """Return the cost of one slice in full-slice equivalents; None for annotation by code from elsewhere."""
+    if what == VALIDATION:
+        return 1.0 if number == 0 and who == "validation" else 0.0
+    if what != TRAINING:
+        return 1.0
+    return 1.0 if isinstance(annotation, Mask) else annotation.cost if isinstance(annotation, Scribble) else None
 
 
 def _slices(entry: Mapping[str, Any]) -> int:

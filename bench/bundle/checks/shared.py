@@ -31,6 +31,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     """Yield runs with the same labelled slices and other costs, and first rounds with the same training and others."""
     bought: dict[str, tuple[Run, RoundRecord]] = {}
     timed: dict[str, tuple[Run, RoundRecord]] = {}
+    validated: dict[str, tuple[Run, RoundRecord]] = {}
     trained: dict[str, tuple[Run, RoundRecord]] = {}
     for run in bundle.started:
         labelled: list[tuple[str, int]] = []
@@ -44,6 +45,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
                     f"{label(other)}"
                 )
         yield from _timed(run, timed)
+        yield from _validated(run, validated)
         first = run.records[0]
         training = _text([run.data_key, run.seed, _picks(first), *_trained_by(run.config or {}), _where(first)])
         other, before = trained.setdefault(training, (run, first))
@@ -116,6 +118,36 @@ def _timed(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[Find
         if not _same(record.minutes, before.minutes):
             yield Finding(
                 f"{where}: minutes is {record.minutes}, and {before.minutes} for the same picks in {label(other)}"
+            )
+
+
+def _validated(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[Finding]:
+    """Yield minutes of validation labels other than those of a run that bought the same, all of them in one round.
+
+    They are outlines, whatever the annotation of the pool.
+    """
+    config, data = run.config or {}, run.environment["data"]
+    amount = config.get("validation", "all")
+    drawn = run.seed if isinstance(amount, int) else None
+    bought = [run.data_key, amount, drawn, data["cases"].get("val"), config.get("minutes")]
+    model = construct(Minutes, config.get("minutes") or {}, "minutes")
+    volumes = len(data["cases"].get("val", ()))
+    slices = {"all": int(data["slices"]["val"]), "none": 0}.get(str(amount), amount)
+    least = min(volumes, slices) * model.open_volume + slices * model.slice
+    for record in run.records:
+        if record.validation_minutes is None:
+            return  # as in _timed
+        where = f"{label(run)}, round {record.round + 1}"
+        if record.validation_minutes < least - MINUTE:
+            yield Finding(
+                f"{where}: validation labels took {record.validation_minutes:g} minutes, and opening their volumes "
+                f"and looking at their slices takes {least:g}"
+            )
+        other, before = known.setdefault(_text(bought), (run, record))
+        if not _same(record.validation_minutes, before.validation_minutes):
+            yield Finding(
+                f"{where}: validation_minutes is {record.validation_minutes}, and {before.validation_minutes} for the "
+                f"same labels in {label(other)}, round {before.round + 1}"
             )
 
 

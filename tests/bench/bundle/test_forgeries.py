@@ -25,6 +25,7 @@ TUNING, SETTINGS, KNOWN = "what tuning looked at", "settings of alseg", "strict:
 STEPS = "networks trained as planned"
 MADE = "generated data made again"
 SURFACES = "distances of surfaces"
+PIXELS = "labelled pixels"
 TESTED, AGAINST = "what is tested", "strict: tested against random"
 
 
@@ -380,6 +381,42 @@ def cheaper_labels_in_the_ledger_too(forged: Forged) -> None:
         entry["cost"] /= 2
 
 
+def cheaper_labels_later(forged: Forged) -> None:
+    for run in forged.of("entropy"):
+        spent = 0.0
+        for record in run.rounds:
+            for entry in (entry for entry in record["ledger"] if entry["who"] == "oracle"):
+                entry["cost"] *= 0.1 if record["round"] else 1
+                spent += entry["cost"]
+            record["cost"] = spent
+
+
+def free_validation(forged: Forged) -> None:
+    for run in forged.of("entropy"):
+        for entry in (entry for record in run.rounds for entry in record["ledger"]):
+            entry["cost"] *= entry["who"] != "validation"
+
+
+def quicker_validation(forged: Forged) -> None:
+    for record in (record for run in forged.of("entropy") for record in run.rounds):
+        record["validation_minutes"] -= 0.01
+
+
+def validation_in_no_time(forged: Forged) -> None:
+    for record in (record for run in forged.runs for record in run.rounds):
+        record["validation_minutes"] = 0.1
+
+
+def fewer_pixels(forged: Forged) -> None:
+    for run in forged.of("entropy"):
+        run.rounds[1]["marked"] = run.rounds[0]["marked"] - 1
+
+
+def more_foreground(forged: Forged) -> None:
+    for run in forged.of("entropy"):
+        run.rounds[1]["foreground"] = run.rounds[1]["marked"]
+
+
 def minutes_that_shrink(forged: Forged) -> None:
     rounds = forged.run("entropy", 0).rounds
     rounds[1]["minutes"] = rounds[0]["minutes"] / 2
@@ -541,6 +578,12 @@ def test_forgery_is_found(
 
 
 ALONE: list[tuple[Callable[[Forged], None], str, str]] = [
+    (cheaper_labels_later, LABELS, "training labels of 3 slices cost 0.02, and 0.2 is their price"),
+    (free_validation, LABELS, "round 1: validation masks of "),
+    (quicker_validation, SHARED, "for the same labels in tiny/scribble/low random seed 0, round 1"),
+    (validation_in_no_time, SHARED, "entropy seed 0, round 1: validation labels took 0.1 minutes, and opening"),
+    (fewer_pixels, PIXELS, "entropy seed 1, round 2: -1 pixels were labelled"),
+    (more_foreground, PIXELS, "of them foreground, and its slices have 768"),
     (bad_distances_left_out, SURFACES, "hd95_mm is missing"),
     (bad_surfaces_left_out, SURFACES, "hd95_mm is missing"),
     (surfaces_of_missing_structures, SURFACES, "nsd is 1, and 0 where one side lacks the structure"),
