@@ -56,6 +56,7 @@ CHECKS: dict[str, Check] = {
 """Name -> check, in the order of reading."""
 STRICT: dict[str, Check] = {
     "strict: settings that load": settings.known,
+    "strict: fingerprints made again": identity.known,
     "strict: committed code": strict.committed,
     "strict: seeds": strict.seeds,
     "strict: tested against random": planned.against_random,

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from alseg_core.training import RANDOM
 from alseg_core.vocabulary import BASELINE
 from bench.bundle.differing import differing
 from bench.bundle.finding import Finding
@@ -54,9 +55,9 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             own = [run for run in judged if run.recipe == recipe]
             whole = all(_takes_whole_volumes(run, depth) for run in own)
             fitting = slices + volumes if whole else slices
-            if lacking := [run for run in own if not any(_alike(run, other) for other in fitting)]:
+            if lacking := [run for run in own if not any(_alike(bundle, run, other) for other in fitting)]:
                 seeds = ", ".join(str(run.seed) for run in lacking)
-                without[f"for seed {seeds}{_why(lacking[0], fitting)}"] += lacking
+                without[f"for seed {seeds}{_why(bundle, lacking[0], fitting)}"] += lacking
         for reason, lacking in without.items():
             which = f"{_names(lacking)} {_verb(lacking, 'has')} no random baseline at the same settings"
             yield Finding(f"{where}: {which} {reason}")
@@ -97,21 +98,34 @@ def _verb(runs: Sequence[Run], verb: str) -> str:
     return {"picks": "pick", "has": "have", "was": "were"}[verb] if several else verb
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in (run.config or {}).items() if key not in OWN}
+def _different(bundle: Bundle, run: Run, other: Run) -> dict[str, tuple[Any, Any]]:
+    """Return setting -> its values in two runs, where they differ; of weights, it is the content that counts."""
+    ours, theirs = ({key: value for key, value in (one.config or {}).items() if key not in OWN} for one in (run, other))
+    found = {place: (a, b) for place, a, b in differing(ours, theirs)}
+    trainings = [bundle.manifest.runs[one.key].training for one in (run, other) if one.key in bundle.manifest.runs]
+    if None not in trainings and len(trainings) == 2:
+        found |= {place: (a, b) for place, a, b in differing(*trainings, "train")}
+    if run.records and other.records and (starts := (_starts(run), _starts(other)))[0] != starts[1]:
+        found["start of the networks"] = starts
+    return found
 
 
-def _alike(run: Run, other: Run) -> bool:
-    return run.seed == other.seed and not any(differing(_settings(run), _settings(other)))
+def _starts(run: Run) -> str:
+    """Return what the networks of a run started from, by its rounds: the content of a file, whatever its name."""
+    starts = {str(record.signals.get("network", RANDOM)).rpartition(", ")[2].rstrip(")") for record in run.records}
+    return " and ".join(sorted(starts))
 
 
-def _why(run: Run, baselines: Sequence[Run]) -> str:
+def _alike(bundle: Bundle, run: Run, other: Run) -> bool:
+    return run.seed == other.seed and not _different(bundle, run, other)
+
+
+def _why(bundle: Bundle, run: Run, baselines: Sequence[Run]) -> str:
     """Return which settings differ from those of the nearest baseline of its seed."""
-    found = [
-        (list(differing(_settings(run), _settings(other))), other) for other in baselines if other.seed == run.seed
-    ]
+    found = [(_different(bundle, run, other), other) for other in baselines if other.seed == run.seed]
     if not found:
         return f"; {_names(baselines)} {_verb(baselines, 'was')} not run with it"
     places, other = min(found, key=lambda pair: len(pair[0]))
-    told = (f"{place} is {ours}, and {theirs} in {other.recipe}" for place, ours, theirs in places[:3])
+    some = list(places.items())[:3]
+    told = (f"{place} is {ours}, and {theirs} in {other.recipe}" for place, (ours, theirs) in some)
     return f": {', '.join(told)}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from alseg_core.errors import AlsegError
+from alseg_core.training import RANDOM
 from bench.bundle.finding import Finding, note
 from bench.bundle.fingerprint import fingerprint_of, with_names
 from bench.bundle.opened import Bundle, label
@@ -32,6 +33,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
                     f"{label(run)}, round {record.round + 1} is of another run: fingerprint {made[0]}, data {made[1]}, "
                     f"seed {made[2]}"
                 )
+        yield from _weights(bundle, run)
         found = _fingerprint(bundle, run, names)
         if found is None:
             unknown.append(run)
@@ -39,7 +41,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             yield Finding(f"{label(run)}: its configuration has the fingerprint {found}, config.json says {told}")
     if unknown:
         yield note(
-            f"the fingerprints of {len(unknown)} runs cannot be made again: they are of another version, or the "
+            f"the fingerprints of {len(unknown)} runs cannot be made again: bundle.json does not say of what, or the "
             "names in their split are not known here (--data)"
         )
     for file in sorted(bundle.folder.rglob("*.json*")):
@@ -48,10 +50,40 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             yield Finding(f"{place} holds a path of somebody's machine, {found_path[0]}")
 
 
+def known(bundle: Bundle) -> Iterator[Finding]:
+    """Yield runs without what their fingerprint is made of, so that their settings may be any."""
+    for run in bundle.runs:
+        if run.config is not None and not _told(bundle, run):
+            yield Finding(
+                f"{label(run)}: its fingerprint cannot be made again, as bundle.json does not say which formats and "
+                "training it is of: pack it with the version that made it"
+            )
+
+
+def _told(bundle: Bundle, run: Run) -> bool:
+    """Return whether the bundle says what a fingerprint is made of besides the settings."""
+    note_ = bundle.manifest.runs[run.key]
+    return note_.formats is not None and note_.training is not None
+
+
+def _weights(bundle: Bundle, run: Run) -> Iterator[Finding]:
+    """Check that rounds started from the weights that the fingerprint is of."""
+    training = bundle.manifest.runs[run.key].training
+    if training is None or "train" in bundle.loaded[run.key].outside:
+        return
+    content = (training.get("network") or {}).get("weights")
+    for record in run.records:
+        start = record.signals.get("network")
+        if (content is None) != (start is None) or str(content) not in str(start):
+            where = f"{label(run)}, round {record.round + 1}"
+            fingerprinted = f"those of its fingerprint from {content or RANDOM}"
+            yield Finding(f"{where}: its networks started from {start or RANDOM}, and {fingerprinted}")
+
+
 def _fingerprint(bundle: Bundle, run: Run, names: dict[str, str]) -> str | None:
     """Return the fingerprint of a run's configuration; None where it cannot be known."""
     note_, config = bundle.manifest.runs[run.key], run.config
-    if config is None or note_.formats is None or note_.training is None:
+    if config is None or not _told(bundle, run):
         return None
     named = with_names(config, names)
     if PSEUDONYM.search(str(named["dataset"].get("split"))):

@@ -70,10 +70,10 @@ class Forged:
         self.study["runs"].remove(self.entry(run))
         self.runs.remove(run)
 
-    def identify(self, run: ForgedRun) -> None:
-        """Give a run the fingerprint of its changed configuration, everywhere."""
+    def identify(self, run: ForgedRun, training: dict[str, Any] | None = None) -> None:
+        """Give a run the fingerprint of its changed configuration, everywhere. training: with weights by content."""
         entry, config = self.entry(run), run.config
-        run.note["training"] = config["train"]
+        run.note["training"] = config["train"] if training is None else training
         fingerprint = fingerprint_of(config, RunNote(**run.note))
         run.key = f"{run.key.rpartition('-')[0].rpartition('-')[0]}-s{config['seed']}-{fingerprint[:8]}"
         entry |= {"key": run.key, "seed": config["seed"], "budgets": config["budgets"]}
