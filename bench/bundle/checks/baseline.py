@@ -102,9 +102,9 @@ def _different(bundle: Bundle, run: Run, other: Run) -> dict[str, tuple[Any, Any
     """Return setting -> its values in two runs, where they differ; of weights, it is the content that counts."""
     ours, theirs = ({key: value for key, value in (one.config or {}).items() if key not in OWN} for one in (run, other))
     found = {place: (a, b) for place, a, b in differing(ours, theirs)}
-    trainings = [bundle.manifest.runs[one.key].training for one in (run, other) if one.key in bundle.manifest.runs]
-    if None not in trainings and len(trainings) == 2:
-        found |= {place: (a, b) for place, a, b in differing(*trainings, "train")}
+    trained, beside = (bundle.manifest.runs.get(one.key) for one in (run, other))
+    if trained is not None and beside is not None and None not in (trained.training, beside.training):
+        found |= {place: (a, b) for place, a, b in differing(trained.training, beside.training, "train")}
     if run.records and other.records and (starts := (_starts(run), _starts(other)))[0] != starts[1]:
         found["start of the networks"] = starts
     return found
