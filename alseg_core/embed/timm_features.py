@@ -38,7 +38,7 @@ class Timm:
     chooses the window (``window_hu``): what it makes equal, no model can tell apart. Grey slices are repeated in all
     three colour channels, three channels are taken as colour, and any other number is averaged to grey.
 
-    The weights have licences of their own; those of DINOv2 are Apache-2.0. Needs ``pip install "alseg[vision]"``.
+    The weights have licences of their own; those of DINOv2 are Apache-2.0. Needs the extra ``vision``.
     """
 
     needs_model: ClassVar[bool] = False

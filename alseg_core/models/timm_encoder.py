@@ -24,6 +24,8 @@ Layer = Literal["pool", "cls"]
 """Vector of an image: "pool", the model's own pooled features before its classifier, or "cls", its class token."""
 FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of a file of weights in a repository of timm's, in the order of preference."""
+INSTALL = 'pip install -c constraints.txt -e ".[vision]" in the folder of alseg'
+"""Command that installs timm and what it needs."""
 REACHED_IN = 10.0
 """Seconds within which the server of the weights must answer."""
 
@@ -131,21 +133,27 @@ def _timm() -> Any:
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision whose operators torch cannot load
         if isinstance(error, ModuleNotFoundError) and error.name == "timm":
             raise MissingPackageError(
-                'embeddings of published models need timm: pip install "alseg[vision]".'
+                f"embeddings of published models need timm: {INSTALL}."
             ) from None
         reason = " ".join(str(error).split())[:200]
         raise MissingPackageError(
-            f"timm is installed and cannot be imported: {reason}. If this is about torchvision, it is of another build "
-            "than torch: install both anew from one index, for example pip install --force-reinstall torch torchvision "
-            "--index-url https://download.pytorch.org/whl/cpu."
+            f"timm is installed and cannot be imported: {reason}. If this is about torchvision: it has to be of the "
+            f"build of torch, which is {torch.__version__} here. {_torchvision()}"
         ) from None
+
+
+def _torchvision() -> str:
+    """Return how to install the torchvision that fits, without touching torch."""
+    build = torch.__version__.partition("+")[2]
+    index = f" --index-url https://download.pytorch.org/whl/{build}" if build else ""
+    return f"Try: pip install --force-reinstall --no-deps torchvision -c constraints.txt{index}."
 
 
 def _hub() -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError:
-        raise MissingPackageError('downloads of weights need huggingface_hub: pip install "alseg[vision]".') from None
+        raise MissingPackageError(f"downloads of weights need huggingface_hub: {INSTALL}.") from None
 
 
 def _published(model: str) -> Any:

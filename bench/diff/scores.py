@@ -35,14 +35,15 @@ class Row:
     """Setting on either side."""
     recipe: str
     """Name of the recipe."""
-    score: str
-    """Score, "AUBC" or "Dice at" the last budget."""
+    scores: tuple[str, str]
+    """Score in A and in B: "AUBC" or "Dice at" the side's last budget; "" where a side has none."""
     means: tuple[float, float]
     """Mean over seeds in A and in B."""
     seeds: tuple[int, int]
     """Seeds that have the score."""
     difference: float
-    """Mean of B - A: over common seeds where they pair, or else the difference of both means; NaN across settings."""
+    """Mean of B - A: over common seeds where they pair, or else the difference of both means; NaN across settings, and
+    of different scores."""
     common: int
     """Seeds that pair; 0 where nothing pairs."""
     low: float = math.nan
@@ -64,22 +65,23 @@ def _row(pair: Pair, results: tuple[Results, Results]) -> Row:
         for side, setting, name in zip(results, pair.settings, NAMES, strict=True)
     ]
     primary = next((found for found in map(_primary, results, pair.settings) if found is not None), Primary())
-    last = max(len(run.budgets) for runs in pair.runs for run in runs) - 1
+    lasts = [max((len(run.budgets) for run in runs), default=0) - 1 for runs in pair.runs]
     why = reason(pair) if pair.both else None
     if why is None and all(len(volumes) for _, volumes in tables):
-        both = _summary([pd.concat(some, ignore_index=True) for some in zip(*tables, strict=True)], primary, last)
+        both = _summary([pd.concat(some, ignore_index=True) for some in zip(*tables, strict=True)], primary, max(lasts))
         if both is not None and both.tests.count[0]:
             return _paired(pair, both)
-    found = [_summary(some, primary, last) for some in tables]
+    found = [_summary(some, primary, last) for some, last in zip(tables, lasts, strict=True)]
+    scores = ["" if one is None else _name(one) for one in found]
     ours, theirs = (math.nan if one is None else float(one.means.mean[0]) for one in found)
     seeds = [0 if one is None else int(one.means.count[0]) for one in found]
     return Row(
         settings=pair.settings,
         recipe=pair.recipe,
-        score=next((_name(one) for one in found if one is not None), ""),
+        scores=(scores[0], scores[1]),
         means=(ours, theirs),
         seeds=(seeds[0], seeds[1]),
-        difference=math.nan if why else theirs - ours,
+        difference=math.nan if why or scores[0] != scores[1] else theirs - ours,
         common=0,
         apart=f"across settings: {why}" if why else "no complete seed in common" if all(seeds) else None,
     )
@@ -94,7 +96,7 @@ def _paired(pair: Pair, both: Summary) -> Row:
     return Row(
         settings=pair.settings,
         recipe=pair.recipe,
-        score=_name(both),
+        scores=(_name(both), _name(both)),
         means=(ours, theirs),
         seeds=(seeds[0], seeds[1]),
         difference=difference,

@@ -107,11 +107,14 @@ def _round(runs: Sequence[Again], number: int) -> str:
 
 def _scores(rows: Sequence[Row]) -> Iterator[RenderableType]:
     known = [setting for setting in dict.fromkeys(rows[0].settings) if setting is not None]
-    score = next((row.score for row in rows if row.score), "No score yet")
-    yield Text(f"{score}: {' and '.join(map(title, known))}", "table.title")
+    scores = [next((row.scores[side] for row in rows if row.scores[side]), "") for side in range(len(NAMES))]
+    one = len(set(filter(None, scores))) < 2
+    heading = f"{scores[0] or scores[1] or 'No score yet'}: " if one else ""
+    yield Text(f"{heading}{' and '.join(map(title, known))}", "table.title")
     table = _table()
     table.add_column("recipe", overflow="fold")
-    for head in (*(f"{name}\n(seeds)" for name in NAMES), "B - A", "95 %\ninterval", "paired\nseeds"):
+    sides = (name if one else f"{name}: {score}" for name, score in zip(NAMES, scores, strict=True))
+    for head in (*(f"{side}\n(seeds)" for side in sides), "B - A", "95 %\ninterval", "paired\nseeds"):
         table.add_column(Text(head), justify="right", no_wrap=True)
     for row in rows:
         means = [_mean(*pair) for pair in zip(row.means, row.seeds, strict=True)]

@@ -45,7 +45,7 @@ def new_strategy(name: str, folder: Path) -> list[str]:
         f"wrote {module.name}, {recipe.name} and {test.name}: a strategy that works, for you to change",
         "next, in this folder:",
         f"  {python()} -m pytest -q {test.name}    # does it keep the rules that all strategies keep?",
-        f"  {bench_command(name, recipes=f'random {recipe.name}')}    # against random; first look: SEEDS=1",
+        f"  {bench_command(name, recipes=f'random {recipe.name}')}    # against random; first look: --set seeds=1",
     ]
 
 

@@ -228,7 +228,7 @@ def test_without_timm_one_error_says_what_to_install(error: Exception | None, mo
     for name in [name for name in sys.modules if name.partition(".")[0] == "timm"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
-    message = r'pip install "alseg\[vision\]"' if error is None else "nms does not exist.* of another build than torch"
+    message = r'-e "\.\[vision\]"' if error is None else "nms does not exist.* build of torch.*--no-deps torchvision"
     with pytest.raises(MissingPackageError, match=message):
         embedder().check()
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -130,7 +131,7 @@ def test_interval_is_that_of_a_report(tmp_path: Path) -> None:
     tests = analyse(read(both).results).tests
     test = tests[tests["budget"] == "AUBC"].iloc[0]  # random - coreset
     (row,) = found.rows
-    assert row.score == "AUBC" and row.common == 5
+    assert row.scores == ("AUBC", "AUBC") and row.common == 5
     assert (row.difference, row.low, row.high) == pytest.approx((-test["difference"], -test["high"], -test["low"]))
     assert row.low < row.difference < row.high
 
@@ -169,6 +170,24 @@ def test_two_annotations_stand_beside_one_another_unpaired(first: Side, tmp_path
     assert found.verdict.text == "Not comparable: another annotation (mask, and scribble)."
     assert {row.settings for row in found.rows} == {(("d", "mask", "default"), ("d", "scribble", "default"))}
     assert all(row.common == 0 and math.isnan(row.difference) for row in found.rows) and found.again == []
+
+
+def test_schedules_of_other_lengths_show_each_side_its_own_score(first: Side, tmp_path: Path) -> None:
+    one = {"schedule": "one", "budgets": [0.05]}
+    own = [
+        {**run, "dice": run["dice"][:1], "config": one}
+        for run in runs(LEVELS, 4, environment=ENVIRONMENT, rounds={"selected": PICKS})
+    ]
+    for sides in (0, 1):
+        short, long = read(study(tmp_path / f"short{sides}", own)), first
+        found = compared(short, long.path) if sides else compared(long, short.path)
+        for row in found.rows:
+            at, whole = (0, 1) if sides else (1, 0)
+            assert (row.scores[at], row.scores[whole]) == ("Dice at 5 %", "AUBC")
+            known = [run["dice"][0] for run in own if run["recipe"] == row.recipe]
+            assert row.means[at] == pytest.approx(np.mean(known)) and row.seeds == (4, 4)
+            assert math.isnan(row.difference)
+        assert f"{'AB'[at]}: Dice at 5 %" in text(found) and f"{'AB'[whole]}: AUBC" in text(found)
 
 
 def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:
