@@ -132,9 +132,7 @@ def _timm() -> Any:
         return importlib.import_module("timm")
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision whose operators torch cannot load
         if isinstance(error, ModuleNotFoundError) and error.name == "timm":
-            raise MissingPackageError(
-                f"embeddings of published models need timm: {INSTALL}."
-            ) from None
+            raise MissingPackageError(f"embeddings of published models need timm: {INSTALL}.") from None
         reason = " ".join(str(error).split())[:200]
         raise MissingPackageError(
             f"timm is installed and cannot be imported: {reason}. If this is about torchvision: it has to be of the "
