@@ -37,6 +37,15 @@ def _recipes(value: Any) -> Any:
     return [*listed[:at], *known, *listed[at + 1 :]]
 
 
+def with_written(value: Any, written: Any) -> Any:
+    """Return recipes that have not been checked yet, with the mappings of ``written`` in the place of their names."""
+    listed, known = _recipes(value), _listed(written)
+    if not isinstance(listed, (list, tuple)) or not isinstance(known, (list, tuple)):
+        return value
+    own = {str(item.get("name")): item for item in known if isinstance(item, Mapping)}
+    return [own.get(item, item) if isinstance(item, str) else item for item in listed]
+
+
 def _annotations(value: Any) -> Any:
     listed = _listed(value)
     if not isinstance(listed, (list, tuple)):

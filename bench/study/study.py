@@ -18,7 +18,7 @@ from bench.study.primary import Primary, resolve
 from bench.study.recipe_file import find_recipe
 from bench.study.reserved import FolderName
 from bench.study.settings import overlay, parse_setting
-from bench.study.shorthand import Annotations, Folders, Names, Recipes, Seeds, Settings, annotation_names
+from bench.study.shorthand import Annotations, Folders, Names, Recipes, Seeds, Settings, annotation_names, with_written
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -117,6 +117,8 @@ class Study:
         for setting in settings:
             for key, value in parse_setting(setting).items():  # field by field: the study's name is no component's
                 merged[key] = overlay(merged.get(key), value)
+                if key == "recipes":  # it may name those that the file writes out
+                    merged[key] = with_written(merged[key], raw.get(key))
                 trained |= set(value) if key == "train" and isinstance(value, Mapping) else set()
         kinds = annotation_names(merged.get("annotations", "scribble"))
         for key, _, value in (setting.partition("=") for setting in settings):

@@ -240,6 +240,15 @@ def test_a_recipe_builds_on_another(tmp_path: Path) -> None:
     assert study.summaries()["few"] == load(recipes=["strided"]).summaries()["strided"]
 
 
+def test_recipes_that_a_study_writes_out_can_be_chosen_by_name() -> None:
+    written: list[Any] = ["random", {"name": "few", "like": "strided", "strategy": {"per_volume": 2}}]
+    study = load("recipes=few coreset", recipes=written)
+    assert [run.recipe.name for run in study.runs()][:2] == ["few", "coreset"]
+    assert study.runs()[0].recipe == load(recipes=written).runs()[1].recipe
+    with pytest.raises(ConfigError, match="unknown recipe 'fwe'"):
+        load("recipes=fwe", recipes=written).runs()
+
+
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
