@@ -153,12 +153,10 @@ def shorter_distances_and_lower_costs(forged: Forged) -> None:
 
 def test_edited_costs_and_distances_are_found(honest: Path, tmp_path: Path) -> None:
     forged = forge(honest, tmp_path / "forged.alseg.zip", shorter_distances_and_lower_costs)
-    assert problems(check(forged)) == {}  # nothing in the file contradicts it
-    found = problems(check(forged, replay=4))
-    assert list(found) == [REPLAY]
-    assert "entropy seed 0, round 2: cost is" in found[REPLAY] and "; HD95 is" in found[REPLAY]
-    assert "random seed 0, round 2: cost is" in found[REPLAY] and "; ASSD is" in found[REPLAY]
-    assert "round 1" not in found[REPLAY]
+    found = problems(check(forged, replay=4))[REPLAY]
+    assert "entropy seed 0, round 2: cost is" in found and "; HD95 is" in found
+    assert "random seed 0, round 2: cost is" in found and "; ASSD is" in found
+    assert "round 1" not in found
 
 
 def invented_pick_elsewhere(forged: Forged) -> None:
