@@ -62,7 +62,7 @@ def _slices(run: Run, made: int) -> Iterator[Finding]:
     part = _part(run)
     told = run.environment["data"]["slices"].get(part)
     if part != "none" and told != made:
-        yield Finding(f"{label(run)}: {told} slices of {part} volumes are told, and the data have {made}")
+        yield Finding(f"{label(run)}: {told} slices of {part} volumes are recorded, and the data have {made}")
 
 
 def _structures(run: Run, known: dict[str, _Made]) -> Iterator[Finding]:

@@ -70,7 +70,7 @@ def _counts(run: Run) -> Iterator[Finding]:
         own = cases.get(part, ())
         for what, count in (("volumes", len(own)), ("patients", len({owner.get(case) for case in own}))):
             if (told := _data(run).get(what, {}).get(part, count)) != count:
-                yield Finding(f"{label(run)}: {told} {what} of {part} are told, and {count} are listed")
+                yield Finding(f"{label(run)}: {told} {what} of {part} are recorded, and {count} are listed")
 
 
 def _rooted(bundle: Bundle, run: Run) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Networks were trained as long as their settings say, which is told by this version and not by the run."""
+"""Networks were trained as long as their settings say, as this version reads them, whatever the run says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             yield Finding(f"{where}: the steps of its training are not recorded, and its settings do not tell them")
             continue
         if told is not None and list(told) != list(planned):
-            yield Finding(f"{where}: trainings of {_list(told)} steps are told, its settings give {_list(planned)}")
+            yield Finding(f"{where}: trainings of {_list(told)} steps are recorded, its settings give {_list(planned)}")
         if len(planned) < len(run.records):
             yield Finding(f"{where}: {len(run.records)} rounds are finished, steps of {len(planned)} are planned")
         train = (run.config or {})["train"]
