@@ -22,6 +22,11 @@ class Contents:
             self._known = {}
         self._changed = False
 
+    @classmethod
+    def in_store(cls, root: Path) -> Contents:
+        """Return the checksums that the store in the folder ``root`` keeps."""
+        return cls(root / "contents.json")
+
     def of(self, path: Path) -> str:
         """Return the SHA-256 of a file."""
         status = path.stat()

@@ -170,7 +170,7 @@ def prepare(
     twice = [case for case, count in Counter(ref.case for ref in refs).items() if count > 1]
     if twice:
         raise wrong([f"case {case!r} exists twice." for case in twice], f"the data at {root}")
-    contents = Contents(store.root / "contents.json")
+    contents = Contents.in_store(store.root)
     key = {
         "format": FORMAT,
         "reader": describe(reader),

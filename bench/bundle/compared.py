@@ -9,14 +9,13 @@ from alseg_core.config import RunConfig
 from alseg_core.embed.pixels import Pixels
 from alseg_core.metrics.metric import ASSD, DICE, HD95, METRICS, NSD
 from alseg_core.vocabulary import RoundRecord
+from bench.bundle.checks.shared import MINUTE
 from bench.bundle.finding import Finding, note
 
 BOUGHT = ("cost", "marked", "foreground", "minutes", "validation_minutes")
 """What follows from the picks and the data alone, on every device."""
 EXACT = 1e-9
 """Largest relative difference of such sums, which processors add up in another order."""
-MINUTE = 0.0015
-"""Largest difference of minutes, which are rounded to thousandths."""
 RADIUS = 1e-4
 """Largest relative difference of the cover radius in pixels, as devices compute it."""
 FAR = {DICE.name: 0.05, NSD.name: 0.1, HD95.name: 5.0, ASSD.name: 2.0}

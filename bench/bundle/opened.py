@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -129,6 +129,16 @@ def label(run: Run) -> str:
     """Return how messages name a run."""
     dataset, annotation, schedule = run.setting
     return f"{dataset}/{annotation}/{schedule} {run.recipe} seed {run.seed}"
+
+
+def evaluation_of(run: Run) -> Mapping[str, Any]:
+    """Return the settings of the evaluation of a run, without those that it leaves at their defaults."""
+    return (run.config or {}).get("evaluate") or {}
+
+
+def scored_part(run: Run) -> str:
+    """Return the part of the split that a run is scored on."""
+    return str(evaluation_of(run).get("part", "test"))
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def _runnable(bundle: Bundle, run: Run) -> RunConfig | None:
         return None
     names = {pseudonym(case.patient, PATIENT): case.patient for case in cases}
     plain = with_names(run.config, names)
-    plain["dataset"]["root"] = None if known.dataset.root is None else str(bundle.data)
+    plain["dataset"]["root"] = None if run.setting[0] in bundle.generated else str(bundle.data)
     return RunConfig.load({**plain, "keep_network": False})
 
 

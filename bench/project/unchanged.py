@@ -50,7 +50,7 @@ def check_scans(project: Project, config: RunConfig) -> None:
 
 def _files(project: Project, config: RunConfig) -> dict[str, str]:
     """Return "case part file" -> checksum of every file of the scans."""
-    contents = Contents(project.folder / "store" / "contents.json")
+    contents = Contents.in_store(project.folder / "store")
     found = {
         f"{case} {part} {path.name}": contents.of(path)
         for case, ref in references(project, config).items()

@@ -12,7 +12,7 @@ from alseg_core.oracles.mask import Mask
 from alseg_core.oracles.scribble import Scribble
 from alseg_core.vocabulary import RoundRecord, reads_ground_truth
 from bench.bundle.finding import Finding
-from bench.bundle.opened import Bundle, label
+from bench.bundle.opened import Bundle, evaluation_of, label, scored_part
 from bench.report.runs.run import Run
 
 TRAINING, VALIDATION = "training labels", "validation masks"
@@ -54,9 +54,9 @@ def _readers(run: Run, record: RoundRecord) -> Iterator[str]:
         elif who not in READERS.get(what, ()):
             allowed = " or ".join(READERS.get(what, ())) or "nobody"
             yield f"{who} read {what}, which is for {allowed} alone"
-        if what == POOL and not _evaluate(run).get("by_slice"):
+        if what == POOL and not evaluation_of(run).get("by_slice"):
             yield f"{who} read {what}, and evaluate.by_slice is not set"
-        if what == TEST and _evaluate(run).get("part", "test") != "test":
+        if what == TEST and scored_part(run) != "test":
             yield f"{who} read {what}, which are sealed where validation volumes are scored"
 
 
@@ -77,16 +77,23 @@ def _amounts(run: Run, record: RoundRecord) -> Iterator[str]:
     by_evaluation = sum(
         _slices(entry) for entry in record.ledger if (entry["who"], entry["what"]) == ("evaluation", TEST)
     )
-    wanted = sizes["test"] if _evaluate(run).get("part", "test") == "test" else 0
+    wanted = sizes["test"] if scored_part(run) == "test" else 0
     if by_evaluation != wanted:
         yield f"the evaluation read {by_evaluation} test slices, and there are {wanted} to read"
-    amount = (run.config or {}).get("validation", "all")
-    wanted = {"all": sizes["val"], "none": 0}.get(amount, amount) if isinstance(amount, str) else amount
+    wanted = validation_slices(run)
     read_once = sum(
         _slices(entry) for entry in record.ledger if (entry["who"], entry["what"]) == ("validation", VALIDATION)
     )
     if read_once != wanted:
         yield f"validation read {read_once} slices, and its settings are {wanted}"
+
+
+def validation_slices(run: Run) -> int:
+    """Return how many labelled validation slices the settings of a run ask for."""
+    amount = (run.config or {}).get("validation", "all")
+    known = {"all": run.environment["data"]["slices"]["val"], "none": 0}
+    wanted: int = known.get(amount, amount) if isinstance(amount, str) else amount
+    return wanted
 
 
 def _costs(record: RoundRecord, annotation: Oracle | None) -> Iterator[str]:
@@ -109,7 +116,3 @@ def _each(what: str, who: str, number: int, annotation: Oracle | None) -> float 
 
 def _slices(entry: Mapping[str, Any]) -> int:
     return int(entry["slices"])
-
-
-def _evaluate(run: Run) -> Mapping[str, Any]:
-    return (run.config or {}).get("evaluate") or {}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from alseg_core.data.prepare import classes_of
 from alseg_core.data.readers import CaseRef, Reader
 from alseg_core.data.readers.phantom import Phantom
+from bench.bundle.checks.scores import truth_holds
 from bench.bundle.finding import Finding, note
-from bench.bundle.opened import Bundle, label
+from bench.bundle.opened import Bundle, label, scored_part
 from bench.bundle.private import CASE, pseudonym
 from bench.report.runs.run import Run
 
@@ -33,7 +34,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
         refs = {pseudonym(case.case, CASE): case for case in cases}
         known: dict[str, _Made] = {}
         for run in (run for run in bundle.started if run.setting[0] == name):
-            scored = [pseudonym(case, CASE) for case in run.environment["data"]["cases"].get(_part(run), ())]
+            scored = [pseudonym(case, CASE) for case in run.environment["data"]["cases"].get(scored_part(run), ())]
             if not set(scored) <= set(refs):
                 continue  # told by the check of the split
             if not _small(dataset.reader, len(set(scored) | set(known))):
@@ -42,10 +43,6 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             known |= {case: _make(dataset.reader, refs[case]) for case in scored if case not in known}
             yield from _slices(run, sum(known[case].slices for case in scored))
             yield from _structures(run, known)
-
-
-def _part(run: Run) -> str:
-    return str(((run.config or {}).get("evaluate") or {}).get("part", "test"))
 
 
 def _small(reader: Reader, cases: int) -> bool:
@@ -59,7 +56,7 @@ def _make(reader: Reader, ref: CaseRef) -> _Made:
 
 
 def _slices(run: Run, made: int) -> Iterator[Finding]:
-    part = _part(run)
+    part = scored_part(run)
     told = run.environment["data"]["slices"].get(part)
     if part != "none" and told != made:
         yield Finding(f"{label(run)}: {told} slices of {part} volumes are recorded, and the data have {made}")
@@ -72,7 +69,7 @@ def _structures(run: Run, known: dict[str, _Made]) -> Iterator[Finding]:
             made, name = known.get(pseudonym(str(row["case"]), CASE)), str(row["class"])
             if made is None or name not in number:
                 continue  # told by the check of the means
-            holds = row["empty"] not in ("truth", "both")
+            holds = truth_holds(row)
             if holds != (number[name] in made.classes):
                 does = f"{'holds' if holds else 'lacks'} {name}, unlike the data"
                 yield Finding(f"{label(run)}, round {record.round + 1}: the truth of {row['case']} {does}")

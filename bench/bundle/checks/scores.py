@@ -12,7 +12,7 @@ from alseg_core.metrics import by_slice
 from alseg_core.metrics.metric import DICE, METRICS
 from alseg_core.vocabulary import RoundRecord
 from bench.bundle.finding import Finding
-from bench.bundle.opened import Bundle, label
+from bench.bundle.opened import Bundle, label, scored_part
 from bench.report.runs.run import Run
 
 SAME = 1e-9
@@ -32,7 +32,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
             for row in record.volumes:
                 place, holds = (
                     (run.data_key, str(row["case"]), str(row["class"])),
-                    row["empty"] not in ("truth", "both"),
+                    truth_holds(row),
                 )
                 if truths.setdefault(place, holds) != holds:
                     yield Finding(
@@ -41,10 +41,14 @@ def check(bundle: Bundle) -> Iterator[Finding]:
                     )
 
 
+def truth_holds(row: Mapping[str, Any]) -> bool:
+    """Return whether the truth has the structure that a row is about, as the row says."""
+    return row["empty"] not in ("truth", "both")
+
+
 def _rows(run: Run, record: RoundRecord) -> Iterator[str]:
     config: Mapping[str, Any] = run.config or {}
-    part = str((config.get("evaluate") or {}).get("part", "test"))
-    cases, owner = run.environment["data"]["cases"].get(part, []), run.environment["data"]["patient_of"]
+    cases, owner = run.environment["data"]["cases"].get(scored_part(run), []), run.environment["data"]["patient_of"]
     wanted = Counter((case, name) for case in cases for name in config["dataset"]["classes"][1:])
     rows = Counter((str(row["case"]), str(row["class"])) for row in record.volumes)
     if missing := sorted((wanted - rows).elements()):

@@ -11,6 +11,7 @@ from alseg_core.errors import plural
 from alseg_core.oracles.minutes import Minutes
 from alseg_core.registry import construct
 from alseg_core.vocabulary import RoundRecord
+from bench.bundle.checks.labels import validation_slices
 from bench.bundle.finding import Finding
 from bench.bundle.opened import Bundle, label
 from bench.report.runs.run import Run
@@ -96,7 +97,7 @@ def _timed(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[Find
     A round takes the time to open its volumes and to look at its slices, whatever is drawn in them.
     """
     config = run.config or {}
-    model = construct(Minutes, config.get("minutes") or {}, "minutes")
+    model = _model(run)
     picks: list[Any] = []
     spent = 0.0
     for record in run.records:
@@ -104,7 +105,7 @@ def _timed(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[Find
             return  # people gave the labels, or a version that did not count
         where = f"{label(run)}, round {record.round + 1}"
         opened = {str(pick["case"]) for pick in record.selected}
-        least = len(opened) * model.open_volume + len(record.selected) * model.slice
+        least = _least(model, len(opened), len(record.selected))
         if record.minutes - spent < least - MINUTE:
             yield Finding(
                 f"{where}: annotation took {record.minutes - spent:g} minutes, and opening "
@@ -121,6 +122,16 @@ def _timed(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[Find
             )
 
 
+def _model(run: Run) -> Minutes:
+    model: Minutes = construct(Minutes, (run.config or {}).get("minutes") or {}, "minutes")
+    return model
+
+
+def _least(model: Minutes, volumes: int, slices: int) -> float:
+    """Return the minutes of opening volumes and looking at slices, whatever is drawn in them."""
+    return volumes * model.open_volume + slices * model.slice
+
+
 def _validated(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[Finding]:
     """Yield minutes of validation labels other than those of a run that bought the same, all of them in one round.
 
@@ -130,10 +141,8 @@ def _validated(run: Run, known: dict[str, tuple[Run, RoundRecord]]) -> Iterator[
     amount = config.get("validation", "all")
     drawn = run.seed if isinstance(amount, int) else None
     bought = [run.data_key, amount, drawn, data["cases"].get("val"), config.get("minutes")]
-    model = construct(Minutes, config.get("minutes") or {}, "minutes")
-    volumes = len(data["cases"].get("val", ()))
-    slices = {"all": int(data["slices"]["val"]), "none": 0}.get(str(amount), amount)
-    least = min(volumes, slices) * model.open_volume + slices * model.slice
+    slices = validation_slices(run)
+    least = _least(_model(run), min(len(data["cases"].get("val", ())), slices), slices)
     for record in run.records:
         if record.validation_minutes is None:
             return  # as in _timed

@@ -14,7 +14,7 @@ from alseg_core.metrics.metric import ASSD, HD95, NSD
 from alseg_core.metrics.surface_area import AreaNSD
 from alseg_core.registry import describe
 from bench.bundle.finding import Finding
-from bench.bundle.opened import Bundle, label
+from bench.bundle.opened import Bundle, evaluation_of, label
 from bench.report.runs.run import Run
 
 DISTANCES = (HD95.name, ASSD.name)
@@ -27,7 +27,7 @@ def check(bundle: Bundle) -> Iterator[Finding]:
     diagonals: dict[tuple[str | None, str], float] = {}  # data, case -> diagonal of the volume in mm
     for run in bundle.started:
         columns = _columns(run)
-        tolerance_mm = float(_evaluate(run).get("nsd_tolerance_mm", Evaluation.nsd_tolerance_mm))
+        tolerance_mm = float(evaluation_of(run).get("nsd_tolerance_mm", Evaluation.nsd_tolerance_mm))
         for record in run.records:
             for row in record.volumes:
                 text = _row(row, columns, tolerance_mm)
@@ -40,16 +40,14 @@ def check(bundle: Bundle) -> Iterator[Finding]:
                     yield Finding(f"{label(run)}, round {record.round + 1}: {row['class']} in {row['case']}: {text}")
 
 
-def _evaluate(run: Run) -> Mapping[str, Any]:
-    return (run.config or {}).get("evaluate") or {}
-
-
 def _columns(run: Run) -> list[str]:
     """Return the names of the scores of surfaces that the settings ask for."""
-    further = [value if isinstance(value, str) else value.get("name") for value in _evaluate(run).get("metrics", ())]
+    further = [
+        value if isinstance(value, str) else value.get("name") for value in evaluation_of(run).get("metrics", ())
+    ]
     area = str(describe(AreaNSD())["name"])
     return [
-        *((*DISTANCES, NSD.name) if _evaluate(run).get("surface", Evaluation.surface) else ()),
+        *((*DISTANCES, NSD.name) if evaluation_of(run).get("surface", Evaluation.surface) else ()),
         *((AreaNSD.metric.name,) if area in further else ()),
     ]
 
