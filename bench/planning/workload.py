@@ -86,6 +86,7 @@ class Workload:
         from alseg_core.results import RunFolder
         from alseg_core.store import Store
         from bench.planning.forecast import forecast
+        from bench.planning.ineffective import ineffective
 
         with stage("checking the data"):
             plans = plans_of(self.configs, self.store, preparing)
@@ -98,7 +99,8 @@ class Workload:
         done = {job.key: job.rounds if job.key in self.damaged else self.done[job.key] for job in self.jobs}
         with stage("measuring this machine" if clock.measured else "counting what is to do"):
             found = forecast(self.configs, plans, done, Store(self.store), clock, places)
-        return dataclasses.replace(found, warnings=warnings_of(self.configs, plans))
+        warnings = (*warnings_of(self.configs, plans), *ineffective(self.study, self.configs, plans))
+        return dataclasses.replace(found, warnings=warnings)
 
 
 @dataclass(frozen=True)

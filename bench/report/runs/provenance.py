@@ -13,6 +13,7 @@ from alseg_core.vocabulary import RoundRecord
 from bench.report.runs.cases import PARTS, patients
 from bench.report.runs.embeddings import embeddings, warning
 from bench.report.runs.run import Run
+from bench.report.runs.twins import twins
 from bench.report.setting import Setting, enumerated, title
 from bench.report.statistics.paired import FEW_SEEDS
 
@@ -263,6 +264,9 @@ def _warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
         short = enumerated(sorted(name for name, n in seeds.items() if n < many), MOST_NAMES)
         kind = "Unequal numbers of seeds: comparisons use the seeds that both recipes have"
         yield kind, f"fewer than {many}: {short}"
+    if alike := [" = ".join(names) for names in twins(runs)]:
+        kind = "Recipes that picked the same slices and reached the same scores in every run: here they are one method"
+        yield kind, enumerated(alike, MOST_NAMES)
     for fact, what in ALIKE.items():
         values = [value for run in runs for value in _distinct(run, fact)]
         if len(set(values)) > 1:

@@ -120,6 +120,20 @@ def test_each_warning(tmp_path: Path, what: str) -> None:
     assert text in warning
 
 
+def test_recipes_that_did_the_same_are_told(tmp_path: Path) -> None:
+    picks = [{"case": "v", "z": z, "score": 0.1} for z in (3, 5)]
+    turned, other = [{**pick, "score": 0.2} for pick in reversed(picks)], [picks[0], {**picks[1], "z": 6}]
+
+    def three(recipe: str, selected: list[dict[str, Any]], noise: float = 0.01) -> list[dict[str, Any]]:
+        return runs({recipe: 0.5}, 3, noise, environment=ENVIRONMENT, rounds={"selected": selected})
+
+    same = [*three("of_8", picks), *three("whole", turned), *three("of_4", other), *three("longer", picks, 0.02)]
+    (warning,) = collect(study(tmp_path / "s", same)).warnings
+    assert "same slices" in warning and warning.endswith("they are one method (of_8 = whole).")
+    same[4]["dice"] = [0.1, 0.2, 0.3]
+    assert collect(study(tmp_path / "t", same)).warnings == []
+
+
 DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
     "gpu": ({"gpu": "A small one"}, "devices (A big one; A small one)."),
     "device": ({"gpu": None, "device": "cpu"}, "devices (A big one; cpu)."),
