@@ -38,6 +38,7 @@ def pack(study: Path, target: Path | None, names: bool, tunings: tuple[str, ...]
     from bench.bundle.pack import ENDING
     from bench.bundle.pack import pack as write
     from bench.launchers.study_folder import shown
+    from bench.study.typeable import quoted, typeable
 
     if "none" in tunings and len(tunings) > 1:
         raise ConfigError(
@@ -49,7 +50,9 @@ def pack(study: Path, target: Path | None, names: bool, tunings: tuple[str, ...]
     packed = write(study, target or Path(f"{study.resolve().name}{ENDING}"), names, folders, by_hand)
     for line in packed.remarks:
         click.echo(f"note: {line}")
-    click.echo(f"{shown(packed.path.absolute())}: {packed.runs} runs, {packed.rounds} rounds, {decimal(packed.bytes)}")
+    place = shown(packed.path.absolute())
+    click.echo(f"{place}: {packed.runs} runs, {packed.rounds} rounds, {decimal(packed.bytes)}")
+    click.echo(typeable(f"Check it before you hand it on: alseg bundle check {quoted(Path(place))} --strict"))
 
 
 @bundle.command("check")

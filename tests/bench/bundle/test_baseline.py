@@ -62,11 +62,11 @@ def test_studies_with_random_slices_in_every_training_have_a_baseline(name: str)
 
 
 def test_random_slices_that_were_trained_otherwise_are_no_baseline() -> None:
-    """sparse_3d trains in four ways; without random_long, nothing is beside the recipes that train long."""
-    runs = [run for run in planned("sparse_3d") if run.recipe != "random_long"]
+    """sparse_3d trains in several ways; without random_as_long, nothing is beside the recipes that train as long."""
+    runs = [run for run in planned("sparse_3d") if run.recipe != "random_as_long"]
     (text,) = found(runs)
     assert text.startswith(
-        "acdc/mask/sparse: strided_long, gcl_coreset_long have no random baseline at the same settings for seed 0, 1: "
+        "acdc/mask/sparse: strided_as_long, gcl_coreset_as_long have no random baseline at the same settings for seed 0, 1: "
         "train.iterations_full is 27600, and 4600 in random"
     )
 
