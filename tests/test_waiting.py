@@ -52,7 +52,7 @@ def rounds(config: RunConfig, folder: Path, truth: dict[str, Volume]) -> list[Ro
     return loop.run(config, folder / "run", store)
 
 
-@pytest.mark.parametrize("recipe", ["random", "entropy", "gcl_coreset"])
+@pytest.mark.parametrize("recipe", ["random", "entropy", pytest.param("gcl_coreset", marks=pytest.mark.slow)])
 def test_the_same_picks_and_scores_as_the_benchmark(recipe: str, tiny: dict[str, Any], tmp_path: Path) -> None:
     benchmark, waiting = settings(tiny, tmp_path, recipe)
     expected = loop.run(RunConfig.load(benchmark), tmp_path / "benchmark", Store(tmp_path / "other"))

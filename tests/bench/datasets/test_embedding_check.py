@@ -41,6 +41,7 @@ def test_picks_are_described_by_hand() -> None:
     assert blind.foreground is None and blind.all_classes is None
 
 
+@pytest.mark.slow
 def test_the_check_compares_with_untrained_pixels_and_chance(tiny: dict[str, Any], tmp_path: Path) -> None:
     dataset = tiny_file(tiny, tmp_path)
     found = check(dataset, None, "gcl_group_coreset", "quick", [ENCODER, "seeds=2"], tmp_path / "store")

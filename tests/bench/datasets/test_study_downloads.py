@@ -137,6 +137,7 @@ def test_make_bench_downloads_what_is_missing_and_goes_on_where_it_was_cut_off(
     assert json.loads(config.read_text())["config"]["dataset"]["root"] == f"{here}/data/chaos"
 
 
+@pytest.mark.slow
 def test_studies_of_several_datasets_download_each_and_then_no_more(
     served: Callable[..., Server], chaos_archive: bytes, here: Path
 ) -> None:

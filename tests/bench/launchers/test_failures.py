@@ -106,6 +106,7 @@ def test_faults_in_this_process(faulty: None, study_file: Path, tmp_path: Path) 
     check(jobs, told, 1)
 
 
+@pytest.mark.slow
 def test_a_run_that_hangs_in_this_process(faulty: None, study_file: Path, tmp_path: Path) -> None:
     jobs = with_faulty(jobs_of(study_file, tmp_path / "out"), ["hangs"])[:1]
     told: list[tuple[str, StudyEvent]] = []
@@ -275,6 +276,7 @@ def test_the_command_on_a_full_disk_is_one_message(leave: int, study_file: Path,
     assert "free" in result.output
 
 
+@pytest.mark.slow
 def test_a_store_of_mlflow_that_is_locked_or_down_costs_only_the_tracking(
     study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

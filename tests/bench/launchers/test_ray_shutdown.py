@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 FREED_MEANWHILE = """
 import threading, time
 from bench.launchers.ray_cluster import Cluster
@@ -31,6 +33,7 @@ print("freed all the time" if 0 < left < 1_000_000 else f"{left} left")
 """
 
 
+@pytest.mark.slow
 def test_an_object_that_another_thread_frees_while_ray_shuts_down_does_not_end_the_process() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     program = [sys.executable, "-c", FREED_MEANWHILE]

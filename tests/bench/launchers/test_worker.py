@@ -89,6 +89,7 @@ run_one(yaml.safe_load((folder / f"{sys.argv[2]}.yaml").read_text()), folder / s
 """
 
 
+@pytest.mark.slow
 def test_runs_that_start_together_make_what_they_share_once(tiny: dict[str, Any], tmp_path: Path) -> None:
     """Prepared data, encoder and the first round's training, of three processes."""
     recipes = ["random", "entropy", "margin"]

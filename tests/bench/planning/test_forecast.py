@@ -117,6 +117,7 @@ def test_first_rounds_and_encoders_are_counted_once(study_file: Path, tmp_path: 
     assert together.total("saved") == pytest.approx(2 * train + encoder)
 
 
+@pytest.mark.slow
 def test_what_the_store_holds_is_not_counted(study_file: Path, tmp_path: Path) -> None:
     """Runs are run for real; a second study asks for the same encoder and first round, and for others."""
     store = tmp_path / "store"

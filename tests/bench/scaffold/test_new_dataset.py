@@ -89,6 +89,7 @@ def refused(result: Result) -> str:
     return " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 def test_the_printed_command_runs_a_study(tmp_path: Path) -> None:
     scans = write_scans(tmp_path / "my scans", unmarked=99)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

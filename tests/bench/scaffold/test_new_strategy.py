@@ -56,6 +56,7 @@ def test_the_strategy_passes_the_conformance_suite_by_the_printed_command(starte
     assert re.search(r"^\d+ passed", call([*shlex.split(line, comments=True), "-p", "no:cacheprovider"], folder), re.M)
 
 
+@pytest.mark.slow
 def test_the_recipe_is_compared_with_random_by_the_printed_command(
     started: tuple[Path, list[str]], study_file: Path, tmp_path: Path
 ) -> None:

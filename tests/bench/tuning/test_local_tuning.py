@@ -41,6 +41,7 @@ def tune(file: Path, out: Path, count: int) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_a_tuning_runs_in_one_process_without_ray(tuning_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
