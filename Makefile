@@ -57,7 +57,7 @@ help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  options of bench: DATASET=phantom|acdc|acdc_h5|chaos|mscmr|davis|<file> DATA=<folder> PRESET=quick|paper RECIPES=\"random gcl_coreset\"|all SEEDS=2"
 	@echo "                    ANNOTATION=scribble|mask OUT=runs ESTIMATE=1 DOWNLOAD=0 LOCAL=1 LAUNCHER=ray|local|module:Class, or STUDY=<name or file>; SET=\"key=value ...\" for anything else"
-	@echo "  options of perf:  ONLY=\"training encoder selection scoring launcher\" SCALE=quick|full"
+	@echo "  options of perf:  ONLY=\"training volumes encoder selection scoring launcher\" SCALE=quick|full"
 	@echo "  options of test:  WORKERS=auto|1|2|... processes; 0 runs them in one, with output as it comes"
 	@echo "  options of tune:  TUNING=gcl_coreset DATASET=... DATA=<folder> TRIALS=40 ANNOTATION=... STUDY=... OUT=runs ESTIMATE=1 DOWNLOAD=0 LOCAL=1 SET=\"key=value ...\""
 	@echo "  without DATA, scans are looked for in data/<dataset>; those of chaos and davis are downloaded there, unless DOWNLOAD=0"

@@ -74,6 +74,7 @@ def parts_of(done: subprocess.CompletedProcess[str], folder: Path) -> dict[str, 
 
 def test_a_cpu_answers_everything_with_the_core_alone(pool: Path, tmp_path: Path) -> None:
     done = checked("--data", str(pool), out=tmp_path)
+    assert done.stderr.startswith("device: CPU; no GPU is used")
     parts = parts_of(done, tmp_path)
     assert set(parts) == {"versions", "ceilings", *PARTS}
     # what needs monai says so, and everything else is measured

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from alseg_core.training import NetworkTrainer
 
 if TYPE_CHECKING:
     from alseg_core.config import RunConfig
@@ -16,18 +19,38 @@ def ineffective(study: Study, configs: Sequence[RunConfig], plans: Mapping[str, 
     from alseg_core.oracles import ORACLES
 
     for kind, settings in study.train.items():
-        full, place = settings.get("iterations_full"), f"train.{kind}.iterations_full"
-        runs = [config for config in configs if type(config.annotation) is ORACLES.resolve(kind)]
-        if full is None or not runs:
+        full, oracle = settings.get("iterations_full"), ORACLES.resolve(kind)
+        runs = [config for config in configs if type(config.annotation) is oracle]
+        if full is None or not all(isinstance(config.train, NetworkTrainer) for config in runs):
             continue
-        takers = [config for config in runs if getattr(config.train, "iterations_full", full) == full]
-        if not takers:
+        takers = [config for config in runs if _of(config).iterations_full == full]
+        if any(_counts(config, plans[config.key]) for config in takers):
+            continue
+        place = f"train.{kind}.iterations_full"
+        if runs and not takers:
             yield f"{place}={full} changes nothing: every recipe has its own."
-            continue
-        least = {getattr(config.train, "iterations_least", None) for config in takers}
-        steps = {count for config in takers for count in plans[config.key].iterations}
-        if "iterations_least" not in settings and steps == least and len(steps) == 1:
+        elif any(_of(config).epochs is not None for config in takers):
+            yield f"{place}={full} changes nothing: train.{kind}.epochs is set. Set train.{kind}.epochs=null as well."
+        elif takers and "iterations_least" not in settings:
+            least = sorted({_of(config).iterations_least for config in takers})
+            fewest = " or ".join(f"{count:,}" for count in least)
+            own = dict.fromkeys(config.recipe.name for config in runs if config not in takers)
+            others = f" Other recipes have their own number: {', '.join(own)}." if own else ""
             yield (
-                f"{place}={full} changes nothing: every round trains the fewest steps, {steps.pop():,}. Set "
-                f"train.{kind}.iterations_least as well."
+                f"{place}={full} changes nothing: every round trains the fewest steps, {fewest}. Set "
+                f"train.{kind}.iterations_least as well.{others}"
             )
+
+
+def _of(config: RunConfig) -> NetworkTrainer:
+    assert isinstance(config.train, NetworkTrainer)
+    return config.train
+
+
+def _counts(config: RunConfig, plan: Plan) -> bool:
+    """Return whether the steps of any round follow from ``iterations_full``."""
+    trainer = _of(config)
+    if trainer.epochs is not None:
+        return False
+    free = dataclasses.replace(config, train=dataclasses.replace(trainer, iterations_least=1))
+    return any(steps >= trainer.iterations_least for steps in free.steps(plan.pool))

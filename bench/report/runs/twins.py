@@ -9,11 +9,14 @@ from bench.report.runs.run import Run
 
 
 def twins(runs: Sequence[Run]) -> list[list[str]]:
-    """Return groups of recipes that the runs of one setting cannot tell apart, such as limits that no pick reached."""
-    begun = [run for run in runs if run.records and run.records[0].selected]
+    """Return groups of recipes that the finished runs of one setting cannot tell apart.
+
+    Recipes that start with the same slices are the same until their second round, so unfinished runs do not count.
+    """
+    done = [run for run in runs if len(run.records) == len(run.budgets) and run.records[0].selected]
     groups = []
-    for recipes in _grouped(begun, _scores):  # scores first: few recipes share them, and picks are many
-        groups += _grouped([run for run in begun if run.recipe in recipes], _picks)
+    for recipes in _grouped(done, _scores):  # scores first: few recipes share them, and picks are many
+        groups += _grouped([run for run in done if run.recipe in recipes], _picks)
     return groups
 
 

@@ -162,6 +162,7 @@ def test_commands_tell_what_was_packed_and_end_with_0_or_1(honest_study: Path, t
     target = tmp_path / "small.alseg.zip"
     packed = CliRunner().invoke(main, ["bundle", "pack", str(honest_study), "-o", str(target)], catch_exceptions=False)
     assert packed.exit_code == 0 and "6 runs, 12 rounds" in packed.output
+    assert packed.output.rstrip().endswith(f"alseg bundle check {target} --strict")
     passed = CliRunner().invoke(main, ["bundle", "check", str(target)], catch_exceptions=False)
     assert passed.exit_code == 0 and passed.output.endswith("small.alseg.zip: passed\n")
     strict = CliRunner().invoke(main, ["bundle", "check", str(target), "--strict", "--json"], catch_exceptions=False)

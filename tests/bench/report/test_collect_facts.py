@@ -134,6 +134,16 @@ def test_recipes_that_did_the_same_are_told(tmp_path: Path) -> None:
     assert collect(study(tmp_path / "t", same)).warnings == []
 
 
+def test_recipes_that_have_only_started_alike_are_not_told(tmp_path: Path) -> None:
+    picks = [{"case": "v", "z": z, "score": 0.1} for z in (3, 5)]
+    begun = [
+        {**run, "dice": run["dice"][:1]}
+        for name in ("random", "entropy")
+        for run in runs({name: 0.5}, 3, environment=ENVIRONMENT, rounds={"selected": picks})
+    ]
+    assert not any("same slices" in warning for warning in collect(study(tmp_path / "s", begun)).warnings)
+
+
 DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
     "gpu": ({"gpu": "A small one"}, "devices (A big one; A small one)."),
     "device": ({"gpu": None, "device": "cpu"}, "devices (A big one; cpu)."),

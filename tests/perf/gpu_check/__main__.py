@@ -110,7 +110,7 @@ def _check(given: argparse.Namespace, scratch: Path, deadline: float) -> int:
     device = given.device if given.device != "auto" else _device(run("device", machine.found, left(BRIEF)))
     gpu = device == "cuda"
     if not gpu:
-        print("device: CPU, no GPU is used: it tries all parts, but answers nothing about a GPU", file=sys.stderr)
+        print("device: CPU; no GPU is used, so that nothing below is about a GPU", file=sys.stderr)
     scale = FULL if given.scale == "full" or (given.scale == "auto" and gpu) else TINY
     done(run("versions", partial(machine.versions, device), left(BRIEF)))
     measured = done(run("ceilings", partial(machine.ceilings, device, scale.small), left(BRIEF)))
