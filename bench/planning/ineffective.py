@@ -24,7 +24,8 @@ def ineffective(study: Study, configs: Sequence[RunConfig], plans: Mapping[str, 
         if full is None or not all(isinstance(config.train, NetworkTrainer) for config in runs):
             continue
         takers = [config for config in runs if _of(config).iterations_full == full]
-        if any(_counts(config, plans[config.key]) for config in takers):
+        different = {(config.train, config.budgets, plans[config.key].pool): config for config in takers}
+        if any(_counts(config, plans[config.key]) for config in different.values()):
             continue
         place = f"train.{kind}.iterations_full"
         if runs and not takers:
@@ -34,7 +35,7 @@ def ineffective(study: Study, configs: Sequence[RunConfig], plans: Mapping[str, 
         elif takers and "iterations_least" not in settings:
             least = sorted({_of(config).iterations_least for config in takers})
             fewest = " or ".join(f"{count:,}" for count in least)
-            own = dict.fromkeys(config.recipe.name for config in runs if config not in takers)
+            own = dict.fromkeys(config.recipe.name for config in runs if _of(config).iterations_full != full)
             others = f" Other recipes have their own number: {', '.join(own)}." if own else ""
             yield (
                 f"{place}={full} changes nothing: every round trains the fewest steps, {fewest}. Set "
